@@ -1,0 +1,30 @@
+# Warnings, hardening (OpenSSF compiler guide; reference list in docs/security.md) and sanitizers, for all rooms and tests.
+add_compile_options(
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2
+  -Wimplicit-fallthrough -Wswitch-enum -Wvla -Wpointer-arith -Wundef -Wwrite-strings -Wnull-dereference
+  -fno-strict-overflow -fno-delete-null-pointer-checks -fstack-protector-strong -fno-common
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(REMORA_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wduplicated-cond -Wlogical-op -ftrivial-auto-var-init=zero)
+endif()
+add_compile_definitions(_GNU_SOURCE)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT REMORA_SANITIZE)
+  add_compile_options(-g1 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
+    add_compile_options(-fcf-protection=full)
+  endif()
+  add_link_options(-pie)
+endif()
+if(REMORA_SANITIZE)
+  add_compile_options(-fsanitize=${REMORA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  add_link_options(-fsanitize=${REMORA_SANITIZE})
+  add_compile_definitions(REMORA_SANITIZED=1)
+endif()
+if(REMORA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

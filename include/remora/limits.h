@@ -1,0 +1,11 @@
+/* Every maximum of the process by name: REMORA_LIMIT_X (see tbl/limits.h). Values are compile-time constants. */
+#ifndef REMORA_LIMITS_H
+#define REMORA_LIMITS_H
+
+enum remora_limit {
+#define REMORA_LIMIT(name, value, unit, what) REMORA_LIMIT_##name = (value),
+#include "remora/tbl/limits.h"
+#undef REMORA_LIMIT
+};
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * A secret: bytes that no print path accepts and that are wiped when freed. It lives in memory that core dumps leave out
+ * (MADV_DONTDUMP) and that is locked where the limit allows. Opaque on purpose: there is no accessor that returns a
+ * string; the two users get what they need and nothing else.
+ */
+#ifndef REMORA_SECRET_H
+#define REMORA_SECRET_H
+
+#include "remora/base.h"
+#include "remora/codes.h"
+
+struct remora_secret;
+
+/* Copies `bytes` (at most REMORA_LIMIT_SECRET_BYTES) and wipes nothing of the caller's. NULL when out of memory. */
+REMORA_MUST_CHECK struct remora_secret *remora_secret_new(struct remora_slice bytes);
+/* From a file: a trailing newline is stripped. fail->message names the path and the cure, never the content. */
+REMORA_MUST_CHECK enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
+                                                      struct remora_fail *fail);
+void remora_secret_free(struct remora_secret *secret);
+size_t remora_secret_length(const struct remora_secret *secret);
+/*
+ * Calls `use` with the bytes, for building one header or signature. The slice must not be kept beyond the call; whatever
+ * it is copied into must be wiped by its owner (transport wipes header memory). Any thread; the secret is immutable.
+ */
+void remora_secret_use(const struct remora_secret *secret,
+                       void (*use)(void *context, struct remora_slice bytes), void *context);
+/* Constant time. */
+bool remora_secret_equal(const struct remora_secret *a, const struct remora_secret *b);
+
+#endif

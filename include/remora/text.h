@@ -1,0 +1,36 @@
+/* Small readers and writers of text from outside. No locale, no ctype, no sscanf. All pure, any thread. */
+#ifndef REMORA_TEXT_H
+#define REMORA_TEXT_H
+
+#include "remora/base.h"
+#include "remora/buf.h"
+#include "remora/codes.h"
+
+/* RFC 3629: no overlong forms, no surrogates, at most U+10FFFF. */
+bool remora_utf8_is_valid(struct remora_slice s);
+/* The longest prefix of at most `bytes` that does not cut a character. */
+size_t remora_utf8_cut(struct remora_slice s, size_t bytes);
+/* Decimal digits only, no sign, no blanks, whole slice. */
+REMORA_MUST_CHECK bool remora_parse_u64(struct remora_slice s, uint64_t *out);
+/*
+ * Retry-After (RFC 9110 section 10.2.3): seconds or an HTTP date relative to now; `retry-after-ms` in is_ms. Clamped to
+ * 0..3600000 ms. False when it is neither.
+ */
+enum remora_retry_after_unit { REMORA_RETRY_AFTER_SECONDS, REMORA_RETRY_AFTER_MS };
+REMORA_MUST_CHECK bool remora_parse_retry_after(struct remora_slice value,
+                                                enum remora_retry_after_unit unit,
+                                                int64_t now_unix_ms, int64_t *out_ms);
+/* `grpc-timeout` is the core's; this is for "250ms", "30s", "5m" and protobuf's "34.4s". */
+REMORA_MUST_CHECK bool remora_parse_duration_ms(struct remora_slice s, int64_t *out_ms);
+/* `*` matches any run of bytes, the rest literally; linear in practice, no recursion. */
+bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text);
+/* Appends lower-case hex. */
+void remora_append_hex(struct remora_buf *buf, struct remora_slice bytes);
+/* Levenshtein distance, at most `limit` + 1; for "did you mean". Inputs over 64 bytes give limit + 1. */
+unsigned remora_edit_distance(struct remora_slice a, struct remora_slice b, unsigned limit);
+/* Standard base64 with padding (RFC 4648 section 4). */
+void remora_append_base64(struct remora_buf *buf, struct remora_slice bytes);
+/* Strict: padding required, no blanks. The output is never longer than 3/4 of the input. */
+REMORA_MUST_CHECK bool remora_base64_decode(struct remora_slice text, char *out, size_t *out_length);
+
+#endif

@@ -1,0 +1,26 @@
+/* What every unit test includes: cmocka in the order it wants, and readers of files. */
+#ifndef REMORA_TEST_SUPPORT_H
+#define REMORA_TEST_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "remora/base.h"
+
+/* The whole file, NUL-terminated behind; fails the test when it cannot be read. Free with free(). */
+struct remora_slice test_read_file(const char *path);
+
+#define assert_slice_equal(slice, text) \
+    do { \
+        struct remora_slice assert_slice_ = (slice); \
+        const char *assert_text_ = (text); \
+        if (!remora_slice_is(assert_slice_, assert_text_)) { \
+            print_error("is       \"%.*s\"\nexpected \"%s\"\n", REMORA_SLICE_ARG(assert_slice_), assert_text_); \
+            fail(); \
+        } \
+    } while (0)
+
+#endif
