@@ -60,9 +60,19 @@ const struct remora_code_row *remora_code_row(enum remora_code code);
 /* The code with this stable name, or REMORA_CODE_COUNT. */
 enum remora_code remora_code_by_name(struct remora_slice name);
 
+/* Why an attempt failed, closer than its code: a metric label and the `kind` of the log line. */
+enum remora_cause {
+#define REMORA_CAUSE(name, text) REMORA_CAUSE_##name,
+#include "remora/tbl/causes.h"
+#undef REMORA_CAUSE
+    REMORA_CAUSE_COUNT
+};
+const char *remora_cause_name(enum remora_cause cause);
+
 /* Detail of one failure. Plain data, fixed size, no pointers into a request: may be copied and kept. */
 struct remora_fail {
     enum remora_code code;
+    enum remora_cause cause; /* of an attempt; NONE elsewhere */
     char message[320]; /* for the caller: never a key, prompt, upstream URL or internal name; NUL-terminated UTF-8 */
     char param[128];   /* the field that is wrong, as the caller spelt it ("messages[2].role"), or "" */
     int64_t retry_after_ms; /* hint, or -1 */

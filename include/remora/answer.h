@@ -1,0 +1,75 @@
+/*
+ * Collecting: a unary reply is the same events, collected. Used by both fronts' unary sinks and by the tests of every
+ * decoder. All memory lies in the arena given at the start.
+ */
+#ifndef REMORA_ANSWER_H
+#define REMORA_ANSWER_H
+
+#include "remora/event.h"
+#include "remora/memory.h"
+
+/* Text that grows by fragments, as a list of slices until it is asked for. */
+struct remora_fragments {
+    struct remora_fragment *first;
+    struct remora_fragment *last;
+    size_t length; /* bytes */
+};
+
+struct remora_answer_tool_call {
+    struct remora_slice id;
+    struct remora_slice name;
+    struct remora_fragments arguments;
+    struct remora_answer_tool_call *next;
+};
+struct remora_answer_block { /* a reasoning block */
+    int32_t index;
+    struct remora_reasoning_block block; /* text is in fragments */
+    struct remora_fragments text;
+    struct remora_answer_block *next;
+};
+struct remora_answer_item { /* media, annotation, embedding or raw, in order of arrival */
+    struct remora_event event; /* deep copy */
+    struct remora_answer_item *next;
+};
+struct remora_answer_logprobs {
+    const struct remora_logprob *items;
+    size_t count;
+    struct remora_answer_logprobs *next;
+};
+
+struct remora_answer_choice {
+    int32_t index;
+    struct remora_fragments text;
+    struct remora_fragments refusal;
+    bool has_text; /* a text event came, even if everything else is tools */
+    struct remora_answer_block *reasoning; /* ascending index */
+    struct remora_answer_tool_call *tool_calls; /* in order of index */
+    size_t tool_call_count;
+    struct remora_answer_item *items;
+    struct remora_answer_item *last_item;
+    struct remora_answer_logprobs *logprobs;
+    struct remora_answer_logprobs *last_logprobs;
+    enum remora_finish finish;
+    struct remora_slice native_finish;
+    struct remora_answer_choice *next; /* ascending index */
+};
+
+struct remora_answer {
+    struct remora_arena *arena;
+    struct remora_slice upstream_model;
+    struct remora_slice system_fingerprint;
+    struct remora_slice service_tier;
+    struct remora_answer_choice *choices;
+    size_t choice_count;
+    struct remora_usage usage;
+};
+
+void remora_answer_init(struct remora_answer *answer, struct remora_arena *arena);
+/* Copies what it needs. TOO_LARGE or SHEDDING when the arena refuses. Any event kind is taken. */
+REMORA_MUST_CHECK enum remora_code remora_answer_add(struct remora_answer *answer,
+                                                     const struct remora_event *event);
+/* The fragments as one slice in the arena; {NULL, 0} when it refuses or there is nothing. */
+struct remora_slice remora_fragments_join(const struct remora_fragments *fragments,
+                                          struct remora_arena *arena);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * What happened: the attempt record and the outcome of an exchange. One struct feeds proto Attempt, the `remora` object,
+ * error.metadata.attempts, the log line, metrics and (later) the ledger.
+ */
+#ifndef REMORA_ATTEMPT_H
+#define REMORA_ATTEMPT_H
+
+#include "remora/base.h"
+#include "remora/codes.h"
+#include "remora/identity.h"
+#include "remora/limits.h"
+#include "remora/request.h"
+#include "remora/usage.h"
+
+/* Slices point into the configuration snapshot that the exchange holds. */
+struct remora_attempt {
+    struct remora_slice provider; /* slug */
+    struct remora_slice endpoint_tag;
+    struct remora_slice model;          /* canonical id */
+    struct remora_slice upstream_model; /* what was asked of the provider */
+    char upstream_request_id[64];       /* its x-request-id or request-id, printable ASCII, cut */
+    int http_status;                    /* 0: no answer */
+    enum remora_code code;              /* REMORA_OK when it answered */
+    enum remora_cause cause;
+    int64_t retry_after_ms; /* the provider's hint, -1 none */
+    bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
+    bool is_resend;         /* the one free re-send of the attempt before it */
+    uint64_t began_ns;
+    uint64_t elapsed_ns;
+    uint64_t first_byte_ns;    /* after began; 0 none */
+    uint64_t first_content_ns; /* after began; 0 none */
+    struct remora_usage usage;
+    struct remora_cost cost;
+};
+
+/* A request field that the endpoint could not take and that was left out. */
+struct remora_dropped {
+    enum remora_parameter parameter;
+    const char *why; /* static */
+};
+#define REMORA_DROPPED_MAX REMORA_PARAMETER_COUNT
+
+/*
+ * Everything that can be told about an exchange. Owned by it; valid during the terminal call to the sink and to the
+ * observers. Fixed size: survives the release of the request.
+ */
+struct remora_outcome {
+    char generation_id[REMORA_GENERATION_ID_BYTES];
+    char requested_model[REMORA_LIMIT_MODEL_ID_BYTES + 1];
+    struct remora_identity identity;
+    struct remora_trace trace;
+    enum remora_operation operation;
+    enum remora_delivery delivery;
+    struct remora_fail fail; /* code REMORA_OK: answered */
+    const struct remora_endpoint *served; /* NULL: none */
+    struct remora_slice policy_revision;
+    enum remora_data_collection data_collection; /* effective */
+    struct remora_attempt attempts[REMORA_LIMIT_ATTEMPTS];
+    size_t attempt_count;
+    struct remora_dropped dropped[REMORA_DROPPED_MAX]; /* by the attempt that answered */
+    size_t dropped_count;
+    const struct remora_plan *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
+    struct remora_usage usage;
+    struct remora_cost cost;
+    int64_t created_unix_s;
+    uint64_t began_ns;
+    uint64_t total_ns;
+    uint64_t first_content_ns; /* after began; 0 none */
+    uint64_t overhead_ns;      /* our own share: admission to first upstream byte sent */
+    uint64_t events;           /* delivered to the sink */
+    bool was_partial;          /* content had gone out when it failed or was cancelled */
+};
+
+/* True when the caller is owed a `remora` object: a fallback, a dropped parameter or an estimate (ARCHITECTURE 6). */
+bool remora_outcome_is_notable(const struct remora_outcome *outcome);
+
+#endif

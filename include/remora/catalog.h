@@ -1,0 +1,161 @@
+/*
+ * Providers, models, endpoints: as facts of the shipped catalog and, completed by the operator's configuration, as parts
+ * of a snapshot. Routing picks endpoints, not providers.
+ *
+ * The shipped catalog is read-only data of the program (offsets, no relocations); looking something up copies facts out.
+ * Slices of facts point into that data and live for ever. Any thread.
+ */
+#ifndef REMORA_CATALOG_H
+#define REMORA_CATALOG_H
+
+#include "remora/base.h"
+#include "remora/memory.h"
+#include "remora/preferences.h"
+#include "remora/request.h"
+#include "remora/usage.h"
+
+enum remora_wire {
+#define REMORA_WIRE(name, kind, built) REMORA_WIRE_##name,
+#include "remora/tbl/wires.h"
+#undef REMORA_WIRE
+    REMORA_WIRE_COUNT
+};
+const char *remora_wire_name(enum remora_wire wire);
+bool remora_wire_is_built(enum remora_wire wire);
+/* REMORA_WIRE_COUNT when there is no such kind. */
+enum remora_wire remora_wire_by_name(struct remora_slice kind);
+
+/* Three-valued: unknown counts as "may train, retains" (OpenRouter's rule; catalog README). */
+struct remora_data_policy {
+    enum remora_tristate training;
+    enum remora_tristate retains_prompts;
+    enum remora_tristate zdr;
+    int32_t retention_days; /* -1 unknown */
+};
+
+/* Milliseconds; 0 inherits from the next wider scope (endpoint, model, provider, document). */
+struct remora_deadlines {
+    int64_t connect_ms;
+    int64_t first_byte_ms;
+    int64_t response_ms;
+    int64_t idle_ms;
+    int64_t total_ms;
+};
+
+struct remora_provider_facts {
+    struct remora_slice slug;
+    struct remora_slice name;
+    struct remora_slice dialect; /* row of the adapter's dialect table */
+    struct remora_slice base_url; /* with the version segment, no trailing slash; may hold ${ENV} in the catalog */
+    struct remora_slice api_key_env; /* conventional key variable, or empty */
+    struct remora_slice headquarters; /* ISO 3166-1 alpha-2, or empty */
+    enum remora_wire wire;
+    bool is_local; /* a server on the own machine: needs no key */
+    struct remora_data_policy data_policy;
+};
+
+/* Which parameters an endpoint takes: bit per enum remora_parameter. */
+typedef uint64_t remora_parameter_set;
+#define REMORA_PARAMETERS_ALL UINT64_MAX
+static inline bool remora_parameter_set_has(remora_parameter_set set, enum remora_parameter p)
+{
+    return (set >> (unsigned)p & 1u) != 0;
+}
+
+/* Input and output kinds, bit per value. */
+enum remora_modality {
+    REMORA_MODALITY_TEXT = 1,
+    REMORA_MODALITY_IMAGE = 2,
+    REMORA_MODALITY_AUDIO = 4,
+    REMORA_MODALITY_VIDEO = 8,
+    REMORA_MODALITY_FILE = 16,
+    REMORA_MODALITY_EMBEDDINGS = 32,
+};
+
+struct remora_endpoint_facts {
+    struct remora_slice provider; /* slug */
+    struct remora_slice tag;      /* unique within the model: provider[/region|variant] */
+    struct remora_slice upstream_model;
+    struct remora_slice quantization; /* empty: unknown */
+    struct remora_prices prices;
+    int64_t context_length;        /* tokens, 0 unknown */
+    int64_t max_prompt_tokens;     /* 0 unknown */
+    int64_t max_completion_tokens; /* 0 unknown */
+    remora_parameter_set supported;
+    bool is_free; /* belongs to model:free only */
+};
+
+struct remora_model_facts {
+    struct remora_slice id; /* author/slug */
+    struct remora_slice name;
+    struct remora_slice author;
+    int64_t created_unix_s;
+    int64_t context_length;
+    uint32_t input_modalities;
+    uint32_t output_modalities;
+    uint32_t endpoint_count;
+};
+
+/* The shipped catalog. Indexes are stable for the life of the program. */
+size_t remora_catalog_provider_count(void);
+void remora_catalog_provider(size_t index, struct remora_provider_facts *out);
+/* False when there is none of this slug. */
+bool remora_catalog_find_provider(struct remora_slice slug, struct remora_provider_facts *out);
+size_t remora_catalog_model_count(void);
+void remora_catalog_model(size_t index, struct remora_model_facts *out);
+/* By id; *index is written only when found. */
+bool remora_catalog_find_model(struct remora_slice id, size_t *index);
+/* Endpoint `at` (< endpoint_count) of a model; price tiers are copied into the arena. */
+REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, size_t at,
+                                                           struct remora_arena *arena,
+                                                           struct remora_endpoint_facts *out);
+/* "2026-11-21": the day that the catalog's facts are of. */
+const char *remora_catalog_version(void);
+
+/* ---- in a snapshot ---- */
+
+struct remora_header {
+    struct remora_slice name;
+    struct remora_slice value;         /* or: what stands before the secret, as "Bearer " */
+    const struct remora_secret *secret; /* NULL: value is all */
+};
+
+/* One key of a provider. Several stand in the order in which they are tried. */
+struct remora_credential {
+    struct remora_slice name;  /* what the operator calls it: the variable or file; never the key */
+    struct remora_secret *secret;
+    uint32_t health; /* slot in struct remora_health */
+};
+
+struct remora_provider {
+    struct remora_provider_facts facts;
+    const struct remora_header *headers; /* the operator's extra ones */
+    size_t header_count;
+    const struct remora_credential *credentials;
+    size_t credential_count;
+    bool needs_credential;
+    const char *disabled_why; /* NULL: usable; else e.g. "OPENAI_API_KEY is not set" */
+    struct remora_slice ca_pem;  /* the operator's own CA, or empty */
+    struct remora_slice client_certificate_file;
+    struct remora_slice client_key_file;
+    struct remora_slice proxy;
+    bool http2;
+    struct remora_deadlines deadlines;
+};
+
+struct remora_endpoint {
+    struct remora_endpoint_facts facts;
+    const struct remora_provider *provider;
+    const struct remora_model *model;
+    struct remora_deadlines deadlines; /* resolved: nothing is 0 */
+    uint32_t health; /* slot in struct remora_health */
+    bool is_own;     /* from the configuration, not the catalog */
+};
+
+struct remora_model {
+    struct remora_model_facts facts;
+    const struct remora_endpoint *endpoints; /* own ones as written, then the catalog's */
+    size_t endpoint_count;
+};
+
+#endif

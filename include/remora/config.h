@@ -1,0 +1,120 @@
+/*
+ * Configuration: one YAML document -> one immutable snapshot. Everything a request needs to know is in it; an exchange
+ * holds the snapshot it began with. Building one is slow and happens on the control thread; reading one is free.
+ */
+#ifndef REMORA_CONFIG_H
+#define REMORA_CONFIG_H
+
+#include "remora/base.h"
+#include "remora/catalog.h"
+#include "remora/health.h"
+#include "remora/policy.h"
+
+enum remora_mode { REMORA_MODE_SIDECAR, REMORA_MODE_GATEWAY };
+
+/* "127.0.0.1:7360", "[::1]:7360", "unix:/run/remora.sock" or "off". */
+struct remora_address {
+    char text[128]; /* as written, NUL-terminated */
+    bool is_off;
+    bool is_unix;
+    bool is_loopback; /* or unix */
+    char host[64];
+    uint16_t port;
+};
+REMORA_MUST_CHECK enum remora_code remora_address_parse(struct remora_slice text,
+                                                        struct remora_address *out,
+                                                        struct remora_fail *fail);
+
+struct remora_alias {
+    struct remora_slice from;
+    struct remora_slice to;
+};
+struct remora_named_policy {
+    struct remora_slice name;
+    struct remora_policy policy;
+};
+
+/* Something the operator should know that does not stop the process; `check --strict` makes it an error. */
+struct remora_warning {
+    struct remora_slice path; /* "providers.openai.api_key" */
+    struct remora_slice text;
+};
+
+struct remora_config {
+    /* Read by the app at start; a reload that changes them is refused with a warning. */
+    struct remora_address http;
+    struct remora_address grpc;
+    struct remora_address probe;
+    struct remora_address admin;
+    bool accept_old_core;
+    enum remora_mode mode;
+    uint32_t workers; /* 0: by mode */
+    int64_t drain_delay_ms;
+    int64_t drain_grace_ms;
+
+    struct remora_slice service;
+    struct remora_slice namespace_name;
+    const struct remora_provider *providers;
+    size_t provider_count;
+    const struct remora_model *models; /* those that have an endpoint of a configured provider, by id */
+    size_t model_count;
+    const struct remora_alias *aliases;
+    size_t alias_count;
+    struct remora_policy mesh;
+    const struct remora_named_policy *namespaces;
+    size_t namespace_count;
+    const struct remora_named_policy *services;
+    size_t service_count;
+    struct remora_deadlines deadlines;
+    int32_t attempts_per_model;
+    int32_t attempts_per_request;
+    const struct remora_slice *allowed_hosts; /* further Host names, beside the loopback ones */
+    size_t allowed_host_count;
+
+    struct remora_slice revision; /* first 12 hex digits of the document's SHA-256 */
+    int64_t load_unix_ms;
+    const struct remora_warning *warnings;
+    size_t warning_count;
+
+    struct remora_config_private *private_part; /* arena, reference count, secrets */
+};
+
+/* What a document cannot say: read by the caller so that building stays free of the environment. */
+struct remora_config_input {
+    struct remora_slice document; /* YAML text; empty: defaults and the environment only */
+    const char *document_name;    /* for messages */
+    const char *(*getenv)(void *context, const char *name); /* NULL when unset */
+    void *getenv_context;
+    enum remora_code (*read_secret)(void *context, const char *path, struct remora_secret **out,
+                                    struct remora_fail *fail);
+    enum remora_code (*read_file)(void *context, const char *path, struct remora_arena *arena,
+                                  struct remora_slice *out, struct remora_fail *fail);
+    void *file_context;
+    struct remora_health *health;
+    int64_t now_unix_ms;
+};
+
+/*
+ * The whole document or nothing. On failure fail->param is the path and fail->message begins with "LINE:COLUMN: ".
+ * REMORA_UNIMPLEMENTED for a key of the design that is not built yet. The new snapshot has one reference.
+ */
+REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_config_input *input,
+                                                       struct remora_config **out,
+                                                       struct remora_fail *fail);
+/* Input as the process has it: getenv, files. Any thread. */
+void remora_config_input_system(struct remora_config_input *input);
+
+/* Reference counting is atomic: any thread. The last release wipes the secrets. */
+struct remora_config *remora_config_acquire(struct remora_config *config);
+void remora_config_release(struct remora_config *config);
+
+/* NULL when there is none. Ids are compared as they are; aliases are the plan's business. */
+const struct remora_model *remora_config_model(const struct remora_config *config,
+                                               struct remora_slice id);
+const struct remora_provider *remora_config_provider(const struct remora_config *config,
+                                                     struct remora_slice slug);
+/* The layers that bind this identity, REQUEST left NULL. */
+void remora_config_stack(const struct remora_config *config, const struct remora_identity *identity,
+                         struct remora_policy_stack *out);
+
+#endif

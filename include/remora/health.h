@@ -1,0 +1,44 @@
+/*
+ * Health of endpoints and keys, shared by all workers: structs of atomics in slots that survive a reload (a slot belongs
+ * to a name, not to a snapshot). Any thread; no locks on the request path. Times are monotonic nanoseconds.
+ *
+ * Breaker: opens after 5 failures in a row, or at least half of at least 20 within 10 s; half-open lets one probe per
+ * window through; windows of 30 s grow with each failed probe to 300 s (reliability.md F37, F38).
+ */
+#ifndef REMORA_HEALTH_H
+#define REMORA_HEALTH_H
+
+#include "remora/base.h"
+#include "remora/codes.h"
+
+struct remora_health;
+
+REMORA_MUST_CHECK struct remora_health *remora_health_new(void);
+void remora_health_free(struct remora_health *health);
+/*
+ * The slot of a name ("provider/tag|model" or "provider|key name"), made when new. Takes a lock: for loading snapshots
+ * only. 0 is a slot that is always well, given when the table is full (4,095 names).
+ */
+uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name);
+
+enum remora_condition {
+    REMORA_CONDITION_WELL = 0,
+    REMORA_CONDITION_COOLING,      /* until a time: 429 or model gone */
+    REMORA_CONDITION_BREAKER_OPEN, /* until the next probe */
+    REMORA_CONDITION_BENCHED,      /* a key: until the next probe */
+};
+/* *until_ns: when the condition may end; untouched when WELL. Reads only: takes no probe. */
+enum remora_condition remora_health_condition(const struct remora_health *health, uint32_t slot,
+                                              uint64_t now_ns, uint64_t *until_ns);
+/* Claims the one probe of an open breaker's window; false when somebody else has it. */
+REMORA_MUST_CHECK bool remora_health_claim_probe(struct remora_health *health, uint32_t slot,
+                                                 uint64_t now_ns);
+void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t now_ns);
+/* A failure that counts for the breaker. */
+void remora_health_failure(struct remora_health *health, uint32_t slot, uint64_t now_ns);
+/* max(existing, now + for_ns). */
+void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns, uint64_t for_ns);
+/* A key that was refused: 5 minutes, doubling to an hour; success clears it. */
+void remora_health_bench(struct remora_health *health, uint32_t slot, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * OpenRouter's `provider` object (reference/openrouter.md section 4): the same shape in every policy layer and in the
+ * request. Plain data; slices and arrays belong to whoever built it (snapshot or request arena).
+ */
+#ifndef REMORA_PREFERENCES_H
+#define REMORA_PREFERENCES_H
+
+#include "remora/base.h"
+
+/* Stated or not: absent differs from false everywhere in this product. */
+enum remora_tristate { REMORA_UNSET = 0, REMORA_NO, REMORA_YES };
+
+enum remora_data_collection {
+    REMORA_DATA_UNSET = 0, /* numbers are those of proto DataCollection */
+    REMORA_DATA_ALLOW,
+    REMORA_DATA_DENY,
+};
+
+enum remora_sort {
+    REMORA_SORT_UNSET = 0, /* numbers are those of proto SortBy */
+    REMORA_SORT_PRICE,
+    REMORA_SORT_LATENCY,
+    REMORA_SORT_THROUGHPUT,
+    REMORA_SORT_EXACTO,
+};
+
+enum remora_partition { REMORA_PARTITION_UNSET = 0, REMORA_PARTITION_MODEL, REMORA_PARTITION_NONE };
+
+struct remora_slices {
+    const struct remora_slice *items;
+    size_t count;
+    bool is_set; /* an empty list that was stated differs from none */
+};
+
+/* `max_price`: pico-USD per token for prompt and completion, per item for the rest; -1 is no cap. */
+enum remora_price_cap {
+    REMORA_CAP_PROMPT,
+    REMORA_CAP_COMPLETION,
+    REMORA_CAP_REQUEST,
+    REMORA_CAP_IMAGE,
+    REMORA_CAP_AUDIO,
+    REMORA_CAP_COUNT
+};
+
+struct remora_preferences {
+    struct remora_slices order;
+    struct remora_slices only;
+    struct remora_slices ignore;
+    struct remora_slices quantizations;
+    struct remora_slices regions;
+    enum remora_tristate allow_fallbacks;
+    enum remora_tristate require_parameters;
+    enum remora_tristate zdr;
+    enum remora_tristate enforce_distillable_text;
+    enum remora_data_collection data_collection;
+    enum remora_sort sort;
+    enum remora_partition partition;
+    int64_t max_price_pico_usd[REMORA_CAP_COUNT];
+    int64_t attempt_timeout_ms; /* 0 is unset */
+    int32_t max_attempts;       /* 0 is unset */
+};
+
+/* Nothing stated. (Not all-zero: caps are -1.) */
+void remora_preferences_init(struct remora_preferences *preferences);
+
+/*
+ * True when the slug names the endpoint: a base slug ("google-vertex") matches every tag of that provider except service
+ * tiers, a full one ("deepinfra/turbo") exactly one tag (openrouter.md section 4 "Slug matching").
+ */
+bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
+                         struct remora_slice tag);
+
+#endif

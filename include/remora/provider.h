@@ -1,0 +1,115 @@
+/*
+ * Provider adapters: one file per wire family. Pure: bytes in, bytes out, no I/O, no clock, no threads, so that building
+ * can be repeated for every attempt and decoding can be fuzzed.
+ *
+ * How an attempt uses one:
+ *   needs?   what must be fetched before a body can be built (a token, media): the engine's PREPARING fetches it
+ *   build    request + endpoint + credential + fetched material -> HTTP request
+ *   feed/end bytes of a 2xx answer -> events
+ *   classify anything but a 2xx answer -> a code
+ */
+#ifndef REMORA_PROVIDER_H
+#define REMORA_PROVIDER_H
+
+#include "remora/attempt.h"
+#include "remora/catalog.h"
+#include "remora/clock.h"
+#include "remora/event.h"
+#include "remora/memory.h"
+#include "remora/request.h"
+#include "remora/transport.h"
+
+/* Something to fetch before `build`. */
+enum remora_need_kind {
+    REMORA_NEED_TOKEN, /* a bearer token; cached by key until it expires, shared by requests */
+    REMORA_NEED_MEDIA, /* the bytes behind a URI; bounded, SSRF-checked */
+};
+struct remora_need {
+    enum remora_need_kind kind;
+    struct remora_http_request fetch; /* built by the adapter */
+    struct remora_slice cache_key;    /* TOKEN */
+    const struct remora_media *media; /* MEDIA: which one it stands for */
+};
+/* What came back, in the order of the needs. */
+struct remora_material {
+    struct remora_slice bytes;
+    struct remora_slice mime_type;
+    const struct remora_secret *token;
+};
+
+struct remora_build_input {
+    const struct remora_request *request;
+    const struct remora_endpoint *endpoint;
+    const struct remora_credential *credential; /* NULL when the provider needs none */
+    const struct remora_material *materials;    /* one per need */
+    size_t material_count;
+    struct remora_slice upstream_request_id; /* sent as x-request-id: one per attempt */
+    int64_t now_unix_ms;
+};
+struct remora_build_output {
+    struct remora_http_request http;
+    struct remora_dropped dropped[REMORA_DROPPED_MAX];
+    size_t dropped_count;
+};
+
+/* First member of every adapter's decoder. */
+struct remora_decoder {
+    enum remora_delivery delivery;
+    const struct remora_endpoint *endpoint;
+    bool is_done;        /* the terminator was read: nothing that follows matters */
+    bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */
+    uint64_t ignored;    /* unknown events or fields that were skipped */
+};
+
+/* How the HTTP body ended. */
+enum remora_end { REMORA_END_CLEAN, REMORA_END_CUT };
+
+/* An answer that is not 2xx, or a 2xx whose body is an error. */
+struct remora_upstream_error {
+    int status;
+    const struct remora_http_response *head; /* may be NULL (in-band) */
+    struct remora_slice body; /* cut at REMORA_LIMIT_UPSTREAM_ERROR_BYTES */
+    int64_t now_unix_ms;
+};
+
+struct remora_adapter {
+    const char *name;
+    enum remora_wire wire;
+    size_t decoder_bytes; /* at most REMORA_DECODER_BYTES */
+    /* How many needs; *out lies in the arena. NULL: none, ever. */
+    enum remora_code (*needs)(const struct remora_build_input *input, struct remora_arena *arena,
+                              const struct remora_need **out, size_t *count, struct remora_fail *fail);
+    /* Idempotent. Everything in *out lies in the arena or the request. A failure ends this endpoint's turn. */
+    enum remora_code (*build)(const struct remora_build_input *input, struct remora_arena *arena,
+                              struct remora_build_output *out, struct remora_fail *fail);
+    /* `decoder` is zeroed memory of decoder_bytes; the struct remora_decoder in it is filled. */
+    void (*decode_begin)(struct remora_decoder *decoder);
+    /*
+     * Any piece of the body, split anywhere. Events go to `out` and are valid during the put only; scratch memory is
+     * reset by the caller afterwards. A code other than REMORA_OK (with fail->cause set) ends the attempt:
+     * UPSTREAM_UNAVAILABLE for broken data, or what an in-band error is classified as. After is_done it takes nothing.
+     */
+    enum remora_code (*decode_feed)(struct remora_decoder *decoder, struct remora_slice bytes,
+                                    struct remora_arena *scratch, const struct remora_event_out *out,
+                                    struct remora_fail *fail);
+    /* The body is over. REMORA_OK only when the answer is judged complete (ARCHITECTURE 6 "End of stream"). */
+    enum remora_code (*decode_end)(struct remora_decoder *decoder, enum remora_end end,
+                                   struct remora_arena *scratch, const struct remora_event_out *out,
+                                   struct remora_fail *fail);
+    void (*decode_fini)(struct remora_decoder *decoder);
+    /* Fills *fail: code, cause, message, retry_after_ms, upstream_status. Never REMORA_OK. */
+    void (*classify)(const struct remora_endpoint *endpoint, const struct remora_upstream_error *error,
+                     struct remora_arena *scratch, struct remora_fail *fail);
+};
+
+#define REMORA_DECODER_BYTES 2048
+
+/* NULL for a wire that is not built. */
+const struct remora_adapter *remora_adapter_for(enum remora_wire wire);
+
+/* What an HTTP status means where the body says nothing better (providers.md 0.3, codes.md). */
+enum remora_code remora_classify_status(int status, enum remora_cause *cause);
+/* retry-after-ms, retry-after of a response; -1 none. */
+int64_t remora_response_retry_after_ms(const struct remora_http_response *head, int64_t now_unix_ms);
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * The request: the one noun that both fronts and every skin produce and every adapter consumes. It carries all of
+ * proto/remora/v1/chat.proto, whatever is read today.
+ *
+ * Plain data. Everything it points to lies in the request arena (body bytes included), which the engine releases at
+ * COMMITTED: nobody may read a request after its first content event has gone to the sink. Read-only once parsed:
+ * adapters build from it once per attempt.
+ *
+ * Text is UTF-8. `raw` slices are JSON text, byte for byte as received (schemas, arguments, opaque provider state make
+ * the round trip unchanged).
+ */
+#ifndef REMORA_REQUEST_H
+#define REMORA_REQUEST_H
+
+#include "remora/base.h"
+#include "remora/identity.h"
+#include "remora/preferences.h"
+
+enum remora_operation { REMORA_OPERATION_CHAT, REMORA_OPERATION_EMBED, REMORA_OPERATION_COUNT };
+enum remora_delivery { REMORA_UNARY, REMORA_STREAM };
+
+struct remora_opt_i64 {
+    int64_t value;
+    bool is_set;
+};
+struct remora_opt_f64 {
+    double value;
+    bool is_set;
+};
+
+/* Numbers are those of proto Role. */
+enum remora_role {
+    REMORA_ROLE_UNSET = 0,
+    REMORA_ROLE_SYSTEM,
+    REMORA_ROLE_DEVELOPER,
+    REMORA_ROLE_USER,
+    REMORA_ROLE_ASSISTANT,
+    REMORA_ROLE_TOOL,
+};
+
+enum remora_media_source {
+    REMORA_MEDIA_BYTES,   /* as received over gRPC */
+    REMORA_MEDIA_BASE64,  /* as received in a data URL or input_audio */
+    REMORA_MEDIA_URI,     /* http(s); fetched only by the provider, or in PREPARING where an adapter needs bytes */
+    REMORA_MEDIA_FILE_ID, /* a provider's own file */
+};
+
+struct remora_media {
+    enum remora_media_source source;
+    struct remora_slice value; /* bytes, base64 text, URI or id */
+    struct remora_slice mime_type;
+    struct remora_slice filename;
+    struct remora_slice detail; /* image detail; audio format */
+};
+
+/* Prompt-cache marker behind a part or tool. ttl_s 0: the provider's default. */
+struct remora_cache_breakpoint {
+    bool is_set;
+    int32_t ttl_s;
+};
+
+struct remora_annotation {
+    struct remora_slice type; /* "url_citation", "file" ... */
+    struct remora_slice url;
+    struct remora_slice title;
+    struct remora_slice content;
+    struct remora_opt_i64 start_index;
+    struct remora_opt_i64 end_index;
+    struct remora_slice raw; /* the whole object where it came from JSON */
+};
+
+enum remora_part_kind {
+    REMORA_PART_TEXT,
+    REMORA_PART_IMAGE,
+    REMORA_PART_AUDIO,
+    REMORA_PART_VIDEO,
+    REMORA_PART_FILE,
+    REMORA_PART_REFUSAL,
+    REMORA_PART_RAW,
+};
+
+struct remora_part {
+    enum remora_part_kind kind;
+    struct remora_slice text; /* TEXT, REFUSAL; RAW: a JSON object */
+    struct remora_media media;
+    struct remora_cache_breakpoint cache;
+    const struct remora_annotation *annotations;
+    size_t annotation_count;
+};
+
+enum remora_reasoning_kind {
+    REMORA_REASONING_TEXT,
+    REMORA_REASONING_SUMMARY,
+    REMORA_REASONING_ENCRYPTED,
+};
+
+/* Must make the round trip unchanged (openrouter.md section 9, reasoning_details). */
+struct remora_reasoning_block {
+    enum remora_reasoning_kind kind;
+    struct remora_slice text; /* text, summary or opaque data */
+    struct remora_slice signature;
+    struct remora_slice format;
+    struct remora_slice id;
+    struct remora_opt_i64 index;
+};
+
+struct remora_tool_call {
+    struct remora_slice id;
+    int32_t index;
+    struct remora_slice name;
+    struct remora_slice arguments_json; /* text: never trusted, never parsed here */
+};
+
+struct remora_message {
+    enum remora_role role;
+    const struct remora_part *parts;
+    size_t part_count;
+    bool content_is_text; /* `content` came as one string: adapters may send it back as one */
+    struct remora_slice name;
+    struct remora_slice tool_call_id;
+    const struct remora_tool_call *tool_calls;
+    size_t tool_call_count;
+    const struct remora_reasoning_block *reasoning;
+    size_t reasoning_count;
+    bool tool_failed;
+    struct remora_slice extra; /* JSON object of further fields, or empty */
+};
+
+enum remora_tool_kind { REMORA_TOOL_FUNCTION, REMORA_TOOL_NATIVE };
+
+struct remora_tool {
+    enum remora_tool_kind kind;
+    struct remora_slice name;
+    struct remora_slice description;
+    struct remora_slice parameters_json; /* raw JSON Schema, or empty */
+    enum remora_tristate strict;
+    struct remora_slice native_json; /* NATIVE: the whole tool */
+    struct remora_cache_breakpoint cache;
+};
+
+enum remora_tool_choice_kind {
+    REMORA_TOOL_CHOICE_UNSET = 0, /* AUTO..REQUIRED have the numbers of proto ToolChoice.Mode */
+    REMORA_TOOL_CHOICE_AUTO,
+    REMORA_TOOL_CHOICE_NONE,
+    REMORA_TOOL_CHOICE_REQUIRED,
+    REMORA_TOOL_CHOICE_FUNCTION,
+};
+
+struct remora_tool_choice {
+    enum remora_tool_choice_kind kind;
+    struct remora_slice function_name;
+};
+
+struct remora_logit_bias {
+    int32_t token;
+    double bias;
+};
+
+struct remora_sampling {
+    struct remora_opt_i64 max_output_tokens;
+    struct remora_opt_f64 temperature;
+    struct remora_opt_f64 top_p;
+    struct remora_opt_i64 top_k;
+    struct remora_opt_f64 min_p;
+    struct remora_opt_f64 top_a;
+    struct remora_opt_f64 frequency_penalty;
+    struct remora_opt_f64 presence_penalty;
+    struct remora_opt_f64 repetition_penalty;
+    struct remora_opt_i64 seed;
+    struct remora_opt_i64 choice_count;
+    struct remora_slices stop;
+    const struct remora_logit_bias *logit_bias;
+    size_t logit_bias_count;
+};
+
+enum remora_format_kind {
+    REMORA_FORMAT_UNSET = 0,
+    REMORA_FORMAT_TEXT,
+    REMORA_FORMAT_JSON_OBJECT,
+    REMORA_FORMAT_JSON_SCHEMA,
+    REMORA_FORMAT_REGEX,
+    REMORA_FORMAT_GRAMMAR,
+};
+
+struct remora_response_format {
+    enum remora_format_kind kind;
+    struct remora_slice name;
+    struct remora_slice schema_json;
+    struct remora_slice description;
+    struct remora_slice pattern; /* REGEX, GRAMMAR */
+    enum remora_tristate strict;
+};
+
+/* Numbers are those of proto ReasoningOptions.Effort. */
+enum remora_effort {
+    REMORA_EFFORT_UNSET = 0,
+    REMORA_EFFORT_NONE,
+    REMORA_EFFORT_MINIMAL,
+    REMORA_EFFORT_LOW,
+    REMORA_EFFORT_MEDIUM,
+    REMORA_EFFORT_HIGH,
+    REMORA_EFFORT_XHIGH,
+    REMORA_EFFORT_MAX,
+};
+
+struct remora_reasoning_options {
+    enum remora_effort effort;
+    struct remora_opt_i64 max_tokens;
+    bool exclude_from_response;
+    enum remora_tristate enabled;
+    struct remora_slice summary;
+};
+
+struct remora_pair {
+    struct remora_slice key;
+    struct remora_slice value; /* text, or raw JSON where the owner says so */
+};
+
+enum remora_embed_kind { REMORA_EMBED_TEXT, REMORA_EMBED_TOKENS, REMORA_EMBED_IMAGE };
+struct remora_embed_input {
+    enum remora_embed_kind kind;
+    struct remora_slice text;
+    const int32_t *tokens;
+    size_t token_count;
+    struct remora_media image;
+};
+
+/* Every request parameter that an endpoint may or may not support: bit and order for require_parameters and `dropped`. */
+enum remora_parameter {
+#define REMORA_PARAMETER(name, text) REMORA_PARAMETER_##name,
+#include "remora/tbl/parameters.h"
+#undef REMORA_PARAMETER
+    REMORA_PARAMETER_COUNT
+};
+const char *remora_parameter_name(enum remora_parameter parameter);
+
+struct remora_request {
+    enum remora_operation operation;
+    enum remora_delivery delivery;
+    struct remora_identity identity;
+    struct remora_trace trace;
+    struct remora_slice request_id; /* caller's x-request-id or empty */
+
+    struct remora_slice model;         /* as sent; empty: the service's default */
+    struct remora_slices models;       /* fallback models as sent */
+    const struct remora_message *messages;
+    size_t message_count;
+    struct remora_sampling sampling;
+    const struct remora_tool *tools;
+    size_t tool_count;
+    struct remora_tool_choice tool_choice;
+    enum remora_tristate parallel_tool_calls;
+    struct remora_response_format response_format;
+    struct remora_reasoning_options reasoning;
+    enum remora_tristate logprobs;
+    struct remora_opt_i64 top_logprobs;
+    enum remora_tristate gateway_cache;
+    int32_t gateway_cache_ttl_s;
+    struct remora_slice prompt_cache_key;
+    struct remora_cache_breakpoint cache; /* top-level automatic caching */
+    struct remora_slice end_user_id;
+    struct remora_slice session_id;
+    const struct remora_pair *tags;
+    size_t tag_count;
+    struct remora_slice preset;
+    struct remora_slice service_tier;
+    struct remora_slices output_modalities;
+    struct remora_slice verbosity;
+    const struct remora_pair *plugins; /* id, raw options */
+    size_t plugin_count;
+    struct remora_preferences provider;
+    struct remora_slice idempotency_key;
+    const struct remora_pair *extra; /* further top-level fields: name, raw JSON */
+    size_t extra_count;
+
+    const struct remora_embed_input *inputs; /* EMBED */
+    size_t input_count;
+    struct remora_opt_i64 dimensions;
+    struct remora_slice input_type;
+
+    int64_t timeout_ms;      /* the caller's own total, -1 none: grpc-timeout, x-request-timeout-ms, x-stainless-timeout */
+    int64_t idle_timeout_ms; /* between events, -1 none: StreamChatRequest.idle_timeout */
+
+    uint8_t asked[REMORA_PARAMETER_COUNT]; /* enum remora_parameter, in the order of the request */
+    size_t asked_count;
+    size_t body_bytes; /* size as received, for estimates and the process budget */
+};
+
+/* An empty request: nothing stated, no deadlines. */
+void remora_request_init(struct remora_request *request);
+/* Notes that the caller stated a parameter; a second time is ignored. */
+void remora_request_ask(struct remora_request *request, enum remora_parameter parameter);
+bool remora_request_asks(const struct remora_request *request, enum remora_parameter parameter);
+
+#endif

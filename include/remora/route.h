@@ -1,0 +1,87 @@
+/*
+ * The plan: names are resolved, policy and health are asked, what is left is put in order. Pure: time, randomness and
+ * health are arguments. Made once per request; lies in the request arena, released at COMMITTED.
+ */
+#ifndef REMORA_ROUTE_H
+#define REMORA_ROUTE_H
+
+#include "remora/base.h"
+#include "remora/clock.h"
+#include "remora/config.h"
+#include "remora/health.h"
+#include "remora/policy.h"
+#include "remora/request.h"
+
+struct remora_candidate {
+    const struct remora_endpoint *endpoint;
+    uint16_t model;    /* index into plan->models */
+    uint16_t position; /* 1 is tried first, continuous over all models; 0: out */
+    struct remora_exclusion exclusion;
+    uint64_t until_ns; /* HEALTH exclusions: when it may be well again */
+};
+
+struct remora_plan_model {
+    struct remora_slice asked;    /* as the caller spelt it */
+    struct remora_slice resolved; /* canonical id; empty when unknown */
+    enum remora_code code;        /* REMORA_OK, or why no endpoint of it can be tried */
+    uint16_t first;               /* its candidates: [first, first + count) */
+    uint16_t count;
+    uint16_t usable;
+};
+
+struct remora_plan {
+    const struct remora_plan_model *models;
+    size_t model_count;
+    const struct remora_candidate *candidates; /* all that were looked at, grouped by model */
+    size_t candidate_count;
+    const uint16_t *order; /* indexes of candidates, in the order in which they are tried */
+    size_t order_count;
+    struct remora_policy_effective policy;
+};
+
+/* Everything a strategy may look at. */
+struct remora_strategy_input {
+    const struct remora_request *request;
+    const struct remora_policy_effective *policy;
+    const struct remora_candidate *candidates;
+    const struct remora_health *health;
+    struct remora_random *random;
+    uint64_t now_ns;
+};
+/*
+ * A way of ordering one model's usable candidates in place. Pure; one per file; adding one is a row in the table of
+ * src/route/strategy.c. Today: "order" (the list, then the rest as written, then by price).
+ */
+struct remora_strategy {
+    const char *name;
+    void (*sort)(const struct remora_strategy_input *input, uint16_t *order, size_t count);
+};
+const struct remora_strategy *remora_strategy_for(const struct remora_policy_effective *policy);
+
+struct remora_plan_input {
+    const struct remora_config *config;
+    const struct remora_request *request;
+    const struct remora_policy_stack *stack; /* REQUEST included */
+    const struct remora_health *health;
+    struct remora_random *random;
+    uint64_t now_ns;
+};
+
+/*
+ * REMORA_OK with at least one in `order`; else the code of codes.md for what left nothing, with *out filled all the same
+ * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST for an ambiguous bare id (with the
+ * candidates) or an unknown provider slug in order, only or ignore (with "did you mean").
+ */
+REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_input *input,
+                                                     struct remora_arena *arena,
+                                                     struct remora_plan *out,
+                                                     struct remora_fail *fail);
+
+/* A model id as the service may write it -> a model: exact id, alias, or bare id that is unique among what it may use. */
+REMORA_MUST_CHECK enum remora_code remora_resolve_model(const struct remora_config *config,
+                                                        const struct remora_policy_stack *stack,
+                                                        struct remora_slice asked,
+                                                        const struct remora_model **out,
+                                                        struct remora_fail *fail);
+
+#endif

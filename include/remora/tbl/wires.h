@@ -1,0 +1,10 @@
+/* REMORA_WIRE(name, kind as in configuration and catalog, is it built). Source: ARCHITECTURE 8 `kind`. */
+REMORA_WIRE(OPENAI, "openai", true)
+REMORA_WIRE(OPENAI_RESPONSES, "openai-responses", false)
+REMORA_WIRE(ANTHROPIC, "anthropic", false)
+REMORA_WIRE(GEMINI, "gemini", false)
+REMORA_WIRE(VERTEX, "vertex", false)
+REMORA_WIRE(BEDROCK, "bedrock", false)
+REMORA_WIRE(AZURE, "azure", false)
+REMORA_WIRE(COHERE, "cohere", false)
+REMORA_WIRE(OLLAMA, "ollama", false)

@@ -1,0 +1,79 @@
+/*
+ * Usage and money (ARCHITECTURE 7). Token classes are disjoint inside and inclusive on both public surfaces. Absent is -1
+ * and is not zero. Prices are integer pico-USD per token or item; costs are integer pico-USD, published in nano-USD
+ * rounded half up at the edge. No floats. All functions are pure.
+ */
+#ifndef REMORA_USAGE_H
+#define REMORA_USAGE_H
+
+#include "remora/base.h"
+
+enum remora_usage_class {
+#define REMORA_USAGE_CLASS(name, ...) REMORA_USAGE_##name,
+#include "remora/tbl/usage.h"
+#undef REMORA_USAGE_CLASS
+    REMORA_USAGE_CLASS_COUNT
+};
+
+enum remora_price {
+#define REMORA_PRICE(name, ...) REMORA_PRICE_##name,
+#include "remora/tbl/prices.h"
+#undef REMORA_PRICE
+    REMORA_PRICE_COUNT
+};
+
+/* Numbers are those of proto Certainty. */
+enum remora_certainty {
+    REMORA_CERTAINTY_UNSET = 0,
+    REMORA_CERTAINTY_ACTUAL,
+    REMORA_CERTAINTY_ESTIMATED,
+    REMORA_CERTAINTY_UNKNOWN,
+};
+
+struct remora_usage {
+    int64_t tokens[REMORA_USAGE_CLASS_COUNT]; /* disjoint; -1 absent */
+    enum remora_certainty certainty;
+    int64_t reported_pico_usd; /* what the provider says it charged, -1 none */
+};
+
+#define REMORA_TOKENS_MAX (INT64_C(1) << 53) /* more is a lie (reliability.md F29) */
+
+/* All absent, certainty UNKNOWN. */
+void remora_usage_init(struct remora_usage *usage);
+/* Sum of a direction's classes; -1 when every one is absent. */
+int64_t remora_usage_input_total(const struct remora_usage *usage);
+int64_t remora_usage_output_total(const struct remora_usage *usage);
+/* The later report wins, class by class (Anthropic and Perplexity report cumulatively, more than once). */
+void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later);
+
+/* A price list; -1 is "not known", except where tbl/prices.h names a fallback. */
+struct remora_price_tier {
+    int64_t min_prompt_tokens; /* strictly more than this: the tier's rates apply to the whole request */
+    int64_t pico_usd[REMORA_PRICE_COUNT]; /* -1 inherits */
+};
+struct remora_prices {
+    int64_t pico_usd[REMORA_PRICE_COUNT];
+    const struct remora_price_tier *tiers; /* ascending */
+    size_t tier_count;
+};
+void remora_prices_init(struct remora_prices *prices);
+
+/* Parts of a cost; -1 when the price or the count is not known. total is -1 as soon as a counted class has no price. */
+struct remora_cost {
+    int64_t total_pico_usd;
+    int64_t input_pico_usd; /* uncached input, media included */
+    int64_t cache_read_pico_usd;
+    int64_t cache_write_pico_usd;
+    int64_t output_pico_usd; /* without reasoning */
+    int64_t reasoning_pico_usd;
+    int64_t other_pico_usd; /* per request, image, search */
+    enum remora_certainty certainty;
+};
+void remora_cost_init(struct remora_cost *cost);
+/* The pure cost function: usage x prices. Overflow gives -1. */
+void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
+                         struct remora_cost *out);
+/* pico -> nano, half up; -1 stays -1. */
+int64_t remora_nano_usd(int64_t pico_usd);
+
+#endif

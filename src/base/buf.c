@@ -1,0 +1,173 @@
+/*
+ * Growable buffers with a maximum. The limit is on the bytes held and not yet consumed; consumed bytes at the front are
+ * reclaimed by one memmove when room is needed, which keeps the memory at most at the limit. Growth doubles.
+ * Fails: TOO_LARGE or SHEDDING, sticky until reset.
+ */
+#include "remora/buf.h"
+
+#include "remora/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { FIRST_BYTES = 256 };
+
+void remora_buf_init(struct remora_buf *buf, size_t limit_bytes)
+{
+    *buf = (struct remora_buf){.limit_bytes = limit_bytes};
+}
+
+void remora_buf_fini(struct remora_buf *buf)
+{
+    remora_free(buf->data);
+    remora_buf_init(buf, buf->limit_bytes);
+}
+
+static void reclaim(struct remora_buf *buf)
+{
+    if (buf->start > 0) {
+        memmove(buf->data, buf->data + buf->start, buf->length - buf->start);
+        buf->length -= buf->start;
+        buf->start = 0;
+    }
+}
+
+static char *fail_with(struct remora_buf *buf, enum remora_code code)
+{
+    buf->failed = code;
+    return NULL;
+}
+
+static char *reserve_slow(struct remora_buf *buf, size_t bytes)
+{
+    size_t held = buf->length - buf->start;
+    if (held > buf->limit_bytes || bytes > buf->limit_bytes - held) {
+        return fail_with(buf, REMORA_TOO_LARGE);
+    }
+    size_t need = held + bytes;
+    /* Moving pays when at least as much is reclaimed as is moved; beyond the limit it must. */
+    if (need <= buf->capacity && (buf->start >= held || buf->capacity > buf->limit_bytes / 2)) {
+        reclaim(buf);
+        return buf->data + buf->length;
+    }
+    size_t capacity = buf->capacity < FIRST_BYTES / 2 ? FIRST_BYTES : buf->capacity * 2;
+    capacity = capacity < need ? need : capacity;
+    capacity = capacity > buf->limit_bytes ? buf->limit_bytes : capacity;
+    reclaim(buf);
+    char *data = remora_realloc(buf->data, capacity);
+    if (data == NULL) {
+        return fail_with(buf, REMORA_SHEDDING);
+    }
+    buf->data = data;
+    buf->capacity = capacity;
+    return data + buf->length;
+}
+
+char *remora_buf_reserve(struct remora_buf *buf, size_t bytes)
+{
+    if (buf->failed != REMORA_OK) {
+        return NULL;
+    }
+    if (buf->data == NULL || bytes > buf->capacity - buf->length) {
+        return reserve_slow(buf, bytes == 0 ? 1 : bytes);
+    }
+    return buf->data + buf->length;
+}
+
+void remora_buf_append(struct remora_buf *buf, struct remora_slice s)
+{
+    if (s.length == 0) {
+        return;
+    }
+    char *to = remora_buf_reserve(buf, s.length);
+    if (to != NULL) {
+        memcpy(to, s.data, s.length);
+        buf->length += s.length;
+    }
+}
+
+void remora_buf_append_text(struct remora_buf *buf, const char *text)
+{
+    remora_buf_append(buf, remora_slice_of(text));
+}
+
+void remora_buf_append_byte(struct remora_buf *buf, char byte)
+{
+    char *to = remora_buf_reserve(buf, 1);
+    if (to != NULL) {
+        *to = byte;
+        buf->length++;
+    }
+}
+
+void remora_buf_append_u64(struct remora_buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    remora_buf_append(buf, remora_slice(digits + at, sizeof digits - at));
+}
+
+void remora_buf_append_i64(struct remora_buf *buf, int64_t value)
+{
+    if (value < 0) {
+        remora_buf_append_byte(buf, '-');
+        remora_buf_append_u64(buf, ~(uint64_t)value + 1);
+    } else {
+        remora_buf_append_u64(buf, (uint64_t)value);
+    }
+}
+
+void remora_buf_printf(struct remora_buf *buf, const char *format, ...)
+{
+    char small[128];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(small, sizeof small, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length < sizeof small) {
+        remora_buf_append(buf, remora_slice(small, length < 0 ? 0 : (size_t)length));
+        return;
+    }
+    char *to = remora_buf_reserve(buf, (size_t)length);
+    if (to == NULL) {
+        return;
+    }
+    /* vsnprintf wants room for its NUL as well, which the limit may not leave: the last byte is set apart. */
+    char *text = remora_alloc((size_t)length + 1);
+    if (text == NULL) {
+        fail_with(buf, REMORA_SHEDDING);
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    memcpy(to, text, (size_t)length);
+    buf->length += (size_t)length;
+    remora_free(text);
+}
+
+void remora_buf_consume(struct remora_buf *buf, size_t bytes)
+{
+    size_t held = buf->length - buf->start;
+    if (bytes >= held) {
+        buf->start = 0;
+        buf->length = 0;
+    } else {
+        buf->start += bytes;
+    }
+}
+
+void remora_buf_reset(struct remora_buf *buf, size_t keep_bytes)
+{
+    if (buf->capacity > keep_bytes) {
+        remora_buf_fini(buf);
+        return;
+    }
+    buf->length = 0;
+    buf->start = 0;
+    buf->failed = REMORA_OK;
+}

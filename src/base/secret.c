@@ -1,0 +1,207 @@
+/*
+ * Secrets. Each lives in a private mapping of its own: core dumps leave it out (MADV_DONTDUMP), a forked child does not
+ * get it (MADV_DONTFORK), and it is locked in memory where RLIMIT_MEMLOCK allows; none of the three is required. It is
+ * wiped before it is unmapped.
+ *
+ * Reading a file goes straight into the mapping, so that no other copy is made. Fails: the file is absent, empty,
+ * unreadable, not a regular file or writable by everybody (INVALID_REQUEST), too long (TOO_LARGE), no memory (SHEDDING).
+ */
+#include "remora/secret.h"
+
+#include "remora/limits.h"
+
+#include "seam.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct remora_secret {
+    size_t mapped_bytes;
+    size_t length;
+    char bytes[];
+};
+
+static struct remora_secret *map(size_t bytes)
+{
+    size_t mapped = sizeof(struct remora_secret) + bytes;
+    if (remora_alloc_is_refused()) {
+        return NULL;
+    }
+    void *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    (void)madvise(memory, mapped, MADV_DONTDUMP);
+    (void)madvise(memory, mapped, MADV_DONTFORK);
+    (void)mlock(memory, mapped);
+    struct remora_secret *secret = memory;
+    secret->mapped_bytes = mapped;
+    return secret;
+}
+
+struct remora_secret *remora_secret_new(struct remora_slice bytes)
+{
+    if (bytes.length > REMORA_LIMIT_SECRET_BYTES) {
+        return NULL;
+    }
+    struct remora_secret *secret = map(bytes.length);
+    if (secret != NULL && bytes.length > 0) {
+        memcpy(secret->bytes, bytes.data, bytes.length);
+        secret->length = bytes.length;
+    }
+    return secret;
+}
+
+void remora_secret_free(struct remora_secret *secret)
+{
+    if (secret != NULL) {
+        size_t mapped = secret->mapped_bytes;
+        explicit_bzero(secret, mapped);
+        munmap(secret, mapped);
+    }
+}
+
+static enum remora_code refuse(struct remora_fail *fail, const char *path, const char *why)
+{
+    return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "secret file %s %s", path, why);
+}
+
+static enum remora_code open_failed(struct remora_fail *fail, const char *path, int error)
+{
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return refuse(fail, path, "does not exist: create it or correct the path");
+    case EACCES:
+    case EPERM:
+        return refuse(fail, path, "may not be read: give this user read permission");
+    default:
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
+                               "secret file %s cannot be read (%s): check the path and the mount",
+                               path, strerrordesc_np(error));
+    }
+}
+
+static enum remora_code check_file(int fd, const char *path, struct remora_fail *fail)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return open_failed(fail, path, errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return refuse(fail, path, "is not a regular file: name a file that holds the secret");
+    }
+    if ((status.st_mode & S_IWOTH) != 0) {
+        return refuse(fail, path, "is writable by everybody: chmod o-w it");
+    }
+    return REMORA_OK;
+}
+
+/* Reads to the end or until `capacity` bytes are there. */
+static enum remora_code read_all(int fd, char *to, size_t capacity, size_t *length)
+{
+    size_t got = 0;
+    while (got < capacity) {
+        ssize_t n = read(fd, to + got, capacity - got);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return REMORA_INVALID_REQUEST;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    *length = got;
+    return REMORA_OK;
+}
+
+static size_t without_newline(const char *bytes, size_t length)
+{
+    if (length > 0 && bytes[length - 1] == '\n') {
+        length--;
+        if (length > 0 && bytes[length - 1] == '\r') {
+            length--;
+        }
+    }
+    return length;
+}
+
+static enum remora_code fill(struct remora_secret *secret, int fd, const char *path,
+                             struct remora_fail *fail)
+{
+    size_t length = 0;
+    /* Room for the longest secret, its newline and one byte that shows that there is more. */
+    enum remora_code rc = read_all(fd, secret->bytes, REMORA_LIMIT_SECRET_BYTES + 3, &length);
+    if (rc != REMORA_OK) {
+        return open_failed(fail, path, errno);
+    }
+    secret->length = without_newline(secret->bytes, length);
+    if (secret->length > REMORA_LIMIT_SECRET_BYTES) {
+        return remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
+                               "secret file %s is longer than %d bytes: is it the right file?",
+                               path, REMORA_LIMIT_SECRET_BYTES);
+    }
+    if (secret->length == 0) {
+        return refuse(fail, path, "is empty: write the secret into it");
+    }
+    return REMORA_OK;
+}
+
+enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
+                                    struct remora_fail *fail)
+{
+    struct remora_secret *secret = NULL;
+    /* O_NONBLOCK: a FIFO of that name must not hold up the start. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        return open_failed(fail, path, errno);
+    }
+    enum remora_code rc = check_file(fd, path, fail);
+    if (rc != REMORA_OK) {
+        goto out;
+    }
+    secret = map(REMORA_LIMIT_SECRET_BYTES + 3);
+    if (secret == NULL) {
+        rc = remora_fail_set(fail, REMORA_SHEDDING, NULL, "no memory for secret file %s", path);
+        goto out;
+    }
+    rc = fill(secret, fd, path, fail);
+    if (rc == REMORA_OK) {
+        *out = secret;
+        secret = NULL;
+    }
+out:
+    remora_secret_free(secret);
+    close(fd);
+    return rc;
+}
+
+size_t remora_secret_length(const struct remora_secret *secret)
+{
+    return secret->length;
+}
+
+void remora_secret_use(const struct remora_secret *secret,
+                       void (*use)(void *context, struct remora_slice bytes), void *context)
+{
+    use(context, remora_slice(secret->bytes, secret->length));
+}
+
+bool remora_secret_equal(const struct remora_secret *a, const struct remora_secret *b)
+{
+    if (a->length != b->length) {
+        return false;
+    }
+    volatile unsigned char different = 0;
+    for (size_t i = 0; i < a->length; i++) {
+        different = (unsigned char)(different | (a->bytes[i] ^ b->bytes[i]));
+    }
+    return different == 0;
+}

@@ -1,0 +1,47 @@
+/* Slices: comparing, finding, trimming. ASCII only where letters matter. */
+#include "remora/base.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b)
+{
+    if (a.length != b.length) {
+        return false;
+    }
+    for (size_t i = 0; i < a.length; i++) {
+        if (lower(a.data[i]) != lower(b.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool remora_slice_starts_with(struct remora_slice s, struct remora_slice prefix)
+{
+    return s.length >= prefix.length &&
+           (prefix.length == 0 || memcmp(s.data, prefix.data, prefix.length) == 0);
+}
+
+size_t remora_slice_find(struct remora_slice s, char byte, size_t from)
+{
+    if (from >= s.length) {
+        return s.length;
+    }
+    const char *found = memchr(s.data + from, byte, s.length - from);
+    return found == NULL ? s.length : (size_t)(found - s.data);
+}
+
+struct remora_slice remora_slice_trim(struct remora_slice s)
+{
+    while (s.length > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
+        s.data++;
+        s.length--;
+    }
+    while (s.length > 0 && (s.data[s.length - 1] == ' ' || s.data[s.length - 1] == '\t')) {
+        s.length--;
+    }
+    return s;
+}

@@ -1,0 +1,101 @@
+/* Small readers and writers of text: numbers, wildcards, hex, edit distance. */
+#include "remora/text.h"
+
+bool remora_parse_u64(struct remora_slice s, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (s.length == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < s.length; i++) {
+        unsigned digit = (unsigned char)s.data[i] - (unsigned)'0';
+        if (digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, digit, &value)) {
+            return false;
+        }
+    }
+    *out = value;
+    return true;
+}
+
+/* On a mismatch only the last star takes one byte more: what earlier stars took can stay as it is. */
+bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text)
+{
+    size_t p = 0;
+    size_t t = 0;
+    size_t star = SIZE_MAX; /* place of the last star seen */
+    size_t taken = 0;       /* where the text behind its run begins */
+    while (t < text.length) {
+        if (p < pattern.length && pattern.data[p] == '*') {
+            star = p++;
+            taken = t;
+        } else if (p < pattern.length && pattern.data[p] == text.data[t]) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++taken;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.length && pattern.data[p] == '*') {
+        p++;
+    }
+    return p == pattern.length;
+}
+
+void remora_append_hex(struct remora_buf *buf, struct remora_slice bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t length;
+    if (!remora_size_mul(bytes.length, 2, &length)) {
+        buf->failed = REMORA_TOO_LARGE;
+        return;
+    }
+    char *to = remora_buf_reserve(buf, length);
+    if (to == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < bytes.length; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        to[2 * i] = digits[byte >> 4];
+        to[2 * i + 1] = digits[byte & 15];
+    }
+    buf->length += length;
+}
+
+enum { DISTANCE_BYTES = 64 };
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* One row of the dynamic programme: row[j] is the distance between the first i bytes of a and the first j of b. */
+static void distance_row(unsigned *row, unsigned i, char byte, struct remora_slice b)
+{
+    unsigned diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.length; j++) {
+        unsigned above = row[j];
+        unsigned replaced = diagonal + (byte == b.data[j - 1] ? 0 : 1);
+        row[j] = least(replaced, least(above, row[j - 1]) + 1);
+        diagonal = above;
+    }
+}
+
+unsigned remora_edit_distance(struct remora_slice a, struct remora_slice b, unsigned limit)
+{
+    unsigned row[DISTANCE_BYTES + 1];
+    if (a.length > DISTANCE_BYTES || b.length > DISTANCE_BYTES) {
+        return limit + 1;
+    }
+    for (unsigned j = 0; j <= b.length; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; i <= a.length; i++) {
+        distance_row(row, i, a.data[i - 1], b);
+    }
+    return least(row[b.length], limit + 1);
+}
