@@ -27,7 +27,7 @@ struct remora_answer_block { /* a reasoning block */
     struct remora_fragments text;
     struct remora_answer_block *next;
 };
-struct remora_answer_item { /* media, annotation, embedding or raw, in order of arrival */
+struct remora_answer_item {    /* media, annotation, embedding or raw, in order of arrival */
     struct remora_event event; /* deep copy */
     struct remora_answer_item *next;
 };
@@ -41,7 +41,7 @@ struct remora_answer_choice {
     int32_t index;
     struct remora_fragments text;
     struct remora_fragments refusal;
-    bool has_text; /* a text event came, even if everything else is tools */
+    bool has_text;                         /* a text event came, even if everything else is tools */
     struct remora_answer_block *reasoning; /* ascending index */
     struct remora_answer_tool_call *tool_calls; /* in order of index */
     size_t tool_call_count;

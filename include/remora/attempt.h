@@ -51,7 +51,7 @@ struct remora_outcome {
     struct remora_trace trace;
     enum remora_operation operation;
     enum remora_delivery delivery;
-    struct remora_fail fail; /* code REMORA_OK: answered */
+    struct remora_fail fail;              /* code REMORA_OK: answered */
     const struct remora_endpoint *served; /* NULL: none */
     struct remora_slice policy_revision;
     enum remora_data_collection data_collection; /* effective */
@@ -59,7 +59,8 @@ struct remora_outcome {
     size_t attempt_count;
     struct remora_dropped dropped[REMORA_DROPPED_MAX]; /* by the attempt that answered */
     size_t dropped_count;
-    const struct remora_plan *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
+    const struct remora_plan
+        *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
     struct remora_usage usage;
     struct remora_cost cost;
     int64_t created_unix_s;

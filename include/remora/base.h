@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define REMORA_MUST_CHECK __attribute__((warn_unused_result))
+#define REMORA_MUST_CHECK                  __attribute__((warn_unused_result))
 #define REMORA_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
-#define REMORA_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define REMORA_COUNT_OF(array)             (sizeof(array) / sizeof((array)[0]))
 /* The struct that holds `member`, from a pointer to that member. */
 #define REMORA_CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -25,8 +25,8 @@ struct remora_slice {
 };
 
 /* For static initialisers; REMORA_SLICE for expressions. */
-#define REMORA_SLICE_INIT(literal) \
-    { \
+#define REMORA_SLICE_INIT(literal)     \
+    {                                  \
         (literal), sizeof(literal) - 1 \
     }
 #define REMORA_SLICE(literal) ((struct remora_slice)REMORA_SLICE_INIT(literal))

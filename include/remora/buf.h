@@ -36,7 +36,8 @@ void remora_buf_consume(struct remora_buf *buf, size_t bytes);
 void remora_buf_reset(struct remora_buf *buf, size_t keep_bytes);
 static inline struct remora_slice remora_buf_slice(const struct remora_buf *buf)
 {
-    return remora_slice(buf->data == NULL ? NULL : buf->data + buf->start, buf->length - buf->start);
+    return remora_slice(buf->data == NULL ? NULL : buf->data + buf->start,
+                        buf->length - buf->start);
 }
 static inline enum remora_code remora_buf_code(const struct remora_buf *buf)
 {

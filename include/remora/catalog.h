@@ -46,8 +46,9 @@ struct remora_provider_facts {
     struct remora_slice slug;
     struct remora_slice name;
     struct remora_slice dialect; /* row of the adapter's dialect table */
-    struct remora_slice base_url; /* with the version segment, no trailing slash; may hold ${ENV} in the catalog */
-    struct remora_slice api_key_env; /* conventional key variable, or empty */
+    struct remora_slice
+        base_url; /* with the version segment, no trailing slash; may hold ${ENV} in the catalog */
+    struct remora_slice api_key_env;  /* conventional key variable, or empty */
     struct remora_slice headquarters; /* ISO 3166-1 alpha-2, or empty */
     enum remora_wire wire;
     bool is_local; /* a server on the own machine: needs no key */
@@ -116,13 +117,13 @@ const char *remora_catalog_version(void);
 
 struct remora_header {
     struct remora_slice name;
-    struct remora_slice value;         /* or: what stands before the secret, as "Bearer " */
+    struct remora_slice value;          /* or: what stands before the secret, as "Bearer " */
     const struct remora_secret *secret; /* NULL: value is all */
 };
 
 /* One key of a provider. Several stand in the order in which they are tried. */
 struct remora_credential {
-    struct remora_slice name;  /* what the operator calls it: the variable or file; never the key */
+    struct remora_slice name; /* what the operator calls it: the variable or file; never the key */
     struct remora_secret *secret;
     uint32_t health; /* slot in struct remora_health */
 };
@@ -134,8 +135,8 @@ struct remora_provider {
     const struct remora_credential *credentials;
     size_t credential_count;
     bool needs_credential;
-    const char *disabled_why; /* NULL: usable; else e.g. "OPENAI_API_KEY is not set" */
-    struct remora_slice ca_pem;  /* the operator's own CA, or empty */
+    const char *disabled_why;   /* NULL: usable; else e.g. "OPENAI_API_KEY is not set" */
+    struct remora_slice ca_pem; /* the operator's own CA, or empty */
     struct remora_slice client_certificate_file;
     struct remora_slice client_key_file;
     struct remora_slice proxy;
@@ -148,8 +149,8 @@ struct remora_endpoint {
     const struct remora_provider *provider;
     const struct remora_model *model;
     struct remora_deadlines deadlines; /* resolved: nothing is 0 */
-    uint32_t health; /* slot in struct remora_health */
-    bool is_own;     /* from the configuration, not the catalog */
+    uint32_t health;                   /* slot in struct remora_health */
+    bool is_own;                       /* from the configuration, not the catalog */
 };
 
 struct remora_model {

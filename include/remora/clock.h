@@ -45,6 +45,8 @@ struct remora_timers {
     struct remora_timer **heap;
     size_t count;
     size_t capacity;
+    uint64_t run_ns; /* of the run under way */
+    bool is_running;
 };
 
 void remora_timers_init(struct remora_timers *timers);
@@ -60,7 +62,11 @@ static inline bool remora_timer_is_armed(const struct remora_timer *timer)
 }
 /* Due time of the earliest timer, or REMORA_NEVER_NS. */
 uint64_t remora_timers_next_ns(const struct remora_timers *timers);
-/* Fires everything due at or before now_ns, in order of due time. */
+/*
+ * Fires everything due at or before now_ns, in order of due time. A timer armed by a callback for now_ns or earlier is
+ * due at now_ns + 1 instead and waits for the next run, so that a run always ends. now_ns < REMORA_NEVER_NS; not from a
+ * callback.
+ */
 void remora_timers_run(struct remora_timers *timers, uint64_t now_ns);
 
 #endif

@@ -27,10 +27,10 @@ enum remora_next_endpoint {
 /* What becomes of the endpoint or its key. */
 enum remora_health_effect {
     REMORA_EFFECT_NONE = 0,
-    REMORA_EFFECT_COUNTS,          /* a failure for the breaker */
-    REMORA_EFFECT_COOLS,           /* 429: the endpoint rests for Retry-After or a back-off */
-    REMORA_EFFECT_BENCHES,         /* model gone: the endpoint rests for minutes */
-    REMORA_EFFECT_BENCHES_KEY,     /* our key was refused: the key rests, 5 minutes doubling to an hour */
+    REMORA_EFFECT_COUNTS,      /* a failure for the breaker */
+    REMORA_EFFECT_COOLS,       /* 429: the endpoint rests for Retry-After or a back-off */
+    REMORA_EFFECT_BENCHES,     /* model gone: the endpoint rests for minutes */
+    REMORA_EFFECT_BENCHES_KEY, /* our key was refused: the key rests, 5 minutes doubling to an hour */
 };
 
 /* Which class wins when candidates failed for different reasons (codes.md: transient, then lasting, then the caller's). */
@@ -42,17 +42,17 @@ enum remora_fail_class {
 };
 
 struct remora_code_row {
-    const char *name;        /* stable: error.metadata.reason, ErrorInfo.reason, metric label */
-    int http_status;         /* 200 for STREAM_BROKEN, which is told in-band */
-    int grpc_status;         /* google.rpc.Code */
-    const char *error_type;  /* OpenRouter's error_type */
-    const char *openai_type; /* error.type */
+    const char *name;         /* stable: error.metadata.reason, ErrorInfo.reason, metric label */
+    int http_status;          /* 200 for STREAM_BROKEN, which is told in-band */
+    int grpc_status;          /* google.rpc.Code */
+    const char *error_type;   /* OpenRouter's error_type */
+    const char *openai_type;  /* error.type */
     const char *availability; /* availability.code or NULL */
     enum remora_next_endpoint next_endpoint;
-    bool next_model;         /* `models[]` moves on */
+    bool next_model; /* `models[]` moves on */
     enum remora_health_effect effect;
     enum remora_fail_class fail_class;
-    const char *summary;     /* one sentence for people; the default message */
+    const char *summary; /* one sentence for people; the default message */
 };
 
 /* Never NULL; REMORA_OK has a row of its own named "OK". */
@@ -73,15 +73,17 @@ const char *remora_cause_name(enum remora_cause cause);
 struct remora_fail {
     enum remora_code code;
     enum remora_cause cause; /* of an attempt; NONE elsewhere */
-    char message[320]; /* for the caller: never a key, prompt, upstream URL or internal name; NUL-terminated UTF-8 */
-    char param[128];   /* the field that is wrong, as the caller spelt it ("messages[2].role"), or "" */
+    char message
+        [320]; /* for the caller: never a key, prompt, upstream URL or internal name; NUL-terminated UTF-8 */
+    char param
+        [128]; /* the field that is wrong, as the caller spelt it ("messages[2].role"), or "" */
     int64_t retry_after_ms; /* hint, or -1 */
     int upstream_status;    /* HTTP status of the provider, 0 when there was none */
-    int http_status;        /* 0: the row's; else a framing status such as 414 or 431 (ARCHITECTURE 4) */
+    int http_status; /* 0: the row's; else a framing status such as 414 or 431 (ARCHITECTURE 4) */
 };
 
-#define REMORA_FAIL_INIT \
-    { \
+#define REMORA_FAIL_INIT                        \
+    {                                           \
         .code = REMORA_OK, .retry_after_ms = -1 \
     }
 

@@ -56,7 +56,8 @@ struct remora_config {
     struct remora_slice namespace_name;
     const struct remora_provider *providers;
     size_t provider_count;
-    const struct remora_model *models; /* those that have an endpoint of a configured provider, by id */
+    const struct remora_model
+        *models; /* those that have an endpoint of a configured provider, by id */
     size_t model_count;
     const struct remora_alias *aliases;
     size_t alias_count;

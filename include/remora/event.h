@@ -76,7 +76,8 @@ struct remora_event {
         } text; /* TEXT, REFUSAL */
         struct {
             int32_t block_index;
-            struct remora_reasoning_block block; /* text is a fragment; the other fields where they arrive */
+            struct remora_reasoning_block
+                block; /* text is a fragment; the other fields where they arrive */
         } reasoning;
         struct {
             int32_t index;                 /* dense from 0 within a choice */
@@ -100,7 +101,7 @@ struct remora_event {
             struct remora_slice native;
         } finished;
         struct remora_usage usage;
-        const struct remora_attempt *attempt;  /* ATTEMPT_FAILED */
+        const struct remora_attempt *attempt; /* ATTEMPT_FAILED */
         const struct remora_outcome *outcome; /* COMPLETED */
     };
 };
@@ -123,7 +124,7 @@ struct remora_event_out {
 struct remora_guard {
     uint64_t finished[REMORA_LIMIT_CHOICES / 64];
     uint8_t tool_calls[REMORA_LIMIT_CHOICES]; /* calls opened per choice */
-    uint32_t choices_seen;   /* highest index + 1 */
+    uint32_t choices_seen;                    /* highest index + 1 */
     uint32_t choices_finished;
     bool has_content;
 };

@@ -37,7 +37,8 @@ void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t
 /* A failure that counts for the breaker. */
 void remora_health_failure(struct remora_health *health, uint32_t slot, uint64_t now_ns);
 /* max(existing, now + for_ns). */
-void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns, uint64_t for_ns);
+void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns,
+                        uint64_t for_ns);
 /* A key that was refused: 5 minutes, doubling to an hour; success clears it. */
 void remora_health_bench(struct remora_health *health, uint32_t slot, uint64_t now_ns);
 

@@ -7,11 +7,11 @@
 #include "remora/base.h"
 
 enum remora_proof {
-    REMORA_PROOF_NONE = 0,   /* loopback without keys: always the configured service */
-    REMORA_PROOF_PEER_UID,   /* unix socket, SO_PEERCRED */
-    REMORA_PROOF_KEY,        /* a gateway key */
+    REMORA_PROOF_NONE = 0, /* loopback without keys: always the configured service */
+    REMORA_PROOF_PEER_UID, /* unix socket, SO_PEERCRED */
+    REMORA_PROOF_KEY,      /* a gateway key */
     REMORA_PROOF_CERTIFICATE,
-    REMORA_PROOF_HEADER,     /* named by a header on a listener marked trusted */
+    REMORA_PROOF_HEADER, /* named by a header on a listener marked trusted */
 };
 
 /* Slices point into the configuration snapshot or the listener; both outlive every request. */

@@ -79,7 +79,7 @@ struct remora_slice remora_json_raw(struct remora_json value);
 
 /* Walks members or elements. for (remora_json_iter_begin(&it, v); remora_json_iter_next(&it);) { it.key, it.value } */
 struct remora_json_iter {
-    struct remora_json key;   /* absent in arrays */
+    struct remora_json key; /* absent in arrays */
     struct remora_json value;
     uint32_t at;
     uint32_t left;

@@ -23,15 +23,16 @@ REMORA_MUST_CHECK char *remora_strdup(struct remora_slice s);
 
 /*
  * Test seam: the nth allocation from now (1 = the next) fails; with `for_ever` every one after it too. 0 switches it
- * off. remora_alloc_count is the number of allocations since the last call. Test builds only (not thread safe).
+ * off. remora_alloc_count is the number of allocations since the last call; counting begins with the first use
+ * of either. For tests only (not thread safe).
  */
 void remora_alloc_fail_at(uint64_t nth, bool for_ever);
 uint64_t remora_alloc_count(void);
 
 /*
  * An arena: bump allocation in chunks, freed whole. Owned by one thread. `limit_bytes` bounds what it may take from the
- * process; an allocation beyond it returns NULL and the arena remembers why (sticky), so a parser may check once at its
- * end. Memory is aligned for any type and zeroed.
+ * process; an allocation beyond it returns NULL and the arena remembers the first such code (later ones that fit succeed),
+ * so a parser may check once at its end. Memory is aligned for any type and zeroed.
  */
 struct remora_arena {
     struct remora_arena_chunk *chunks; /* newest first */
@@ -47,6 +48,12 @@ struct remora_arena {
 void remora_arena_init(struct remora_arena *arena, size_t chunk_bytes, size_t limit_bytes);
 REMORA_MUST_CHECK void *remora_arena_alloc(struct remora_arena *arena, size_t bytes);
 REMORA_MUST_CHECK void *remora_arena_array(struct remora_arena *arena, size_t count, size_t bytes);
+/*
+ * Grows (new bytes zeroed) or shrinks a block of this arena; in place when it is the newest or a large one, else moved.
+ * NULL leaves the old block as it was. `block` may be NULL with old_bytes 0.
+ */
+REMORA_MUST_CHECK void *remora_arena_resize(struct remora_arena *arena, void *block,
+                                            size_t old_bytes, size_t bytes);
 /* A copy with a NUL behind it (not counted); {NULL, 0} on failure. */
 REMORA_MUST_CHECK struct remora_slice remora_arena_copy(struct remora_arena *arena,
                                                         struct remora_slice s);

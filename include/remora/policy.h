@@ -81,7 +81,7 @@ enum remora_code remora_rule_family(enum remora_rule rule);
 struct remora_exclusion {
     enum remora_rule rule; /* NONE: the endpoint stays */
     enum remora_layer layer;
-    const char *subject;   /* static: "prompt" of max_price:prompt, a parameter's name; or NULL */
+    const char *subject; /* static: "prompt" of max_price:prompt, a parameter's name; or NULL */
 };
 
 /*

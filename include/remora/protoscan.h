@@ -24,8 +24,8 @@ struct remora_proto_message;
 
 struct remora_proto_field {
     uint32_t number;
-    uint8_t kind;        /* enum remora_proto_kind */
-    bool is_repeated;    /* numeric repeated fields may come packed or not */
+    uint8_t kind;     /* enum remora_proto_kind */
+    bool is_repeated; /* numeric repeated fields may come packed or not */
     const char *name;
     const struct remora_proto_message *message; /* of REMORA_PROTO_MESSAGE */
 };
@@ -39,8 +39,8 @@ struct remora_proto_message {
 };
 
 struct remora_proto_limits {
-    unsigned depth;          /* at most 64 */
-    size_t unpacked_bytes;   /* what the elements may take after unpacking */
+    unsigned depth;        /* at most 64 */
+    size_t unpacked_bytes; /* what the elements may take after unpacking */
 };
 
 /*

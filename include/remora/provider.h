@@ -68,7 +68,7 @@ enum remora_end { REMORA_END_CLEAN, REMORA_END_CUT };
 struct remora_upstream_error {
     int status;
     const struct remora_http_response *head; /* may be NULL (in-band) */
-    struct remora_slice body; /* cut at REMORA_LIMIT_UPSTREAM_ERROR_BYTES */
+    struct remora_slice body;                /* cut at REMORA_LIMIT_UPSTREAM_ERROR_BYTES */
     int64_t now_unix_ms;
 };
 
@@ -78,7 +78,8 @@ struct remora_adapter {
     size_t decoder_bytes; /* at most REMORA_DECODER_BYTES */
     /* How many needs; *out lies in the arena. NULL: none, ever. */
     enum remora_code (*needs)(const struct remora_build_input *input, struct remora_arena *arena,
-                              const struct remora_need **out, size_t *count, struct remora_fail *fail);
+                              const struct remora_need **out, size_t *count,
+                              struct remora_fail *fail);
     /* Idempotent. Everything in *out lies in the arena or the request. A failure ends this endpoint's turn. */
     enum remora_code (*build)(const struct remora_build_input *input, struct remora_arena *arena,
                               struct remora_build_output *out, struct remora_fail *fail);
@@ -90,16 +91,17 @@ struct remora_adapter {
      * UPSTREAM_UNAVAILABLE for broken data, or what an in-band error is classified as. After is_done it takes nothing.
      */
     enum remora_code (*decode_feed)(struct remora_decoder *decoder, struct remora_slice bytes,
-                                    struct remora_arena *scratch, const struct remora_event_out *out,
-                                    struct remora_fail *fail);
+                                    struct remora_arena *scratch,
+                                    const struct remora_event_out *out, struct remora_fail *fail);
     /* The body is over. REMORA_OK only when the answer is judged complete (ARCHITECTURE 6 "End of stream"). */
     enum remora_code (*decode_end)(struct remora_decoder *decoder, enum remora_end end,
                                    struct remora_arena *scratch, const struct remora_event_out *out,
                                    struct remora_fail *fail);
     void (*decode_fini)(struct remora_decoder *decoder);
     /* Fills *fail: code, cause, message, retry_after_ms, upstream_status. Never REMORA_OK. */
-    void (*classify)(const struct remora_endpoint *endpoint, const struct remora_upstream_error *error,
-                     struct remora_arena *scratch, struct remora_fail *fail);
+    void (*classify)(const struct remora_endpoint *endpoint,
+                     const struct remora_upstream_error *error, struct remora_arena *scratch,
+                     struct remora_fail *fail);
 };
 
 #define REMORA_DECODER_BYTES 2048
@@ -110,6 +112,7 @@ const struct remora_adapter *remora_adapter_for(enum remora_wire wire);
 /* What an HTTP status means where the body says nothing better (providers.md 0.3, codes.md). */
 enum remora_code remora_classify_status(int status, enum remora_cause *cause);
 /* retry-after-ms, retry-after of a response; -1 none. */
-int64_t remora_response_retry_after_ms(const struct remora_http_response *head, int64_t now_unix_ms);
+int64_t remora_response_retry_after_ms(const struct remora_http_response *head,
+                                       int64_t now_unix_ms);
 
 #endif

@@ -39,9 +39,9 @@ enum remora_role {
 };
 
 enum remora_media_source {
-    REMORA_MEDIA_BYTES,   /* as received over gRPC */
-    REMORA_MEDIA_BASE64,  /* as received in a data URL or input_audio */
-    REMORA_MEDIA_URI,     /* http(s); fetched only by the provider, or in PREPARING where an adapter needs bytes */
+    REMORA_MEDIA_BYTES,  /* as received over gRPC */
+    REMORA_MEDIA_BASE64, /* as received in a data URL or input_audio */
+    REMORA_MEDIA_URI, /* http(s); fetched only by the provider, or in PREPARING where an adapter needs bytes */
     REMORA_MEDIA_FILE_ID, /* a provider's own file */
 };
 
@@ -241,8 +241,8 @@ struct remora_request {
     struct remora_trace trace;
     struct remora_slice request_id; /* caller's x-request-id or empty */
 
-    struct remora_slice model;         /* as sent; empty: the service's default */
-    struct remora_slices models;       /* fallback models as sent */
+    struct remora_slice model;   /* as sent; empty: the service's default */
+    struct remora_slices models; /* fallback models as sent */
     const struct remora_message *messages;
     size_t message_count;
     struct remora_sampling sampling;
@@ -278,7 +278,8 @@ struct remora_request {
     struct remora_opt_i64 dimensions;
     struct remora_slice input_type;
 
-    int64_t timeout_ms;      /* the caller's own total, -1 none: grpc-timeout, x-request-timeout-ms, x-stainless-timeout */
+    int64_t
+        timeout_ms; /* the caller's own total, -1 none: grpc-timeout, x-request-timeout-ms, x-stainless-timeout */
     int64_t idle_timeout_ms; /* between events, -1 none: StreamChatRequest.idle_timeout */
 
     uint8_t asked[REMORA_PARAMETER_COUNT]; /* enum remora_parameter, in the order of the request */

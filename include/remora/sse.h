@@ -17,14 +17,14 @@ struct remora_sse_event {
 
 /* Zero bytes of memory until a line is split over two feeds or an event has two data lines. */
 struct remora_sse {
-    struct remora_buf line;  /* a line that has not ended yet */
-    struct remora_buf data;  /* data of the event so far, when it cannot be a view */
+    struct remora_buf line;   /* a line that has not ended yet */
+    struct remora_buf data;   /* data of the event so far, when it cannot be a view */
     struct remora_slice view; /* the single data line of the event so far, while it is one */
     struct remora_buf name;
     bool has_data;
-    bool after_cr;    /* the last byte was CR: a following LF belongs to it */
-    bool started;     /* the BOM question is settled */
-    uint8_t bom_seen; /* bytes of the BOM matched so far */
+    bool after_cr;     /* the last byte was CR: a following LF belongs to it */
+    bool started;      /* the BOM question is settled */
+    uint8_t bom_seen;  /* bytes of the BOM matched so far */
     uint64_t comments; /* comment lines seen: a sign of life */
 };
 
@@ -41,7 +41,8 @@ struct remora_sse_handler {
 void remora_sse_init(struct remora_sse *sse, size_t event_limit_bytes);
 void remora_sse_fini(struct remora_sse *sse);
 /* TOO_LARGE when one event outgrows the limit; SHEDDING without memory; or the handler's code. */
-REMORA_MUST_CHECK enum remora_code remora_sse_feed(struct remora_sse *sse, struct remora_slice bytes,
+REMORA_MUST_CHECK enum remora_code remora_sse_feed(struct remora_sse *sse,
+                                                   struct remora_slice bytes,
                                                    const struct remora_sse_handler *handler);
 /* True when bytes of an unfinished line or event are left: the stream was cut inside an event. */
 bool remora_sse_is_partial(const struct remora_sse *sse);

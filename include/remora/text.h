@@ -8,6 +8,10 @@
 
 /* RFC 3629: no overlong forms, no surrogates, at most U+10FFFF. */
 bool remora_utf8_is_valid(struct remora_slice s);
+/* Bytes of the first character, 0 when it is not well-formed or s is empty. */
+size_t remora_utf8_length(struct remora_slice s);
+/* Bytes at the end of s (0 to 3) that begin a character without ending it. */
+size_t remora_utf8_incomplete(struct remora_slice s);
 /* The longest prefix of at most `bytes` that does not cut a character. */
 size_t remora_utf8_cut(struct remora_slice s, size_t bytes);
 /* Decimal digits only, no sign, no blanks, whole slice. */

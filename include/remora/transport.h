@@ -40,11 +40,12 @@ enum remora_flow {
 struct remora_transfer_end {
     enum remora_cause cause; /* REMORA_CAUSE_NONE: clean */
     bool got_head;
-    bool was_sent;       /* at least one byte of the request may have reached the provider */
-    bool was_reused;     /* the connection had served before */
-    bool is_free_resend; /* dead reused connection before the request was written in full, or REFUSED_STREAM */
-    int system_error;    /* errno or 0 */
-    uint64_t name_ns;    /* durations from the start of the transfer */
+    bool was_sent;   /* at least one byte of the request may have reached the provider */
+    bool was_reused; /* the connection had served before */
+    bool
+        is_free_resend; /* dead reused connection before the request was written in full, or REFUSED_STREAM */
+    int system_error; /* errno or 0 */
+    uint64_t name_ns; /* durations from the start of the transfer */
     uint64_t connect_ns;
     uint64_t tls_ns;
     uint64_t first_byte_ns;

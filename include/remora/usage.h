@@ -48,7 +48,8 @@ void remora_usage_merge(struct remora_usage *into, const struct remora_usage *la
 
 /* A price list; -1 is "not known", except where tbl/prices.h names a fallback. */
 struct remora_price_tier {
-    int64_t min_prompt_tokens; /* strictly more than this: the tier's rates apply to the whole request */
+    int64_t
+        min_prompt_tokens; /* strictly more than this: the tier's rates apply to the whole request */
     int64_t pico_usd[REMORA_PRICE_COUNT]; /* -1 inherits */
 };
 struct remora_prices {

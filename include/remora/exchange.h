@@ -1,0 +1,115 @@
+/*
+ * The exchange: one request from its plan to its settlement (ARCHITECTURE 3 and 6). Driven by its transport, its timers
+ * and its sink; everything on one worker's thread.
+ *
+ *   WAITING    for a slot of the service's concurrency limit
+ *   PLANNING   policy and route make the ordered list of endpoints
+ *   PREPARING  credentials and media that an adapter needs first
+ *   ATTEMPTING an upstream works on it; nothing has been shown to the caller (held)
+ *   COMMITTED  the first content event went to the sink: nothing falls back any more, nothing is silent
+ *   SETTLED    one terminal call has been made
+ */
+#ifndef REMORA_EXCHANGE_H
+#define REMORA_EXCHANGE_H
+
+#include "remora/attempt.h"
+#include "remora/clock.h"
+#include "remora/config.h"
+#include "remora/event.h"
+#include "remora/health.h"
+#include "remora/memory.h"
+#include "remora/request.h"
+#include "remora/route.h"
+#include "remora/transport.h"
+
+struct remora_exchange;
+struct remora_engine;
+
+enum remora_sink_state {
+    REMORA_SINK_READY,
+    REMORA_SINK_FULL, /* the event was taken; pause the upstream until remora_exchange_resume */
+};
+
+/*
+ * Where the answer goes: a front's encoder, or a recorder. Calls come in the order
+ *     attempt_failed* , waiting* , [ started, content*, choice_finished+, completed ] | failed
+ * and exactly one terminal (completed or failed) ends them, unless the exchange is cancelled; during it the outcome is
+ * valid, after it the exchange is gone. A unary sink gets the same events and collects them. The sink may call resume or
+ * cancel from inside any call but the terminal one.
+ */
+struct remora_sink {
+    const struct remora_sink_ops *ops;
+};
+struct remora_sink_ops {
+    /* Any event up to COMPLETED. The first content event is the commit point: the request's memory goes afterwards. */
+    enum remora_sink_state (*event)(struct remora_sink *sink, const struct remora_event *event);
+    /* Streams only: 10 s without content, and every 10 s from then on. The HTTP status is to be spent now. */
+    void (*waiting)(struct remora_sink *sink);
+    /* The one failure, before or after content (outcome->was_partial). */
+    void (*failed)(struct remora_sink *sink, const struct remora_outcome *outcome);
+};
+
+/* Told of what happened: metrics, log, ledger. Called once per attempt and once per exchange (cancelled ones too). */
+struct remora_observer {
+    void (*attempt)(struct remora_observer *observer, const struct remora_outcome *outcome,
+                    const struct remora_attempt *attempt);
+    void (*settled)(struct remora_observer *observer, const struct remora_outcome *outcome);
+};
+
+/* Limits shared by all workers: atomics inside. */
+struct remora_admission;
+REMORA_MUST_CHECK struct remora_admission *remora_admission_new(void);
+void remora_admission_free(struct remora_admission *admission);
+/* Requests in flight in the process, bytes of bodies in flight. */
+uint64_t remora_admission_inflight(const struct remora_admission *admission);
+
+/* What an engine works with; everything outlives it. Tests give a scripted transport, a fake clock and a seeded random. */
+struct remora_engine_input {
+    struct remora_transport *transport;
+    const struct remora_clock *clock;
+    struct remora_timers *timers;
+    struct remora_random *random;
+    struct remora_health *health;
+    struct remora_admission *admission;
+    struct remora_observer *observer; /* may be NULL */
+};
+/* One per worker. */
+REMORA_MUST_CHECK struct remora_engine *remora_engine_new(const struct remora_engine_input *input);
+/* All exchanges must have ended. */
+void remora_engine_free(struct remora_engine *engine);
+/* Publishes a snapshot for exchanges to come; takes a reference of its own. */
+void remora_engine_set_config(struct remora_engine *engine, struct remora_config *config);
+/* The current snapshot, borrowed: valid until the next set_config on this thread. */
+struct remora_config *remora_engine_config(const struct remora_engine *engine);
+size_t remora_engine_inflight(const struct remora_engine *engine);
+/* From now on new exchanges are refused with DRAINING. */
+void remora_engine_drain(struct remora_engine *engine);
+/* Ends every exchange with DRAINING (in-band after content): the grace is over. */
+void remora_engine_abort_all(struct remora_engine *engine);
+
+/*
+ * A new exchange with its request arena, for a front to read the body into and a skin to parse into. SHEDDING when the
+ * process is out of its budget (body_bytes is what the front means to hold), DRAINING when it shuts down. Nothing is
+ * called before start.
+ */
+REMORA_MUST_CHECK enum remora_code remora_exchange_new(struct remora_engine *engine,
+                                                       size_t body_bytes,
+                                                       struct remora_exchange **out,
+                                                       struct remora_fail *fail);
+struct remora_arena *remora_exchange_arena(struct remora_exchange *exchange);
+/* To be filled before start; lies in the exchange. */
+struct remora_request *remora_exchange_request(struct remora_exchange *exchange);
+const char *remora_exchange_generation_id(const struct remora_exchange *exchange);
+/* Never started: gives everything back; not observed. */
+void remora_exchange_discard(struct remora_exchange *exchange);
+/*
+ * Begins. The sink may be called, its terminal call included, before this returns; afterwards use the handle only if no
+ * terminal call was made.
+ */
+void remora_exchange_start(struct remora_exchange *exchange, struct remora_sink *sink);
+/* The sink has room again. */
+void remora_exchange_resume(struct remora_exchange *exchange);
+/* The caller is gone (or its deadline, for gRPC): upstream ends at once, no more calls to the sink, observed with `why`. */
+void remora_exchange_cancel(struct remora_exchange *exchange, enum remora_code why);
+
+#endif

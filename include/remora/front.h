@@ -1,0 +1,52 @@
+/*
+ * The fronts: where callers come in. Both turn a call into one remora_request, start an exchange on the connection's
+ * worker and encode its events. Opened and closed by the app on its own thread unless said otherwise.
+ */
+#ifndef REMORA_FRONT_H
+#define REMORA_FRONT_H
+
+#include "remora/codes.h"
+#include "remora/config.h"
+#include "remora/worker.h"
+
+/* Which routes a listener serves. */
+enum remora_http_role {
+    REMORA_HTTP_DATA,  /* the API */
+    REMORA_HTTP_PROBE, /* GET /startupz /livez /readyz /metrics */
+    REMORA_HTTP_ADMIN, /* introspection; POST /reload */
+    REMORA_HTTP_DEMO,  /* the built-in fake providers of `remora demo` */
+};
+
+struct remora_http_front;
+/* Binds and accepts; each connection goes to the least loaded worker (the first for PROBE and ADMIN). */
+REMORA_MUST_CHECK enum remora_code remora_http_front_open(struct remora_process *process,
+                                                          enum remora_http_role role,
+                                                          const struct remora_address *address,
+                                                          struct remora_http_front **out,
+                                                          struct remora_fail *fail);
+uint16_t remora_http_front_port(const struct remora_http_front *front);
+/* Accepts no more; idle connections close, busy ones after their answer. On worker 0's thread. */
+void remora_http_front_drain(struct remora_http_front *front);
+/* Open connections; 0 means that it may be freed. Any thread. */
+uint32_t remora_http_front_connections(const struct remora_http_front *front);
+/* After the loops have stopped. */
+void remora_http_front_free(struct remora_http_front *front);
+
+struct remora_grpc_front;
+/* Starts the gRPC core and listens. PERMISSION_DENIED: not loopback on an old core without accept_old_core. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_front_open(struct remora_process *process,
+                                                          const struct remora_address *address,
+                                                          bool accept_old_core,
+                                                          struct remora_grpc_front **out,
+                                                          struct remora_fail *fail);
+uint16_t remora_grpc_front_port(const struct remora_grpc_front *front);
+/* GOAWAY; streams go on. On worker 0's thread. */
+void remora_grpc_front_drain(struct remora_grpc_front *front);
+/* Calls in flight. Any thread. */
+uint32_t remora_grpc_front_calls(const struct remora_grpc_front *front);
+/* Cancels what is left, waits for the core. After drain. While the loops still run; not on a worker's thread. */
+void remora_grpc_front_free(struct remora_grpc_front *front);
+/* "29.0.0": the core's number, not the release's. */
+const char *remora_grpc_core_version(void);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * A skin: one public wire format. Bytes <-> request, events <-> bytes. Pure. Adding one is a file and a row in the route
+ * table of the HTTP front. (gRPC is not a skin: protobuf stays in front/grpc, which fills the same request.)
+ */
+#ifndef REMORA_SKIN_H
+#define REMORA_SKIN_H
+
+#include "remora/answer.h"
+#include "remora/attempt.h"
+#include "remora/buf.h"
+#include "remora/codes.h"
+#include "remora/event.h"
+#include "remora/memory.h"
+#include "remora/request.h"
+#include "remora/route.h"
+
+/*
+ * Which base URL the caller uses: /v1 is OpenAI's contract (a usage chunk only when asked for), /api/v1 OpenRouter's (usage
+ * always, openrouter.md section 8).
+ */
+enum remora_surface { REMORA_SURFACE_OPENAI, REMORA_SURFACE_OPENROUTER };
+
+struct remora_skin_input {
+    struct remora_slice body; /* in the request arena */
+    enum remora_surface surface;
+    bool wants_metadata; /* X-OpenRouter-Metadata: enabled */
+};
+
+struct remora_skin;
+
+/* What an encoder keeps between calls: no pointers into the request. At most a few hundred bytes per open stream. */
+struct remora_encoder {
+    const struct remora_skin *skin;
+    enum remora_surface surface;
+    bool wants_usage_chunk;
+    bool wants_metadata;
+    bool has_started;
+    char id[REMORA_GENERATION_ID_BYTES];
+    int64_t created_unix_s;
+    struct remora_slice model;    /* served model's id: in the snapshot */
+    struct remora_slice provider; /* display name: in the snapshot */
+    char system_fingerprint[64];
+    char service_tier[16];
+    uint32_t state; /* the skin's own */
+};
+
+struct remora_skin {
+    const char *name;         /* "chat_completions": metric label `api` */
+    const char *content_type; /* of a unary answer */
+    const char *stream_content_type;
+    /*
+     * Fills the request (initialised by the caller, identity and ids already set) and the encoder's options. Slices point
+     * into input->body or the arena. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
+     */
+    enum remora_code (*parse)(const struct remora_skin_input *input, struct remora_arena *arena,
+                              struct remora_request *request, struct remora_encoder *encoder,
+                              struct remora_fail *fail);
+    /* One event of a stream as bytes (perhaps none). COMPLETED writes usage, the `remora` object and the terminator. */
+    void (*stream_event)(struct remora_encoder *encoder, const struct remora_event *event,
+                         struct remora_buf *out);
+    void (*stream_comment)(struct remora_encoder *encoder, struct remora_buf *out);
+    /* The in-band error after the status was spent: one error event, no terminator. */
+    void (*stream_failed)(struct remora_encoder *encoder, const struct remora_outcome *outcome,
+                          struct remora_buf *out);
+    /* A whole unary answer. */
+    void (*answer)(struct remora_encoder *encoder, const struct remora_answer *answer,
+                   const struct remora_outcome *outcome, struct remora_buf *out);
+    /* The error envelope. outcome may be NULL (refused before an exchange). */
+    void (*error)(const struct remora_fail *fail, const struct remora_outcome *outcome,
+                  struct remora_buf *out);
+};
+
+struct remora_config;
+struct remora_policy_stack;
+
+extern const struct remora_skin remora_skin_chat_completions;
+
+/* The envelope of openrouter.md 10.1 for any error of the HTTP front, before a skin is known. */
+void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
+                       struct remora_buf *out);
+/* GET /v1/models: what this service may use now. */
+void remora_models_body(const struct remora_config *config, const struct remora_policy_stack *stack,
+                        struct remora_buf *out);
+
+#endif

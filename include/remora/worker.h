@@ -1,0 +1,46 @@
+/*
+ * A worker: one thread, one loop, one transport, one engine, and everything of the requests that it serves. The app makes
+ * them; fronts use them. Fields are the worker thread's own unless marked.
+ */
+#ifndef REMORA_WORKER_H
+#define REMORA_WORKER_H
+
+#include <stdatomic.h>
+
+#include "remora/clock.h"
+#include "remora/exchange.h"
+#include "remora/loop.h"
+#include "remora/telemetry.h"
+#include "remora/transport.h"
+
+struct remora_worker {
+    unsigned index;
+    struct remora_loop *loop;
+    struct remora_transport *transport;
+    struct remora_engine *engine;
+    struct remora_random random;
+    struct remora_metrics *metrics; /* shared, atomics inside */
+    _Atomic uint32_t connections;   /* any thread: where the next connection goes */
+};
+
+/* What every front may ask of the process. Any thread. */
+struct remora_process {
+    struct remora_worker *workers;
+    unsigned worker_count;
+    struct remora_metrics *metrics;
+    _Atomic bool is_ready; /* configuration loaded, listeners bound */
+    _Atomic bool is_draining;
+    int64_t start_unix_ms;
+    /* The newest load: published by the control thread; see remora_config_status. */
+    struct remora_config_status_store *config_status;
+};
+
+/* Newest load of the configuration, for GetConfigStatus. Text is copied out under a lock. Any thread. */
+struct remora_config_status {
+    char revision[32];
+    int64_t load_unix_ms;
+    char last_error[512]; /* empty: the newest load succeeded */
+};
+void remora_process_config_status(struct remora_process *process, struct remora_config_status *out);
+
+#endif
