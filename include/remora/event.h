@@ -16,6 +16,10 @@
 #include "remora/request.h"
 #include "remora/usage.h"
 
+struct remora_endpoint; /* catalog.h */
+struct remora_attempt;  /* attempt.h */
+struct remora_outcome;
+
 enum remora_event_kind {
     REMORA_EVENT_STARTED,
     REMORA_EVENT_ALIVE, /* a sign of life: comment, ping, role; never content */
@@ -68,6 +72,7 @@ struct remora_event {
             struct remora_slice system_fingerprint;
             struct remora_slice service_tier;
             int64_t created_unix_s; /* 0 unknown */
+            const struct remora_endpoint *served; /* engine to sink only: who answers; in the snapshot */
         } started;
         struct {
             struct remora_slice text;

@@ -67,6 +67,7 @@ uint64_t remora_admission_inflight(const struct remora_admission *admission);
 struct remora_engine_input {
     struct remora_transport *transport;
     const struct remora_clock *clock;
+    const struct remora_clock *precise; /* not cached per round: for overhead_ns only; NULL: as clock */
     struct remora_timers *timers;
     struct remora_random *random;
     struct remora_health *health;
@@ -97,7 +98,7 @@ REMORA_MUST_CHECK enum remora_code remora_exchange_new(struct remora_engine *eng
                                                        struct remora_exchange **out,
                                                        struct remora_fail *fail);
 struct remora_arena *remora_exchange_arena(struct remora_exchange *exchange);
-/* To be filled before start; lies in the exchange. */
+/* Initialised; to be filled before start. Lies in the arena, so it goes at COMMITTED. */
 struct remora_request *remora_exchange_request(struct remora_exchange *exchange);
 const char *remora_exchange_generation_id(const struct remora_exchange *exchange);
 /* Never started: gives everything back; not observed. */

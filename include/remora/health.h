@@ -26,8 +26,12 @@ enum remora_condition {
     REMORA_CONDITION_COOLING,      /* until a time: 429 or model gone */
     REMORA_CONDITION_BREAKER_OPEN, /* until the next probe */
     REMORA_CONDITION_BENCHED,      /* a key: until the next probe */
+    REMORA_CONDITION_PROBE, /* half-open: the window has passed; usable by whoever claims the probe */
 };
-/* *until_ns: when the condition may end; untouched when WELL. Reads only: takes no probe. */
+/*
+ * *until_ns: when the condition may end; untouched when WELL or PROBE. Reads only: takes no probe. A plan keeps PROBE
+ * endpoints in their place; the engine claims the probe just before it tries one, and skips it when it cannot.
+ */
 enum remora_condition remora_health_condition(const struct remora_health *health, uint32_t slot,
                                               uint64_t now_ns, uint64_t *until_ns);
 /* Claims the one probe of an open breaker's window; false when somebody else has it. */
