@@ -34,7 +34,11 @@ enum remora_condition {
  */
 enum remora_condition remora_health_condition(const struct remora_health *health, uint32_t slot,
                                               uint64_t now_ns, uint64_t *until_ns);
-/* Claims the one probe of an open breaker's window; false when somebody else has it. */
+/*
+ * Asked before every attempt, for the endpoint and for the key. True when the way is free (no open breaker, no bench), or
+ * when a probe was due and this call claimed it; false when none is due or somebody else has the window's probe. The
+ * claim ends with the next success, failure or bench of the slot; one that is never answered ends with its window.
+ */
 REMORA_MUST_CHECK bool remora_health_claim_probe(struct remora_health *health, uint32_t slot,
                                                  uint64_t now_ns);
 void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t now_ns);
