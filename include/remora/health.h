@@ -26,7 +26,7 @@ enum remora_condition {
     REMORA_CONDITION_COOLING,      /* until a time: 429 or model gone */
     REMORA_CONDITION_BREAKER_OPEN, /* until the next probe */
     REMORA_CONDITION_BENCHED,      /* a key: until the next probe */
-    REMORA_CONDITION_PROBE, /* half-open: the window has passed; usable by whoever claims the probe */
+    REMORA_CONDITION_PROBE, /* half-open, or a bench that is over: usable by whoever claims the probe */
 };
 /*
  * *until_ns: when the condition may end; untouched when WELL or PROBE. Reads only: takes no probe. A plan keeps PROBE
@@ -35,7 +35,7 @@ enum remora_condition {
 enum remora_condition remora_health_condition(const struct remora_health *health, uint32_t slot,
                                               uint64_t now_ns, uint64_t *until_ns);
 /*
- * Asked before every attempt, for the endpoint and for the key. True when the way is free (no open breaker, no bench), or
+ * For endpoints and keys that are in PROBE. True when the way is free (no open breaker, no bench: nothing to claim), or
  * when a probe was due and this call claimed it; false when none is due or somebody else has the window's probe. The
  * claim ends with the next success, failure or bench of the slot; one that is never answered ends with its window.
  */

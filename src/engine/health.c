@@ -8,9 +8,9 @@
  *     bits 48..55  step: how many windows in a row have failed; 0 is a closed breaker, a key in use
  *     bit  63      a probe of this window is claimed
  * Claiming moves `until` one window on, so that a probe that is never answered (its caller left) blocks nobody for ever.
- * While a breaker is open only the answer of the probe moves it: attempts that began earlier still end, well or badly,
- * and say nothing new. (An old attempt that ends between claim and answer is taken for the probe: harmless, both are
- * answers of the same endpoint.)
+ * While the window of an open breaker runs, only the answer of the probe moves it: attempts that began earlier still end,
+ * well or badly, and say nothing new. (An old attempt that ends between claim and answer is taken for the probe, and a
+ * failure after the window for the next one: both are answers of the same endpoint.)
  *
  * The window of 10 s is ten cells of one second, each one word: second (32 bits), attempts (16), failures (16).
  *
@@ -93,7 +93,7 @@ static uint64_t trip_make(uint64_t step, uint64_t now_ns, uint64_t window_ms, ui
     return (until_ms & TRIP_UNTIL_MASK) | step << TRIP_STEP_SHIFT | flags;
 }
 
-/* A failure, a refused key: the first one trips, that of a probe (or of one who did not ask) takes the next step. */
+/* A failure, a refused key: the first one trips, that of a probe or after the window takes the next step. */
 static void trip_worsen(_Atomic uint64_t *word, window_fn window, uint64_t now_ns)
 {
     uint64_t trip = atomic_load_explicit(word, memory_order_acquire);
@@ -253,16 +253,16 @@ enum remora_condition remora_health_condition(const struct remora_health *health
         return REMORA_CONDITION_COOLING;
     }
     uint64_t breaker = atomic_load_explicit(&s->breaker, memory_order_relaxed);
-    if (trip_step(breaker) != 0) {
+    uint64_t bench = atomic_load_explicit(&s->bench, memory_order_relaxed);
+    if (now_ns < trip_until_ns(breaker)) {
         *until_ns = trip_until_ns(breaker);
         return REMORA_CONDITION_BREAKER_OPEN;
     }
-    uint64_t bench = atomic_load_explicit(&s->bench, memory_order_relaxed);
-    if (trip_step(bench) != 0) {
+    if (now_ns < trip_until_ns(bench)) {
         *until_ns = trip_until_ns(bench);
         return REMORA_CONDITION_BENCHED;
     }
-    return REMORA_CONDITION_WELL;
+    return (breaker | bench) == 0 ? REMORA_CONDITION_WELL : REMORA_CONDITION_PROBE;
 }
 
 bool remora_health_claim_probe(struct remora_health *health, uint32_t slot, uint64_t now_ns)
