@@ -1,0 +1,187 @@
+/*
+ * The pure cost function: disjoint token classes times a price list, in integers.
+ *
+ * Happy path: the tier is chosen by the whole input, each class that was counted finds its price (the tier's, else the
+ * list's, else its fallback's: tbl/prices.h), products are summed per part in 128 bits.
+ * Not known (-1), never 0: a part whose counts are all absent or whose price is; the total when a counted class has no
+ * price, when a direction was not counted at all, or when it does not fit.
+ * The price of one request is added as it stands; images and searches are not counted by struct remora_usage.
+ * Sources: ARCHITECTURE 7; catalog README "Fields" (tiers apply to the whole request; null prices).
+ */
+#include "remora/usage.h"
+
+enum {
+    FALLBACK_PROMPT = REMORA_PRICE_PROMPT,
+    FALLBACK_COMPLETION = REMORA_PRICE_COMPLETION,
+    FALLBACK_CACHED_WRITE = REMORA_PRICE_CACHED_WRITE,
+    FALLBACK_NONE = REMORA_PRICE_COUNT,
+    FALLBACK_SELF,
+};
+
+static const int fallbacks[REMORA_PRICE_COUNT] = {
+#define REMORA_PRICE(name, key, fallback, unit) [REMORA_PRICE_##name] = FALLBACK_##fallback,
+#include "remora/tbl/prices.h"
+#undef REMORA_PRICE
+};
+
+static const enum remora_price class_prices[REMORA_USAGE_CLASS_COUNT] = {
+#define REMORA_USAGE_CLASS(name, direction, price, label) \
+    [REMORA_USAGE_##name] = REMORA_PRICE_##price,
+#include "remora/tbl/usage.h"
+#undef REMORA_USAGE_CLASS
+};
+
+enum part {
+    PART_INPUT,
+    PART_CACHE_READ,
+    PART_CACHE_WRITE,
+    PART_OUTPUT,
+    PART_REASONING,
+    PART_COUNT
+};
+
+static enum part part_of(enum remora_usage_class token_class)
+{
+    switch (token_class) {
+    case REMORA_USAGE_INPUT:
+    case REMORA_USAGE_AUDIO_INPUT:
+    case REMORA_USAGE_IMAGE_INPUT:
+    case REMORA_USAGE_VIDEO_INPUT:
+        return PART_INPUT;
+    case REMORA_USAGE_CACHE_READ:
+        return PART_CACHE_READ;
+    case REMORA_USAGE_CACHE_WRITE_5M:
+    case REMORA_USAGE_CACHE_WRITE_1H:
+        return PART_CACHE_WRITE;
+    case REMORA_USAGE_REASONING:
+        return PART_REASONING;
+    case REMORA_USAGE_OUTPUT:
+    case REMORA_USAGE_AUDIO_OUTPUT:
+    case REMORA_USAGE_IMAGE_OUTPUT:
+    case REMORA_USAGE_CLASS_COUNT:
+        return PART_OUTPUT;
+    }
+    return PART_OUTPUT;
+}
+
+void remora_prices_init(struct remora_prices *prices)
+{
+    for (size_t i = 0; i < REMORA_PRICE_COUNT; i++) {
+        prices->pico_usd[i] = -1;
+    }
+    prices->tiers = NULL;
+    prices->tier_count = 0;
+}
+
+void remora_cost_init(struct remora_cost *cost)
+{
+    *cost = (struct remora_cost){
+        .total_pico_usd = -1,
+        .input_pico_usd = -1,
+        .cache_read_pico_usd = -1,
+        .cache_write_pico_usd = -1,
+        .output_pico_usd = -1,
+        .reasoning_pico_usd = -1,
+        .other_pico_usd = -1,
+        .certainty = REMORA_CERTAINTY_UNKNOWN,
+    };
+}
+
+/* The last tier whose threshold the whole input exceeds, or NULL. */
+static const struct remora_price_tier *tier_for(const struct remora_prices *prices,
+                                                int64_t input_tokens)
+{
+    const struct remora_price_tier *tier = NULL;
+    for (size_t i = 0; i < prices->tier_count; i++) {
+        if (input_tokens > prices->tiers[i].min_prompt_tokens) {
+            tier = &prices->tiers[i];
+        }
+    }
+    return tier;
+}
+
+/* Fallbacks form chains without a ring (cached_write_1h, cached_write, prompt), so this ends. */
+static int64_t price_of(const struct remora_prices *prices, const struct remora_price_tier *tier,
+                        int price)
+{
+    while (price < REMORA_PRICE_COUNT) {
+        if (tier != NULL && tier->pico_usd[price] >= 0) {
+            return tier->pico_usd[price];
+        }
+        if (prices->pico_usd[price] >= 0) {
+            return prices->pico_usd[price];
+        }
+        price = fallbacks[price];
+    }
+    return price == FALLBACK_SELF ? 0 : -1;
+}
+
+struct sum {
+    __int128 pico_usd;
+    bool is_counted;
+    bool has_no_price;
+};
+
+static int64_t sum_value(const struct sum *sum)
+{
+    if (!sum->is_counted || sum->has_no_price || sum->pico_usd > INT64_MAX) {
+        return -1;
+    }
+    return (int64_t)sum->pico_usd;
+}
+
+static void add_classes(const struct remora_usage *usage, const struct remora_prices *prices,
+                        const struct remora_price_tier *tier, struct sum parts[PART_COUNT])
+{
+    for (int i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
+        int64_t tokens = usage->tokens[i];
+        struct sum *part = &parts[part_of((enum remora_usage_class)i)];
+        if (tokens < 0) {
+            continue;
+        }
+        int64_t price = price_of(prices, tier, (int)class_prices[i]);
+        part->is_counted = true;
+        part->has_no_price |= price < 0 && tokens > 0;
+        part->pico_usd += price < 0 ? 0 : (__int128)tokens * price;
+    }
+}
+
+static int64_t total_of(const struct sum parts[PART_COUNT], int64_t other)
+{
+    __int128 total = other;
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        if (parts[i].has_no_price) {
+            return -1;
+        }
+        total += parts[i].pico_usd;
+    }
+    return total > INT64_MAX ? -1 : (int64_t)total;
+}
+
+void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
+                         struct remora_cost *out)
+{
+    struct sum parts[PART_COUNT] = {0};
+    int64_t input_tokens = remora_usage_input_total(usage);
+    const struct remora_price_tier *tier = tier_for(prices, input_tokens);
+    add_classes(usage, prices, tier, parts);
+    remora_cost_init(out);
+    out->input_pico_usd = sum_value(&parts[PART_INPUT]);
+    out->cache_read_pico_usd = sum_value(&parts[PART_CACHE_READ]);
+    out->cache_write_pico_usd = sum_value(&parts[PART_CACHE_WRITE]);
+    out->output_pico_usd = sum_value(&parts[PART_OUTPUT]);
+    out->reasoning_pico_usd = sum_value(&parts[PART_REASONING]);
+    if (input_tokens < 0 || remora_usage_output_total(usage) < 0) {
+        return;
+    }
+    out->other_pico_usd = price_of(prices, tier, REMORA_PRICE_REQUEST);
+    out->total_pico_usd = total_of(parts, out->other_pico_usd);
+    if (out->total_pico_usd >= 0) {
+        out->certainty = usage->certainty;
+    }
+}
+
+int64_t remora_nano_usd(int64_t pico_usd)
+{
+    return pico_usd < 0 ? -1 : pico_usd / 1000 + (pico_usd % 1000 >= 500 ? 1 : 0);
+}

@@ -1,0 +1,97 @@
+/*
+ * Trace context and generation ids.
+ * Source: W3C Trace Context level 1, section 3.2 "Traceparent Header" (lower-case hex, all-zero ids and version ff are
+ * invalid, a later version may append fields behind a dash).
+ */
+#include "remora/identity.h"
+
+#include "remora/clock.h"
+
+#include <stdio.h>
+
+enum {
+    VERSION_AT = 0,
+    TRACE_ID_AT = 3,
+    PARENT_ID_AT = 36,
+    FLAGS_AT = 53,
+    TRACEPARENT_BYTES = 55,
+};
+
+static int hex_value(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+static bool read_hex(const char *text, uint8_t *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; i++) {
+        any |= bytes[i];
+    }
+    return any == 0;
+}
+
+static bool has_shape(struct remora_slice header, uint8_t version)
+{
+    const char *text = header.data;
+    if (text[2] != '-' || text[PARENT_ID_AT - 1] != '-' || text[FLAGS_AT - 1] != '-') {
+        return false;
+    }
+    if (version == 0xff || (version == 0 && header.length != TRACEPARENT_BYTES)) {
+        return false;
+    }
+    return header.length == TRACEPARENT_BYTES || text[TRACEPARENT_BYTES] == '-';
+}
+
+bool remora_trace_parse(struct remora_slice header, struct remora_trace *out)
+{
+    struct remora_trace trace = {.is_set = true};
+    uint8_t version = 0;
+    header = remora_slice_trim(header);
+    if (header.length < TRACEPARENT_BYTES ||
+        !read_hex(header.data + VERSION_AT, &version, sizeof version) ||
+        !has_shape(header, version)) {
+        return false;
+    }
+    if (!read_hex(header.data + TRACE_ID_AT, trace.trace_id, sizeof trace.trace_id) ||
+        !read_hex(header.data + PARENT_ID_AT, trace.parent_id, sizeof trace.parent_id) ||
+        !read_hex(header.data + FLAGS_AT, &trace.flags, sizeof trace.flags)) {
+        return false;
+    }
+    if (is_zero(trace.trace_id, sizeof trace.trace_id) ||
+        is_zero(trace.parent_id, sizeof trace.parent_id)) {
+        return false;
+    }
+    *out = trace;
+    return true;
+}
+
+void remora_generation_id(char out[REMORA_GENERATION_ID_BYTES], int64_t unix_ms,
+                          struct remora_random *random)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    char tail[21];
+    for (size_t i = 0; i + 1 < sizeof tail; i++) {
+        tail[i] = digits[remora_random_below(random, sizeof digits - 1)];
+    }
+    tail[sizeof tail - 1] = '\0';
+    /* Eleven digits reach to the year 5138; more would not fit the field. */
+    int64_t seconds = unix_ms < 0 ? 0 : unix_ms / 1000 % INT64_C(100000000000);
+    snprintf(out, REMORA_GENERATION_ID_BYTES, "gen-%lld-%s", (long long)seconds, tail);
+}

@@ -1,0 +1,50 @@
+/* The `provider` object: an empty one, and how its slugs name endpoints (openrouter.md section 4 "Slug matching"). */
+#include "remora/preferences.h"
+
+/* Endpoints of a service tier answer only to their full slug. The words: openrouter.md sections 4 and 5.6. */
+static const char *const tier_words[] = {"flex", "priority"};
+
+void remora_preferences_init(struct remora_preferences *preferences)
+{
+    memset(preferences, 0, sizeof *preferences);
+    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
+        preferences->max_price_pico_usd[i] = -1;
+    }
+}
+
+static bool is_tier_word(struct remora_slice word)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(tier_words); i++) {
+        if (remora_slice_is(word, tier_words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A tag is provider[/region|variant ...][#n]: true when a segment behind the provider names a tier. */
+static bool is_tier_tag(struct remora_slice tag)
+{
+    tag.length = remora_slice_find(tag, '#', 0);
+    size_t from = remora_slice_find(tag, '/', 0);
+    while (from < tag.length) {
+        size_t to = remora_slice_find(tag, '/', from + 1);
+        if (is_tier_word(remora_slice(tag.data + from + 1, to - from - 1))) {
+            return true;
+        }
+        from = to;
+    }
+    return false;
+}
+
+bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
+                         struct remora_slice tag)
+{
+    if (remora_slice_is_empty(slug)) {
+        return false;
+    }
+    if (remora_slice_equal(slug, tag)) {
+        return true;
+    }
+    return remora_slice_equal(slug, provider) && !is_tier_tag(tag);
+}

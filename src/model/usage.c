@@ -1,0 +1,61 @@
+/* Token counts: absent, total, merged. */
+#include "remora/usage.h"
+
+enum direction { DIRECTION_INPUT, DIRECTION_OUTPUT };
+
+static const enum direction directions[REMORA_USAGE_CLASS_COUNT] = {
+#define REMORA_USAGE_CLASS(name, direction, price, label) \
+    [REMORA_USAGE_##name] = DIRECTION_##direction,
+#include "remora/tbl/usage.h"
+#undef REMORA_USAGE_CLASS
+};
+
+void remora_usage_init(struct remora_usage *usage)
+{
+    for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
+        usage->tokens[i] = -1;
+    }
+    usage->certainty = REMORA_CERTAINTY_UNKNOWN;
+    usage->reported_pico_usd = -1;
+}
+
+/* A dozen counts of at most 2^53 cannot overflow; a sum that does anyway is not known. */
+static int64_t total_of(const struct remora_usage *usage, enum direction direction)
+{
+    int64_t total = -1;
+    for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
+        if (directions[i] != direction || usage->tokens[i] < 0) {
+            continue;
+        }
+        if (__builtin_add_overflow(total < 0 ? 0 : total, usage->tokens[i], &total)) {
+            return -1;
+        }
+    }
+    return total;
+}
+
+int64_t remora_usage_input_total(const struct remora_usage *usage)
+{
+    return total_of(usage, DIRECTION_INPUT);
+}
+
+int64_t remora_usage_output_total(const struct remora_usage *usage)
+{
+    return total_of(usage, DIRECTION_OUTPUT);
+}
+
+void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later)
+{
+    for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
+        if (later->tokens[i] >= 0) {
+            into->tokens[i] = later->tokens[i];
+        }
+    }
+    if (later->certainty == REMORA_CERTAINTY_ACTUAL ||
+        later->certainty == REMORA_CERTAINTY_ESTIMATED) {
+        into->certainty = later->certainty;
+    }
+    if (later->reported_pico_usd >= 0) {
+        into->reported_pico_usd = later->reported_pico_usd;
+    }
+}
