@@ -72,13 +72,14 @@ static void chunk_free(struct remora_arena *arena, struct remora_arena_chunk *ch
     remora_free(chunk);
 }
 
-static struct remora_arena_chunk *chunk_new(struct remora_arena *arena, size_t bytes)
+/* `memory` comes from one of the two allocators and is bytes and a head long. */
+static struct remora_arena_chunk *chunk_take(struct remora_arena *arena, void *memory, size_t bytes)
 {
-    struct remora_arena_chunk *chunk = remora_alloc(sizeof *chunk + bytes);
+    struct remora_arena_chunk *chunk = memory;
     if (chunk == NULL) {
         return refuse(arena, REMORA_SHEDDING);
     }
-    chunk->bytes = bytes;
+    *chunk = (struct remora_arena_chunk){.bytes = bytes};
     arena->taken_bytes += sizeof *chunk + bytes;
     return chunk;
 }
@@ -86,7 +87,8 @@ static struct remora_arena_chunk *chunk_new(struct remora_arena *arena, size_t b
 /* A chunk for this allocation alone. remora_alloc has zeroed it. */
 static void *alloc_own(struct remora_arena *arena, size_t bytes)
 {
-    struct remora_arena_chunk *chunk = chunk_new(arena, bytes);
+    struct remora_arena_chunk *chunk =
+        chunk_take(arena, remora_alloc(sizeof *chunk + bytes), bytes);
     if (chunk == NULL) {
         return NULL;
     }
@@ -116,7 +118,9 @@ static void *alloc_slow(struct remora_arena *arena, size_t bytes)
     if (bytes > ordinary / 4) {
         return alloc_own(arena, bytes);
     }
-    struct remora_arena_chunk *chunk = chunk_new(arena, ordinary);
+    /* Not zeroed: what is handed out is, piece by piece. */
+    struct remora_arena_chunk *chunk =
+        chunk_take(arena, remora_realloc(NULL, sizeof *chunk + ordinary), ordinary);
     if (chunk == NULL) {
         return NULL;
     }
@@ -126,7 +130,7 @@ static void *alloc_slow(struct remora_arena *arena, size_t bytes)
     void *block = arena->at;
     arena->at += bytes;
     UNPOISON(block, bytes);
-    return block;
+    return memset(block, 0, bytes);
 }
 
 void remora_arena_init(struct remora_arena *arena, size_t chunk_bytes, size_t limit_bytes)

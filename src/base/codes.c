@@ -13,16 +13,16 @@ static const struct remora_code_row rows[REMORA_CODE_COUNT] = {
                    .openai_type = "",
                    .summary = "Success."},
 #define REMORA_CODE(code_name, http, grpc, error, openai, avail, next, model, health, class, text) \
-    [REMORA_##code_name] = {.name = #code_name, \
-                            .http_status = (http), \
-                            .grpc_status = (grpc), \
-                            .error_type = (error), \
-                            .openai_type = (openai), \
-                            .availability = (avail), \
-                            .next_endpoint = REMORA_NEXT_##next, \
-                            .next_model = (model), \
-                            .effect = REMORA_EFFECT_##health, \
-                            .fail_class = REMORA_CLASS_##class, \
+    [REMORA_##code_name] = {.name = #code_name,                                                    \
+                            .http_status = (http),                                                 \
+                            .grpc_status = (grpc),                                                 \
+                            .error_type = (error),                                                 \
+                            .openai_type = (openai),                                               \
+                            .availability = (avail),                                               \
+                            .next_endpoint = REMORA_NEXT_##next,                                   \
+                            .next_model = (model),                                                 \
+                            .effect = REMORA_EFFECT_##health,                                      \
+                            .fail_class = REMORA_CLASS_##class,                                    \
                             .summary = (text)},
 #include "remora/tbl/codes.h"
 #undef REMORA_CODE
@@ -62,15 +62,18 @@ static void make_utf8(char *out, size_t bytes, int length)
     }
     size_t kept = (size_t)length < bytes ? (size_t)length : bytes - 1;
     if ((size_t)length >= bytes) {
-        size_t tail = remora_utf8_incomplete(remora_slice(out, kept));
-        kept -= tail;
+        kept -= remora_utf8_incomplete(remora_slice(out, kept));
     }
     out[kept] = '\0';
     if (remora_utf8_is_valid(remora_slice(out, kept))) {
         return;
     }
-    for (size_t i = 0; i < kept; i++) {
-        out[i] = (unsigned char)out[i] < 0x80 ? out[i] : '?';
+    for (size_t i = 0; i < kept;) {
+        size_t width = remora_utf8_length(remora_slice(out + i, kept - i));
+        if (width == 0) {
+            out[i] = '?';
+        }
+        i += width == 0 ? 1 : width;
     }
 }
 

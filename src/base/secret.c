@@ -1,9 +1,8 @@
 /*
- * Secrets. Each lives in a private mapping of its own: core dumps leave it out (MADV_DONTDUMP), a forked child does not
- * get it (MADV_DONTFORK), and it is locked in memory where RLIMIT_MEMLOCK allows; none of the three is required. It is
- * wiped before it is unmapped.
+ * Secrets. Each lives in a private mapping of its own: core dumps leave it out (MADV_DONTDUMP) and it is
+ * locked in memory where RLIMIT_MEMLOCK allows; neither is required. It is wiped before it is unmapped.
  *
- * Reading a file goes straight into the mapping, so that no other copy is made. Fails: the file is absent, empty,
+ * A file is read into such a mapping too, so that no copy is left elsewhere. Fails: the file is absent, empty,
  * unreadable, not a regular file or writable by everybody (INVALID_REQUEST), too long (TOO_LARGE), no memory (SHEDDING).
  */
 #include "remora/secret.h"
@@ -36,7 +35,6 @@ static struct remora_secret *map(size_t bytes)
         return NULL;
     }
     (void)madvise(memory, mapped, MADV_DONTDUMP);
-    (void)madvise(memory, mapped, MADV_DONTFORK);
     (void)mlock(memory, mapped);
     struct remora_secret *secret = memory;
     secret->mapped_bytes = mapped;
@@ -173,10 +171,15 @@ enum remora_code remora_secret_read(const char *path, struct remora_secret **out
         goto out;
     }
     rc = fill(secret, fd, path, fail);
-    if (rc == REMORA_OK) {
-        *out = secret;
-        secret = NULL;
+    if (rc != REMORA_OK) {
+        goto out;
     }
+    struct remora_secret *fitting = remora_secret_new(remora_slice(secret->bytes, secret->length));
+    if (fitting == NULL) {
+        rc = remora_fail_set(fail, REMORA_SHEDDING, NULL, "no memory for secret file %s", path);
+        goto out;
+    }
+    *out = fitting;
 out:
     remora_secret_free(secret);
     close(fd);

@@ -2,7 +2,7 @@
  * Timers: a binary min-heap of pointers, ordered by due time. A timer knows its place, so that moving and disarming are
  * O(log n). Timers due at the same time fire in no particular order.
  *
- * A run fires what was due when it began. A timer that a callback arms for a time at or before the run's `now_ns` gets
+ * A run fires what was due when it began and is still armed. A timer that a callback arms for a time at or before the run's `now_ns` gets
  * now_ns + 1 instead and fires in the next run: whatever callbacks do, a run ends.
  * Fails: only arming a timer that was not armed, when the heap cannot grow (SHEDDING).
  */
