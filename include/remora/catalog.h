@@ -84,6 +84,13 @@ struct remora_endpoint_facts {
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
     bool is_free; /* belongs to model:free only */
+    /*
+     * Where the endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
+     * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of
+     * the same slug with that wire and address, so that nobody else reads these.
+     */
+    struct remora_slice wire_override;
+    struct remora_slice base_url_override;
 };
 
 struct remora_model_facts {
@@ -95,6 +102,7 @@ struct remora_model_facts {
     uint32_t input_modalities;
     uint32_t output_modalities;
     uint32_t endpoint_count;
+    remora_parameter_set supported; /* union of what its endpoints take */
 };
 
 /* The shipped catalog. Indexes are stable for the life of the program. */
@@ -110,6 +118,10 @@ bool remora_catalog_find_model(struct remora_slice id, size_t *index);
 REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, size_t at,
                                                            struct remora_arena *arena,
                                                            struct remora_endpoint_facts *out);
+/* The provider (index) of an endpoint, without copying the rest out. */
+size_t remora_catalog_endpoint_provider(size_t model_index, size_t at);
+/* How many shipped prices have more than 12 decimal places and were rounded (ARCHITECTURE 7). */
+size_t remora_catalog_rounded_prices(void);
 /* "2026-11-21": the day that the catalog's facts are of. */
 const char *remora_catalog_version(void);
 

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Turns data/catalog.json into the read-only tables that src/catalog/catalog.c includes.
+
+usage: catalog.py CATALOG_JSON OUTPUT_INC
+
+Run by the build. Texts become one blob with packed references (offset << 8 | length), prices become integer pico-USD
+rounded half up to 12 decimal places (what was rounded is counted), providers and models are sorted by the bytes of their
+names so that the program can search them. Equal price lists and equal parameter sets are stored once. The output holds no
+addresses, so the loader has nothing to relocate and its pages stay shared.
+
+Anything that this file does not know (a parameter, a price, a wire, a modality) stops the build instead of being left out.
+Field meanings: data/README.md.
+"""
+import json
+import sys
+from decimal import ROUND_HALF_UP, Decimal
+
+PRICES = ("prompt", "completion", "cached_read", "cached_write", "reasoning", "input_audio", "output_audio", "request",
+          "image", "web_search")
+# What the request itself implies or what only names the body's shape: not a parameter that an endpoint may lack.
+IGNORED_PARAMETERS = {"stream", "input", "encoding_format"}
+PARAMETER_ALIASES = {
+    "max_completion_tokens": "max_tokens",
+    "include_reasoning": "reasoning",
+    "reasoning_effort": "reasoning",
+}
+MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
+TRISTATE = {None: "REMORA_UNSET", False: "REMORA_NO", True: "REMORA_YES"}
+BLOB_LINE_BYTES = 96
+
+
+class Blob:
+    """Every distinct text once."""
+
+    def __init__(self):
+        self.bytes = bytearray()
+        self.seen = {}
+
+    def add(self, text):
+        data = (text or "").encode()
+        if not data:
+            return 0
+        if len(data) > 255 or b"\0" in data:
+            raise SystemExit(f"catalog: text too long or with NUL: {text!r}")
+        if data not in self.seen:
+            self.seen[data] = len(self.bytes) << 8 | len(data)
+            self.bytes += data + b"\0"
+        if len(self.bytes) >= 1 << 24:
+            raise SystemExit("catalog: more than 16 MiB of text")
+        return self.seen[data]
+
+
+class Table:
+    """Distinct rows, numbered in the order of their first use."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, row):
+        return self.rows.setdefault(row, len(self.rows))
+
+
+class Catalog:
+    def __init__(self):
+        self.blob = Blob()
+        self.prices = Table()
+        self.parameters = Table()
+        self.rounded = 0
+        self.tiers = []
+        self.overrides = [(0, 0)]
+        self.providers = []
+        self.models = []
+        self.endpoints = []
+
+    def pico_usd(self, text):
+        if text is None:
+            return -1
+        exact = Decimal(text).scaleb(12)
+        rounded = exact.to_integral_value(rounding=ROUND_HALF_UP)
+        self.rounded += exact != rounded
+        if not 0 <= rounded < 2**63:
+            raise SystemExit(f"catalog: price out of range: {text}")
+        return int(rounded)
+
+    def price_row(self, pricing):
+        unknown = set(pricing) - set(PRICES) - {"min_prompt_tokens"}
+        if unknown:
+            raise SystemExit(f"catalog: unknown prices: {sorted(unknown)}")
+        return self.prices.add(tuple(self.pico_usd(pricing.get(name)) for name in PRICES))
+
+    def parameter_row(self, names):
+        if names is None:
+            return self.parameters.add("REMORA_PARAMETERS_ALL")
+        wanted = {PARAMETER_ALIASES.get(name, name) for name in names} - IGNORED_PARAMETERS
+        bits = [f"BIT({name.upper()})" for name in sorted(wanted)]
+        return self.parameters.add(" | ".join(bits) or "0")
+
+    def add_provider(self, provider):
+        policy = provider["data_policy"]
+        days = policy["retention_days"]
+        self.providers.append((
+            self.blob.add(provider["slug"]), self.blob.add(provider["name"]), self.blob.add(provider["dialect"]),
+            self.blob.add(provider["base_url"].rstrip("/")), self.blob.add(provider["api_key_env"]),
+            self.blob.add(provider["headquarters"]), -1 if days is None else int(days),
+            wire(provider["kind"]), TRISTATE[policy["training"]], TRISTATE[policy["retains_prompts"]],
+            TRISTATE[policy["zdr"]], int(provider["class"] == "local")))
+
+    def override_row(self, endpoint):
+        row = (self.blob.add(endpoint.get("wire_override")),
+               self.blob.add((endpoint.get("base_url_override") or "").rstrip("/")))
+        if row not in self.overrides:
+            self.overrides.append(row)
+        return self.overrides.index(row)
+
+    def add_endpoint(self, endpoint, provider_index):
+        tiers = sorted(endpoint.get("pricing_tiers") or [], key=lambda tier: tier["min_prompt_tokens"])
+        first_tier = len(self.tiers)
+        self.tiers += [(int(tier["min_prompt_tokens"]), self.price_row(tier)) for tier in tiers]
+        quantization = endpoint["quantization"]
+        self.endpoints.append((
+            self.blob.add(endpoint["tag"]), self.blob.add(endpoint["model_id"]),
+            self.blob.add(None if quantization == "unknown" else quantization),
+            endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
+            endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
+            self.parameter_row(endpoint["supported_parameters"]), first_tier, len(tiers),
+            self.override_row(endpoint), int(endpoint["free"])))
+
+    def add_model(self, model, provider_indexes):
+        first = len(self.endpoints)
+        for endpoint in model["endpoints"]:
+            self.add_endpoint(endpoint, provider_indexes[endpoint["provider"]])
+        self.models.append((
+            self.blob.add(model["id"]), self.blob.add(model["name"]), self.blob.add(model["author"]),
+            model["created"] or 0, model["context_length"] or 0, first, len(model["endpoints"]),
+            modalities(model["modalities"]["input"]), modalities(model["modalities"]["output"]),
+            self.parameter_row(model["supported_parameters"])))
+
+
+def wire(kind):
+    return "REMORA_WIRE_" + kind.upper().replace("-", "_")
+
+
+def modalities(names):
+    bits = 0
+    for name in names:
+        bits |= MODALITIES[name]
+    return bits
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        source = json.load(file)
+    if source["schema_version"] != 1:
+        raise SystemExit("catalog: schema_version is not 1")
+    catalog = Catalog()
+    providers = sorted(source["providers"], key=lambda provider: provider["slug"].encode())
+    for provider in providers:
+        catalog.add_provider(provider)
+    indexes = {provider["slug"]: index for index, provider in enumerate(providers)}
+    for model in sorted(source["models"], key=lambda model: model["id"].encode()):
+        catalog.add_model(model, indexes)
+    return catalog, source["generated"]
+
+
+def escaped(data):
+    """C string text; a digit after an octal escape of three digits is safe."""
+    return "".join(chr(b) if 32 <= b < 127 and b not in b'"\\?' else f"\\{b:03o}" for b in data)
+
+
+def write_rows(out, declaration, rows):
+    out.write(f"static const {declaration}[] = {{\n")
+    for row in rows:
+        out.write("{" + ",".join(map(str, row)) + "},\n")
+    out.write("};\n")
+
+
+def write(path, catalog, version):
+    with open(path, "w", encoding="ascii") as out:
+        out.write("/* Made by tools/catalog.py from data/catalog.json. */\n")
+        out.write(f'static const char catalog_version[] = "{version}";\n')
+        out.write(f"static const size_t catalog_rounded_prices = {catalog.rounded};\n")
+        out.write("static const char texts[] =\n")
+        for at in range(0, len(catalog.blob.bytes), BLOB_LINE_BYTES):
+            out.write(f'"{escaped(catalog.blob.bytes[at:at + BLOB_LINE_BYTES])}"\n')
+        out.write(";\n")
+        out.write("static const remora_parameter_set parameter_rows[] = {\n")
+        out.write("".join(f"{row},\n" for row in catalog.parameters.rows))
+        out.write("};\n")
+        write_rows(out, "struct price_row price_rows", catalog.prices.rows)
+        write_rows(out, "struct tier_row tier_rows", catalog.tiers)
+        write_rows(out, "struct override_row override_rows", catalog.overrides)
+        write_rows(out, "struct provider_row provider_rows", catalog.providers)
+        write_rows(out, "struct model_row model_rows", catalog.models)
+        write_rows(out, "struct endpoint_row endpoint_rows", catalog.endpoints)
+
+
+def main():
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    catalog, version = read(sys.argv[1])
+    write(sys.argv[2], catalog, version)
+
+
+if __name__ == "__main__":
+    main()
