@@ -24,6 +24,7 @@ struct remora_attempt {
     enum remora_cause cause;
     int64_t retry_after_ms; /* the provider's hint, -1 none */
     bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
+    bool had_terminator;    /* the wire's own end marker came */
     bool is_resend;         /* the one free re-send of the attempt before it */
     uint64_t began_ns;
     uint64_t elapsed_ns;

@@ -1,0 +1,339 @@
+/*
+ * One attempt at one endpoint: key, build, transfer, record; and what follows when it fails.
+ *
+ * Happy path: choose_next -> key -> build -> transport.start -> (decode.c) -> attempt_done in decode.c.
+ * Ways to fail: no key is well (skipped, not an attempt), the adapter cannot express the request, the transfer cannot
+ * start, the transfer or the answer fails (decode.c, deadline.c). Every failure is recorded, told to health and to the
+ * observer, and either falls back or ends the exchange; after content it always ends it (STREAM_BROKEN).
+ *
+ * Sources: ARCHITECTURE 6; design/codes.md columns "breaker", "moves to next endpoint".
+ */
+#include <stdio.h>
+
+#include "exchange_private.h"
+#include "remora/account.h"
+
+#define COOL_DEFAULT_MS 5000   /* 429 without a hint */
+#define BENCH_MODEL_MS  120000 /* model gone: "minutes" */
+
+struct remora_attempt *attempt_record(struct remora_exchange *x)
+{
+    assert(x->outcome.attempt_count > 0);
+    return &x->outcome.attempts[x->outcome.attempt_count - 1];
+}
+
+/* ---- ends ---- */
+
+void attempt_drop(struct remora_exchange *x)
+{
+    struct attempt_run *run = &x->run;
+    if (run->transfer != NULL) {
+        struct remora_transport *transport = x->engine->use.transport;
+        transport->ops->cancel(transport, run->transfer);
+        run->transfer = NULL;
+    }
+    if (run->is_decoding) {
+        run->adapter->decode_fini((struct remora_decoder *)(void *)run->decoder);
+        run->is_decoding = false;
+    }
+}
+
+static void tell_health(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    struct remora_health *health = x->engine->use.health;
+    uint64_t now = exchange_now(x);
+    uint32_t slot = x->run.endpoint->health;
+    int64_t hint_ms = fail->retry_after_ms;
+    switch (remora_code_row(fail->code)->effect) {
+    case REMORA_EFFECT_NONE:
+        return;
+    case REMORA_EFFECT_COUNTS:
+        if (fail->cause != REMORA_CAUSE_DNS && fail->cause != REMORA_CAUSE_STALE_CONNECTION) {
+            remora_health_failure(health, slot, now);
+        }
+        return;
+    case REMORA_EFFECT_COOLS: {
+        uint64_t jitter = remora_random_below(x->engine->use.random, COOL_DEFAULT_MS);
+        uint64_t for_ms = hint_ms >= 0 ? (uint64_t)hint_ms : COOL_DEFAULT_MS / 5 + jitter;
+        remora_health_cool(health, slot, now, for_ms * REMORA_NS_PER_MS);
+        return;
+    }
+    case REMORA_EFFECT_BENCHES:
+        remora_health_cool(health, slot, now, BENCH_MODEL_MS * REMORA_NS_PER_MS);
+        return;
+    case REMORA_EFFECT_BENCHES_KEY:
+        if (x->run.credential != NULL) {
+            remora_health_bench(health, x->run.credential->health, now);
+        }
+        return;
+    }
+}
+
+/* Closes the record of the attempt under way and tells who wants to know. */
+static void close_record(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    struct remora_attempt *attempt = attempt_record(x);
+    attempt->elapsed_ns = exchange_now(x) - attempt->began_ns;
+    attempt->code = fail->code;
+    attempt->cause = fail->cause;
+    attempt->retry_after_ms = fail->retry_after_ms;
+    if (attempt->http_status == 0) {
+        attempt->http_status = fail->upstream_status;
+    }
+    struct remora_observer *observer = x->engine->use.observer;
+    if (observer != NULL) {
+        observer->attempt(observer, &x->outcome, attempt);
+    }
+}
+
+void attempt_settle_usage(struct remora_exchange *x)
+{
+    struct remora_attempt *attempt = attempt_record(x);
+    const struct remora_estimate_input estimate = {
+        .request_bytes = x->request_bytes,
+        .answer_bytes = x->run.answer_bytes,
+        .max_output_tokens = x->max_output_tokens,
+    };
+    remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
+    x->outcome.usage = attempt->usage;
+    x->outcome.cost = attempt->cost;
+}
+
+/* After content nothing falls back: one failure, told in-band. */
+static void fail_committed(struct remora_exchange *x, const struct remora_fail *why)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (why->code == REMORA_DEADLINE || why->code == REMORA_DRAINING) {
+        fail = *why;
+    } else {
+        fail.cause = why->cause;
+        fail.upstream_status = why->upstream_status;
+        remora_fail_set(&fail, REMORA_STREAM_BROKEN, NULL,
+                        "The provider's stream broke after content had been sent (%s).",
+                        remora_cause_name(why->cause));
+    }
+    tell_health(x, &fail);
+    attempt_settle_usage(x);
+    close_record(x, &fail);
+    exchange_fail(x, &fail);
+}
+
+void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    if (x->is_gone) {
+        return;
+    }
+    attempt_drop(x);
+    if (x->state == STATE_COMMITTED) {
+        fail_committed(x, fail);
+        return;
+    }
+    if (x->outcome.attempt_count == 0 || x->candidate == NULL) {
+        exchange_fail(x, fail); /* the total was spent before anything was tried */
+        return;
+    }
+    tell_health(x, fail);
+    close_record(x, fail);
+    verdict_note(x, fail);
+    choose_after(x, x->candidate, fail->code);
+    if (fail->code == REMORA_DEADLINE) {
+        exchange_fail(x, fail);
+        return;
+    }
+    attempt_next(x);
+}
+
+/* ---- beginnings ---- */
+
+/* The caller hears of a failed attempt when another one follows it. */
+static void deliver_attempt_failed(struct remora_exchange *x)
+{
+    if (x->outcome.attempt_count == 0) {
+        return;
+    }
+    const struct remora_event event = {.kind = REMORA_EVENT_ATTEMPT_FAILED,
+                                       .attempt = attempt_record(x)};
+    (void)exchange_deliver(x, &event);
+}
+
+static void open_record(struct remora_exchange *x, const struct remora_endpoint *endpoint,
+                        bool is_resend)
+{
+    struct remora_attempt *attempt = &x->outcome.attempts[x->outcome.attempt_count++];
+    *attempt = (struct remora_attempt){
+        .provider = endpoint->facts.provider,
+        .endpoint_tag = endpoint->facts.tag,
+        .model = endpoint->model->facts.id,
+        .upstream_model = endpoint->facts.upstream_model,
+        .code = REMORA_OK,
+        .retry_after_ms = -1,
+        .is_resend = is_resend,
+        .began_ns = exchange_now(x),
+    };
+    remora_usage_init(&attempt->usage);
+    remora_cost_init(&attempt->cost);
+}
+
+static void reset_run(struct remora_exchange *x, const struct remora_endpoint *endpoint,
+                      const struct remora_credential *credential)
+{
+    struct attempt_run *run = &x->run;
+    run->endpoint = endpoint;
+    run->credential = credential;
+    run->adapter = remora_adapter_for(endpoint->provider->facts.wire);
+    run->transfer = NULL;
+    run->error_head = (struct remora_http_response){0};
+    run->life_ns = exchange_now(x);
+    run->is_decoding = false;
+    run->is_answering = false;
+    run->has_byte = false;
+    run->answer_bytes = 0;
+    remora_guard_init(&run->guard);
+    remora_buf_reset(&run->error_body, 0);
+    x->started = (struct held_start){0};
+    x->finishes = NULL;
+    x->last_finish = NULL;
+}
+
+static enum remora_code build(struct remora_exchange *x, struct remora_build_output *built,
+                              struct remora_fail *fail)
+{
+    struct remora_slice id = remora_arena_printf(&x->arena, "%s-%zu", x->outcome.generation_id,
+                                                 x->outcome.attempt_count);
+    const struct remora_build_input input = {
+        .request = x->request,
+        .endpoint = x->run.endpoint,
+        .credential = x->run.credential,
+        .upstream_request_id = id,
+        .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
+    };
+    fail->cause = REMORA_CAUSE_BUILD;
+    if (x->run.adapter == NULL) {
+        return remora_fail_set(fail, REMORA_INTERNAL, NULL, "No adapter speaks this wire.");
+    }
+    enum remora_code code = x->run.adapter->build(&input, &x->arena, built, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    fail->cause = REMORA_CAUSE_NONE;
+    x->outcome.dropped_count = built->dropped_count;
+    memcpy(x->outcome.dropped, built->dropped, built->dropped_count * sizeof built->dropped[0]);
+    return REMORA_OK;
+}
+
+static void note_overhead(struct remora_exchange *x)
+{
+    if (x->outcome.overhead_ns == 0) {
+        const struct remora_clock *precise = x->engine->use.precise;
+        x->outcome.overhead_ns = precise->now_ns(precise) - x->precise_start_ns;
+    }
+}
+
+static enum remora_code send(struct remora_exchange *x, const struct remora_build_output *built,
+                             struct remora_fail *fail)
+{
+    struct remora_transport *transport = x->engine->use.transport;
+    bool is_unary = x->outcome.delivery == REMORA_UNARY;
+    const struct remora_transfer_input input = {
+        .request = &built->http,
+        .provider = x->run.endpoint->provider,
+        .connect_timeout_ms = x->run.endpoint->deadlines.connect_ms,
+        .body_limit_bytes = is_unary ? REMORA_LIMIT_UPSTREAM_BODY_BYTES : 0,
+        .callbacks = &attempt_callbacks,
+        .context = x,
+    };
+    note_overhead(x);
+    enum remora_code code = transport->ops->start(transport, &input, &x->run.transfer);
+    if (code != REMORA_OK) {
+        fail->cause = REMORA_CAUSE_BUILD;
+        remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);
+    }
+    return code;
+}
+
+/* REMORA_OK: under way. Else the attempt is recorded as failed. */
+static enum remora_code begin(struct remora_exchange *x, const struct remora_endpoint *endpoint,
+                              const struct remora_credential *credential, struct remora_fail *fail)
+{
+    x->state = STATE_PREPARING;
+    reset_run(x, endpoint, credential);
+    open_record(x, endpoint, x->is_resend);
+    struct remora_build_output *built = remora_arena_alloc(&x->arena, sizeof *built);
+    if (built == NULL) {
+        fail->cause = REMORA_CAUSE_MEMORY;
+        return remora_fail_set(fail, x->arena.failed, NULL, "The request outgrew its memory.");
+    }
+    enum remora_code code = build(x, built, fail);
+    if (code == REMORA_OK) {
+        code = send(x, built, fail);
+    }
+    if (code == REMORA_OK) {
+        x->state = STATE_ATTEMPTING;
+        deadline_arm(x);
+    }
+    return code;
+}
+
+static void fail_at_once(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    tell_health(x, fail);
+    close_record(x, fail);
+    verdict_note(x, fail);
+    choose_after(x, x->candidate, fail->code);
+}
+
+static void give_up(struct remora_exchange *x)
+{
+    struct remora_fail fail;
+    verdict_final(x, &fail);
+    exchange_fail(x, &fail);
+}
+
+void attempt_next(struct remora_exchange *x)
+{
+    for (;;) {
+        const struct remora_candidate *candidate = choose_next(x);
+        if (candidate == NULL) {
+            give_up(x);
+            return;
+        }
+        const struct remora_credential *credential;
+        if (!choose_credential(x, candidate->endpoint->provider, &credential)) {
+            continue;
+        }
+        deliver_attempt_failed(x);
+        if (x->is_gone) {
+            return;
+        }
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        x->candidate = candidate;
+        x->is_resend = false;
+        x->attempts_of_model++;
+        if (begin(x, candidate->endpoint, credential, &fail) == REMORA_OK) {
+            return;
+        }
+        fail_at_once(x, &fail);
+    }
+}
+
+bool attempt_resend(struct remora_exchange *x, const struct remora_fail *why)
+{
+    if (x->is_resend || x->outcome.attempt_count >= REMORA_LIMIT_ATTEMPTS ||
+        x->state != STATE_ATTEMPTING) {
+        return false;
+    }
+    const struct remora_credential *credential = x->run.credential;
+    attempt_drop(x);
+    close_record(x, why);
+    deliver_attempt_failed(x);
+    if (x->is_gone) {
+        return true;
+    }
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    x->is_resend = true;
+    if (begin(x, x->candidate->endpoint, credential, &fail) != REMORA_OK) {
+        fail_at_once(x, &fail);
+        attempt_next(x);
+    }
+    return true;
+}

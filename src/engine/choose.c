@@ -1,0 +1,142 @@
+/*
+ * Which candidate comes next: the plan's order under the attempt limits and what the failures so far have shown.
+ * Each endpoint at most once. Sources: ARCHITECTURE 6 "Attempts" and "Classes"; design/codes.md, columns "next".
+ */
+#include "exchange_private.h"
+
+/* Models behind the current one that still have a candidate: one attempt is kept for each. */
+static int32_t models_to_come(const struct remora_exchange *x, size_t from)
+{
+    int32_t count = 0;
+    int32_t last = -1;
+    for (size_t i = from; i < x->plan->order_count; i++) {
+        int32_t model = x->plan->candidates[x->plan->order[i]].model;
+        if (model != x->model_at && model != last) {
+            count++;
+            last = model;
+        }
+    }
+    return count;
+}
+
+static int32_t attempts_allowed(const struct remora_exchange *x)
+{
+    int32_t allowed = x->config->attempts_per_request;
+    if (x->plan->policy.max_attempts > 0 && x->plan->policy.max_attempts < allowed) {
+        allowed = x->plan->policy.max_attempts;
+    }
+    return allowed < REMORA_LIMIT_ATTEMPTS ? allowed : REMORA_LIMIT_ATTEMPTS;
+}
+
+/* What earlier failures of the same model ask of an endpoint. */
+static bool suits(const struct remora_exchange *x, const struct remora_endpoint *endpoint)
+{
+    if (x->window_over > 0 && endpoint->facts.context_length <= x->window_over) {
+        return false;
+    }
+    if (x->refusals == 0) {
+        return true;
+    }
+    return x->refusals < 2 && !remora_slice_equal(x->refused_by, endpoint->facts.provider);
+}
+
+/* Health may have changed since the plan; a half-open endpoint is for whoever claims the probe. */
+static bool is_well(struct remora_exchange *x, uint32_t slot)
+{
+    struct remora_health *health = x->engine->use.health;
+    uint64_t now = exchange_now(x);
+    uint64_t until = 0;
+    switch (remora_health_condition(health, slot, now, &until)) {
+    case REMORA_CONDITION_WELL:
+        return true;
+    case REMORA_CONDITION_PROBE:
+        return remora_health_claim_probe(health, slot, now);
+    case REMORA_CONDITION_COOLING:
+    case REMORA_CONDITION_BREAKER_OPEN:
+    case REMORA_CONDITION_BENCHED:
+        return false;
+    }
+    return false;
+}
+
+bool choose_credential(struct remora_exchange *x, const struct remora_provider *provider,
+                       const struct remora_credential **out)
+{
+    *out = NULL;
+    if (!provider->needs_credential && provider->credential_count == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < provider->credential_count; i++) {
+        if (is_well(x, provider->credentials[i].health)) {
+            *out = &provider->credentials[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void enter_model(struct remora_exchange *x, uint16_t model)
+{
+    x->model_at = model;
+    x->attempts_of_model = 0;
+    x->refusals = 0;
+    x->window_over = 0;
+    x->refused_by = remora_slice(NULL, 0);
+}
+
+const struct remora_candidate *choose_next(struct remora_exchange *x)
+{
+    const struct remora_plan *plan = x->plan;
+    while (x->order_at < plan->order_count) {
+        const struct remora_candidate *candidate = &plan->candidates[plan->order[x->order_at]];
+        if (candidate->model != x->model_at) {
+            enter_model(x, candidate->model);
+        }
+        x->order_at++;
+        int32_t kept = models_to_come(x, x->order_at);
+        bool has_room = x->attempts_of_model < x->config->attempts_per_model &&
+                        (int32_t)x->outcome.attempt_count + kept < attempts_allowed(x);
+        if (has_room && suits(x, candidate->endpoint) && is_well(x, candidate->endpoint->health)) {
+            return candidate;
+        }
+    }
+    return NULL;
+}
+
+/* Skips what is left of the current model. */
+static void leave_model(struct remora_exchange *x)
+{
+    while (x->order_at < x->plan->order_count &&
+           x->plan->candidates[x->plan->order[x->order_at]].model == x->model_at) {
+        x->order_at++;
+    }
+}
+
+void choose_after(struct remora_exchange *x, const struct remora_candidate *candidate,
+                  enum remora_code code)
+{
+    const struct remora_code_row *row = remora_code_row(code);
+    switch (row->next_endpoint) {
+    case REMORA_NEXT_YES:
+        return;
+    case REMORA_NEXT_LARGER_WINDOW:
+        if (candidate->endpoint->facts.context_length > x->window_over) {
+            x->window_over = candidate->endpoint->facts.context_length;
+        }
+        if (x->window_over == 0) {
+            leave_model(x); /* nobody's window is known to be larger than an unknown one */
+        }
+        return;
+    case REMORA_NEXT_OTHER_PROVIDER:
+        x->refusals++;
+        x->refused_by = candidate->endpoint->facts.provider;
+        return;
+    case REMORA_NEXT_NEVER:
+        if (row->next_model) {
+            leave_model(x);
+        } else {
+            x->order_at = x->plan->order_count;
+        }
+        return;
+    }
+}

@@ -1,0 +1,134 @@
+/*
+ * The deadlines of an exchange behind one timer. Connect is the transport's own; first byte, response, idle, the policy's
+ * attempt_timeout and the total are here, and so is the notice that a stream has been silent for 10 s.
+ *
+ * Signs of life only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
+ * Source: ARCHITECTURE 6 "Deadlines" and "HTTP status".
+ */
+#include "exchange_private.h"
+
+static uint64_t after_ms(uint64_t from_ns, int64_t ms)
+{
+    return ms <= 0 ? REMORA_NEVER_NS : from_ns + (uint64_t)ms * REMORA_NS_PER_MS;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_stream(const struct remora_exchange *x)
+{
+    return x->outcome.delivery == REMORA_STREAM;
+}
+
+static int64_t idle_ms(const struct remora_exchange *x)
+{
+    int64_t own = x->run.endpoint->deadlines.idle_ms;
+    return x->idle_ms > 0 && x->idle_ms < own ? x->idle_ms : own;
+}
+
+/* When the attempt under way is late, and for what cause. */
+static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *cause)
+{
+    *cause = REMORA_CAUSE_NONE;
+    if (x->run.transfer == NULL || x->is_paused || x->outcome.attempt_count == 0) {
+        return REMORA_NEVER_NS;
+    }
+    const struct remora_deadlines *limits = &x->run.endpoint->deadlines;
+    uint64_t began = x->outcome.attempts[x->outcome.attempt_count - 1].began_ns;
+    uint64_t due;
+    if (!is_stream(x)) {
+        *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
+        due = after_ms(began, limits->response_ms);
+    } else if (!x->run.has_byte) {
+        *cause = REMORA_CAUSE_FIRST_BYTE_TIMEOUT;
+        due = after_ms(began, limits->first_byte_ms);
+    } else {
+        *cause = REMORA_CAUSE_IDLE_TIMEOUT;
+        due = after_ms(x->run.life_ns, idle_ms(x));
+    }
+    if (x->state == STATE_ATTEMPTING && x->plan->policy.attempt_timeout_ms > 0) {
+        uint64_t cut = after_ms(began, x->plan->policy.attempt_timeout_ms);
+        if (cut < due) {
+            *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
+            due = cut;
+        }
+    }
+    return due;
+}
+
+static void fail_late(struct remora_exchange *x, enum remora_cause cause)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    fail.cause = cause;
+    remora_fail_set(&fail, REMORA_UPSTREAM_TIMEOUT, NULL,
+                    "The provider did not answer in time (%s).", remora_cause_name(cause));
+    attempt_fail(x, &fail);
+}
+
+static void fail_total(struct remora_exchange *x)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    fail.cause = REMORA_CAUSE_DEADLINE;
+    remora_fail_set(&fail, REMORA_DEADLINE, NULL, "The request's total time is spent.");
+    attempt_fail(x, &fail);
+}
+
+static void give_notice(struct remora_exchange *x, uint64_t now)
+{
+    x->notice_ns = now + WAITING_NOTICE_NS;
+    exchange_enter(x);
+    x->sink->ops->waiting(x->sink);
+    exchange_leave(x);
+}
+
+static void fired(struct remora_timer *timer)
+{
+    struct remora_exchange *x = REMORA_CONTAINER_OF(timer, struct remora_exchange, timer);
+    uint64_t now = exchange_now(x);
+    enum remora_cause cause;
+    exchange_enter(x);
+    if (now >= x->deadline_ns) {
+        fail_total(x);
+    } else if (now >= attempt_due(x, &cause)) {
+        fail_late(x, cause);
+    } else if (now >= x->notice_ns) {
+        uint64_t quiet_since = x->state == STATE_COMMITTED ? x->run.life_ns : 0;
+        if (quiet_since + WAITING_NOTICE_NS <= now) {
+            give_notice(x, now);
+        } else {
+            x->notice_ns = quiet_since + WAITING_NOTICE_NS;
+        }
+    }
+    if (!x->is_gone) {
+        deadline_arm(x);
+    }
+    exchange_leave(x);
+}
+
+void deadline_begin(struct remora_exchange *x)
+{
+    int64_t total_ms = x->config->deadlines.total_ms;
+    if (x->request->timeout_ms >= 0 && (x->request->timeout_ms < total_ms || total_ms <= 0)) {
+        total_ms = x->request->timeout_ms == 0 ? 1 : x->request->timeout_ms;
+    }
+    x->deadline_ns = after_ms(x->outcome.began_ns, total_ms);
+    x->notice_ns = is_stream(x) ? x->outcome.began_ns + WAITING_NOTICE_NS : REMORA_NEVER_NS;
+}
+
+void deadline_arm(struct remora_exchange *x)
+{
+    enum remora_cause cause;
+    uint64_t due = earlier(x->deadline_ns, earlier(x->notice_ns, attempt_due(x, &cause)));
+    if (due == REMORA_NEVER_NS) {
+        remora_timers_disarm(x->engine->use.timers, &x->timer);
+        return;
+    }
+    if (remora_timers_arm(x->engine->use.timers, &x->timer, due, fired) != REMORA_OK) {
+        /* Without memory for a timer a request could hang: end it. */
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_fail_set(&fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
+        exchange_fail(x, &fail);
+    }
+}

@@ -1,0 +1,396 @@
+/*
+ * What an upstream sends: head, body, end -> events -> guard -> account tap -> hold-back -> sink.
+ *
+ * A 2xx body is fed to the adapter's decoder; anything else is kept up to a limit and classified at its end. Nothing
+ * reaches the sink before the first content event; from then on every event goes straight through. When the sink is full
+ * the transfer is paused.
+ *
+ * Ways to fail: the decoder or the guard refuses (broken data, in-band error), the transport ends uncleanly before the
+ * answer is complete, the status is an error. Each goes to attempt_fail with a code and a cause.
+ *
+ * Sources: ARCHITECTURE 6 "Commit point", "End of stream"; reliability.md F8 to F36.
+ */
+#include "exchange_private.h"
+#include "remora/text.h"
+
+static struct remora_decoder *decoder_of(struct remora_exchange *x)
+{
+    return (struct remora_decoder *)(void *)x->run.decoder;
+}
+
+/* ---- hold-back ---- */
+
+static void hold_text(char *out, size_t size, struct remora_slice text)
+{
+    size_t length = remora_utf8_cut(text, size - 1);
+    if (length > 0) {
+        memcpy(out, text.data, length);
+    }
+    out[length] = '\0';
+}
+
+static void hold_started(struct remora_exchange *x, const struct remora_event *event)
+{
+    struct held_start *held = &x->started;
+    hold_text(held->upstream_id, sizeof held->upstream_id, event->started.upstream_id);
+    hold_text(held->model, sizeof held->model, event->started.model);
+    hold_text(held->system_fingerprint, sizeof held->system_fingerprint,
+              event->started.system_fingerprint);
+    hold_text(held->service_tier, sizeof held->service_tier, event->started.service_tier);
+    held->created_unix_s = event->started.created_unix_s;
+}
+
+static enum remora_code hold_finish(struct remora_exchange *x, const struct remora_event *event)
+{
+    struct held_finish *held = remora_arena_alloc(&x->arena, sizeof *held);
+    struct remora_slice native = remora_arena_copy(&x->arena, event->finished.native);
+    if (held == NULL || x->arena.failed != REMORA_OK) {
+        return x->arena.failed;
+    }
+    *held = (struct held_finish){
+        .choice_index = event->choice_index, .reason = event->finished.reason, .native = native};
+    if (x->last_finish == NULL) {
+        x->finishes = held;
+    } else {
+        x->last_finish->next = held;
+    }
+    x->last_finish = held;
+    return REMORA_OK;
+}
+
+static size_t content_bytes(const struct remora_event *event)
+{
+    if (event->kind == REMORA_EVENT_TEXT || event->kind == REMORA_EVENT_REFUSAL) {
+        return event->text.text.length;
+    }
+    if (event->kind == REMORA_EVENT_REASONING) {
+        return event->reasoning.block.text.length;
+    }
+    if (event->kind == REMORA_EVENT_TOOL_CALL) {
+        return event->tool_call.name.length + event->tool_call.arguments.length;
+    }
+    return 0;
+}
+
+/* ---- the chain ---- */
+
+static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)
+{
+    if (x->state != STATE_COMMITTED) {
+        exchange_commit(x);
+    }
+    if (x->is_gone) {
+        return REMORA_CLIENT_GONE;
+    }
+    x->run.answer_bytes += content_bytes(event);
+    if (exchange_deliver(x, event) == REMORA_SINK_FULL) {
+        x->is_paused = true;
+    }
+    return x->is_gone ? REMORA_CLIENT_GONE : REMORA_OK;
+}
+
+/* Guard, then by kind. */
+static enum remora_code take(struct remora_exchange *x, const struct remora_event *event,
+                             struct remora_fail *fail)
+{
+    bool pass = true;
+    enum remora_code code = remora_guard_check(&x->run.guard, event, &pass, fail);
+    if (code != REMORA_OK) {
+        fail->cause = REMORA_CAUSE_BAD_EVENT;
+        return code;
+    }
+    x->run.life_ns = exchange_now(x);
+    if (!pass) {
+        return REMORA_OK;
+    }
+    switch (event->kind) {
+    case REMORA_EVENT_STARTED:
+        if (x->state != STATE_COMMITTED) {
+            hold_started(x, event);
+        }
+        return REMORA_OK;
+    case REMORA_EVENT_ALIVE:
+        return REMORA_OK;
+    case REMORA_EVENT_USAGE:
+        remora_usage_merge(&attempt_record(x)->usage, &event->usage);
+        return REMORA_OK;
+    case REMORA_EVENT_CHOICE_FINISHED:
+        return x->state == STATE_COMMITTED ? forward(x, event) : hold_finish(x, event);
+    case REMORA_EVENT_TEXT:
+    case REMORA_EVENT_REASONING:
+    case REMORA_EVENT_REFUSAL:
+    case REMORA_EVENT_TOOL_CALL:
+    case REMORA_EVENT_MEDIA:
+    case REMORA_EVENT_ANNOTATION:
+    case REMORA_EVENT_EMBEDDING:
+    case REMORA_EVENT_RAW:
+        return forward(x, event);
+    case REMORA_EVENT_ATTEMPT_FAILED:
+    case REMORA_EVENT_COMPLETED:
+        break; /* the engine's own: an adapter must not make them */
+    }
+    fail->cause = REMORA_CAUSE_BAD_EVENT;
+    return remora_fail_set(fail, REMORA_INTERNAL, NULL, "An adapter made an engine's event.");
+}
+
+struct put_context {
+    struct remora_exchange *x;
+    struct remora_fail *fail;
+};
+
+static enum remora_code put(void *context, const struct remora_event *event)
+{
+    struct put_context *c = context;
+    return take(c->x, event, c->fail);
+}
+
+/* A decoder's or guard's refusal, as the attempt's failure. */
+static void fail_decoding(struct remora_exchange *x, enum remora_code code,
+                          struct remora_fail *fail)
+{
+    if (x->is_gone) {
+        return;
+    }
+    if (fail->code == REMORA_OK) {
+        remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);
+    }
+    if (fail->code == REMORA_TOO_LARGE) {
+        fail->cause = REMORA_CAUSE_TOO_LARGE;
+        fail->code =
+            REMORA_UPSTREAM_UNAVAILABLE; /* the provider's event, not the caller's request */
+    }
+    attempt_fail(x, fail);
+}
+
+/* The answer is whole. */
+static void finish_answer(struct remora_exchange *x)
+{
+    struct remora_attempt *attempt = attempt_record(x);
+    struct remora_health *health = x->engine->use.health;
+    uint64_t now = exchange_now(x);
+    remora_health_success(health, x->run.endpoint->health, now);
+    if (x->run.credential != NULL) {
+        remora_health_success(health, x->run.credential->health, now);
+    }
+    attempt->elapsed_ns = now - attempt->began_ns;
+    attempt->had_terminator = decoder_of(x)->had_terminator;
+    if (x->state != STATE_COMMITTED) {
+        exchange_commit(x); /* finishes without content are an answer, too */
+        if (x->is_gone) {
+            return;
+        }
+    }
+    attempt_settle_usage(x);
+    struct remora_observer *observer = x->engine->use.observer;
+    if (observer != NULL) {
+        observer->attempt(observer, &x->outcome, attempt);
+    }
+    exchange_complete(x);
+}
+
+/* ---- what the transport calls ---- */
+
+static void keep_request_id(struct remora_attempt *attempt, const struct remora_http_response *head)
+{
+    struct remora_slice id = remora_response_header(head, "x-request-id");
+    if (id.length == 0) {
+        id = remora_response_header(head, "request-id");
+    }
+    size_t length = 0;
+    for (size_t i = 0; i < id.length && length + 1 < sizeof attempt->upstream_request_id; i++) {
+        unsigned char c = (unsigned char)id.data[i];
+        if (c > 0x20 && c < 0x7f) {
+            attempt->upstream_request_id[length++] = (char)c;
+        }
+    }
+    attempt->upstream_request_id[length] = '\0';
+}
+
+/* The head of an error must live until its body has come. */
+static void keep_error_head(struct remora_exchange *x, const struct remora_http_response *head)
+{
+    struct remora_header *headers =
+        remora_arena_array(&x->arena, head->header_count + 1, sizeof *headers);
+    x->run.error_head.status = head->status;
+    if (headers == NULL) {
+        return; /* classified by its status alone */
+    }
+    for (size_t i = 0; i < head->header_count; i++) {
+        headers[i].name = remora_arena_copy(&x->arena, head->headers[i].name);
+        headers[i].value = remora_arena_copy(&x->arena, head->headers[i].value);
+    }
+    x->run.error_head.headers = headers;
+    x->run.error_head.header_count = head->header_count;
+}
+
+static void on_head(void *context, const struct remora_http_response *head)
+{
+    struct remora_exchange *x = context;
+    struct remora_attempt *attempt = attempt_record(x);
+    attempt->http_status = head->status;
+    attempt->first_byte_ns = exchange_now(x) - attempt->began_ns;
+    attempt->possibly_billed = head->status >= 200 && head->status < 300;
+    keep_request_id(attempt, head);
+    x->run.is_answering = head->status >= 200 && head->status < 300;
+    if (!x->run.is_answering) {
+        keep_error_head(x, head);
+        return;
+    }
+    struct remora_decoder *decoder = decoder_of(x);
+    memset(x->run.decoder, 0, x->run.adapter->decoder_bytes);
+    decoder->delivery = x->outcome.delivery;
+    decoder->endpoint = x->run.endpoint;
+    x->run.adapter->decode_begin(decoder);
+    x->run.is_decoding = true;
+}
+
+static void keep_error_body(struct remora_exchange *x, struct remora_slice bytes)
+{
+    struct remora_buf *body = &x->run.error_body;
+    size_t room = body->limit_bytes - body->length;
+    remora_buf_append(body, remora_slice(bytes.data, bytes.length < room ? bytes.length : room));
+}
+
+/* Lets go of a transfer whose answer is complete, so that its connection serves again. */
+static void release_transfer(struct remora_exchange *x)
+{
+    struct remora_transport *transport = x->engine->use.transport;
+    struct remora_transfer *transfer = x->run.transfer;
+    x->run.transfer = NULL;
+    transport->ops->release(transport, transfer);
+}
+
+static enum remora_flow feed(struct remora_exchange *x, struct remora_slice bytes)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct put_context put_context = {.x = x, .fail = &fail};
+    const struct remora_event_out out = {.put = put, .context = &put_context};
+    const struct remora_adapter *adapter = x->run.adapter;
+    enum remora_code code = adapter->decode_feed(decoder_of(x), bytes, &x->scratch, &out, &fail);
+    remora_arena_reset(&x->scratch);
+    if (x->is_gone) {
+        return REMORA_FLOW_GO;
+    }
+    if (code != REMORA_OK) {
+        fail_decoding(x, code, &fail);
+        return REMORA_FLOW_GO;
+    }
+    if (decoder_of(x)->is_done && x->outcome.delivery == REMORA_STREAM) {
+        code = adapter->decode_end(decoder_of(x), REMORA_END_CLEAN, &x->scratch, &out, &fail);
+        remora_arena_reset(&x->scratch);
+        if (code != REMORA_OK || x->is_gone) {
+            fail_decoding(x, code, &fail);
+            return REMORA_FLOW_GO;
+        }
+        release_transfer(x);
+        finish_answer(x);
+        return REMORA_FLOW_GO;
+    }
+    return x->is_paused ? REMORA_FLOW_PAUSE : REMORA_FLOW_GO;
+}
+
+static enum remora_flow on_body(void *context, struct remora_slice bytes)
+{
+    struct remora_exchange *x = context;
+    bool was_first = !x->run.has_byte;
+    x->run.has_byte = true;
+    x->run.life_ns = exchange_now(x);
+    if (!x->run.is_answering) {
+        keep_error_body(x, bytes);
+        return REMORA_FLOW_GO;
+    }
+    exchange_enter(x);
+    if (was_first) {
+        deadline_arm(x); /* from first byte to idle */
+    }
+    enum remora_flow flow = x->is_gone ? REMORA_FLOW_GO : feed(x, bytes);
+    exchange_leave(x);
+    return flow;
+}
+
+static void classify(struct remora_exchange *x, struct remora_fail *fail)
+{
+    const struct remora_upstream_error error = {
+        .status = x->run.error_head.status,
+        .head = &x->run.error_head,
+        .body = remora_buf_slice(&x->run.error_body),
+        .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
+    };
+    x->run.adapter->classify(x->run.endpoint, &error, &x->scratch, fail);
+    remora_arena_reset(&x->scratch);
+    if (fail->code == REMORA_OK) {
+        fail->cause = REMORA_CAUSE_BAD_RESPONSE;
+        remora_fail_set(fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "The provider answered badly.");
+    }
+    fail->upstream_status = error.status;
+}
+
+/* Why a transfer without a usable answer ended, as a failure. */
+static void fail_transfer(struct remora_exchange *x, const struct remora_transfer_end *end)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    bool is_late = end->cause == REMORA_CAUSE_CONNECT_TIMEOUT;
+    fail.cause = end->cause == REMORA_CAUSE_NONE ? REMORA_CAUSE_BAD_RESPONSE : end->cause;
+    fail.upstream_status = attempt_record(x)->http_status;
+    remora_fail_set(&fail, is_late ? REMORA_UPSTREAM_TIMEOUT : REMORA_UPSTREAM_UNAVAILABLE, NULL,
+                    "The provider could not be reached or answered badly (%s).",
+                    remora_cause_name(fail.cause));
+    if (end->is_free_resend) {
+        fail.cause = REMORA_CAUSE_STALE_CONNECTION;
+        if (attempt_resend(x, &fail)) {
+            return;
+        }
+    }
+    attempt_fail(x, &fail);
+}
+
+/* The body of a 2xx answer is over: the adapter judges, with what the framing proved. */
+static void end_answer(struct remora_exchange *x, const struct remora_transfer_end *end)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct put_context put_context = {.x = x, .fail = &fail};
+    const struct remora_event_out out = {.put = put, .context = &put_context};
+    bool is_clean = end->cause == REMORA_CAUSE_NONE;
+    bool is_hard = end->cause == REMORA_CAUSE_TOO_LARGE || end->cause == REMORA_CAUSE_BAD_ENCODING;
+    enum remora_code code = REMORA_UPSTREAM_UNAVAILABLE;
+    if (!is_hard) {
+        code = x->run.adapter->decode_end(
+            decoder_of(x), is_clean ? REMORA_END_CLEAN : REMORA_END_CUT, &x->scratch, &out, &fail);
+        remora_arena_reset(&x->scratch);
+    }
+    if (x->is_gone) {
+        return;
+    }
+    if (code == REMORA_OK) {
+        finish_answer(x);
+    } else if (!is_clean) {
+        fail_transfer(x, end);
+    } else {
+        fail_decoding(x, code, &fail);
+    }
+}
+
+static void on_end(void *context, const struct remora_transfer_end *end)
+{
+    struct remora_exchange *x = context;
+    x->run.transfer = NULL;
+    attempt_record(x)->possibly_billed =
+        attempt_record(x)->possibly_billed || (end->was_sent && !end->got_head);
+    exchange_enter(x);
+    if (x->run.is_answering) {
+        end_answer(x, end);
+    } else if (end->got_head && attempt_record(x)->http_status != 0) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        classify(x, &fail);
+        attempt_fail(x, &fail);
+    } else {
+        fail_transfer(x, end);
+    }
+    exchange_leave(x);
+}
+
+const struct remora_transfer_callbacks attempt_callbacks = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+};

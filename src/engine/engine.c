@@ -1,0 +1,146 @@
+/*
+ * The engine of one worker: makes and keeps exchanges, holds the snapshot for those to come.
+ *
+ * Exchanges are pooled with their arenas' first chunks, so that a request costs no allocation in the usual case.
+ */
+#include "admission.h"
+#include "exchange_private.h"
+
+struct remora_engine *remora_engine_new(const struct remora_engine_input *input)
+{
+    struct remora_engine *engine = remora_alloc(sizeof *engine);
+    if (engine == NULL) {
+        return NULL;
+    }
+    engine->use = *input;
+    if (engine->use.precise == NULL) {
+        engine->use.precise = engine->use.clock;
+    }
+    remora_list_init(&engine->exchanges);
+    remora_list_init(&engine->spare);
+    return engine;
+}
+
+static void exchange_free(struct remora_exchange *x)
+{
+    remora_arena_fini(&x->arena);
+    remora_arena_fini(&x->scratch);
+    remora_buf_fini(&x->run.error_body);
+    remora_free(x);
+}
+
+void remora_engine_free(struct remora_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    assert(engine->inflight == 0);
+    for (struct remora_list *node = remora_list_take(&engine->spare); node != NULL;
+         node = remora_list_take(&engine->spare)) {
+        exchange_free(REMORA_CONTAINER_OF(node, struct remora_exchange, node));
+    }
+    if (engine->config != NULL) {
+        remora_config_release(engine->config);
+    }
+    remora_free(engine);
+}
+
+void remora_engine_set_config(struct remora_engine *engine, struct remora_config *config)
+{
+    struct remora_config *old = engine->config;
+    engine->config = remora_config_acquire(config);
+    if (old != NULL) {
+        remora_config_release(old);
+    }
+}
+
+struct remora_config *remora_engine_config(const struct remora_engine *engine)
+{
+    return engine->config;
+}
+
+size_t remora_engine_inflight(const struct remora_engine *engine)
+{
+    return engine->inflight;
+}
+
+void remora_engine_drain(struct remora_engine *engine)
+{
+    engine->is_draining = true;
+}
+
+void remora_engine_abort_all(struct remora_engine *engine)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_DRAINING, NULL,
+                    "The gateway is shutting down and its grace period is over; try again.");
+    struct remora_list aborted;
+    remora_list_init(&aborted);
+    /* A sink may discard others from inside its failed call: take them one by one. */
+    while (!remora_list_is_empty(&engine->exchanges)) {
+        struct remora_list *node = remora_list_take(&engine->exchanges);
+        remora_list_append(&aborted, node);
+        struct remora_exchange *x = REMORA_CONTAINER_OF(node, struct remora_exchange, node);
+        if (x->sink != NULL && !x->is_gone) {
+            exchange_fail(x, &fail);
+        }
+    }
+    /* Those that were never started belong to their fronts still. */
+    for (struct remora_list *node = remora_list_take(&aborted); node != NULL;
+         node = remora_list_take(&aborted)) {
+        remora_list_append(&engine->exchanges, node);
+    }
+}
+
+struct remora_exchange *engine_take(struct remora_engine *engine)
+{
+    struct remora_list *node = remora_list_take(&engine->spare);
+    struct remora_exchange *x = NULL;
+    if (node != NULL) {
+        engine->spare_count--;
+        x = REMORA_CONTAINER_OF(node, struct remora_exchange, node);
+    } else {
+        x = remora_alloc(sizeof *x);
+        if (x == NULL) {
+            return NULL;
+        }
+        remora_arena_init(&x->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES,
+                          REMORA_LIMIT_REQUEST_ARENA_BYTES);
+        remora_arena_init(&x->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
+                          REMORA_LIMIT_SCRATCH_ARENA_BYTES);
+        remora_buf_init(&x->run.error_body, REMORA_LIMIT_UPSTREAM_ERROR_BYTES);
+    }
+    x->engine = engine;
+    remora_list_init(&x->node);
+    remora_list_append(&engine->exchanges, &x->node);
+    engine->inflight++;
+    return x;
+}
+
+/* Zeroes everything but the memory that is kept for the next request. */
+static void exchange_clear(struct remora_exchange *x)
+{
+    struct remora_arena arena = x->arena;
+    struct remora_arena scratch = x->scratch;
+    struct remora_buf error_body = x->run.error_body;
+    memset(x, 0, sizeof *x);
+    x->arena = arena;
+    x->scratch = scratch;
+    x->run.error_body = error_body;
+}
+
+void engine_give(struct remora_engine *engine, struct remora_exchange *x)
+{
+    remora_list_remove(&x->node);
+    engine->inflight--;
+    remora_arena_reset(&x->arena);
+    remora_arena_reset(&x->scratch);
+    remora_buf_reset(&x->run.error_body, 0);
+    if (engine->spare_count >= ENGINE_SPARE_MAX) {
+        exchange_free(x);
+        return;
+    }
+    exchange_clear(x);
+    remora_list_append(&engine->spare, &x->node);
+    engine->spare_count++;
+}

@@ -1,0 +1,162 @@
+/* What the files of the engine share: the structs behind the handles. Everything belongs to the worker's thread. */
+#ifndef REMORA_ENGINE_EXCHANGE_PRIVATE_H
+#define REMORA_ENGINE_EXCHANGE_PRIVATE_H
+
+#include <assert.h>
+
+#include "remora/buf.h"
+#include "remora/exchange.h"
+#include "remora/list.h"
+#include "remora/provider.h"
+
+#define ENGINE_SPARE_MAX 32
+
+#define WAITING_NOTICE_NS (10 * REMORA_NS_PER_S) /* ARCHITECTURE 6 "HTTP status" */
+
+enum exchange_state {
+    STATE_WAITING,
+    STATE_PLANNING,
+    STATE_PREPARING,
+    STATE_ATTEMPTING,
+    STATE_COMMITTED,
+    STATE_SETTLED,
+};
+
+struct remora_engine {
+    struct remora_engine_input use;
+    struct remora_config *config;
+    struct remora_list exchanges;
+    struct remora_list spare; /* exchanges kept for the next request */
+    size_t spare_count;
+    size_t inflight;
+    bool is_draining;
+};
+
+/* A finish that came before any content: held until the answer is complete, so that a failure may still fall back. */
+struct held_finish {
+    int32_t choice_index;
+    enum remora_finish reason;
+    struct remora_slice native; /* request arena */
+    struct held_finish *next;
+};
+
+/* What `started` said, kept until the commit point; longer values are cut. */
+struct held_start {
+    char upstream_id[64];
+    char model[128];
+    char system_fingerprint[64];
+    char service_tier[16];
+    int64_t created_unix_s;
+};
+
+/* The attempt under way. */
+struct attempt_run {
+    struct remora_transfer *transfer; /* NULL: none */
+    const struct remora_endpoint *endpoint;
+    const struct remora_credential *credential;
+    const struct remora_adapter *adapter;
+    struct remora_guard guard;
+    struct remora_buf error_body;
+    struct remora_http_response error_head; /* request arena */
+    uint64_t life_ns;                       /* last sign of life */
+    bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
+    bool is_answering;                      /* the head was 2xx */
+    bool has_byte;                          /* of the body */
+    size_t answer_bytes;                    /* text delivered, for estimates */
+    _Alignas(16) char decoder[REMORA_DECODER_BYTES];
+};
+
+struct remora_exchange {
+    struct remora_engine *engine;
+    struct remora_list node;
+    enum exchange_state state;
+    struct remora_sink *sink;
+    struct remora_config *config;
+    struct remora_arena arena;   /* body, request, plan, upstream request: released at COMMITTED */
+    struct remora_arena scratch; /* reset after each feed */
+    struct remora_request *request;
+    struct remora_policy_stack *stack;
+    struct remora_plan *plan;
+    struct remora_outcome outcome;
+    struct remora_timer timer;
+    struct attempt_run run;
+    struct held_start started;
+    struct held_finish *finishes;
+    struct held_finish *last_finish;
+    struct remora_fail lead; /* the failure that would be told now */
+    uint64_t deadline_ns;    /* total */
+    uint64_t notice_ns;      /* next waiting call */
+    uint64_t precise_start_ns;
+    int64_t idle_ms;   /* the caller's own, or -1 */
+    size_t held_bytes; /* counted by admission */
+    size_t request_bytes;
+    size_t order_at;                          /* next place in plan->order */
+    uint16_t model_at;                        /* the model being tried */
+    uint16_t refusals;                        /* UPSTREAM_REFUSED_REQUEST of this model */
+    int64_t window_over;                      /* context that was too small, 0 none */
+    const struct remora_candidate *candidate; /* being tried; in the plan */
+    struct remora_slice refused_by;           /* provider that refused the request of this model */
+    int32_t attempts_of_model;
+    int64_t max_output_tokens; /* as asked, 0 none */
+    int64_t retry_after_ms;    /* smallest hint, -1 none */
+    unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
+    bool has_slot;
+    bool is_paused;
+    bool is_resend;
+    bool is_gone; /* cancelled or settled: free when busy is 0 */
+};
+
+/* ---- engine.c ---- */
+/* A zeroed exchange, on the engine's list; NULL without memory. */
+struct remora_exchange *engine_take(struct remora_engine *engine);
+void engine_give(struct remora_engine *engine, struct remora_exchange *x);
+
+/* ---- exchange.c ---- */
+void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail);
+void exchange_complete(struct remora_exchange *x);
+/* The first content: state, memory. */
+void exchange_commit(struct remora_exchange *x);
+enum remora_sink_state exchange_deliver(struct remora_exchange *x,
+                                        const struct remora_event *event);
+void exchange_enter(struct remora_exchange *x);
+void exchange_leave(struct remora_exchange *x);
+uint64_t exchange_now(const struct remora_exchange *x);
+
+/* ---- attempt.c ---- */
+/* Tries the next candidate, or ends the exchange. */
+void attempt_next(struct remora_exchange *x);
+/* The attempt under way failed: record it, then fall back or end. */
+void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail);
+/* Lets go of the transfer and the decoder; no callbacks follow. */
+void attempt_drop(struct remora_exchange *x);
+struct remora_attempt *attempt_record(struct remora_exchange *x);
+/* Estimates what was not reported, prices it, and makes it the outcome's. */
+void attempt_settle_usage(struct remora_exchange *x);
+/* The one free re-send at the same endpoint; false when it was used or the state forbids it. */
+bool attempt_resend(struct remora_exchange *x, const struct remora_fail *why);
+
+/* ---- decode.c ---- */
+extern const struct remora_transfer_callbacks attempt_callbacks;
+
+/* ---- choose.c ---- */
+/* The next candidate that may be tried, or NULL. Moves the cursor past it. */
+const struct remora_candidate *choose_next(struct remora_exchange *x);
+/* Notes what a failure means for the candidates to come. */
+void choose_after(struct remora_exchange *x, const struct remora_candidate *candidate,
+                  enum remora_code code);
+/* The first key of the provider that may be used now, claiming a probe where one is due; false when none may. */
+bool choose_credential(struct remora_exchange *x, const struct remora_provider *provider,
+                       const struct remora_credential **out);
+
+/* ---- verdict.c ---- */
+/* Notes a failed attempt in x->lead and x->retry_after_ms. */
+void verdict_note(struct remora_exchange *x, const struct remora_fail *fail);
+/* The failure to tell, when no candidate is left. */
+void verdict_final(const struct remora_exchange *x, struct remora_fail *out);
+
+/* ---- deadline.c ---- */
+void deadline_begin(struct remora_exchange *x);
+/* Arms the timer for the earliest of the deadlines that run now. */
+void deadline_arm(struct remora_exchange *x);
+
+#endif
