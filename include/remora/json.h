@@ -44,8 +44,8 @@ struct remora_json {
 };
 
 struct remora_json_limits {
-    uint32_t depth;
-    uint32_t nodes;
+    uint32_t depth; /* containers inside each other */
+    uint32_t nodes; /* values; member names are not counted */
 };
 
 struct remora_json_error {
@@ -96,10 +96,16 @@ struct remora_json remora_json_get(struct remora_json object, const char *key);
 struct remora_json remora_json_at(struct remora_json array, uint32_t index);
 /* True when the string (or key), unescaped, equals text. */
 bool remora_json_equals(struct remora_json string, const char *text);
-/* A key that occurs twice in this object (escapes resolved), or absent. O(n) expected. `arena` for the set. */
+/*
+ * A key that occurs twice in this object (escapes resolved), or absent. O(n log n) whatever the keys are. Objects of more
+ * than 16 members take room from the arena; when it is full the answer is absent too, and arena->failed says so.
+ */
 struct remora_json remora_json_duplicate(struct remora_json object, struct remora_arena *arena);
 
-/* Unescaped text; without a backslash a view of the input, else a copy in the arena ({NULL,0} when it is full). */
+/*
+ * Unescaped text; without a backslash a view of the input, else a copy in the arena. False when it is no string; also when
+ * the arena is full, and then *out is {NULL, 0} and arena->failed says so.
+ */
 REMORA_MUST_CHECK bool remora_json_string(struct remora_json value, struct remora_arena *arena,
                                           struct remora_slice *out);
 /* Each is false when the value is not of that kind or out of range; *out is then untouched. */

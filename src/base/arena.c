@@ -115,7 +115,7 @@ static void *alloc_slow(struct remora_arena *arena, size_t bytes)
         return refuse(arena, REMORA_TOO_LARGE);
     }
     size_t ordinary = arena->chunk_bytes < room ? arena->chunk_bytes : room;
-    if (bytes > ordinary / 4) {
+    if (bytes > ordinary / 2) {
         return alloc_own(arena, bytes);
     }
     /* Not zeroed: what is handed out is, piece by piece. */

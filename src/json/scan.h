@@ -1,0 +1,77 @@
+/*
+ * Finding the end of plain text inside a JSON string: the first quote, backslash or control character. Sixteen bytes at a
+ * time where SSE2 is there, eight otherwise.
+ */
+#ifndef REMORA_JSON_SCAN_H
+#define REMORA_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static inline bool json_is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte != '"' && byte != '\\';
+}
+
+static inline const char *json_scan_bytes(const char *at, const char *end, bool *high)
+{
+    while (at < end && json_is_plain((unsigned char)*at)) {
+        *high |= (unsigned char)*at >= 0x80;
+        at++;
+    }
+    return at;
+}
+
+/*
+ * The word tests are those of S. Anderson, "Bit Twiddling Hacks": "determine if a word has a zero byte" and "has a byte
+ * less than n". As answers about the whole word they are exact.
+ */
+static inline const char *json_scan_words(const char *at, const char *end, bool *high)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = UINT64_C(0x8080808080808080);
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t quote = word ^ (ones * '"');
+        uint64_t backslash = word ^ (ones * '\\');
+        uint64_t special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                           ((word - ones * 0x20) & ~word);
+        if ((special & tops) != 0) {
+            break;
+        }
+        *high |= (word & tops) != 0;
+        at += 8;
+    }
+    return json_scan_bytes(at, end, high);
+}
+
+/* First byte in [at, end) that is not plain, or end. *high becomes true when a byte >= 0x80 lies before it. */
+static inline const char *json_scan(const char *at, const char *end, bool *high)
+{
+#ifdef __SSE2__
+    while (end - at >= 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                       _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1F)), x);
+        unsigned stops = (unsigned)_mm_movemask_epi8(_mm_or_si128(special, control));
+        unsigned tops = (unsigned)_mm_movemask_epi8(x);
+        if (stops != 0) {
+            unsigned before = (unsigned)__builtin_ctz(stops);
+            *high |= (tops & ((1U << before) - 1)) != 0;
+            return at + before;
+        }
+        *high |= tops != 0;
+        at += 16;
+    }
+#endif
+    return json_scan_words(at, end, high);
+}
+
+#endif

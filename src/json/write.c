@@ -1,0 +1,178 @@
+/*
+ * The JSON writer: appends to a remora_buf, which carries failure. A comma is due behind every value and is written
+ * before the next value or key; opening a container or writing a key takes it away.
+ * Source: RFC 8259 section 7 (what must be escaped).
+ */
+#include "remora/json.h"
+
+#include "remora/text.h"
+
+#include "scan.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void remora_json_write_begin(struct remora_json_writer *w, struct remora_buf *buf)
+{
+    *w = (struct remora_json_writer){.buf = buf};
+}
+
+static void before_value(struct remora_json_writer *w)
+{
+    if (w->comma) {
+        remora_buf_append_byte(w->buf, ',');
+    }
+    w->comma = true;
+}
+
+static void open_with(struct remora_json_writer *w, char bracket)
+{
+    before_value(w);
+    remora_buf_append_byte(w->buf, bracket);
+    w->comma = false;
+}
+
+static void close_with(struct remora_json_writer *w, char bracket)
+{
+    remora_buf_append_byte(w->buf, bracket);
+    w->comma = true;
+}
+
+void remora_json_object_open(struct remora_json_writer *w)
+{
+    open_with(w, '{');
+}
+
+void remora_json_object_close(struct remora_json_writer *w)
+{
+    close_with(w, '}');
+}
+
+void remora_json_array_open(struct remora_json_writer *w)
+{
+    open_with(w, '[');
+}
+
+void remora_json_array_close(struct remora_json_writer *w)
+{
+    close_with(w, ']');
+}
+
+/* Bytes without anything to escape; what is not UTF-8 among them becomes U+FFFD, byte by byte. */
+static void append_plain(struct remora_buf *buf, struct remora_slice run, bool high)
+{
+    if (!high || remora_utf8_is_valid(run)) {
+        remora_buf_append(buf, run);
+        return;
+    }
+    while (run.length > 0) {
+        size_t length = remora_utf8_length(run);
+        remora_buf_append(buf, length == 0 ? REMORA_SLICE("\xEF\xBF\xBD")
+                                           : remora_slice(run.data, length));
+        length += length == 0 ? 1 : 0;
+        run.data += length;
+        run.length -= length;
+    }
+}
+
+static void append_escape(struct remora_buf *buf, unsigned char c)
+{
+    static const char short_forms[] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
+                                       ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
+    static const char digits[] = "0123456789abcdef";
+    char short_form = short_forms[c];
+    char text[6] = {'\\', short_form, '0', '0', digits[c >> 4], digits[c & 15]};
+    if (short_form != '\0') {
+        remora_buf_append(buf, remora_slice(text, 2));
+        return;
+    }
+    text[1] = 'u';
+    remora_buf_append(buf, remora_slice(text, sizeof text));
+}
+
+static void append_string(struct remora_buf *buf, struct remora_slice text)
+{
+    const char *at = text.data;
+    const char *end = text.length == 0 ? at : at + text.length;
+    remora_buf_append_byte(buf, '"');
+    while (at < end) {
+        bool high = false;
+        const char *stop = json_scan(at, end, &high);
+        append_plain(buf, remora_slice(at, (size_t)(stop - at)), high);
+        if (stop < end) {
+            append_escape(buf, (unsigned char)*stop++);
+        }
+        at = stop;
+    }
+    remora_buf_append_byte(buf, '"');
+}
+
+void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key)
+{
+    before_value(w);
+    append_string(w->buf, key);
+    remora_buf_append_byte(w->buf, ':');
+    w->comma = false;
+}
+
+void remora_json_key(struct remora_json_writer *w, const char *key)
+{
+    remora_json_key_slice(w, remora_slice_of(key));
+}
+
+void remora_json_write_string(struct remora_json_writer *w, struct remora_slice text)
+{
+    before_value(w);
+    append_string(w->buf, text);
+}
+
+void remora_json_write_text(struct remora_json_writer *w, const char *text)
+{
+    remora_json_write_string(w, remora_slice_of(text));
+}
+
+void remora_json_write_raw(struct remora_json_writer *w, struct remora_slice json)
+{
+    before_value(w);
+    remora_buf_append(w->buf, json);
+}
+
+void remora_json_write_i64(struct remora_json_writer *w, int64_t value)
+{
+    before_value(w);
+    remora_buf_append_i64(w->buf, value);
+}
+
+/*
+ * Any decimal of up to 15 digits survives the way to a normal double and back, so the first precision from 15 up that
+ * reads back is the shortest; below DBL_MIN fewer digits may do. printf's radix character is a point because the process
+ * never sets a locale.
+ */
+void remora_json_write_double(struct remora_json_writer *w, double value)
+{
+    char text[40];
+    assert(isfinite(value));
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) {
+            break;
+        }
+    }
+    before_value(w);
+    remora_buf_append_text(w->buf, text);
+}
+
+void remora_json_write_bool(struct remora_json_writer *w, bool value)
+{
+    before_value(w);
+    remora_buf_append(w->buf, value ? REMORA_SLICE("true") : REMORA_SLICE("false"));
+}
+
+void remora_json_write_null(struct remora_json_writer *w)
+{
+    before_value(w);
+    remora_buf_append(w->buf, REMORA_SLICE("null"));
+}
