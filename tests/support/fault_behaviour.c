@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT(pattern, function, argument, moment, description)                                    \
+#define FAULT(pattern, function, argument, moment, description) \
     void function(struct script *script, const struct demand *demand);
 #include "fault_table.h"
 #undef FAULT
 
 static const struct behaviour table[] = {
-#define FAULT(pattern, function, argument, moment, description)                                    \
+#define FAULT(pattern, function, argument, moment, description) \
     {pattern, function, argument, moment, description},
 #include "fault_table.h"
 #undef FAULT

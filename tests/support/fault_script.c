@@ -41,8 +41,8 @@ static void send_added(struct script *script, size_t offset)
             return;
         }
     }
-    script_step(script, (struct step){
-                            .kind = STEP_SEND, .offset = offset, .length = length, .times = 1});
+    script_step(script,
+                (struct step){.kind = STEP_SEND, .offset = offset, .length = length, .times = 1});
 }
 
 void script_send(struct script *script, const void *data, size_t length)

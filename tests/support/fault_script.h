@@ -37,11 +37,11 @@ struct script {
     size_t count;
     size_t capacity;
     // How script_body_* write, to be set before they are called.
-    const char *line_end;  // of SSE, "\n" when NULL
-    size_t split;          // bytes per HTTP chunk, 0: one event is one chunk
-    uint32_t pace_ms;      // pause before each text chunk
-    bool until_eof;        // no chunked framing
-    bool one_write;        // everything that is not separated by another step leaves in one write
+    const char *line_end; // of SSE, "\n" when NULL
+    size_t split;         // bytes per HTTP chunk, 0: one event is one chunk
+    uint32_t pace_ms;     // pause before each text chunk
+    bool until_eof;       // no chunked framing
+    bool one_write;       // everything that is not separated by another step leaves in one write
 };
 
 void script_free(struct script *script);

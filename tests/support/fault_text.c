@@ -45,7 +45,8 @@ void text_printf(struct text *text, const char *format, ...)
     va_start(arguments, format);
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    char nothing[1];
+    int length = vsnprintf(nothing, 0, format, arguments);
     va_end(arguments);
     if (length >= 0) {
         reserve(text, (size_t)length + 1);
