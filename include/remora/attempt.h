@@ -50,6 +50,7 @@ struct remora_outcome {
     char requested_model[REMORA_LIMIT_MODEL_ID_BYTES + 1];
     struct remora_identity identity;
     struct remora_trace trace;
+    struct remora_slice api; /* static */
     enum remora_operation operation;
     enum remora_delivery delivery;
     struct remora_fail fail;              /* code REMORA_OK: answered */

@@ -240,6 +240,7 @@ struct remora_request {
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice request_id; /* caller's x-request-id or empty */
+    struct remora_slice api;        /* static: "chat_completions", "grpc": the metric label */
 
     struct remora_slice model;   /* as sent; empty: the service's default */
     struct remora_slices models; /* fallback models as sent */

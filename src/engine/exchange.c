@@ -147,6 +147,7 @@ static void remember_request(struct remora_exchange *x)
     struct remora_outcome *outcome = &x->outcome;
     outcome->identity = request->identity;
     outcome->trace = request->trace;
+    outcome->api = request->api;
     outcome->operation = request->operation;
     outcome->delivery = request->delivery;
     size_t length = request->model.length;

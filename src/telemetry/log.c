@@ -1,0 +1,110 @@
+/*
+ * Log lines: one JSON object a line on standard error.
+ *
+ * A line is at most REMORA_LIMIT_LOG_LINE_BYTES (= PIPE_BUF on Linux), so that a pipe takes it whole or not at all; when
+ * the sink is not writable right now the line is dropped and counted (reliability.md F70). No lock: one write a line.
+ * The two atomics below are the process's, like standard error itself.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "remora/json.h"
+#include "remora/limits.h"
+#include "remora/telemetry.h"
+
+static _Atomic int log_level = REMORA_LOG_INFO;
+static _Atomic uint64_t log_dropped = 0;
+
+static const char *level_name(enum remora_log_level level)
+{
+    switch (level) {
+    case REMORA_LOG_ERROR:
+        return "error";
+    case REMORA_LOG_WARN:
+        return "warn";
+    case REMORA_LOG_INFO:
+        return "info";
+    case REMORA_LOG_DEBUG:
+        return "debug";
+    }
+    return "?";
+}
+
+static void write_time(struct remora_json_writer *w)
+{
+    struct timespec now;
+    struct tm parts;
+    char text[40];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    length +=
+        (size_t)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
+    remora_json_key(w, "time");
+    remora_json_write_string(w, remora_slice(text, length));
+}
+
+static void write_field(struct remora_json_writer *w, const struct remora_log_field *field)
+{
+    remora_json_key(w, field->key);
+    if (field->text.data != NULL) {
+        remora_json_write_string(w, field->text);
+    } else {
+        remora_json_write_i64(w, field->number);
+    }
+}
+
+static bool is_writable(void)
+{
+    struct pollfd waiting = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLOUT) != 0;
+}
+
+static void put_line(const struct remora_buf *line)
+{
+    struct remora_slice bytes = remora_buf_slice(line);
+    bool was_put = remora_buf_code(line) == REMORA_OK && is_writable() &&
+                   write(STDERR_FILENO, bytes.data, bytes.length) == (ssize_t)bytes.length;
+    if (!was_put) {
+        atomic_fetch_add_explicit(&log_dropped, 1, memory_order_relaxed);
+    }
+}
+
+void remora_log(enum remora_log_level level, const char *message,
+                const struct remora_log_field *fields, size_t count)
+{
+    if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed)) {
+        return;
+    }
+    struct remora_buf line;
+    struct remora_json_writer w;
+    remora_buf_init(&line, REMORA_LIMIT_LOG_LINE_BYTES);
+    remora_json_write_begin(&w, &line);
+    remora_json_object_open(&w);
+    write_time(&w);
+    remora_json_key(&w, "level");
+    remora_json_write_text(&w, level_name(level));
+    remora_json_key(&w, "message");
+    remora_json_write_text(&w, message);
+    for (size_t i = 0; i < count; i++) {
+        write_field(&w, &fields[i]);
+    }
+    remora_json_object_close(&w);
+    remora_buf_append_byte(&line, '\n');
+    put_line(&line);
+    remora_buf_fini(&line);
+}
+
+void remora_log_set_level(enum remora_log_level level)
+{
+    atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
+}
+
+uint64_t remora_log_dropped(void)
+{
+    return atomic_load_explicit(&log_dropped, memory_order_relaxed);
+}
