@@ -23,24 +23,34 @@ struct remora_worker {
     _Atomic uint32_t connections;   /* any thread: where the next connection goes */
 };
 
-/* What every front may ask of the process. Any thread. */
-struct remora_process {
-    struct remora_worker *workers;
-    unsigned worker_count;
-    struct remora_metrics *metrics;
-    _Atomic bool is_ready; /* configuration loaded, listeners bound */
-    _Atomic bool is_draining;
-    int64_t start_unix_ms;
-    /* The newest load: published by the control thread; see remora_config_status. */
-    struct remora_config_status_store *config_status;
-};
-
-/* Newest load of the configuration, for GetConfigStatus. Text is copied out under a lock. Any thread. */
+/* Newest load of the configuration, for GetConfigStatus. Text is copied under a lock. Any thread. */
 struct remora_config_status {
     char revision[32];
     int64_t load_unix_ms;
     char last_error[512]; /* empty: the newest load succeeded */
 };
-void remora_process_config_status(struct remora_process *process, struct remora_config_status *out);
+struct remora_config_status_store;
+REMORA_MUST_CHECK struct remora_config_status_store *remora_config_status_store_new(void);
+void remora_config_status_store_free(struct remora_config_status_store *store);
+/* A load that succeeded: the running configuration. */
+void remora_config_status_loaded(struct remora_config_status_store *store,
+                                 const struct remora_config *config);
+/* A load that failed: revision and time stay those of the running configuration. */
+void remora_config_status_failed(struct remora_config_status_store *store,
+                                 const struct remora_fail *fail);
+void remora_config_status_get(struct remora_config_status_store *store,
+                              struct remora_config_status *out);
+
+/* What every front may ask of the process. Any thread. */
+struct remora_process {
+    struct remora_worker *workers;
+    unsigned worker_count;
+    struct remora_metrics *metrics;
+    struct remora_config_status_store *config_status;
+    _Atomic bool is_started;  /* configuration loaded, listeners bound: stays true */
+    _Atomic bool is_ready;    /* started and not draining */
+    _Atomic bool is_draining;
+    int64_t start_unix_ms;
+};
 
 #endif
