@@ -84,16 +84,43 @@ struct remora_exclusion {
     const char *subject; /* static: "prompt" of max_price:prompt, a parameter's name; or NULL */
 };
 
+/* What stands behind the colon of a model id. Variants that are not built have no value here. */
+enum remora_variant { REMORA_VARIANT_STANDARD = 0, REMORA_VARIANT_FREE };
+
+/*
+ * The questions of one request, made ready once so that asking them of an endpoint costs tens of nanoseconds. Plain data
+ * on the caller's stack; borrows the layers, the request and the model.
+ */
+struct remora_judge {
+    const struct remora_request *request;
+    const struct remora_policy *layers[REMORA_LAYER_COUNT]; /* those that are there, outermost first */
+    enum remora_layer layer_names[REMORA_LAYER_COUNT];
+    size_t layer_count;
+    uint32_t rules; /* bit per enum remora_rule that may remove something */
+    uint32_t input_modalities;
+    uint32_t output_modalities;
+    uint64_t text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
+    remora_parameter_set asked;
+    enum remora_variant variant;
+    enum remora_layer refused_by; /* whose models.allow or deny refuses the model, UNSET: nobody's */
+};
+void remora_judge_init(struct remora_judge *judge, const struct remora_policy_stack *stack,
+                       const struct remora_request *request);
+/* Turns to the endpoints of one model, asked for in this variant. Before the first remora_policy_judge. */
+void remora_judge_model(struct remora_judge *judge, const struct remora_model *model,
+                        enum remora_variant variant);
 /*
  * The first rule that removes the endpoint, over all layers, with the outermost layer that set it. Asks the rules of
  * catalog facts and policy; those that need the whole order (not_in_order) or health belong to the plan.
  */
-void remora_policy_judge(const struct remora_policy_stack *stack,
-                         const struct remora_request *request,
-                         const struct remora_endpoint *endpoint, struct remora_exclusion *out);
+void remora_policy_judge(const struct remora_judge *judge, const struct remora_endpoint *endpoint,
+                         struct remora_exclusion *out);
 
-/* Whether the layers allow this model id at all; the layer that says no. */
+/*
+ * Whether the layers allow this canonical model id at all; *layer (may be NULL): the outermost that says no. A pattern that
+ * ends in ":free" speaks of the free variant only, any other of all variants.
+ */
 bool remora_policy_allows_model(const struct remora_policy_stack *stack, struct remora_slice model,
-                                enum remora_layer *layer);
+                                enum remora_variant variant, enum remora_layer *layer);
 
 #endif

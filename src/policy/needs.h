@@ -1,0 +1,22 @@
+/* What a request needs of an endpoint, worked out once per plan. */
+#ifndef REMORA_POLICY_NEEDS_H
+#define REMORA_POLICY_NEEDS_H
+
+#include "remora/policy.h"
+
+/* Fills input_modalities, output_modalities, text_bytes and asked. */
+void policy_needs(struct remora_judge *judge);
+/* Whether that much text is certainly more than `tokens` tokens (0 unknown: never). */
+bool policy_is_too_long(const struct remora_judge *judge, int64_t tokens);
+/*
+ * The name of what the endpoint lacks to honour a parameter that was asked for, or NULL. A JSON Schema as response format
+ * needs structured outputs besides, where any endpoint of the model has them.
+ */
+const char *policy_lacks(const struct remora_judge *judge, const struct remora_endpoint *endpoint,
+                         enum remora_parameter parameter);
+/* As policy_lacks, but only for parameters that must not be left out of the request (openrouter.md section 5, step 4). */
+const char *policy_cannot_drop(const struct remora_judge *judge,
+                               const struct remora_endpoint *endpoint,
+                               enum remora_parameter parameter);
+
+#endif
