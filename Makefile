@@ -1,0 +1,51 @@
+# Remora. The two commands: `make run` shows the main job, `make test` proves it. Everything else is a part of these.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+
+.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help
+
+help:
+	@echo "make build     build/remora (installs the packages it needs, as root)"
+	@echo "make run       build, start the demo, make one HTTP and one gRPC call with a fallback, stop"
+	@echo "make test      everything: gcc, clang, sanitizers, unit, fuzz corpora, scenarios, lints"
+	@echo "make unit      the unit tests and fuzz corpora, one build"
+	@echo "make scenario  the scenarios against build/remora"
+	@echo "make bench     speed against nginx (not part of make test)"
+	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
+	@echo "make format    apply .clang-format"
+
+build:
+	@tools/packages.sh build
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=OFF >$(BUILD).configure.log 2>&1 || { cat $(BUILD).configure.log; exit 1; }
+	@rm -f $(BUILD).configure.log
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
+
+run: build
+	@tools/run.sh $(BUILD)
+
+test:
+	@tools/packages.sh test
+	@tools/test.sh
+
+unit:
+	@tools/packages.sh test
+	@tools/test.sh unit
+
+scenario: 
+	@tools/packages.sh test
+	@tools/test.sh scenario
+
+bench:
+	@tools/packages.sh bench
+	@$(MAKE) --no-print-directory build
+	@tests/bench/run.sh $(BUILD)
+
+fuzz:
+	@tools/packages.sh test
+	@tools/fuzz.sh
+
+format:
+	@clang-format -i $$(git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]')
+
+clean:
+	@rm -rf build build-*

@@ -1,0 +1,98 @@
+/* What the files of the app share. */
+#ifndef REMORA_APP_APP_H
+#define REMORA_APP_APP_H
+
+#include <pthread.h>
+
+#include "remora/config.h"
+#include "remora/front.h"
+#include "remora/worker.h"
+
+#define REMORA_VERSION_TEXT "0.1.0"
+
+/* Command line of serve and demo. */
+struct app_options {
+    const char *config_path; /* NULL: defaults and the environment */
+    const char *http;        /* overrides of `listen`, or NULL */
+    const char *grpc;
+    const char *probe;
+    const char *admin;
+    uint32_t workers; /* 0: as the configuration says */
+    bool is_demo;
+};
+/* Exit status, or -1 to go on. Prints what is wrong. */
+int app_options_parse(struct app_options *options, int argc, char **argv);
+
+/* One worker with its thread. */
+struct app_worker {
+    struct remora_worker *worker;
+    struct remora_observer *observer;
+    pthread_t thread;
+    bool is_running;
+};
+
+/* The process, as `serve` holds it. */
+struct app {
+    struct app_options options;
+    struct remora_process process;
+    struct app_worker *workers;
+    struct remora_health *health;
+    struct remora_admission *admission;
+    struct remora_trust *trust;
+    struct remora_observer *observer;
+    struct remora_config *config;      /* running */
+    struct remora_http_front *http[2]; /* 127.0.0.1 and, when there is one, ::1 */
+    struct remora_http_front *probe;
+    struct remora_http_front *admin;
+    struct remora_grpc_front *grpc;
+    struct demo *demo; /* NULL: serve */
+};
+
+/* ---- workers.c ---- */
+REMORA_MUST_CHECK enum remora_code app_workers_start(struct app *app, unsigned count);
+/* Gives a snapshot to every worker; returns when all have it. */
+void app_workers_publish(struct app *app, struct remora_config *config);
+/* Runs a function on a worker's thread and waits for it. */
+void app_worker_call(struct remora_worker *worker, void (*run)(void *context), void *context);
+void app_workers_stop(struct app *app);
+
+/* ---- snapshot.c ---- */
+/* Reads and builds; logs and notes the failure, or the warnings. `document` NULL: from options->config_path. */
+REMORA_MUST_CHECK enum remora_code app_snapshot_load(struct app *app, const char *document,
+                                                     struct remora_config **out,
+                                                     struct remora_fail *fail);
+/* SIGHUP and the `..data` swap: a new snapshot for every worker, or none and the reason. */
+void app_snapshot_reload(struct app *app);
+
+/* ---- control.c ---- */
+struct control {
+    int signal_fd;
+    int watch_fd; /* inotify on the folder of the configuration, or -1 */
+};
+/* Blocks the signals that control reads; before any thread is started. */
+REMORA_MUST_CHECK bool control_open(struct control *control, const char *config_path);
+enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
+/* Waits for at most timeout_ms (-1: for ever). A change of the folder is reported once it has been quiet for 250 ms. */
+enum control_event control_wait(struct control *control, int timeout_ms);
+void control_close(struct control *control);
+
+/* ---- drain.c ---- */
+/* From the first SIGTERM to the last byte: delay, no more accepting, grace. A second signal ends it at once. */
+void app_drain(struct app *app, struct control *control);
+
+/* ---- demo.c ---- */
+struct demo;
+/* Fake providers on a port of their own, and the document that names them. */
+REMORA_MUST_CHECK enum remora_code demo_start(struct demo **out, struct remora_fail *fail);
+const char *demo_document(const struct demo *demo);
+void demo_stop(struct demo *demo);
+void demo_print_help(const struct app *app);
+
+/* ---- subcommands: exit status ---- */
+int app_serve(int argc, char **argv);
+int app_demo(int argc, char **argv);
+int app_check(int argc, char **argv);
+int app_healthcheck(int argc, char **argv);
+int app_version(int argc, char **argv);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * remora demo: two fake providers behind a loopback port of their own, spoken to like any other provider. The first one
+ * always answers 503, the second one answers: every call shows a fallback.
+ */
+#include <pthread.h>
+#include <stdio.h>
+
+#include "app.h"
+#include "remora/memory.h"
+
+struct demo {
+    struct remora_process process; /* of the fake providers: a worker without an engine */
+    struct remora_worker worker;
+    struct remora_http_front *front;
+    pthread_t thread;
+    bool is_running;
+    char document[2048];
+};
+
+static const char document_format[] =
+    "version: 1\n"
+    "service: demo\n"
+    "providers:\n"
+    "  flaky:\n"
+    "    kind: openai\n"
+    "    base_url: http://127.0.0.1:%u/flaky/v1\n"
+    "    data_policy: {training: false, retains_prompts: false, zdr: true}\n"
+    "  steady:\n"
+    "    kind: openai\n"
+    "    base_url: http://127.0.0.1:%u/steady/v1\n"
+    "    data_policy: {training: false, retains_prompts: false, zdr: true}\n"
+    "models:\n"
+    "  demo/echo-1:\n"
+    "    context_length: 8192\n"
+    "    endpoints:\n"
+    "      - {provider: flaky, model_id: echo-1, pricing: {prompt: \"0.000001\", completion: "
+    "\"0.000002\"}}\n"
+    "      - {provider: steady, model_id: echo-1, pricing: {prompt: \"0.000001\", completion: "
+    "\"0.000002\"}}\n"
+    "services:\n"
+    "  demo:\n"
+    "    models: {default: demo/echo-1}\n"
+    "    provider: {data_collection: deny}\n";
+
+static void *run_demo(void *context)
+{
+    struct demo *demo = context;
+    pthread_setname_np(pthread_self(), "demo-providers");
+    remora_loop_run(demo->worker.loop);
+    return NULL;
+}
+
+static enum remora_code open_providers(struct demo *demo, struct remora_fail *fail)
+{
+    struct remora_address address;
+    demo->process.workers = &demo->worker;
+    demo->process.worker_count = 1;
+    demo->process.is_ready = true;
+    enum remora_code code = remora_loop_new(&demo->worker.loop);
+    if (code == REMORA_OK) {
+        code = remora_address_parse(REMORA_SLICE("127.0.0.1:0"), &address, fail);
+    }
+    if (code == REMORA_OK && pthread_create(&demo->thread, NULL, run_demo, demo) != 0) {
+        code = remora_fail_set(fail, REMORA_SHEDDING, NULL, "cannot start a thread");
+    }
+    if (code != REMORA_OK) {
+        return code;
+    }
+    demo->is_running = true;
+    return remora_http_front_open(&demo->process, REMORA_HTTP_DEMO, &address, &demo->front, fail);
+}
+
+enum remora_code demo_start(struct demo **out, struct remora_fail *fail)
+{
+    struct demo *demo = remora_alloc(sizeof *demo);
+    if (demo == NULL) {
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL, "out of memory");
+    }
+    enum remora_code code = open_providers(demo, fail);
+    if (code != REMORA_OK) {
+        demo_stop(demo);
+        return code;
+    }
+    unsigned port = remora_http_front_port(demo->front);
+    snprintf(demo->document, sizeof demo->document, document_format, port, port);
+    *out = demo;
+    return REMORA_OK;
+}
+
+const char *demo_document(const struct demo *demo)
+{
+    return demo->document;
+}
+
+static void close_front(void *context)
+{
+    remora_http_front_drain(((struct demo *)context)->front);
+}
+
+void demo_stop(struct demo *demo)
+{
+    if (demo == NULL) {
+        return;
+    }
+    if (demo->is_running) {
+        if (demo->front != NULL) {
+            app_worker_call(&demo->worker, close_front, demo);
+        }
+        remora_loop_stop(demo->worker.loop);
+        pthread_join(demo->thread, NULL);
+    }
+    if (demo->worker.loop != NULL) {
+        remora_loop_free(demo->worker.loop);
+    }
+    remora_http_front_free(demo->front);
+    remora_free(demo);
+}
+
+void demo_print_help(const struct app *app)
+{
+    unsigned http = app->http[0] != NULL ? remora_http_front_port(app->http[0]) : 0;
+    unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
+    printf(
+        "\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n\n"
+        "  curl -N http://127.0.0.1:%u/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        "    -d "
+        "'{\"model\":\"demo/"
+        "echo-1\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n"
+        "  grpcurl -plaintext -d "
+        "'{\"chat\":{\"model\":\"demo/"
+        "echo-1\",\"messages\":[{\"role\":\"ROLE_USER\",\"parts\":[{\"text\":\"Hello\"}]}]}}' \\\n"
+        "    127.0.0.1:%u remora.v1.ChatService/StreamChat\n\n"
+        "  export OPENAI_BASE_URL=http://127.0.0.1:%u/v1 OPENAI_API_KEY=unused\n\n"
+        "Ctrl-C stops it.\n",
+        http, grpc, http);
+    fflush(stdout);
+}

@@ -1,0 +1,274 @@
+/*
+ * remora serve: from the command line to a gateway that is ready, and back.
+ *
+ * Happy path: block signals, load the configuration, start workers, open the fronts, be ready, wait for signals, drain.
+ * Each step that fails says why on standard error and ends the process with status 1.
+ */
+#include <curl/curlver.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "remora/memory.h"
+#include "remora/telemetry.h"
+
+static int complain(const char *what, const struct remora_fail *fail)
+{
+    fprintf(stderr, "remora: %s: %s%s%s\n", what, fail->param, fail->param[0] != '\0' ? ": " : "",
+            fail->message);
+    return 1;
+}
+
+/* ---- start ---- */
+
+static bool make_shared(struct app *app)
+{
+    app->process.start_unix_ms = remora_clock_system()->unix_ms(remora_clock_system());
+    app->process.metrics = remora_metrics_new();
+    app->process.config_status = remora_config_status_store_new();
+    app->health = remora_health_new();
+    app->admission = remora_admission_new();
+    if (app->process.metrics == NULL || app->process.config_status == NULL || app->health == NULL ||
+        app->admission == NULL) {
+        return false;
+    }
+    app->observer = remora_observer_new(app->process.metrics);
+    app->trust = remora_trust_load_begin();
+    return app->observer != NULL && app->trust != NULL;
+}
+
+static unsigned worker_count(const struct app *app)
+{
+    if (app->options.workers > 0) {
+        return app->options.workers;
+    }
+    if (app->config->workers > 0) {
+        return app->config->workers;
+    }
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return app->config->mode == REMORA_MODE_GATEWAY && processors > 0 ? (unsigned)processors : 1;
+}
+
+/* The command line wins over the document. */
+static enum remora_code address_of(const char *override, const struct remora_address *configured,
+                                   struct remora_address *out, struct remora_fail *fail)
+{
+    *out = *configured;
+    return override == NULL ? REMORA_OK
+                            : remora_address_parse(remora_slice_of(override), out, fail);
+}
+
+static enum remora_code open_http(struct app *app, enum remora_http_role role, const char *override,
+                                  const struct remora_address *configured,
+                                  struct remora_http_front **out, struct remora_fail *fail)
+{
+    struct remora_address address;
+    enum remora_code code = address_of(override, configured, &address, fail);
+    if (code != REMORA_OK || address.is_off) {
+        return code;
+    }
+    if (role != REMORA_HTTP_PROBE && !address.is_loopback) {
+        return remora_fail_set(
+            fail, REMORA_PERMISSION_DENIED, "listen",
+            "%s is not a loopback address: that needs TLS or keys, which are not "
+            "built yet.",
+            address.text);
+    }
+    return remora_http_front_open(&app->process, role, &address, out, fail);
+}
+
+static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
+{
+    struct remora_address address;
+    enum remora_code code = address_of(app->options.grpc, &app->config->grpc, &address, fail);
+    if (code != REMORA_OK || address.is_off) {
+        return code;
+    }
+    return remora_grpc_front_open(&app->process, &address, app->config->accept_old_core, &app->grpc,
+                                  fail);
+}
+
+/* The data port answers on ::1 too, where there is one: "localhost" means either. */
+static void open_twin(struct app *app)
+{
+    struct remora_address address;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    char text[32];
+    if (app->http[0] == NULL ||
+        address_of(app->options.http, &app->config->http, &address, &fail) != REMORA_OK ||
+        strcmp(address.host, "127.0.0.1") != 0) {
+        return;
+    }
+    snprintf(text, sizeof text, "[::1]:%u", remora_http_front_port(app->http[0]));
+    if (remora_address_parse(remora_slice_of(text), &address, &fail) != REMORA_OK ||
+        remora_http_front_open(&app->process, REMORA_HTTP_DATA, &address, &app->http[1], &fail) !=
+            REMORA_OK) {
+        app->http[1] = NULL;
+        remora_log(REMORA_LOG_DEBUG, "no listener on ::1", NULL, 0);
+    }
+}
+
+static enum remora_code open_fronts(struct app *app, struct remora_fail *fail)
+{
+    const struct app_options *o = &app->options;
+    const struct remora_config *c = app->config;
+    enum remora_code code =
+        open_http(app, REMORA_HTTP_DATA, o->http, &c->http, &app->http[0], fail);
+    if (code == REMORA_OK) {
+        open_twin(app);
+        code = open_http(app, REMORA_HTTP_PROBE, o->probe, &c->probe, &app->probe, fail);
+    }
+    if (code == REMORA_OK) {
+        code = open_http(app, REMORA_HTTP_ADMIN, o->admin, &c->admin, &app->admin, fail);
+    }
+    return code == REMORA_OK ? open_grpc(app, fail) : code;
+}
+
+static void become_ready(struct app *app)
+{
+    const struct remora_slice build[] = {REMORA_SLICE(REMORA_VERSION_TEXT),
+                                         remora_slice_of(remora_grpc_core_version()),
+                                         REMORA_SLICE(LIBCURL_VERSION)};
+    remora_metric_set(app->process.metrics, REMORA_METRIC_BUILD_INFO, build, 3, 1);
+    remora_metric_set(app->process.metrics, REMORA_METRIC_PROCESS_START, NULL, 0,
+                      app->process.start_unix_ms / 1000);
+    app->process.is_started = true;
+    app->process.is_ready = true;
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_NUMBER("http_port",
+                          app->http[0] != NULL ? remora_http_front_port(app->http[0]) : 0),
+        REMORA_LOG_NUMBER("grpc_port", app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0),
+        REMORA_LOG_NUMBER("probe_port",
+                          app->probe != NULL ? remora_http_front_port(app->probe) : 0),
+        REMORA_LOG_NUMBER("admin_port",
+                          app->admin != NULL ? remora_http_front_port(app->admin) : 0),
+        REMORA_LOG_TEXT("service", app->config->service),
+        REMORA_LOG_TEXT("revision", app->config->revision),
+        REMORA_LOG_NUMBER("providers", (int64_t)app->config->provider_count),
+        REMORA_LOG_NUMBER("models", (int64_t)app->config->model_count),
+        REMORA_LOG_NUMBER("workers", app->process.worker_count),
+    };
+    remora_log(REMORA_LOG_INFO, "ready", fields, REMORA_COUNT_OF(fields));
+}
+
+/* ---- stop ---- */
+
+static void close_probes(void *context)
+{
+    struct app *app = context;
+    if (app->probe != NULL) {
+        remora_http_front_drain(app->probe);
+    }
+    if (app->admin != NULL) {
+        remora_http_front_drain(app->admin);
+    }
+}
+
+static void stop(struct app *app)
+{
+    if (app->process.worker_count > 0 && app->workers[0].is_running) {
+        app_worker_call(&app->process.workers[0], close_probes, app);
+    }
+    if (app->grpc != NULL) {
+        remora_grpc_front_free(app->grpc);
+    }
+    app_workers_stop(app);
+    remora_http_front_free(app->http[0]);
+    remora_http_front_free(app->http[1]);
+    remora_http_front_free(app->probe);
+    remora_http_front_free(app->admin);
+    if (app->config != NULL) {
+        remora_config_release(app->config);
+    }
+    demo_stop(app->demo);
+    remora_observer_free(app->observer);
+    remora_trust_free(app->trust);
+    remora_health_free(app->health);
+    remora_admission_free(app->admission);
+    remora_metrics_free(app->process.metrics);
+    remora_config_status_store_free(app->process.config_status);
+}
+
+static void serve_until_stopped(struct app *app, struct control *control)
+{
+    for (;;) {
+        switch (control_wait(control, -1)) {
+        case CONTROL_NOTHING:
+            break;
+        case CONTROL_RELOAD:
+            app_snapshot_reload(app);
+            break;
+        case CONTROL_STOP:
+            app_drain(app, control);
+            return;
+        }
+    }
+}
+
+static int run(struct app *app, struct control *control)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (remora_transport_global_init() != REMORA_OK || !make_shared(app)) {
+        fputs("remora: out of memory\n", stderr);
+        return 1;
+    }
+    if (app->options.is_demo && demo_start(&app->demo, &fail) != REMORA_OK) {
+        return complain("demo", &fail);
+    }
+    const char *document = app->demo != NULL ? demo_document(app->demo) : NULL;
+    if (app_snapshot_load(app, document, &app->config, &fail) != REMORA_OK) {
+        return complain("configuration", &fail);
+    }
+    if (app_workers_start(app, worker_count(app)) != REMORA_OK) {
+        fputs("remora: cannot start the workers\n", stderr);
+        return 1;
+    }
+    app_workers_publish(app, app->config);
+    if (open_fronts(app, &fail) != REMORA_OK) {
+        return complain("listen", &fail);
+    }
+    become_ready(app);
+    if (app->demo != NULL) {
+        demo_print_help(app);
+    }
+    serve_until_stopped(app, control);
+    return 0;
+}
+
+static int serve(struct app *app)
+{
+    struct control control;
+    /* Few threads allocate: more arenas only spread the memory that a pod pays for. */
+    mallopt(M_ARENA_MAX, 2);
+    if (!control_open(&control, app->options.config_path)) {
+        fputs("remora: cannot set up signals\n", stderr);
+        return 1;
+    }
+    int status = run(app, &control);
+    stop(app);
+    control_close(&control);
+    return status;
+}
+
+int app_serve(int argc, char **argv)
+{
+    struct app app = {0};
+    int status = app_options_parse(&app.options, argc, argv);
+    return status >= 0 ? status : serve(&app);
+}
+
+int app_demo(int argc, char **argv)
+{
+    struct app app = {.options = {.is_demo = true}};
+    int status = app_options_parse(&app.options, argc, argv);
+    if (status >= 0) {
+        return status;
+    }
+    if (app.options.config_path != NULL) {
+        fputs("remora: demo brings its own configuration; use serve --config\n", stderr);
+        return 2;
+    }
+    return serve(&app);
+}

@@ -1,0 +1,139 @@
+/*
+ * From a file to a snapshot that every worker has; and again on SIGHUP and on the kubelet's `..data` swap. An invalid
+ * document changes nothing and says why: log line, metric, GetConfigStatus.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "remora/buf.h"
+#include "remora/limits.h"
+#include "remora/memory.h"
+#include "remora/telemetry.h"
+
+static enum remora_code read_whole(int fd, struct remora_buf *out, const char *path,
+                                   struct remora_fail *fail)
+{
+    for (;;) {
+        char *room = remora_buf_reserve(out, 16384);
+        if (room == NULL) {
+            return remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
+                                   "%s is larger than %d bytes; split it.", path,
+                                   REMORA_LIMIT_CONFIG_BYTES);
+        }
+        ssize_t got = read(fd, room, 16384);
+        if (got < 0) {
+            return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "Cannot read %s: %m.", path);
+        }
+        if (got == 0) {
+            return REMORA_OK;
+        }
+        out->length += (size_t)got;
+    }
+}
+
+static enum remora_code read_document(const char *path, struct remora_buf *out,
+                                      struct remora_fail *fail)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "Cannot open %s: %m.", path);
+    }
+    enum remora_code code = read_whole(fd, out, path, fail);
+    close(fd);
+    return code;
+}
+
+static void log_warnings(const struct remora_config *config)
+{
+    for (size_t i = 0; i < config->warning_count; i++) {
+        const struct remora_log_field fields[] = {
+            REMORA_LOG_TEXT("path", config->warnings[i].path),
+            REMORA_LOG_TEXT("warning", config->warnings[i].text),
+        };
+        remora_log(REMORA_LOG_WARN, "configuration warning", fields, REMORA_COUNT_OF(fields));
+    }
+}
+
+static void note(struct app *app, const struct remora_config *config,
+                 const struct remora_fail *fail)
+{
+    struct remora_metrics *metrics = app->process.metrics;
+    const struct remora_slice result = config != NULL ? REMORA_SLICE("ok") : REMORA_SLICE("failed");
+    remora_metric_add(metrics, REMORA_METRIC_CONFIG_RELOADS, &result, 1, 1);
+    remora_metric_set(metrics, REMORA_METRIC_CONFIG_OK, NULL, 0, config != NULL ? 1 : 0);
+    if (config == NULL) {
+        const struct remora_log_field fields[] = {
+            REMORA_LOG_TEXT("path", remora_slice_of(fail->param)),
+            REMORA_LOG_TEXT("error", remora_slice_of(fail->message)),
+        };
+        remora_config_status_failed(app->process.config_status, fail);
+        remora_log(REMORA_LOG_ERROR, "configuration refused", fields, REMORA_COUNT_OF(fields));
+        return;
+    }
+    remora_config_status_loaded(app->process.config_status, config);
+    remora_metric_set(metrics, REMORA_METRIC_CONFIG_TIME, NULL, 0, config->load_unix_ms / 1000);
+    remora_metric_set(metrics, REMORA_METRIC_CONFIG_WARNINGS, NULL, 0,
+                      (int64_t)config->warning_count);
+    log_warnings(config);
+}
+
+enum remora_code app_snapshot_load(struct app *app, const char *document,
+                                   struct remora_config **out, struct remora_fail *fail)
+{
+    struct remora_buf text;
+    struct remora_config_input input = {0};
+    enum remora_code code = REMORA_OK;
+    remora_buf_init(&text, REMORA_LIMIT_CONFIG_BYTES + 16384);
+    if (document != NULL) {
+        remora_buf_append_text(&text, document);
+    } else if (app->options.config_path != NULL) {
+        code = read_document(app->options.config_path, &text, fail);
+    }
+    if (code == REMORA_OK) {
+        remora_config_input_system(&input);
+        input.document = remora_buf_slice(&text);
+        input.document_name =
+            app->options.config_path != NULL ? app->options.config_path : "(built in)";
+        input.health = app->health;
+        code = remora_config_build(&input, out, fail);
+    }
+    note(app, code == REMORA_OK ? *out : NULL, fail);
+    remora_buf_fini(&text);
+    return code;
+}
+
+static bool same_address(const struct remora_address *a, const struct remora_address *b)
+{
+    return strcmp(a->text, b->text) == 0;
+}
+
+static void warn_of_fixed(const struct remora_config *old, const struct remora_config *new)
+{
+    if (!same_address(&old->http, &new->http) || !same_address(&old->grpc, &new->grpc) ||
+        !same_address(&old->probe, &new->probe) || !same_address(&old->admin, &new->admin) ||
+        old->workers != new->workers || old->mode != new->mode) {
+        remora_log(REMORA_LOG_WARN, "listen, workers and mode take effect at the next start", NULL,
+                   0);
+    }
+}
+
+void app_snapshot_reload(struct app *app)
+{
+    struct remora_config *next = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (app->demo != NULL) {
+        return; /* the demo's document does not change */
+    }
+    if (app_snapshot_load(app, NULL, &next, &fail) != REMORA_OK) {
+        return;
+    }
+    warn_of_fixed(app->config, next);
+    app_workers_publish(app, next);
+    const struct remora_log_field fields[] = {REMORA_LOG_TEXT("revision", next->revision)};
+    remora_log(REMORA_LOG_INFO, "configuration loaded", fields, 1);
+    remora_config_release(app->config);
+    app->config = next;
+}
