@@ -17,7 +17,7 @@ struct remora_candidate {
     uint16_t model;    /* index into plan->models */
     uint16_t position; /* 1 is tried first, continuous over all models; 0: out */
     struct remora_exclusion exclusion;
-    uint64_t until_ns; /* HEALTH exclusions: when it may be well again */
+    uint64_t until_ns; /* HEALTH exclusions: when it may be well again; else 0 */
 };
 
 struct remora_plan_model {
@@ -69,19 +69,27 @@ struct remora_plan_input {
 
 /*
  * REMORA_OK with at least one in `order`; else the code of codes.md for what left nothing, with *out filled all the same
- * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST for an ambiguous bare id (with the
- * candidates) or an unknown provider slug in order, only or ignore (with "did you mean").
+ * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST when no model is named and no layer has a
+ * default, or for an unknown provider slug in the request's order, only or ignore (with "did you mean"); UNIMPLEMENTED
+ * for variants that are not built; out->policy is filled even then.
+ *
+ * Endpoints and keys in PROBE count as usable: whoever tries them claims the probe first (health.h).
  */
 REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_input *input,
                                                      struct remora_arena *arena,
                                                      struct remora_plan *out,
                                                      struct remora_fail *fail);
 
-/* A model id as the service may write it -> a model: exact id, alias, or bare id that is unique among what it may use. */
+/*
+ * A model id as the service may write it -> a model and its variant: exact id, alias, or bare id that is unique among what
+ * it may use. MODEL_NOT_FOUND: unknown (with "did you mean") or ambiguous (with the candidates); NO_ENDPOINTS: in the
+ * catalog, but nobody configured serves it; UNIMPLEMENTED: a variant or router name that is not built.
+ */
 REMORA_MUST_CHECK enum remora_code remora_resolve_model(const struct remora_config *config,
                                                         const struct remora_policy_stack *stack,
                                                         struct remora_slice asked,
                                                         const struct remora_model **out,
+                                                        enum remora_variant *variant,
                                                         struct remora_fail *fail);
 
 #endif

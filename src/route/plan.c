@@ -1,0 +1,363 @@
+/*
+ * The plan of one request: which endpoints are tried, in which order, and why the others are not.
+ *
+ * Happy path: merge the layers; resolve the names (`model`, then `models`, twice-named ones once); for each model judge its
+ * endpoints by policy, keep what an `allow_fallbacks: false` keeps, let the strategy put the rest in order, and take out
+ * what health says is not to be called now. Positions run on over all models.
+ *
+ * not_in_order is asked before health, as the table of rules has it: a single endpoint that the caller insists on is not
+ * replaced by the second best because it is cooling. "The first of the final order" is per model, since fallback to
+ * another model is `models`' own (openrouter.md sections 4 and 7).
+ *
+ * Fails as route.h says; the request arena running out is TOO_LARGE or SHEDDING. Of models with more endpoints than
+ * REMORA_LIMIT_CANDIDATES in all, the first that fit are looked at. Sources: ARCHITECTURE 6 and 8; codes.md.
+ */
+#include <stdio.h>
+
+#include "names.h"
+#include "remora/limits.h"
+#include "verdict.h"
+
+enum { MODELS_MAX = REMORA_LIMIT_MODELS + 1 }; /* `models` and `model` */
+
+struct target {
+    const struct remora_model *model; /* NULL: not resolved */
+    enum remora_variant variant;
+};
+
+struct builder {
+    const struct remora_plan_input *input;
+    struct remora_arena *arena;
+    struct remora_plan *plan;
+    struct remora_judge judge;
+    struct target targets[MODELS_MAX];
+    struct remora_plan_model *models;
+    struct remora_candidate *candidates;
+    uint16_t *order;
+};
+
+static enum remora_code out_of_arena(const struct builder *b, struct remora_fail *fail)
+{
+    return remora_fail_set(fail, b->arena->failed, NULL,
+                           "the request needs more memory than it may take");
+}
+
+/* ---- 1. names ---- */
+
+static enum remora_code add_model(struct builder *b, struct remora_slice asked,
+                                  struct remora_fail *fail)
+{
+    const struct remora_plan_input *input = b->input;
+    struct target target = {0};
+    struct remora_fail why = REMORA_FAIL_INIT;
+    enum remora_code code = remora_resolve_model(input->config, input->stack, asked, &target.model,
+                                                 &target.variant, &why);
+    if (!remora_code_row(code)->next_model && code != REMORA_OK) {
+        return remora_fail_set(fail, code, why.param, "%s", why.message);
+    }
+    size_t count = b->plan->model_count;
+    for (size_t i = 0; i < count; i++) {
+        bool is_same = code == REMORA_OK ? target.model == b->targets[i].model &&
+                                               target.variant == b->targets[i].variant
+                                         : remora_slice_equal(asked, b->models[i].asked);
+        if (is_same) {
+            return REMORA_OK;
+        }
+    }
+    b->targets[count] = target;
+    b->models[count] = (struct remora_plan_model){.asked = asked, .code = code};
+    if (target.model != NULL) {
+        b->models[count].resolved = target.model->facts.id;
+    }
+    b->plan->model_count = count + 1;
+    return REMORA_OK;
+}
+
+static enum remora_code add_default(struct builder *b, struct remora_fail *fail)
+{
+    struct remora_slice model = b->plan->policy.models_default;
+    if (remora_slice_is_empty(model)) {
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, "model",
+                               "no model is named; send `model`, or set `models.default` in the "
+                               "service's policy");
+    }
+    return add_model(b, model, fail);
+}
+
+static enum remora_code resolve_models(struct builder *b, struct remora_fail *fail)
+{
+    const struct remora_request *request = b->input->request;
+    if (request->models.count > REMORA_LIMIT_MODELS) {
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, "models",
+                               "at most %d entries are allowed", REMORA_LIMIT_MODELS);
+    }
+    b->models = remora_arena_array(b->arena, MODELS_MAX, sizeof(*b->models));
+    if (b->models == NULL) {
+        return out_of_arena(b, fail);
+    }
+    b->plan->models = b->models;
+    if (remora_slice_is_empty(request->model) && request->models.count == 0) {
+        return add_default(b, fail);
+    }
+    enum remora_code code = REMORA_OK;
+    if (!remora_slice_is_empty(request->model)) {
+        code = add_model(b, request->model, fail);
+    }
+    for (size_t i = 0; i < request->models.count && code == REMORA_OK; i++) {
+        code = add_model(b, request->models.items[i], fail);
+    }
+    return code;
+}
+
+static enum remora_code make_room(struct builder *b, struct remora_fail *fail)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->plan->model_count; i++) {
+        const struct remora_model *model = b->targets[i].model;
+        size_t room = REMORA_LIMIT_CANDIDATES - count;
+        size_t own = model == NULL ? 0 : model->endpoint_count;
+        b->models[i].first = (uint16_t)count;
+        b->models[i].count = (uint16_t)(own < room ? own : room);
+        count += b->models[i].count;
+    }
+    b->candidates = remora_arena_array(b->arena, count + 1, sizeof(*b->candidates));
+    b->order = remora_arena_array(b->arena, count + 1, sizeof(*b->order));
+    if (b->candidates == NULL || b->order == NULL) {
+        b->plan->model_count = 0; /* nothing was judged: its counts would promise candidates */
+        return out_of_arena(b, fail);
+    }
+    b->plan->candidates = b->candidates;
+    b->plan->candidate_count = count;
+    b->plan->order = b->order;
+    return REMORA_OK;
+}
+
+/* ---- 2. policy ---- */
+
+static bool is_listed(const struct remora_slices *list, const struct remora_endpoint *endpoint)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (remora_slug_matches(list->items[i], endpoint->facts.provider, endpoint->facts.tag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The outermost layer that insists on its order and does not list the endpoint. */
+static enum remora_layer unlisted_by(const struct remora_judge *judge,
+                                     const struct remora_endpoint *endpoint)
+{
+    for (size_t i = 0; i < judge->layer_count; i++) {
+        const struct remora_preferences *p = &judge->layers[i]->provider;
+        if (p->allow_fallbacks == REMORA_NO && p->order.count != 0 &&
+            !is_listed(&p->order, endpoint)) {
+            return judge->layer_names[i];
+        }
+    }
+    return REMORA_LAYER_UNSET;
+}
+
+/* The outermost layer that allows no fallback and names no order: only the first stays. */
+static enum remora_layer first_only_by(const struct remora_judge *judge)
+{
+    for (size_t i = 0; i < judge->layer_count; i++) {
+        const struct remora_preferences *p = &judge->layers[i]->provider;
+        if (p->allow_fallbacks == REMORA_NO && p->order.count == 0) {
+            return judge->layer_names[i];
+        }
+    }
+    return REMORA_LAYER_UNSET;
+}
+
+static void exclude(struct remora_candidate *candidate, enum remora_rule rule,
+                    enum remora_layer layer)
+{
+    candidate->exclusion = (struct remora_exclusion){.rule = rule, .layer = layer};
+}
+
+/* Judges a model's endpoints; those that stay go to `order`. How many do. */
+static size_t judge_model(struct builder *b, size_t at, uint16_t *order)
+{
+    const struct remora_plan_model *m = &b->models[at];
+    const struct target *target = &b->targets[at];
+    bool may_insist = b->plan->policy.allow_fallbacks == REMORA_NO;
+    size_t count = 0;
+    remora_judge_model(&b->judge, target->model, target->variant);
+    for (size_t i = 0; i < m->count; i++) {
+        struct remora_candidate *candidate = &b->candidates[m->first + i];
+        candidate->endpoint = &target->model->endpoints[i];
+        candidate->model = (uint16_t)at;
+        remora_policy_judge(&b->judge, candidate->endpoint, &candidate->exclusion);
+        if (candidate->exclusion.rule == REMORA_RULE_NONE && may_insist) {
+            enum remora_layer layer = unlisted_by(&b->judge, candidate->endpoint);
+            if (layer != REMORA_LAYER_UNSET) {
+                exclude(candidate, REMORA_RULE_NOT_IN_ORDER, layer);
+            }
+        }
+        if (candidate->exclusion.rule == REMORA_RULE_NONE) {
+            order[count++] = (uint16_t)(m->first + i);
+        }
+    }
+    return count;
+}
+
+/* Sorts, and keeps the first alone where a layer says so. How many stay. */
+static size_t sort_model(struct builder *b, uint16_t *order, size_t count)
+{
+    const struct remora_strategy_input sorting = {
+        .request = b->input->request,
+        .policy = &b->plan->policy,
+        .candidates = b->candidates,
+        .health = b->input->health,
+        .random = b->input->random,
+        .now_ns = b->input->now_ns,
+    };
+    remora_strategy_for(&b->plan->policy)->sort(&sorting, order, count);
+    if (count < 2 || b->plan->policy.allow_fallbacks != REMORA_NO) {
+        return count;
+    }
+    enum remora_layer layer = first_only_by(&b->judge);
+    if (layer == REMORA_LAYER_UNSET) {
+        return count;
+    }
+    for (size_t i = 1; i < count; i++) {
+        exclude(&b->candidates[order[i]], REMORA_RULE_NOT_IN_ORDER, layer);
+    }
+    return 1;
+}
+
+/* ---- 3. health ---- */
+
+static enum remora_rule rule_of(enum remora_condition condition)
+{
+    switch (condition) {
+    case REMORA_CONDITION_WELL:
+    case REMORA_CONDITION_PROBE:
+        return REMORA_RULE_NONE;
+    case REMORA_CONDITION_COOLING:
+        return REMORA_RULE_COOLING;
+    case REMORA_CONDITION_BREAKER_OPEN:
+        return REMORA_RULE_BREAKER_OPEN;
+    case REMORA_CONDITION_BENCHED:
+        return REMORA_RULE_CREDENTIAL_BENCHED;
+    }
+    return REMORA_RULE_NONE;
+}
+
+/* A provider with several keys is usable while one of them is; *until_ns: when the first comes back. */
+static bool has_key(const struct builder *b, const struct remora_provider *provider,
+                    uint64_t *until_ns)
+{
+    uint64_t soonest_ns = REMORA_NEVER_NS;
+    for (size_t i = 0; i < provider->credential_count; i++) {
+        uint64_t ends_ns = 0;
+        enum remora_condition condition = remora_health_condition(
+            b->input->health, provider->credentials[i].health, b->input->now_ns, &ends_ns);
+        if (rule_of(condition) == REMORA_RULE_NONE) {
+            return true;
+        }
+        soonest_ns = ends_ns < soonest_ns ? ends_ns : soonest_ns;
+    }
+    *until_ns = soonest_ns;
+    return provider->credential_count == 0;
+}
+
+static bool is_well(const struct builder *b, struct remora_candidate *candidate)
+{
+    const struct remora_endpoint *endpoint = candidate->endpoint;
+    uint64_t until_ns = 0;
+    enum remora_rule rule = rule_of(
+        remora_health_condition(b->input->health, endpoint->health, b->input->now_ns, &until_ns));
+    if (rule == REMORA_RULE_NONE && !has_key(b, endpoint->provider, &until_ns)) {
+        rule = REMORA_RULE_CREDENTIAL_BENCHED;
+    }
+    if (rule == REMORA_RULE_NONE) {
+        return true;
+    }
+    exclude(candidate, rule, REMORA_LAYER_HEALTH);
+    candidate->until_ns = until_ns;
+    return false;
+}
+
+/* Keeps those that are well, in their order, and numbers them. */
+static void place_model(struct builder *b, size_t at, uint16_t *order, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct remora_candidate *candidate = &b->candidates[order[i]];
+        if (is_well(b, candidate)) {
+            order[kept++] = order[i];
+            candidate->position = (uint16_t)(b->plan->order_count + kept);
+        }
+    }
+    b->models[at].usable = (uint16_t)kept;
+    b->plan->order_count += kept;
+}
+
+/* ---- 4. the whole ---- */
+
+/* An embedding model for chat or the other way round: said as such, whatever else its endpoints lack. */
+static bool is_other_operation(const struct builder *b, const struct remora_model *model)
+{
+    uint32_t outputs = model->facts.output_modalities;
+    if (b->input->request->operation == REMORA_OPERATION_EMBED) {
+        return outputs != 0 && (outputs & REMORA_MODALITY_EMBEDDINGS) == 0;
+    }
+    return outputs == REMORA_MODALITY_EMBEDDINGS;
+}
+
+static void plan_model(struct builder *b, size_t at)
+{
+    struct remora_plan_model *m = &b->models[at];
+    if (b->targets[at].model == NULL) {
+        return;
+    }
+    uint16_t *order = b->order + b->plan->order_count;
+    size_t count = judge_model(b, at, order);
+    count = sort_model(b, order, count);
+    place_model(b, at, order, count);
+    if (m->usable == 0) {
+        m->code = is_other_operation(b, b->targets[at].model)
+                      ? REMORA_WRONG_ENDPOINT
+                      : route_model_code(&b->candidates[m->first], m->count);
+    }
+}
+
+static enum remora_code nothing_left(const struct builder *b, struct remora_fail *fail)
+{
+    const struct remora_plan_input *input = b->input;
+    size_t model;
+    enum remora_code code = route_plan_code(b->plan, &model);
+    if (b->targets[model].model != NULL) {
+        route_explain(b->plan, model, code, input->now_ns, fail);
+        return code;
+    }
+    struct target ignored;
+    return remora_resolve_model(input->config, input->stack, b->models[model].asked, &ignored.model,
+                                &ignored.variant, fail);
+}
+
+enum remora_code remora_plan_build(const struct remora_plan_input *input,
+                                   struct remora_arena *arena, struct remora_plan *out,
+                                   struct remora_fail *fail)
+{
+    struct builder b = {.input = input, .arena = arena, .plan = out};
+    *out = (struct remora_plan){0};
+    remora_policy_merge(input->stack, &out->policy);
+    enum remora_code code = route_check_slugs(input->config, &input->request->provider, fail);
+    if (code == REMORA_OK) {
+        code = resolve_models(&b, fail);
+    }
+    if (code == REMORA_OK) {
+        code = make_room(&b, fail);
+    }
+    if (code != REMORA_OK) {
+        return code;
+    }
+    remora_judge_init(&b.judge, input->stack, input->request);
+    for (size_t i = 0; i < out->model_count; i++) {
+        plan_model(&b, i);
+    }
+    return out->order_count != 0 ? REMORA_OK : nothing_left(&b, fail);
+}

@@ -1,0 +1,247 @@
+/*
+ * A model id as callers write it -> a model of the snapshot and its variant.
+ *
+ * In this order: the id as it is (own ids may hold a colon), an alias, the same without a known variant behind the last
+ * colon, and a bare id ("gpt-4o") when exactly one model that the service may use is called so. An alias may name a
+ * variant, but not another alias.
+ *
+ * Fails with MODEL_NOT_FOUND (unknown: with the nearest name; ambiguous: with the candidates), NO_ENDPOINTS (the catalog
+ * knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
+ * Sources: ARCHITECTURE 8; openrouter.md section 6; codes.md.
+ */
+#include <stdio.h>
+
+#include "names.h"
+#include "remora/limits.h"
+#include "remora/text.h"
+
+static const char *const variants_to_come[] = {"nitro",    "floor",    "exacto", "online",
+                                               "thinking", "extended", "batch"};
+static const char *const routers_to_come[] = {"openrouter/auto",        "openrouter/auto-beta",
+                                              "openrouter/free",        "openrouter/pareto-code",
+                                              "openrouter/bodybuilder", "openrouter/fusion",
+                                              "openrouter/fusion-flash"};
+
+struct name {
+    struct remora_slice whole;
+    struct remora_slice stem; /* without the variant */
+    enum remora_variant variant;
+    const char *to_come; /* a variant that is not built */
+};
+
+static struct remora_slice bare_id(struct remora_slice id)
+{
+    size_t slash = remora_slice_find(id, '/', 0);
+    return slash == id.length ? id : remora_slice(id.data + slash + 1, id.length - slash - 1);
+}
+
+static const char *find_word(const char *const *words, size_t count, struct remora_slice word)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (remora_slice_is(word, words[i])) {
+            return words[i];
+        }
+    }
+    return NULL;
+}
+
+static struct name split(struct remora_slice whole)
+{
+    struct name name = {.whole = whole, .stem = whole};
+    size_t colon = whole.length;
+    while (colon > 0 && whole.data[colon - 1] != ':') {
+        colon--;
+    }
+    if (colon == 0) {
+        return name;
+    }
+    struct remora_slice word = remora_slice(whole.data + colon, whole.length - colon);
+    name.to_come = find_word(variants_to_come, REMORA_COUNT_OF(variants_to_come), word);
+    if (remora_slice_is(word, "free")) {
+        name.variant = REMORA_VARIANT_FREE;
+    }
+    if (name.to_come != NULL || name.variant == REMORA_VARIANT_FREE) {
+        name.stem.length = colon - 1;
+    }
+    return name;
+}
+
+static struct remora_slice alias_of(const struct remora_config *config, struct remora_slice from)
+{
+    for (size_t i = 0; i < config->alias_count; i++) {
+        if (remora_slice_equal(config->aliases[i].from, from)) {
+            return config->aliases[i].to;
+        }
+    }
+    return (struct remora_slice){0};
+}
+
+/* ---- bare ids ---- */
+
+struct search {
+    const struct remora_config *config;
+    const struct remora_policy_stack *stack;
+    enum remora_variant variant;
+};
+
+static bool is_called(const struct search *search, const struct remora_model *model,
+                      struct remora_slice bare)
+{
+    return remora_slice_equal(bare_id(model->facts.id), bare) &&
+           remora_policy_allows_model(search->stack, model->facts.id, search->variant, NULL);
+}
+
+static enum remora_code ambiguous(const struct search *search, struct remora_slice bare,
+                                  struct remora_fail *fail)
+{
+    char list[200] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < search->config->model_count && length < sizeof(list); i++) {
+        const struct remora_model *model = &search->config->models[i];
+        if (is_called(search, model, bare)) {
+            length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%.*s",
+                                       length == 0 ? "" : ", ", REMORA_SLICE_ARG(model->facts.id));
+        }
+    }
+    struct remora_slice shown = route_shown(bare);
+    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
+                           "'%.*s' is ambiguous; name one of %s", REMORA_SLICE_ARG(shown), list);
+}
+
+/* OK with *out NULL when nothing is called so. */
+static enum remora_code find_bare(const struct search *search, struct remora_slice bare,
+                                  const struct remora_model **out, struct remora_fail *fail)
+{
+    const struct remora_model *found = NULL;
+    for (size_t i = 0; i < search->config->model_count; i++) {
+        const struct remora_model *model = &search->config->models[i];
+        if (!is_called(search, model, bare)) {
+            continue;
+        }
+        if (found != NULL) {
+            return ambiguous(search, bare, fail);
+        }
+        found = model;
+    }
+    *out = found;
+    return REMORA_OK;
+}
+
+/* ---- what is not there ---- */
+
+static enum remora_code unknown(const struct search *search, struct remora_slice asked,
+                                struct remora_fail *fail)
+{
+    struct route_guess guess;
+    route_guess_begin(&guess, asked);
+    for (size_t i = 0; i < search->config->model_count; i++) {
+        struct remora_slice id = search->config->models[i].facts.id;
+        if (remora_policy_allows_model(search->stack, id, search->variant, NULL)) {
+            route_guess_offer(&guess, id, id);
+            route_guess_offer(&guess, id, bare_id(id));
+        }
+    }
+    struct remora_slice shown = route_shown(asked);
+    if (guess.best.length == 0) {
+        return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%.*s'",
+                               REMORA_SLICE_ARG(shown));
+    }
+    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
+                           "there is no model '%.*s'; did you mean '%.*s'?",
+                           REMORA_SLICE_ARG(shown), REMORA_SLICE_ARG(guess.best));
+}
+
+static bool has_preset(struct remora_slice asked)
+{
+    return remora_wildcard_match(REMORA_SLICE("*@preset/*"), asked);
+}
+
+static enum remora_code missing(const struct search *search, const struct name *name,
+                                struct remora_fail *fail)
+{
+    size_t index;
+    if (remora_catalog_find_model(name->stem, &index)) {
+        return remora_fail_set(fail, REMORA_NO_ENDPOINTS, "model",
+                               "no provider that is configured here serves '%.*s'",
+                               REMORA_SLICE_ARG(name->stem));
+    }
+    const char *router = find_word(routers_to_come, REMORA_COUNT_OF(routers_to_come), name->stem);
+    if (router != NULL) {
+        return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
+                               "the router model '%s' is not built yet; name a model", router);
+    }
+    if (has_preset(name->whole)) {
+        return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
+                               "presets are not built yet; name a model");
+    }
+    return unknown(search, name->whole, fail);
+}
+
+/* ---- the steps ---- */
+
+/* OK with *out NULL when there is none of this name. */
+static enum remora_code find_stem(const struct search *search, const struct name *name,
+                                  const struct remora_model **out, struct remora_fail *fail)
+{
+    *out = remora_config_model(search->config, name->stem);
+    if (*out == NULL && remora_slice_find(name->stem, '/', 0) == name->stem.length) {
+        return find_bare(search, name->stem, out, fail);
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code not_built(const struct name *name, struct remora_fail *fail)
+{
+    return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
+                           "the model variant ':%s' is not built yet", name->to_come);
+}
+
+/* Aliases are asked for the whole name, then for its stem (whose variant stays, unless the alias names one). */
+static struct name unalias(const struct remora_config *config, struct remora_slice asked)
+{
+    struct remora_slice to = alias_of(config, asked);
+    if (to.length != 0) {
+        return split(to);
+    }
+    struct name name = split(asked);
+    to = alias_of(config, name.stem);
+    if (to.length == 0) {
+        return name;
+    }
+    struct name target = split(to);
+    if (target.to_come == NULL && target.variant == REMORA_VARIANT_STANDARD) {
+        target.to_come = name.to_come;
+        target.variant = name.variant;
+    }
+    return target;
+}
+
+enum remora_code remora_resolve_model(const struct remora_config *config,
+                                      const struct remora_policy_stack *stack,
+                                      struct remora_slice asked, const struct remora_model **out,
+                                      enum remora_variant *variant, struct remora_fail *fail)
+{
+    const struct remora_model *model = remora_config_model(config, asked);
+    struct name name = {.whole = asked, .stem = asked};
+    if (model == NULL) {
+        name = unalias(config, asked);
+        model = remora_config_model(config, name.whole);
+        name.variant = model == NULL ? name.variant : REMORA_VARIANT_STANDARD;
+    }
+    const struct search search = {config, stack, name.variant};
+    if (model == NULL) {
+        if (name.to_come != NULL) {
+            return not_built(&name, fail);
+        }
+        enum remora_code code = find_stem(&search, &name, &model, fail);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    if (model == NULL) {
+        return missing(&search, &name, fail);
+    }
+    *out = model;
+    *variant = name.variant;
+    return REMORA_OK;
+}
