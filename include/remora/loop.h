@@ -1,7 +1,8 @@
 /*
  * The loop of one worker: clock, timers, messages from other threads, and connections behind four operations.
  *
- * Everything here belongs to the loop's thread except remora_loop_post and remora_loop_stop. The implementation is libuv's
+ * Everything here belongs to the loop's thread except remora_loop_post and remora_loop_stop. The process must ignore SIGPIPE:
+ * libuv writes to sockets that may be closed. The implementation is libuv's
  * (ARCHITECTURE 3); this header does not show it.
  */
 #ifndef REMORA_LOOP_H
@@ -74,7 +75,8 @@ struct remora_conn_ops {
     void (*set_reading)(struct remora_conn *conn, bool on);
     /* Queues; flushed once at the end of the round. Bytes are copied. */
     void (*write)(struct remora_conn *conn, struct remora_slice bytes);
-    /* After what is queued has been written (or `linger_ms` has passed); 0: at once, unsent output is lost. */
+    /* After what is queued has been written and the peer has closed its side (RFC 9112, 9.6), or `linger_ms` has passed;
+     * 0: at once, unsent output is lost. */
     void (*close)(struct remora_conn *conn, int64_t linger_ms);
     /* Bytes queued and not yet taken by the kernel. */
     size_t (*queued)(const struct remora_conn *conn);
@@ -88,7 +90,7 @@ struct remora_conn {
     struct remora_loop *loop;
 };
 
-/* Takes over an accepted non-blocking stream socket (TCP or unix). On failure the fd is closed. */
+/* Takes over an accepted non-blocking stream socket (TCP or unix). Reading is off at first. On failure the fd is closed. */
 REMORA_MUST_CHECK enum remora_code remora_conn_adopt(struct remora_loop *loop, int fd,
                                                      const struct remora_conn_callbacks *callbacks,
                                                      void *owner, struct remora_conn **out);
