@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Refuses an include that runs upwards (ARCHITECTURE section 2) and a library's header outside the rooms that may know it.
+
+usage: layering.py [ROOT]      exit status 1 and one line per violation
+       layering.py --self-test  proves that each rule can fail
+"""
+import os
+import re
+import sys
+import tempfile
+
+# The rooms from the ground up; a room may include the contracts of itself and of rooms below it.
+ORDER = ["base", "json", "wire", "model", "catalog", "account", "loop", "config", "policy", "route", "transport", "provider",
+         "engine", "telemetry", "skin", "front", "app"]
+# include/remora/X.h belongs to the room that implements it.
+OWNER = {
+    "base": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base",
+    "clock": "base", "text": "base", "json": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
+    "identity": "model", "preferences": "model", "request": "model", "usage": "model", "event": "model", "attempt": "model",
+    "answer": "model", "account": "account", "catalog": "catalog", "config": "config", "policy": "policy", "route": "route",
+    "health": "base", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin",
+    "telemetry": "telemetry", "worker": "front", "front": "front",
+}
+# Contracts without code of their own that a lower room may name: plain data or a seam implemented above it.
+SEAMS = {
+    # The transport's seam is named by adapters and by the model's header look-up; libcurl stays in src/transport.
+    ("provider", "transport"), ("model", "transport"), ("model", "catalog"), ("model", "route"), ("account", "catalog"),
+    ("loop", "config"), ("catalog", "config"), ("config", "policy"), ("config", "health"), ("telemetry", "worker"),
+    ("catalog", "provider"), ("model", "policy"), ("model", "config"),
+}
+# A library's headers and the rooms that may include them.
+LIBRARIES = [
+    (re.compile(r"^curl/(?!curlver\.h)"), {"transport"}),
+    (re.compile(r"^(grpc/|.*\.pb-c\.h$|protobuf-c)"), {"front/grpc"}),
+    (re.compile(r"^uv\.h$"), {"loop", "transport", "front/http", "front/grpc", "app"}),
+    (re.compile(r"^llhttp"), {"front/http"}),
+    (re.compile(r"^yaml\.h$"), {"config"}),
+    (re.compile(r"^openssl/"), {"transport", "config", "loop"}),
+]
+INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
+
+
+def room_of(path):
+    parts = path.split("/")
+    return "/".join(parts[:2]) if parts[0] == "front" else parts[0]
+
+
+def violations(root):
+    for folder, _, names in os.walk(os.path.join(root, "src")):
+        for name in names:
+            if not name.endswith((".c", ".h")):
+                continue
+            full = os.path.join(folder, name)
+            room = room_of(os.path.relpath(full, os.path.join(root, "src")))
+            for number, line in enumerate(open(full, encoding="utf-8"), 1):
+                m = INCLUDE.match(line)
+                if m:
+                    why = judge(root, full, room, m.group(1))
+                    if why:
+                        yield f"{os.path.relpath(full, root)}:{number}: {why}"
+
+
+def judge(root, full, room, target):
+    for pattern, rooms in LIBRARIES:
+        if pattern.match(target) and room not in rooms:
+            return f"{target} belongs to {', '.join(sorted(rooms))}, not to {room}"
+    if target.startswith("remora/tbl/"):
+        return None
+    if target.startswith("remora/"):
+        header = target[len("remora/"):-len(".h")]
+        owner = OWNER.get(header)
+        if owner is None:
+            return f"{target}: no room is named as its owner in tests/lint/layering.py"
+        base = room.split("/")[0]
+        if ORDER.index(owner) > ORDER.index(base) and (base, header) not in SEAMS:
+            return f"{target} is {owner}'s, which stands above {base}"
+        return None
+    if "/" in target or not target.endswith(".h"):
+        return None
+    beside = os.path.join(os.path.dirname(full), target)
+    for other in ORDER:
+        for candidate in (other, "front/http", "front/grpc"):
+            stranger = os.path.join(root, "src", candidate, target)
+            if candidate != room and os.path.exists(stranger) and not os.path.exists(beside):
+                return f"{target} is private to {candidate}"
+    return None
+
+
+def self_test():
+    cases = [("json/a.c", '#include "remora/engine.h"'), ("json/a.c", '#include "remora/config.h"'),
+             ("skin/a.c", "#include <curl/curl.h>"), ("engine/a.c", "#include <grpc/grpc.h>"),
+             ("policy/a.c", "#include <uv.h>"), ("skin/a.c", '#include "chat.pb-c.h"')]
+    good = [("front/http/a.c", '#include "remora/exchange.h"'), ("transport/a.c", "#include <curl/curl.h>")]
+    for path, text in cases + good:
+        with tempfile.TemporaryDirectory() as root:
+            full = os.path.join(root, "src", path)
+            os.makedirs(os.path.dirname(full))
+            open(full, "w").write(text + "\n")
+            found = list(violations(root))
+            if bool(found) != ((path, text) in cases):
+                sys.exit(f"layering self-test: {path} {text}: {found}")
+    print(f"layering self-test: {len(cases)} refused, {len(good)} accepted")
+
+
+def main():
+    if "--self-test" in sys.argv:
+        self_test()
+        return
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
+    found = list(violations(os.path.normpath(root)))
+    print("\n".join(found) if found else "layering: no include runs upwards")
+    sys.exit(1 if found else 0)
+
+
+main()
