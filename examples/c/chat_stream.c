@@ -34,11 +34,17 @@ static int run(grpc_call *call, grpc_completion_queue *queue, const grpc_op *ops
     return event.type == GRPC_OP_COMPLETE && event.success;
 }
 
+/* The twin that protobuf-c is generated from carries strings as bytes: with their length, not ended by a NUL. */
+static ProtobufCBinaryData bytes_of(char *text)
+{
+    return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};
+}
+
 static grpc_byte_buffer *pack(char *model, char *text)
 {
     Remora__V1__ContentPart part = REMORA__V1__CONTENT_PART__INIT;
     part.kind_case = REMORA__V1__CONTENT_PART__KIND_TEXT;
-    part.text = text;
+    part.text = bytes_of(text);
     Remora__V1__ContentPart *parts[] = {&part};
     Remora__V1__Message message = REMORA__V1__MESSAGE__INIT;
     message.has_role = 1;
@@ -47,7 +53,8 @@ static grpc_byte_buffer *pack(char *model, char *text)
     message.parts = parts;
     Remora__V1__Message *messages[] = {&message};
     Remora__V1__ChatRequest chat = REMORA__V1__CHAT_REQUEST__INIT;
-    chat.model = model;
+    chat.has_model = 1;
+    chat.model = bytes_of(model);
     chat.n_messages = 1;
     chat.messages = messages;
     Remora__V1__StreamChatRequest request = REMORA__V1__STREAM_CHAT_REQUEST__INIT;
@@ -62,16 +69,21 @@ static grpc_byte_buffer *pack(char *model, char *text)
 
 static void print_attempt(const Remora__V1__Attempt *attempt)
 {
-    printf("  %s (%s): %s%s\n", attempt->provider, attempt->model,
-           attempt->reason != NULL && attempt->reason[0] != '\0' ? attempt->reason : "answered",
-           attempt->http_status == 503 ? ", HTTP 503" : "");
+    const char *reason = attempt->reason.len > 0 ? (const char *)attempt->reason.data : "answered";
+    int length = attempt->reason.len > 0 ? (int)attempt->reason.len : (int)strlen(reason);
+    printf("  %.*s (%.*s): %.*s", (int)attempt->provider.len, (const char *)attempt->provider.data,
+           (int)attempt->model.len, (const char *)attempt->model.data, length, reason);
+    if (attempt->reason.len > 0) {
+        printf(", HTTP %d", (int)attempt->http_status);
+    }
+    printf("\n");
 }
 
 static void print_event(const Remora__V1__StreamChatResponse *event)
 {
     switch (event->event_case) {
     case REMORA__V1__STREAM_CHAT_RESPONSE__EVENT_TEXT:
-        fputs(event->text->text, stdout);
+        fwrite(event->text->text.data, 1, event->text->text.len, stdout);
         fflush(stdout);
         return;
     case REMORA__V1__STREAM_CHAT_RESPONSE__EVENT_COMPLETED:
