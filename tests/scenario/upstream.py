@@ -168,7 +168,8 @@ class FaultServer:
             if condition(stats):
                 return stats
             if time.monotonic() > deadline:
-                raise AssertionError(f"not reached: {json.dumps(stats['behaviours'])}")
+                used = {name: each for name, each in stats["behaviours"].items() if each["requests"] or each["open"]}
+                raise AssertionError(f"not reached: {json.dumps(used)}")
             time.sleep(0.005)
 
     def wait_open(self, name, count, timeout=5):

@@ -118,8 +118,8 @@ void answer_reasoning(struct script *script, const struct demand *demand)
     static const char *const messages[] = {
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_content\":\"Let me think.\"}",
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\"}",
-        "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\","
-        "\"reasoning_content\":\"Let me think.\"}"};
+        ("{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\","
+         "\"reasoning_content\":\"Let me think.\"}")};
     int kind = demand->argument;
     answer_parts(script, demand, deltas[kind], messages[kind], "stop");
 }
