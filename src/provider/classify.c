@@ -1,0 +1,246 @@
+/*
+ * What an answer that is not a success means.
+ *
+ * The HTTP status gives the class (codes.md; providers.md 0.3); the body may give a closer one: context length, content
+ * policy, a model that is gone, a key that is refused under 400. Judged by the provider's own words: codes first, sentences
+ * where providers have no code. Only faults of the request tell those words to the caller, scrubbed; what concerns the
+ * gateway's credential, quota or the provider's health never does.
+ */
+#include "envelope.h"
+
+#include "remora/limits.h"
+#include "remora/text.h"
+
+#include <stdio.h>
+
+enum remora_code remora_classify_status(int status, enum remora_cause *cause)
+{
+    *cause = REMORA_CAUSE_CLIENT_ERROR;
+    switch (status) {
+    case 401:
+    case 402:
+    case 403:
+        *cause = REMORA_CAUSE_CREDENTIAL;
+        return REMORA_UPSTREAM_CREDENTIAL;
+    case 404:
+    case 410:
+        return REMORA_MODEL_UNAVAILABLE_UPSTREAM;
+    case 408:
+        return REMORA_UPSTREAM_TIMEOUT;
+    case 407: /* of a proxy on the way */
+    case 409:
+    case 424:
+    case 425:
+    case 499:
+        return REMORA_UPSTREAM_UNAVAILABLE;
+    case 413:
+        return REMORA_CONTEXT_LENGTH;
+    case 429:
+        *cause = REMORA_CAUSE_RATE_LIMIT;
+        return REMORA_CAPACITY_EXHAUSTED;
+    case 498: /* Groq: flex tier at capacity */
+        *cause = REMORA_CAUSE_SERVER_ERROR;
+        return REMORA_UPSTREAM_OVERLOADED;
+    case 504:
+    case 524: /* Cloudflare: origin timed out */
+        *cause = REMORA_CAUSE_SERVER_ERROR;
+        return REMORA_UPSTREAM_TIMEOUT;
+    default:
+        break;
+    }
+    if (status >= 500 && status <= 599) {
+        *cause = REMORA_CAUSE_SERVER_ERROR;
+        return REMORA_UPSTREAM_OVERLOADED;
+    }
+    if (status >= 400 && status <= 499) {
+        return REMORA_UPSTREAM_REFUSED_REQUEST;
+    }
+    *cause = status >= 300 && status <= 399 ? REMORA_CAUSE_REDIRECT : REMORA_CAUSE_BAD_RESPONSE;
+    return REMORA_UPSTREAM_UNAVAILABLE;
+}
+
+int64_t remora_response_retry_after_ms(const struct remora_http_response *head, int64_t now_unix_ms)
+{
+    int64_t delay_ms = -1;
+    struct remora_slice ms = remora_response_header(head, "retry-after-ms");
+    if (ms.length > 0 &&
+        remora_parse_retry_after(ms, REMORA_RETRY_AFTER_MS, now_unix_ms, &delay_ms)) {
+        return delay_ms;
+    }
+    struct remora_slice value = remora_response_header(head, "retry-after");
+    if (value.length > 0 &&
+        remora_parse_retry_after(value, REMORA_RETRY_AFTER_SECONDS, now_unix_ms, &delay_ms)) {
+        return delay_ms;
+    }
+    return -1;
+}
+
+/* A word of `code` or `type`, and the class it stands for. Sources: the vendors' error pages as read for providers.md. */
+struct word {
+    const char *text;
+    enum remora_code code;
+};
+static const struct word words[] = {
+    {"context_length_exceeded", REMORA_CONTEXT_LENGTH},
+    {"context_window_exceeded", REMORA_CONTEXT_LENGTH},
+    {"string_above_max_length", REMORA_CONTEXT_LENGTH},
+    {"payload_too_large", REMORA_CONTEXT_LENGTH},
+    {"content_policy_violation", REMORA_CONTENT_POLICY},
+    {"content_filter", REMORA_CONTENT_POLICY},
+    {"ResponsibleAIPolicyViolation", REMORA_CONTENT_POLICY},
+    {"data_inspection_failed", REMORA_CONTENT_POLICY},
+    {"moderation_blocked", REMORA_CONTENT_POLICY},
+    {"invalid_api_key", REMORA_UPSTREAM_CREDENTIAL},
+    {"authentication_error", REMORA_UPSTREAM_CREDENTIAL},
+    {"authentication", REMORA_UPSTREAM_CREDENTIAL},
+    {"permission_error", REMORA_UPSTREAM_CREDENTIAL},
+    {"permission_denied", REMORA_UPSTREAM_CREDENTIAL},
+    {"payment_required", REMORA_UPSTREAM_CREDENTIAL},
+    {"model_not_found", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"model_decommissioned", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"model_not_available", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"DeploymentNotFound", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"not_found_error", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"rate_limit_exceeded", REMORA_CAPACITY_EXHAUSTED},
+    {"rate_limit_error", REMORA_CAPACITY_EXHAUSTED},
+    {"insufficient_quota", REMORA_CAPACITY_EXHAUSTED},
+    {"RESOURCE_EXHAUSTED", REMORA_CAPACITY_EXHAUSTED},
+    {"overloaded_error", REMORA_UPSTREAM_OVERLOADED},
+    {"provider_overloaded", REMORA_UPSTREAM_OVERLOADED},
+    {"server_error", REMORA_UPSTREAM_OVERLOADED},
+    {"internal_server_error", REMORA_UPSTREAM_OVERLOADED},
+    {"InternalServerError", REMORA_UPSTREAM_OVERLOADED},
+    {"api_error", REMORA_UPSTREAM_OVERLOADED},
+    {"timeout", REMORA_UPSTREAM_TIMEOUT},
+    {"timeout_error", REMORA_UPSTREAM_TIMEOUT},
+    {"invalid_request_error", REMORA_UPSTREAM_REFUSED_REQUEST},
+    {"invalid_request", REMORA_UPSTREAM_REFUSED_REQUEST},
+    {"BadRequestError", REMORA_UPSTREAM_REFUSED_REQUEST},
+    {"INVALID_ARGUMENT", REMORA_UPSTREAM_REFUSED_REQUEST},
+};
+
+static enum remora_code word_code(struct remora_slice word)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {
+        if (remora_slice_equal_nocase(word, remora_slice_of(words[i].text))) {
+            return words[i].code;
+        }
+    }
+    return REMORA_OK;
+}
+
+/* Sentences of providers that have no code for it. A long quotation of the prompt cannot make one: only the start counts. */
+static const struct word phrases[] = {
+    {"context length", REMORA_CONTEXT_LENGTH},
+    {"context window", REMORA_CONTEXT_LENGTH},
+    {"maximum context", REMORA_CONTEXT_LENGTH},
+    {"prompt is too long", REMORA_CONTEXT_LENGTH},
+    {"input is too long", REMORA_CONTEXT_LENGTH},
+    {"too many tokens", REMORA_CONTEXT_LENGTH},
+    {"maximum number of tokens", REMORA_CONTEXT_LENGTH},
+    {"content policy", REMORA_CONTENT_POLICY},
+    {"content management policy", REMORA_CONTENT_POLICY},
+    {"safety system", REMORA_CONTENT_POLICY},
+    {"moderation", REMORA_CONTENT_POLICY},
+    {"flagged", REMORA_CONTENT_POLICY},
+    {"api key not valid", REMORA_UPSTREAM_CREDENTIAL},
+    {"incorrect api key", REMORA_UPSTREAM_CREDENTIAL},
+    {"invalid api key", REMORA_UPSTREAM_CREDENTIAL},
+    {"not a valid model", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+};
+
+static enum remora_code phrase_code(const struct envelope *envelope)
+{
+    struct remora_slice message = envelope->message;
+    message.length = message.length > 200 ? 200 : message.length;
+    for (size_t i = 0; i < REMORA_COUNT_OF(phrases); i++) {
+        if (text_has(message, phrases[i].text)) {
+            return phrases[i].code;
+        }
+    }
+    bool is_gone = text_has(message, "does not exist") || text_has(message, "not found");
+    bool is_model = remora_slice_is(envelope->param, "model") ||
+                    remora_slice_starts_with(message, REMORA_SLICE("The model `"));
+    return is_gone && is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_OK;
+}
+
+static enum remora_code said_code(const struct envelope *envelope)
+{
+    enum remora_code code = word_code(envelope->code);
+    if (code != REMORA_OK && code != REMORA_UPSTREAM_REFUSED_REQUEST) {
+        return code;
+    }
+    enum remora_code phrase = phrase_code(envelope);
+    if (phrase != REMORA_OK) {
+        return phrase;
+    }
+    return code != REMORA_OK ? code : word_code(envelope->type);
+}
+
+/* May the body's word replace the class of the status? Only within faults of the request, and for 403 moderation. */
+static bool may_replace(int status, enum remora_code said)
+{
+    switch (status) {
+    case 400:
+    case 422:
+        return said == REMORA_CONTEXT_LENGTH || said == REMORA_CONTENT_POLICY ||
+               said == REMORA_MODEL_UNAVAILABLE_UPSTREAM || said == REMORA_UPSTREAM_CREDENTIAL;
+    case 403:
+        return said == REMORA_CONTENT_POLICY;
+    default:
+        return false;
+    }
+}
+
+static enum remora_code code_of(const struct envelope *envelope, int status,
+                                enum remora_cause *cause)
+{
+    enum remora_code said = envelope == NULL ? REMORA_OK : said_code(envelope);
+    if (status != 0) {
+        enum remora_code code = remora_classify_status(status, cause);
+        return may_replace(status, said) ? said : code;
+    }
+    *cause = REMORA_CAUSE_IN_BAND;
+    return said == REMORA_OK ? REMORA_UPSTREAM_UNAVAILABLE : said;
+}
+
+static bool tells_words(enum remora_code code)
+{
+    return code == REMORA_UPSTREAM_REFUSED_REQUEST || code == REMORA_CONTEXT_LENGTH ||
+           code == REMORA_CONTENT_POLICY;
+}
+
+static void tell(const struct envelope *envelope, enum remora_code code, struct remora_fail *fail)
+{
+    const char *summary = remora_code_row(code)->summary;
+    char words_text[240] = "";
+    char param[sizeof fail->param] = "";
+    if (envelope != NULL && tells_words(code)) {
+        scrub_text(envelope->message, words_text, sizeof words_text);
+        scrub_text(envelope->param, param, sizeof param);
+    }
+    if (words_text[0] == '\0') {
+        remora_fail_set(fail, code, param, "%s", summary);
+        return;
+    }
+    int length = (int)strlen(summary) - 1; /* its full stop becomes a colon */
+    remora_fail_set(fail, code, param, "%.*s: %s", length, summary, words_text);
+}
+
+enum remora_code envelope_judge(const struct envelope *envelope, int status,
+                                enum remora_cause cause, struct remora_fail *fail)
+{
+    enum remora_cause own = REMORA_CAUSE_NONE;
+    enum remora_code code = code_of(envelope, status, &own);
+    if (fail == NULL || fail->code != REMORA_OK) {
+        return code;
+    }
+    tell(envelope, code, fail);
+    if (cause == REMORA_CAUSE_NONE) {
+        cause = code == REMORA_UPSTREAM_CREDENTIAL ? REMORA_CAUSE_CREDENTIAL : own;
+    }
+    fail->cause = cause;
+    fail->upstream_status = status;
+    fail->retry_after_ms = envelope == NULL ? -1 : envelope->retry_after_ms;
+    return code;
+}

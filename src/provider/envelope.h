@@ -1,0 +1,30 @@
+/* The error object of a provider's answer, whatever its shape, and what it means. */
+#ifndef REMORA_PROVIDER_ENVELOPE_H
+#define REMORA_PROVIDER_ENVELOPE_H
+
+#include "remora/json.h"
+#include "remora/provider.h"
+
+struct envelope {
+    int status; /* a `code` that is an HTTP status of an error, or 0 */
+    struct remora_slice code;
+    struct remora_slice type;
+    struct remora_slice message;
+    struct remora_slice param;
+    int64_t retry_after_ms; /* -1 none */
+};
+
+/* False when the value holds no error. Slices are views of the text or lie in the arena. */
+bool envelope_read(struct remora_json root, struct remora_arena *arena, struct envelope *out);
+/*
+ * Fills *fail from status, envelope (may be NULL) and hint. `cause` overrides the status' own unless it is NONE.
+ * Returns fail->code.
+ */
+enum remora_code envelope_judge(const struct envelope *envelope, int status,
+                                enum remora_cause cause, struct remora_fail *fail);
+/* Text of a provider made fit for a caller: one line, no URL, nothing that looks like a key; NUL-terminated. */
+void scrub_text(struct remora_slice text, char *out, size_t out_bytes);
+/* True when `word` stands in the text, in any case. */
+bool text_has(struct remora_slice text, const char *word);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The openai-chat wire: the HTTP request, and the vtable.
+ *
+ * POST {base_url}/chat/completions with a bearer key. Sources: providers.md section 1 "OpenAI" (path, headers) and
+ * section 8 (the same for every compatible server). The key is named in the header, not copied: the transport reads it.
+ * Ways to fail: an operation that this wire does not have (UNIMPLEMENTED), memory (TOO_LARGE, SHEDDING).
+ */
+#include "openai.h"
+
+#include "envelope.h"
+
+#include <assert.h>
+
+static_assert(sizeof(struct openai_decoder) <= REMORA_DECODER_BYTES, "the decoder has its size");
+
+static struct remora_slice join_url(struct remora_arena *arena, struct remora_slice base)
+{
+    while (base.length > 0 && base.data[base.length - 1] == '/') {
+        base.length--;
+    }
+    return remora_arena_printf(arena, "%.*s/chat/completions", REMORA_SLICE_ARG(base));
+}
+
+/* Content-Type, Accept, Authorization, x-request-id, then the operator's, of which one of the same name wins. */
+enum { OWN_HEADERS = 4 };
+
+static bool operator_has(const struct remora_provider *provider, struct remora_slice name)
+{
+    for (size_t i = 0; i < provider->header_count; i++) {
+        if (remora_slice_equal_nocase(provider->headers[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct header_list {
+    struct remora_header *items;
+    size_t count;
+    const struct remora_provider *provider;
+};
+
+static void add_header(struct header_list *list, const char *name, struct remora_slice value,
+                       const struct remora_secret *secret)
+{
+    struct remora_slice own = remora_slice_of(name);
+    if (!operator_has(list->provider, own)) {
+        list->items[list->count++] =
+            (struct remora_header){.name = own, .value = value, .secret = secret};
+    }
+}
+
+static bool build_headers(const struct remora_build_input *input, struct remora_arena *arena,
+                          struct remora_http_request *http)
+{
+    const struct remora_provider *provider = input->endpoint->provider;
+    struct header_list list = {.provider = provider};
+    list.items =
+        remora_arena_array(arena, OWN_HEADERS + provider->header_count, sizeof *list.items);
+    if (list.items == NULL) {
+        return false;
+    }
+    add_header(&list, "Content-Type", REMORA_SLICE("application/json"), NULL);
+    add_header(&list, "Accept",
+               input->request->delivery == REMORA_STREAM ? REMORA_SLICE("text/event-stream")
+                                                         : REMORA_SLICE("application/json"),
+               NULL);
+    if (input->credential != NULL) {
+        add_header(&list, "Authorization", REMORA_SLICE("Bearer "), input->credential->secret);
+    }
+    if (input->upstream_request_id.length > 0) {
+        add_header(&list, "x-request-id", input->upstream_request_id, NULL);
+    }
+    for (size_t i = 0; i < provider->header_count; i++) {
+        list.items[list.count++] = provider->headers[i];
+    }
+    http->headers = list.items;
+    http->header_count = list.count;
+    return true;
+}
+
+static enum remora_code fail_build(struct remora_fail *fail, enum remora_code code)
+{
+    if (fail != NULL && fail->code == REMORA_OK) {
+        fail->cause = code == REMORA_SHEDDING ? REMORA_CAUSE_MEMORY : REMORA_CAUSE_BUILD;
+    }
+    return remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);
+}
+
+static enum remora_code build(const struct remora_build_input *input, struct remora_arena *arena,
+                              struct remora_build_output *out, struct remora_fail *fail)
+{
+    if (input->request->operation != REMORA_OPERATION_CHAT) {
+        return fail_build(fail, REMORA_UNIMPLEMENTED);
+    }
+    struct openai_build work = {
+        .request = input->request,
+        .endpoint = input->endpoint,
+        .dialect = dialect_for(&input->endpoint->provider->facts),
+        .out = out,
+    };
+    memset(out, 0, sizeof *out);
+    out->http.method = REMORA_POST;
+    out->http.url = join_url(arena, input->endpoint->provider->facts.base_url);
+    bool has_headers = build_headers(input, arena, &out->http);
+    pieces_init(&work.pieces, arena);
+    openai_write_body(&work);
+    enum remora_code code = pieces_finish(&work.pieces, &out->http);
+    pieces_fini(&work.pieces);
+    if (code == REMORA_OK && (!has_headers || out->http.url.data == NULL)) {
+        code = REMORA_SHEDDING;
+    }
+    return code == REMORA_OK ? REMORA_OK : fail_build(fail, code);
+}
+
+/* The body of a redirect or of a page that is no JSON says nothing: the status alone decides. */
+void openai_classify(const struct remora_endpoint *endpoint,
+                     const struct remora_upstream_error *error, struct remora_arena *scratch,
+                     struct remora_fail *fail)
+{
+    const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                              .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_doc doc;
+    struct remora_json_error where;
+    struct envelope envelope;
+    (void)endpoint;
+    bool is_json = remora_json_parse(error->body, scratch, &limits, &doc, &where) == REMORA_OK;
+    bool has_envelope = is_json && envelope_read(remora_json_root(&doc), scratch, &envelope);
+    bool is_in_band = error->status >= 200 && error->status <= 299;
+    envelope_judge(has_envelope ? &envelope : NULL,
+                   is_in_band && has_envelope ? envelope.status : error->status,
+                   is_in_band ? REMORA_CAUSE_IN_BAND : REMORA_CAUSE_NONE, fail);
+    int64_t hint_ms = remora_response_retry_after_ms(error->head, error->now_unix_ms);
+    if (fail != NULL && hint_ms >= 0) {
+        fail->retry_after_ms = hint_ms;
+    }
+}
+
+const struct remora_adapter openai_adapter = {
+    .name = "openai",
+    .wire = REMORA_WIRE_OPENAI,
+    .decoder_bytes = sizeof(struct openai_decoder),
+    .needs = NULL,
+    .build = build,
+    .decode_begin = openai_decode_begin,
+    .decode_feed = openai_decode_feed,
+    .decode_end = openai_decode_end,
+    .decode_fini = openai_decode_fini,
+    .classify = openai_classify,
+};

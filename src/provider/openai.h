@@ -1,0 +1,134 @@
+/* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c and openai_message.c (body),
+ * openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_calls.c, openai_usage.c. */
+#ifndef REMORA_PROVIDER_OPENAI_H
+#define REMORA_PROVIDER_OPENAI_H
+
+#include "dialect.h"
+#include "pieces.h"
+
+#include "remora/provider.h"
+#include "remora/sse.h"
+
+/* ---- building ---- */
+
+struct openai_build {
+    struct pieces pieces;
+    const struct remora_request *request;
+    const struct remora_endpoint *endpoint;
+    const struct dialect *dialect;
+    struct remora_build_output *out;
+};
+
+/* False when the endpoint does not take the parameter, which is then listed as dropped. */
+bool openai_takes(struct openai_build *build, enum remora_parameter parameter);
+void openai_write_messages(struct openai_build *build);
+void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache);
+/* The whole body. Failure is asked of pieces_finish. */
+void openai_write_body(struct openai_build *build);
+
+/* ---- decoding ---- */
+
+/* A tool call or reasoning block of a choice: what the provider calls it, and our dense index. */
+struct openai_seat {
+    int32_t choice;
+    int32_t upstream_index; /* -1: the provider gave none */
+    uint32_t id_hash;       /* 0: the provider gave none */
+    int16_t dense;
+    int8_t kind;  /* of a reasoning block */
+    bool is_open; /* a tool call whose first fragment has gone out */
+};
+
+struct openai_seats {
+    struct remora_buf buf; /* of struct openai_seat */
+};
+
+struct openai_bits {
+    uint64_t words[REMORA_LIMIT_CHOICES / 64];
+};
+
+enum openai_mode {
+    OPENAI_MODE_UNDECIDED, /* nothing but blanks so far */
+    OPENAI_MODE_EVENTS,
+    OPENAI_MODE_WHOLE, /* one JSON text */
+};
+
+struct openai_decoder {
+    struct remora_decoder base;
+    enum openai_mode mode;
+    uint8_t bom_seen;
+    bool has_started;
+    bool has_content;
+    uint64_t answer_hash; /* of the provider's id: makes ids for tool calls that have none */
+    struct openai_bits seen;
+    struct openai_bits finished;
+    struct openai_bits has_calls;
+    struct openai_seats calls;
+    struct openai_seats blocks;
+    struct remora_buf held_id;        /* of the one tool call that has no name yet */
+    struct remora_buf held_arguments; /* of the same */
+    struct remora_sse sse;
+    struct remora_buf whole;
+};
+
+/* One feed or end: what the functions below need besides the decoder. */
+struct openai_feed {
+    struct openai_decoder *decoder;
+    struct remora_arena *scratch;
+    const struct remora_event_out *out;
+    struct remora_fail *fail;
+    uint64_t events;       /* put so far */
+    enum remora_code life; /* what putting a sign of life returned */
+    bool is_whole;         /* the object is a whole answer, not a chunk */
+    bool put_failed;       /* the code is of whoever takes the events */
+};
+
+static inline bool openai_bit(const struct openai_bits *bits, int32_t at)
+{
+    return (bits->words[at / 64] >> (unsigned)(at % 64) & 1u) != 0;
+}
+static inline void openai_bit_set(struct openai_bits *bits, int32_t at)
+{
+    bits->words[at / 64] |= UINT64_C(1) << (unsigned)(at % 64);
+}
+
+/* A fault of the answer itself: UPSTREAM_UNAVAILABLE with this cause. */
+enum remora_code openai_refuse(struct remora_fail *fail, enum remora_cause cause, const char *what);
+/* Memory ran out: SHEDDING. */
+enum remora_code openai_no_memory(struct remora_fail *fail);
+enum remora_code openai_put(struct openai_feed *feed, const struct remora_event *event);
+enum remora_code openai_put_alive(struct openai_feed *feed);
+/* Decodes one JSON object: a chunk, or with is_whole an answer. */
+enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_slice text);
+/* Ends every choice that was seen and has not ended: the provider's end marker came without a finish reason. */
+enum remora_code openai_finish_rest(struct openai_feed *feed);
+/* One element of `tool_calls`. `at` is its place in the array. */
+enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
+                                    struct remora_json call);
+/* The dense index of a reasoning block, or -1 without memory. */
+int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
+                          enum remora_reasoning_kind kind, int32_t upstream_index,
+                          struct remora_slice id);
+/* False when the object holds no valid count and no money. */
+bool openai_read_usage(struct remora_json usage, struct remora_usage *out);
+/* Text of a member, or empty when it is absent, null or no string. */
+struct remora_slice openai_text(struct remora_json object, const char *key,
+                                struct remora_arena *scratch);
+uint64_t openai_hash(struct remora_slice text);
+
+void openai_decode_begin(struct remora_decoder *base);
+enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_slice bytes,
+                                    struct remora_arena *scratch,
+                                    const struct remora_event_out *out, struct remora_fail *fail);
+enum remora_code openai_decode_end(struct remora_decoder *base, enum remora_end end,
+                                   struct remora_arena *scratch, const struct remora_event_out *out,
+                                   struct remora_fail *fail);
+void openai_decode_fini(struct remora_decoder *base);
+
+/* Any JSON error envelope: used by this wire and by whatever resembles it. */
+void openai_classify(const struct remora_endpoint *endpoint,
+                     const struct remora_upstream_error *error, struct remora_arena *scratch,
+                     struct remora_fail *fail);
+
+extern const struct remora_adapter openai_adapter;
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * Tool calls and reasoning blocks: what a provider numbers, names or leaves out, into dense indexes from 0.
+ *
+ * A tool call fragment belongs to
+ *   the call of its index, unless it brings another id and a name: some servers give every parallel call the index 0;
+ *   without index, the call of its id; with a name but no known id, a new call; else the last call.
+ * A call that begins without a name is held back until the name comes: one at a time, else the answer is refused.
+ * A call without an id gets one made from the answer's id, so that its result can be matched.
+ * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text.
+ * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk); reliability.md F35.
+ */
+#include "openai.h"
+
+#include <stdio.h>
+
+uint64_t openai_hash(struct remora_slice text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
+    for (size_t i = 0; i < text.length; i++) {
+        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+static uint32_t id_hash(struct remora_slice id)
+{
+    uint64_t hash = openai_hash(id);
+    uint32_t folded = (uint32_t)(hash ^ hash >> 32);
+    return id.length == 0 ? 0 : (folded == 0 ? 1 : folded);
+}
+
+static struct openai_seat *seats_at(const struct openai_seats *seats, size_t *count)
+{
+    struct remora_slice all = remora_buf_slice(&seats->buf);
+    *count = all.length / sizeof(struct openai_seat);
+    return (struct openai_seat *)(void *)all.data;
+}
+
+/* NULL without memory. The pointer is valid until the next seat is added. */
+static struct openai_seat *seat_add(struct openai_seats *seats, const struct openai_seat *seat)
+{
+    char *room = remora_buf_reserve(&seats->buf, sizeof *seat);
+    if (room == NULL) {
+        return NULL;
+    }
+    memcpy(room, seat, sizeof *seat);
+    seats->buf.length += sizeof *seat;
+    return (struct openai_seat *)(void *)room;
+}
+
+static int16_t count_in_choice(const struct openai_seats *seats, int32_t choice, bool only_open)
+{
+    size_t count = 0;
+    int16_t found = 0;
+    const struct openai_seat *all = seats_at(seats, &count);
+    for (size_t i = 0; i < count; i++) {
+        found += all[i].choice == choice && (all[i].is_open || !only_open) ? 1 : 0;
+    }
+    return found;
+}
+
+struct call {
+    int32_t index; /* -1 absent */
+    struct remora_slice id;
+    struct remora_slice name;
+    struct remora_slice arguments;
+};
+
+static bool belongs(const struct openai_seat *seat, const struct call *call)
+{
+    uint32_t hash = id_hash(call->id);
+    bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;
+    if (call->index >= 0) {
+        return seat->upstream_index == call->index && !(other_id && call->name.length > 0);
+    }
+    return hash != 0 ? seat->id_hash == hash : call->name.length == 0;
+}
+
+/* The newest match wins, which makes "the last call" of a fragment that has neither index nor id. */
+static struct openai_seat *find(struct openai_seats *seats, int32_t choice, const struct call *call)
+{
+    size_t count = 0;
+    struct openai_seat *all = seats_at(seats, &count);
+    for (size_t i = count; i > 0; i--) {
+        if (all[i - 1].choice == choice && belongs(&all[i - 1], call)) {
+            return &all[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static struct remora_slice arguments_of(struct remora_json value, struct remora_arena *scratch)
+{
+    struct remora_slice text = {0};
+    if (remora_json_is_null(value)) {
+        return text;
+    }
+    if (!remora_json_is(value, REMORA_JSON_STRING)) {
+        return remora_json_raw(value);
+    }
+    return remora_json_string(value, scratch, &text) ? text : (struct remora_slice){0};
+}
+
+static int32_t index_of(struct remora_json value)
+{
+    int64_t index = -1;
+    struct remora_json number = remora_json_get(value, "index");
+    if (!remora_json_is(number, REMORA_JSON_NUMBER) || !remora_json_int64(number, &index) ||
+        index < 0 || index > INT32_MAX) {
+        return -1;
+    }
+    return (int32_t)index;
+}
+
+/* `value` is an element of tool_calls, or a whole delta or message with the old `function_call`. */
+static struct call read_call(struct remora_json value, struct remora_arena *scratch)
+{
+    struct remora_json old = remora_json_get(value, "function_call");
+    struct remora_json custom = remora_json_get(value, "custom");
+    struct call call = {.index = -1};
+    if (remora_json_is(custom, REMORA_JSON_OBJECT)) {
+        call.name = openai_text(custom, "name", scratch);
+        call.arguments = arguments_of(remora_json_get(custom, "input"), scratch);
+    } else {
+        bool is_old = remora_json_is(old, REMORA_JSON_OBJECT);
+        struct remora_json function = is_old ? old : remora_json_get(value, "function");
+        call.name = openai_text(function, "name", scratch);
+        call.arguments = arguments_of(remora_json_get(function, "arguments"), scratch);
+        if (is_old) {
+            return call;
+        }
+    }
+    call.index = index_of(value);
+    call.id = openai_text(value, "id", scratch);
+    return call;
+}
+
+static enum remora_code put_fragment(struct openai_feed *feed, const struct openai_seat *seat,
+                                     const struct call *call)
+{
+    const struct remora_event event = {
+        .kind = REMORA_EVENT_TOOL_CALL,
+        .choice_index = seat->choice,
+        .tool_call = {.index = seat->dense,
+                      .id = call->id,
+                      .name = call->name,
+                      .arguments = call->arguments},
+    };
+    return openai_put(feed, &event);
+}
+
+/* The first fragment goes out: with a dense index, an id, and what was held back. */
+static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *seat,
+                                  const struct call *call)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    struct call first = *call;
+    struct remora_slice held_id = remora_buf_slice(&decoder->held_id);
+    struct remora_slice held = remora_buf_slice(&decoder->held_arguments);
+    seat->dense = count_in_choice(&decoder->calls, seat->choice, true);
+    if (seat->dense >= REMORA_LIMIT_TOOL_CALLS) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
+                             "The provider's answer has too many tool calls.");
+    }
+    seat->is_open = true;
+    openai_bit_set(&decoder->has_calls, seat->choice);
+    if (first.id.length == 0 && held_id.length > 0) {
+        first.id = remora_arena_copy(feed->scratch, held_id);
+    }
+    if (first.id.length == 0) {
+        first.id = remora_arena_printf(feed->scratch, "call_%016llx%02x%02x",
+                                       (unsigned long long)decoder->answer_hash,
+                                       (unsigned)seat->choice & 0xffu, (unsigned)seat->dense);
+    }
+    if (held.length > 0) {
+        first.arguments = remora_arena_printf(feed->scratch, "%.*s%.*s", REMORA_SLICE_ARG(held),
+                                              REMORA_SLICE_ARG(call->arguments));
+    }
+    remora_buf_reset(&decoder->held_id, 0);
+    remora_buf_reset(&decoder->held_arguments, 0);
+    return feed->scratch->failed == REMORA_OK ? put_fragment(feed, seat, &first)
+                                              : openai_no_memory(feed->fail);
+}
+
+static bool holds_another(const struct openai_seats *seats, const struct openai_seat *seat)
+{
+    size_t count = 0;
+    const struct openai_seat *all = seats_at(seats, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].is_open && &all[i] != seat) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum remora_code hold_back(struct openai_feed *feed, struct openai_seat *seat,
+                                  const struct call *call)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    if (holds_another(&decoder->calls, seat)) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
+                             "The provider's answer has tool calls without a name.");
+    }
+    if (remora_buf_slice(&decoder->held_id).length == 0) {
+        remora_buf_append(&decoder->held_id, call->id);
+    }
+    remora_buf_append(&decoder->held_arguments, call->arguments);
+    bool has_failed = remora_buf_code(&decoder->held_id) != REMORA_OK ||
+                      remora_buf_code(&decoder->held_arguments) != REMORA_OK;
+    return has_failed ? openai_no_memory(feed->fail) : REMORA_OK;
+}
+
+enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
+                                    struct remora_json value)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    struct call call = read_call(value, feed->scratch);
+    struct openai_seat *seat = feed->is_whole ? NULL : find(&decoder->calls, choice, &call);
+    if (seat == NULL) {
+        if (call.name.length == 0 && call.id.length == 0 && call.arguments.length == 0) {
+            decoder->base.ignored++;
+            return REMORA_OK;
+        }
+        const struct openai_seat fresh = {
+            .choice = choice, .upstream_index = call.index, .id_hash = id_hash(call.id)};
+        seat = seat_add(&decoder->calls, &fresh);
+        if (seat == NULL) {
+            return openai_no_memory(feed->fail);
+        }
+    }
+    if (seat->id_hash == 0) {
+        seat->id_hash = id_hash(call.id);
+    }
+    if (!seat->is_open) {
+        return call.name.length > 0 ? open_call(feed, seat, &call) : hold_back(feed, seat, &call);
+    }
+    call.id = (struct remora_slice){0};
+    call.name = (struct remora_slice){0};
+    return call.arguments.length > 0 ? put_fragment(feed, seat, &call) : REMORA_OK;
+}
+
+int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
+                          enum remora_reasoning_kind kind, int32_t upstream_index,
+                          struct remora_slice id)
+{
+    size_t count = 0;
+    uint32_t hash = id_hash(id);
+    struct openai_seat *all = seats_at(&decoder->blocks, &count);
+    for (size_t i = count; i > 0; i--) {
+        struct openai_seat *seat = &all[i - 1];
+        bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;
+        if (seat->choice == choice && seat->kind == (int8_t)kind &&
+            seat->upstream_index == upstream_index && !other_id) {
+            seat->id_hash = hash != 0 ? hash : seat->id_hash;
+            return seat->dense;
+        }
+    }
+    const struct openai_seat fresh = {
+        .choice = choice,
+        .upstream_index = upstream_index,
+        .id_hash = hash,
+        .kind = (int8_t)kind,
+        .dense = count_in_choice(&decoder->blocks, choice, false),
+    };
+    return seat_add(&decoder->blocks, &fresh) == NULL ? -1 : fresh.dense;
+}

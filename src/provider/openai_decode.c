@@ -1,0 +1,268 @@
+/*
+ * Decoding an openai-chat answer: framing, and how it ended.
+ *
+ * Happy path of a stream: bytes -> SSE events -> one JSON object each (openai_chunk.c) -> events, until `[DONE]`.
+ * Of a unary answer: bytes are gathered, and decoded as one object at the end.
+ * Which of the two it is, the first byte that is not blank decides, not what was asked for: servers answer streams with a
+ * JSON body and the other way round (reliability.md F31). `<` is a page for people: refused at once.
+ *
+ * Ends (ARCHITECTURE 6 "End of stream"): `[DONE]`, or every choice finished, whether the body then ended cleanly or not.
+ * Else: nothing at all is EMPTY, anything cut is TRUNCATED. A JSON body that does not parse is BAD_JSON.
+ * After `[DONE]` nothing is read. An unfinished SSE event at the end is dropped, as the WHATWG standard says.
+ */
+#include "openai.h"
+
+#include "envelope.h"
+
+enum { SEATS_BYTES = 256 << 10 }; /* of tool calls or reasoning blocks of one answer */
+
+enum remora_code openai_refuse(struct remora_fail *fail, enum remora_cause cause, const char *what)
+{
+    if (fail != NULL && fail->code == REMORA_OK) {
+        fail->cause = cause;
+    }
+    return remora_fail_set(fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "%s", what);
+}
+
+enum remora_code openai_no_memory(struct remora_fail *fail)
+{
+    if (fail != NULL && fail->code == REMORA_OK) {
+        fail->cause = REMORA_CAUSE_MEMORY;
+    }
+    return remora_fail_set(fail, REMORA_SHEDDING, NULL, "%s",
+                           remora_code_row(REMORA_SHEDDING)->summary);
+}
+
+enum remora_code openai_put(struct openai_feed *feed, const struct remora_event *event)
+{
+    feed->events++;
+    if (remora_event_is_content(event->kind)) {
+        feed->decoder->has_content = true;
+        openai_bit_set(&feed->decoder->seen, event->choice_index);
+    }
+    enum remora_code code = feed->out->put(feed->out->context, event);
+    feed->put_failed |= code != REMORA_OK;
+    return code;
+}
+
+enum remora_code openai_put_alive(struct openai_feed *feed)
+{
+    const struct remora_event alive = {.kind = REMORA_EVENT_ALIVE};
+    return openai_put(feed, &alive);
+}
+
+void openai_decode_begin(struct remora_decoder *base)
+{
+    struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
+    remora_sse_init(&decoder->sse, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+    remora_buf_init(&decoder->whole, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    remora_buf_init(&decoder->calls.buf, SEATS_BYTES);
+    remora_buf_init(&decoder->blocks.buf, SEATS_BYTES);
+    remora_buf_init(&decoder->held_id, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+    remora_buf_init(&decoder->held_arguments, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+}
+
+void openai_decode_fini(struct remora_decoder *base)
+{
+    struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
+    remora_sse_fini(&decoder->sse);
+    remora_buf_fini(&decoder->whole);
+    remora_buf_fini(&decoder->calls.buf);
+    remora_buf_fini(&decoder->blocks.buf);
+    remora_buf_fini(&decoder->held_id);
+    remora_buf_fini(&decoder->held_arguments);
+}
+
+/* ---- framing ---- */
+
+/* Steps over a byte order mark and blanks; true when something else stands at *at. */
+static bool skip_blanks(struct openai_decoder *decoder, struct remora_slice bytes, size_t *at)
+{
+    static const char bom[] = "\xef\xbb\xbf";
+    for (; *at < bytes.length; (*at)++) {
+        char byte = bytes.data[*at];
+        bool is_blank = byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+        if (decoder->bom_seen < 3 && byte == bom[decoder->bom_seen]) {
+            decoder->bom_seen++;
+        } else if (!is_blank) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum remora_code choose_mode(struct openai_feed *feed, char first)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    if (first == '<') {
+        return openai_refuse(feed->fail, REMORA_CAUSE_CONTENT_TYPE,
+                             "The provider answered with a page instead of data.");
+    }
+    bool is_field = first == 'd' || first == 'e' || first == 'i' || first == 'r' || first == ':';
+    bool is_json = first == '{' || first == '[';
+    bool is_stream = decoder->base.delivery == REMORA_STREAM;
+    decoder->mode = is_json || (!is_stream && !is_field) ? OPENAI_MODE_WHOLE : OPENAI_MODE_EVENTS;
+    return REMORA_OK;
+}
+
+static bool is_done_marker(struct remora_slice data)
+{
+    return remora_slice_is(remora_slice_trim(data), "[DONE]");
+}
+
+static bool has_finished_one(const struct openai_decoder *decoder)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < REMORA_COUNT_OF(decoder->finished.words); i++) {
+        any |= decoder->finished.words[i];
+    }
+    return any != 0;
+}
+
+/* A marker behind content ends choices that have no finish reason; behind nothing at all it ends nothing. */
+static enum remora_code take_done(struct openai_feed *feed)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    decoder->base.is_done = true;
+    decoder->base.had_terminator = true;
+    if (!decoder->has_content && !has_finished_one(decoder)) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_EMPTY, "The provider's answer was empty.");
+    }
+    return openai_finish_rest(feed);
+}
+
+static enum remora_code on_event(void *context, const struct remora_sse_event *event)
+{
+    struct openai_feed *feed = context;
+    if (feed->life != REMORA_OK) {
+        return feed->life;
+    }
+    if (feed->decoder->base.is_done) {
+        feed->decoder->base.ignored++;
+        return REMORA_OK;
+    }
+    if (is_done_marker(event->data)) {
+        return take_done(feed);
+    }
+    if (remora_slice_trim(event->data).length == 0) {
+        feed->decoder->base.ignored++;
+        return openai_put_alive(feed);
+    }
+    return openai_decode_object(feed, event->data);
+}
+
+static void on_comment(void *context, struct remora_slice text)
+{
+    struct openai_feed *feed = context;
+    (void)text;
+    if (feed->life == REMORA_OK && !feed->decoder->base.is_done) {
+        feed->life = openai_put_alive(feed);
+    }
+}
+
+static enum remora_code feed_events(struct openai_feed *feed, struct remora_slice bytes)
+{
+    const struct remora_sse_handler handler = {on_event, on_comment, feed};
+    enum remora_code code = remora_sse_feed(&feed->decoder->sse, bytes, &handler);
+    if (code == REMORA_OK) {
+        code = feed->life;
+    }
+    if (feed->put_failed) {
+        return code;
+    }
+    if (code == REMORA_TOO_LARGE) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_TOO_LARGE,
+                             "The provider sent an event that is too large.");
+    }
+    return code == REMORA_SHEDDING ? openai_no_memory(feed->fail) : code;
+}
+
+static enum remora_code feed_whole(struct openai_feed *feed, struct remora_slice bytes)
+{
+    remora_buf_append(&feed->decoder->whole, bytes);
+    enum remora_code code = remora_buf_code(&feed->decoder->whole);
+    if (code == REMORA_TOO_LARGE) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_TOO_LARGE,
+                             "The provider's answer is too large.");
+    }
+    return code == REMORA_OK ? REMORA_OK : openai_no_memory(feed->fail);
+}
+
+enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_slice bytes,
+                                    struct remora_arena *scratch,
+                                    const struct remora_event_out *out, struct remora_fail *fail)
+{
+    struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
+    struct openai_feed feed = {
+        .decoder = decoder, .scratch = scratch, .out = out, .fail = fail, .life = REMORA_OK};
+    size_t at = 0;
+    if (base->is_done) {
+        return REMORA_OK;
+    }
+    if (decoder->mode == OPENAI_MODE_UNDECIDED) {
+        if (!skip_blanks(decoder, bytes, &at)) {
+            return bytes.length > 0 ? openai_put_alive(&feed) : REMORA_OK;
+        }
+        enum remora_code code = choose_mode(&feed, bytes.data[at]);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    bytes = remora_slice(bytes.data + at, bytes.length - at);
+    return decoder->mode == OPENAI_MODE_EVENTS ? feed_events(&feed, bytes)
+                                               : feed_whole(&feed, bytes);
+}
+
+/* ---- ends ---- */
+
+static bool is_complete(const struct openai_decoder *decoder)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(decoder->seen.words); i++) {
+        if ((decoder->seen.words[i] & ~decoder->finished.words[i]) != 0) {
+            return false;
+        }
+    }
+    return has_finished_one(decoder);
+}
+
+static enum remora_code judge_rest(struct openai_feed *feed, enum remora_end end)
+{
+    if (end == REMORA_END_CLEAN && !feed->decoder->has_content) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_EMPTY, "The provider's answer was empty.");
+    }
+    return openai_refuse(feed->fail, REMORA_CAUSE_TRUNCATED,
+                         "The provider's answer ended before it was complete.");
+}
+
+static enum remora_code end_whole(struct openai_feed *feed, enum remora_end end)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    feed->is_whole = true;
+    enum remora_code code = openai_decode_object(feed, remora_buf_slice(&decoder->whole));
+    if (code == REMORA_OK) {
+        decoder->base.is_done = true;
+        decoder->base.had_terminator = end == REMORA_END_CLEAN;
+        return is_complete(decoder) ? REMORA_OK : judge_rest(feed, end);
+    }
+    /* Half a JSON text is no malformed one: the cut is the cause. */
+    if (end == REMORA_END_CUT && feed->fail != NULL && feed->fail->cause == REMORA_CAUSE_BAD_JSON) {
+        feed->fail->cause = REMORA_CAUSE_TRUNCATED;
+    }
+    return code;
+}
+
+enum remora_code openai_decode_end(struct remora_decoder *base, enum remora_end end,
+                                   struct remora_arena *scratch, const struct remora_event_out *out,
+                                   struct remora_fail *fail)
+{
+    struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
+    struct openai_feed feed = {
+        .decoder = decoder, .scratch = scratch, .out = out, .fail = fail, .life = REMORA_OK};
+    if (base->is_done) {
+        return REMORA_OK;
+    }
+    if (decoder->mode == OPENAI_MODE_WHOLE) {
+        return end_whole(&feed, end);
+    }
+    return is_complete(decoder) ? REMORA_OK : judge_rest(&feed, end);
+}

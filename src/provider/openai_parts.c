@@ -1,0 +1,470 @@
+/*
+ * What a delta or message holds, into content events: reasoning, text, refusal, tool calls, media, annotations.
+ *
+ * Reasoning comes first, because models think before they speak and a chunk may hold both. Of `reasoning_details`,
+ * `reasoning` and `reasoning_content` only the first that says something is read: servers repeat the same text under two
+ * names. A part of content that has no name here goes on whole as raw.
+ * Audio's transcript is text; its data carries the media type "audio" with a star, because the answer does not say which.
+ * Sources: providers.md 8 (Magistral's thinking parts, reasoning fields); openrouter.md 9 (reasoning_details, images,
+ * annotations); providers.md 1 (logprobs, refusal, audio).
+ */
+#include "openai_parts.h"
+
+/* ---- logprobs ---- */
+
+static struct remora_slice read_bytes(struct remora_json array, struct remora_arena *scratch)
+{
+    struct remora_json_iter it;
+    uint32_t count = remora_json_count(array);
+    char *bytes = remora_arena_alloc(scratch, count == 0 ? 1 : count);
+    size_t length = 0;
+    if (bytes == NULL) {
+        return (struct remora_slice){0};
+    }
+    remora_json_iter_begin(&it, array);
+    while (remora_json_iter_next(&it)) {
+        int64_t byte = 0;
+        if (remora_json_int64(it.value, &byte) && byte >= 0 && byte <= 255) {
+            bytes[length++] = (char)(unsigned char)byte;
+        }
+    }
+    return remora_slice(bytes, length);
+}
+
+static void read_alternative(struct remora_json value, struct remora_arena *scratch,
+                             struct remora_logprob_alternative *out)
+{
+    struct remora_json bytes = remora_json_get(value, "bytes");
+    out->token = openai_text(value, "token", scratch);
+    if (!remora_json_double(remora_json_get(value, "logprob"), &out->logprob)) {
+        out->logprob = 0;
+    }
+    out->has_bytes = remora_json_is(bytes, REMORA_JSON_ARRAY);
+    if (out->has_bytes) {
+        out->bytes = read_bytes(bytes, scratch);
+    }
+}
+
+static void read_logprob(struct remora_json value, struct remora_arena *scratch,
+                         struct remora_logprob *out)
+{
+    struct remora_json top = remora_json_get(value, "top_logprobs");
+    struct remora_json_iter it;
+    read_alternative(value, scratch, &out->chosen);
+    if (!remora_json_is(top, REMORA_JSON_ARRAY) || remora_json_count(top) == 0) {
+        return;
+    }
+    struct remora_logprob_alternative *items =
+        remora_arena_array(scratch, remora_json_count(top), sizeof *items);
+    if (items == NULL) {
+        return;
+    }
+    remora_json_iter_begin(&it, top);
+    while (remora_json_iter_next(&it)) {
+        read_alternative(it.value, scratch, &items[it.index]);
+    }
+    out->alternatives = items;
+    out->alternative_count = remora_json_count(top);
+}
+
+static size_t read_logprobs(struct remora_json logprobs, const char *key,
+                            struct remora_arena *scratch, const struct remora_logprob **out)
+{
+    struct remora_json list = remora_json_get(logprobs, key);
+    struct remora_json_iter it;
+    if (!remora_json_is(list, REMORA_JSON_ARRAY) || remora_json_count(list) == 0) {
+        return 0;
+    }
+    struct remora_logprob *items =
+        remora_arena_array(scratch, remora_json_count(list), sizeof *items);
+    if (items == NULL) {
+        return 0;
+    }
+    remora_json_iter_begin(&it, list);
+    while (remora_json_iter_next(&it)) {
+        read_logprob(it.value, scratch, &items[it.index]);
+    }
+    *out = items;
+    return remora_json_count(list);
+}
+
+/* ---- text and refusal ---- */
+
+static enum remora_code put_text(struct openai_feed *feed, int32_t choice,
+                                 enum remora_event_kind kind, struct remora_slice text,
+                                 struct remora_json logprobs)
+{
+    struct remora_event event = {.kind = kind, .choice_index = choice, .text = {.text = text}};
+    const char *key = kind == REMORA_EVENT_REFUSAL ? "refusal" : "content";
+    event.text.logprob_count = read_logprobs(logprobs, key, feed->scratch, &event.text.logprobs);
+    if (text.length == 0 && event.text.logprob_count == 0) {
+        return REMORA_OK;
+    }
+    return openai_put(feed, &event);
+}
+
+/* ---- reasoning ---- */
+
+static enum remora_code put_reasoning(struct openai_feed *feed, int32_t choice,
+                                      int32_t upstream_index,
+                                      const struct remora_reasoning_block *block)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_REASONING, .choice_index = choice};
+    bool says_nothing = block->text.length == 0 && block->signature.length == 0;
+    if (says_nothing) {
+        return REMORA_OK;
+    }
+    int32_t seat = openai_block_seat(feed->decoder, choice, block->kind, upstream_index, block->id);
+    if (seat < 0) {
+        return openai_no_memory(feed->fail);
+    }
+    event.reasoning.block_index = seat;
+    event.reasoning.block = *block;
+    return openai_put(feed, &event);
+}
+
+static enum remora_code put_plain_reasoning(struct openai_feed *feed, int32_t choice,
+                                            struct remora_slice text)
+{
+    const struct remora_reasoning_block block = {.kind = REMORA_REASONING_TEXT, .text = text};
+    return put_reasoning(feed, choice, -1, &block);
+}
+
+/* False for a type that has no place in a reasoning block (reasoning.server_tool_call). */
+static bool read_detail(struct remora_json detail, struct remora_arena *scratch,
+                        struct remora_reasoning_block *out)
+{
+    struct remora_json type = remora_json_get(detail, "type");
+    if (!remora_json_is(type, REMORA_JSON_STRING)) {
+        return false;
+    }
+    if (remora_json_equals(type, "reasoning.text")) {
+        out->kind = REMORA_REASONING_TEXT;
+        out->text = openai_text(detail, "text", scratch);
+    } else if (remora_json_equals(type, "reasoning.summary")) {
+        out->kind = REMORA_REASONING_SUMMARY;
+        out->text = openai_text(detail, "summary", scratch);
+    } else if (remora_json_equals(type, "reasoning.encrypted")) {
+        out->kind = REMORA_REASONING_ENCRYPTED;
+        out->text = openai_text(detail, "data", scratch);
+    } else {
+        return false;
+    }
+    out->signature = openai_text(detail, "signature", scratch);
+    out->format = openai_text(detail, "format", scratch);
+    out->id = openai_text(detail, "id", scratch);
+    out->index.is_set = remora_json_int64(remora_json_get(detail, "index"), &out->index.value);
+    return true;
+}
+
+static enum remora_code put_raw(struct openai_feed *feed, int32_t choice, struct remora_json value)
+{
+    const struct remora_event event = {
+        .kind = REMORA_EVENT_RAW, .choice_index = choice, .raw = remora_json_raw(value)};
+    return openai_put(feed, &event);
+}
+
+/* *said: at least one detail became an event. A block without index is its place in the array. */
+static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
+                                       struct remora_json details, bool *said)
+{
+    struct remora_json_iter it;
+    remora_json_iter_begin(&it, details);
+    while (remora_json_iter_next(&it)) {
+        struct remora_reasoning_block block = {0};
+        uint64_t before = feed->events;
+        enum remora_code code = REMORA_OK;
+        if (read_detail(it.value, feed->scratch, &block)) {
+            bool fits =
+                block.index.is_set && block.index.value >= 0 && block.index.value <= INT32_MAX / 2;
+            int32_t index = fits ? (int32_t)block.index.value : (int32_t)(it.index & 0xffffff);
+            code = put_reasoning(feed, choice, index, &block);
+        } else if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
+            code = put_raw(feed, choice, it.value);
+        }
+        *said |= feed->events != before;
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code decode_reasoning(struct openai_feed *feed, int32_t choice,
+                                         struct remora_json body)
+{
+    bool said = false;
+    struct remora_json details = remora_json_get(body, "reasoning_details");
+    if (remora_json_is(details, REMORA_JSON_ARRAY)) {
+        enum remora_code code = decode_details(feed, choice, details, &said);
+        if (code != REMORA_OK || said) {
+            return code;
+        }
+    }
+    struct remora_slice text = openai_text(body, "reasoning", feed->scratch);
+    if (text.length == 0) {
+        text = openai_text(body, "reasoning_content", feed->scratch);
+    }
+    return put_plain_reasoning(feed, choice, text);
+}
+
+/* ---- media ---- */
+
+/* data:MIME;base64,DATA (RFC 2397); anything else is a URI. */
+static struct remora_media read_url(struct remora_slice url)
+{
+    static const struct remora_slice scheme = REMORA_SLICE_INIT("data:");
+    static const struct remora_slice mark = REMORA_SLICE_INIT(";base64");
+    struct remora_media media = {.source = REMORA_MEDIA_URI, .value = url};
+    size_t comma = remora_slice_find(url, ',', 0);
+    if (!remora_slice_starts_with(url, scheme) || comma == url.length ||
+        comma < scheme.length + mark.length) {
+        return media;
+    }
+    struct remora_slice head = remora_slice(url.data + comma - mark.length, mark.length);
+    if (!remora_slice_equal(head, mark)) {
+        return media;
+    }
+    media.source = REMORA_MEDIA_BASE64;
+    media.value = remora_slice(url.data + comma + 1, url.length - comma - 1);
+    media.mime_type = remora_slice(url.data + scheme.length, comma - mark.length - scheme.length);
+    return media;
+}
+
+static enum remora_code put_media(struct openai_feed *feed, int32_t choice, uint32_t index,
+                                  const struct remora_media *media)
+{
+    const struct remora_event event = {
+        .kind = REMORA_EVENT_MEDIA,
+        .choice_index = choice,
+        .media = {.index = (int32_t)(index & 0xffffff), .media = *media},
+    };
+    return media->value.length == 0 ? REMORA_OK : openai_put(feed, &event);
+}
+
+static enum remora_code decode_image(struct openai_feed *feed, int32_t choice, uint32_t index,
+                                     struct remora_json image)
+{
+    struct remora_json url = remora_json_get(image, "image_url");
+    struct remora_slice text = openai_text(url, "url", feed->scratch);
+    if (text.length == 0) {
+        text = openai_text(image, "image_url", feed->scratch);
+    }
+    const struct remora_media media = read_url(text);
+    return put_media(feed, choice, index, &media);
+}
+
+static enum remora_code decode_images(struct openai_feed *feed, int32_t choice,
+                                      struct remora_json images)
+{
+    struct remora_json_iter it;
+    remora_json_iter_begin(&it, images);
+    while (remora_json_iter_next(&it)) {
+        enum remora_code code = decode_image(feed, choice, it.index, it.value);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code decode_audio(struct openai_feed *feed, int32_t choice,
+                                     struct remora_json audio)
+{
+    const struct remora_json none = {0};
+    const struct remora_media media = {
+        .source = REMORA_MEDIA_BASE64,
+        .value = openai_text(audio, "data", feed->scratch),
+        .mime_type = REMORA_SLICE("audio/*"),
+    };
+    enum remora_code code = put_text(feed, choice, REMORA_EVENT_TEXT,
+                                     openai_text(audio, "transcript", feed->scratch), none);
+    return code == REMORA_OK ? put_media(feed, choice, 0, &media) : code;
+}
+
+/* ---- annotations ---- */
+
+static void read_place(struct remora_json object, const char *key, struct remora_opt_i64 *out)
+{
+    out->is_set = remora_json_int64(remora_json_get(object, key), &out->value);
+}
+
+/* The facts lie in a member named as the type ({type: "url_citation", url_citation: {...}}) or beside it. */
+static enum remora_code decode_annotation(struct openai_feed *feed, int32_t choice,
+                                          struct remora_json value)
+{
+    struct remora_arena *scratch = feed->scratch;
+    struct remora_event event = {.kind = REMORA_EVENT_ANNOTATION, .choice_index = choice};
+    struct remora_json facts = remora_json_get(value, "url_citation");
+    if (!remora_json_is(facts, REMORA_JSON_OBJECT)) {
+        facts = value;
+    }
+    event.annotation.type = openai_text(value, "type", scratch);
+    event.annotation.url = openai_text(facts, "url", scratch);
+    event.annotation.title = openai_text(facts, "title", scratch);
+    event.annotation.content = openai_text(facts, "content", scratch);
+    read_place(facts, "start_index", &event.annotation.start_index);
+    read_place(facts, "end_index", &event.annotation.end_index);
+    event.annotation.raw = remora_json_raw(value);
+    return openai_put(feed, &event);
+}
+
+static enum remora_code decode_annotations(struct openai_feed *feed, int32_t choice,
+                                           struct remora_json list)
+{
+    struct remora_json_iter it;
+    enum remora_code code = REMORA_OK;
+    remora_json_iter_begin(&it, list);
+    while (code == REMORA_OK && remora_json_iter_next(&it)) {
+        if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
+            code = decode_annotation(feed, choice, it.value);
+        }
+    }
+    return code;
+}
+
+enum remora_code openai_decode_citations(struct openai_feed *feed, int32_t choice,
+                                         struct remora_json citations)
+{
+    struct remora_json_iter it;
+    enum remora_code code = REMORA_OK;
+    if (!remora_json_is(citations, REMORA_JSON_ARRAY)) {
+        return REMORA_OK;
+    }
+    remora_json_iter_begin(&it, citations);
+    while (code == REMORA_OK && remora_json_iter_next(&it)) {
+        struct remora_event event = {.kind = REMORA_EVENT_ANNOTATION, .choice_index = choice};
+        event.annotation.type = REMORA_SLICE("url_citation");
+        bool is_url = remora_json_is(it.value, REMORA_JSON_STRING) &&
+                      remora_json_string(it.value, feed->scratch, &event.annotation.url);
+        code = is_url ? openai_put(feed, &event) : REMORA_OK;
+    }
+    return code;
+}
+
+/* ---- content ---- */
+
+/* Magistral: {type: "thinking", thinking: [{type: "text", text}]}; others have a plain string. */
+static enum remora_code decode_thinking(struct openai_feed *feed, int32_t choice,
+                                        struct remora_json part)
+{
+    struct remora_json_iter it;
+    enum remora_code code =
+        put_plain_reasoning(feed, choice, openai_text(part, "thinking", feed->scratch));
+    struct remora_json list = remora_json_get(part, "thinking");
+    if (!remora_json_is(list, REMORA_JSON_ARRAY)) {
+        return code;
+    }
+    remora_json_iter_begin(&it, list);
+    while (code == REMORA_OK && remora_json_iter_next(&it)) {
+        code = put_plain_reasoning(feed, choice, openai_text(it.value, "text", feed->scratch));
+    }
+    return code;
+}
+
+static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, uint32_t index,
+                                    struct remora_json part)
+{
+    const struct remora_json none = {0};
+    struct remora_json type = remora_json_get(part, "type");
+    if (!remora_json_is(part, REMORA_JSON_OBJECT) || !remora_json_is(type, REMORA_JSON_STRING)) {
+        feed->decoder->base.ignored++;
+        return REMORA_OK;
+    }
+    if (remora_json_equals(type, "text") || remora_json_equals(type, "output_text")) {
+        return put_text(feed, choice, REMORA_EVENT_TEXT, openai_text(part, "text", feed->scratch),
+                        none);
+    }
+    if (remora_json_equals(type, "refusal")) {
+        return put_text(feed, choice, REMORA_EVENT_REFUSAL,
+                        openai_text(part, "refusal", feed->scratch), none);
+    }
+    if (remora_json_equals(type, "thinking")) {
+        return decode_thinking(feed, choice, part);
+    }
+    if (remora_json_equals(type, "image_url")) {
+        return decode_image(feed, choice, index, part);
+    }
+    return put_raw(feed, choice, part);
+}
+
+static enum remora_code decode_content(struct openai_feed *feed, int32_t choice,
+                                       struct remora_json body, struct remora_json logprobs)
+{
+    struct remora_json content = remora_json_get(body, "content");
+    struct remora_json_iter it;
+    if (!remora_json_is(content, REMORA_JSON_ARRAY)) {
+        return put_text(feed, choice, REMORA_EVENT_TEXT,
+                        openai_text(body, "content", feed->scratch), logprobs);
+    }
+    remora_json_iter_begin(&it, content);
+    while (remora_json_iter_next(&it)) {
+        enum remora_code code = decode_part(feed, choice, it.index, it.value);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
+/* The old `function_call` is one call without id: shaped as an element of tool_calls by its own member. */
+static enum remora_code decode_calls(struct openai_feed *feed, int32_t choice,
+                                     struct remora_json body)
+{
+    struct remora_json_iter it;
+    struct remora_json calls = remora_json_get(body, "tool_calls");
+    enum remora_code code = REMORA_OK;
+    if (remora_json_is(calls, REMORA_JSON_ARRAY)) {
+        remora_json_iter_begin(&it, calls);
+        while (code == REMORA_OK && remora_json_iter_next(&it)) {
+            code = openai_decode_call(feed, choice, it.value);
+        }
+    }
+    if (code == REMORA_OK &&
+        remora_json_is(remora_json_get(body, "function_call"), REMORA_JSON_OBJECT)) {
+        code = openai_decode_call(feed, choice, body);
+    }
+    return code;
+}
+
+static enum remora_code decode_rest(struct openai_feed *feed, int32_t choice,
+                                    struct remora_json body)
+{
+    struct remora_json images = remora_json_get(body, "images");
+    struct remora_json audio = remora_json_get(body, "audio");
+    struct remora_json annotations = remora_json_get(body, "annotations");
+    enum remora_code code = REMORA_OK;
+    if (remora_json_is(audio, REMORA_JSON_OBJECT)) {
+        code = decode_audio(feed, choice, audio);
+    }
+    if (code == REMORA_OK && remora_json_is(images, REMORA_JSON_ARRAY)) {
+        code = decode_images(feed, choice, images);
+    }
+    if (code == REMORA_OK && remora_json_is(annotations, REMORA_JSON_ARRAY)) {
+        code = decode_annotations(feed, choice, annotations);
+    }
+    return code;
+}
+
+enum remora_code openai_decode_body(struct openai_feed *feed, int32_t choice,
+                                    struct remora_json body, struct remora_json logprobs)
+{
+    const struct remora_json none = {0};
+    if (!remora_json_is(body, REMORA_JSON_OBJECT)) {
+        return REMORA_OK;
+    }
+    openai_bit_set(&feed->decoder->seen, choice);
+    enum remora_code code = decode_reasoning(feed, choice, body);
+    if (code == REMORA_OK) {
+        code = decode_content(feed, choice, body, logprobs);
+    }
+    if (code == REMORA_OK) {
+        struct remora_slice refusal = openai_text(body, "refusal", feed->scratch);
+        bool has_own = !remora_json_is_absent(remora_json_get(logprobs, "refusal"));
+        code = put_text(feed, choice, REMORA_EVENT_REFUSAL, refusal, has_own ? logprobs : none);
+    }
+    if (code == REMORA_OK) {
+        code = decode_calls(feed, choice, body);
+    }
+    return code == REMORA_OK ? decode_rest(feed, choice, body) : code;
+}

@@ -1,0 +1,174 @@
+/*
+ * Usage of an openai-chat answer into disjoint classes.
+ *
+ * Rules (providers.md 0.1): prompt_tokens includes what was cached, completion_tokens includes reasoning. Servers that
+ * differ are recognised by their numbers, not by name:
+ *   more cached than prompt           prompt excludes the cache (xAI)
+ *   prompt + completion < total       the difference belongs to completion (xAI: reasoning), unless it is just the cache
+ *   more reasoning than completion    completion excludes reasoning (DeepInfra)
+ * A count that is negative, no integer, a string or above 2^53 is absent (reliability.md F29); 0 stays 0. Details that do
+ * not fit into their total are dropped rather than believed.
+ * Money that the provider says it charged is kept aside: cost (OpenRouter, Perplexity), cost_in_usd_ticks (xAI, 1e-10 USD),
+ * estimated_cost (DeepInfra).
+ */
+#include "openai.h"
+
+#include "remora/decimal.h"
+
+static int64_t count_of(struct remora_json object, const char *key)
+{
+    int64_t count = -1;
+    struct remora_json value = remora_json_get(object, key);
+    if (!remora_json_is(value, REMORA_JSON_NUMBER) || !remora_json_int64(value, &count)) {
+        return -1;
+    }
+    return count < 0 || count > REMORA_TOKENS_MAX ? -1 : count;
+}
+
+static int64_t first_of(int64_t a, int64_t b)
+{
+    return a >= 0 ? a : b;
+}
+
+static int64_t known(int64_t count)
+{
+    return count < 0 ? 0 : count;
+}
+
+struct counts {
+    int64_t prompt;
+    int64_t completion;
+    int64_t total;
+    int64_t cached;
+    int64_t cache_written;
+    int64_t reasoning;
+};
+
+static struct counts read_counts(struct remora_json usage)
+{
+    struct remora_json prompt = remora_json_get(usage, "prompt_tokens_details");
+    struct remora_json completion = remora_json_get(usage, "completion_tokens_details");
+    struct counts c = {
+        .prompt = count_of(usage, "prompt_tokens"),
+        .completion = count_of(usage, "completion_tokens"),
+        .total = count_of(usage, "total_tokens"),
+        .cached = count_of(prompt, "cached_tokens"),
+        .cache_written = count_of(prompt, "cache_write_tokens"),
+        .reasoning = count_of(completion, "reasoning_tokens"),
+    };
+    c.cached = first_of(c.cached, count_of(usage, "prompt_cache_hit_tokens"));
+    c.cached = first_of(c.cached, count_of(usage, "cached_tokens"));
+    c.reasoning = first_of(c.reasoning, count_of(usage, "reasoning_tokens"));
+    return c;
+}
+
+static void make_inclusive(struct counts *c)
+{
+    int64_t cache = known(c->cached) + known(c->cache_written);
+    if (c->prompt >= 0 && c->cached > c->prompt) {
+        c->prompt += cache;
+    }
+    if (c->prompt >= 0 && c->completion >= 0 && c->total >= 0) {
+        int64_t missing = c->total - c->prompt - c->completion;
+        if (missing > 0 && missing == cache && missing != c->reasoning) {
+            c->prompt += missing;
+        } else if (missing > 0) {
+            c->completion += missing;
+        }
+    }
+    if (c->completion >= 0 && c->reasoning > c->completion) {
+        c->completion += c->reasoning;
+    }
+}
+
+/* Takes `part` out of *rest into tokens[at], unless it is absent or does not fit. */
+static void split_off(struct remora_usage *usage, enum remora_usage_class at, int64_t *rest,
+                      int64_t part)
+{
+    if (part >= 0 && part <= *rest) {
+        usage->tokens[at] = part;
+        *rest -= part;
+    }
+}
+
+static void fill_input(struct remora_usage *out, const struct counts *c, struct remora_json details)
+{
+    int64_t rest = c->prompt;
+    if (rest < 0) {
+        return;
+    }
+    split_off(out, REMORA_USAGE_CACHE_READ, &rest, c->cached);
+    split_off(out, REMORA_USAGE_CACHE_WRITE_5M, &rest, c->cache_written);
+    split_off(out, REMORA_USAGE_AUDIO_INPUT, &rest, count_of(details, "audio_tokens"));
+    split_off(out, REMORA_USAGE_IMAGE_INPUT, &rest, count_of(details, "image_tokens"));
+    split_off(out, REMORA_USAGE_VIDEO_INPUT, &rest, count_of(details, "video_tokens"));
+    out->tokens[REMORA_USAGE_INPUT] = rest;
+}
+
+static void fill_output(struct remora_usage *out, const struct counts *c,
+                        struct remora_json details)
+{
+    int64_t rest = c->completion;
+    if (rest < 0) {
+        return;
+    }
+    split_off(out, REMORA_USAGE_REASONING, &rest, c->reasoning);
+    split_off(out, REMORA_USAGE_AUDIO_OUTPUT, &rest, count_of(details, "audio_tokens"));
+    split_off(out, REMORA_USAGE_IMAGE_OUTPUT, &rest, count_of(details, "image_tokens"));
+    out->tokens[REMORA_USAGE_OUTPUT] = rest;
+}
+
+static bool read_money(struct remora_json value, int64_t *out)
+{
+    int64_t money = 0;
+    if (!remora_json_is(value, REMORA_JSON_NUMBER) ||
+        !remora_decimal_parse(remora_json_raw(value), 12, &money, NULL)) {
+        return false;
+    }
+    *out = money;
+    return true;
+}
+
+static void fill_money(struct remora_usage *out, struct remora_json usage)
+{
+    struct remora_json cost = remora_json_get(usage, "cost");
+    struct remora_json details = remora_json_get(usage, "cost_details");
+    int64_t ticks = count_of(usage, "cost_in_usd_ticks");
+    int64_t upstream = 0;
+    bool is_byok = false;
+    if (read_money(cost, &out->reported_pico_usd)) {
+        /* With the caller's own key, cost is OpenRouter's fee alone (openrouter.md 9 "usage.is_byok"). */
+        bool adds = remora_json_bool(remora_json_get(usage, "is_byok"), &is_byok) && is_byok &&
+                    read_money(remora_json_get(details, "upstream_inference_cost"), &upstream);
+        if (adds &&
+            __builtin_add_overflow(out->reported_pico_usd, upstream, &out->reported_pico_usd)) {
+            out->reported_pico_usd = -1;
+        }
+        return;
+    }
+    if (read_money(remora_json_get(cost, "total_cost"), &out->reported_pico_usd) ||
+        read_money(remora_json_get(usage, "estimated_cost"), &out->reported_pico_usd)) {
+        return;
+    }
+    if (ticks >= 0) {
+        out->reported_pico_usd = ticks * 100;
+    }
+}
+
+bool openai_read_usage(struct remora_json usage, struct remora_usage *out)
+{
+    remora_usage_init(out);
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
+        return false;
+    }
+    struct counts c = read_counts(usage);
+    make_inclusive(&c);
+    fill_input(out, &c, remora_json_get(usage, "prompt_tokens_details"));
+    fill_output(out, &c, remora_json_get(usage, "completion_tokens_details"));
+    fill_money(out, usage);
+    bool has_counts = c.prompt >= 0 || c.completion >= 0;
+    if (has_counts) {
+        out->certainty = REMORA_CERTAINTY_ACTUAL;
+    }
+    return has_counts || out->reported_pico_usd >= 0;
+}
