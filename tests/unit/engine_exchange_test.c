@@ -1,0 +1,531 @@
+/* The exchange beyond the public faults: hold-back, limits, deadlines, back-pressure, cancellation in every phase, memory. */
+#include "engine_fixture.h"
+
+#include "remora/memory.h"
+
+/* ---- commit and hold-back ---- */
+
+static void nothing_reaches_the_sink_before_the_first_content_event(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_ROLE ": ping\n\n" CHUNK_USAGE);
+    assert_said(f, "");
+    (void)play_body(f, 0, CHUNK_TEXT("h"));
+    assert_said(f, "started um by a\ntext 0 h\n");
+    fixture_free(f);
+}
+
+static void an_in_band_error_before_content_falls_back(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_ROLE "data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n");
+    play_good_stream(f, 1, "x");
+    assert_said(f, "attempt_failed a UPSTREAM_OVERLOADED\n"
+                   "started um by b\ntext 0 x\nfinished 0 stop\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
+static void an_in_band_error_after_content_is_told_once(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0,
+                    CHUNK_TEXT("x") "data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n");
+    assert_said(f, "started um by a\ntext 0 x\nfailed STREAM_BROKEN after content\n");
+    assert_int_equal(f->transfer_count, 1);
+    fixture_free(f);
+}
+
+static void an_empty_completion_falls_back(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_answer(f, 0, 200, CHUNK_ROLE CHUNK_DONE);
+    play_good_stream(f, 1, "x");
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n"
+                   "started um by b\ntext 0 x\nfinished 0 stop\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
+static void a_finish_without_content_is_an_answer_and_is_held_until_the_end(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_ROLE CHUNK_STOP);
+    assert_said(f, "");
+    (void)play_body(f, 0, CHUNK_DONE);
+    assert_said(f, "started um by a\nfinished 0 stop\ncompleted 16+-1\n");
+    fixture_free(f);
+}
+
+static void the_request_s_memory_goes_at_the_commit_point(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_true(remora_exchange_arena(f->exchange)->taken_bytes > 0);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("h"));
+    assert_int_equal(f->arena_bytes_at_content, 0);
+    for (int i = 0; i < 1000; i++) { /* a long stream does not grow */
+        (void)play_body(f, 0, CHUNK_TEXT("more"));
+        assert_int_equal(remora_exchange_arena(f->exchange)->taken_bytes, 0);
+    }
+    fixture_free(f);
+}
+
+static void a_second_done_and_data_behind_it_are_ignored(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0,
+                    CHUNK_TEXT("x") CHUNK_STOP CHUNK_USAGE CHUNK_DONE CHUNK_DONE CHUNK_TEXT("y"));
+    assert_said(f, "started um by a\ntext 0 x\nfinished 0 stop\ncompleted 5+2\n");
+    assert_true(f->transfers[0].was_released);
+    fixture_free(f);
+}
+
+/* ---- limits of attempts ---- */
+
+static const char *const many_endpoints = "      - {provider: a, tag: a/3, model_id: um}\n"
+                                          "      - {provider: b, tag: b/4, model_id: um}\n"
+                                          "      - {provider: a, tag: a/5, model_id: um}\n"
+                                          "  t/second: {endpoints: [{provider: a, model_id: s1}, "
+                                          "{provider: b, model_id: s2}, {provider: a, tag: a/s, "
+                                          "model_id: s3}, {provider: b, tag: b/s, model_id: s4}]}\n"
+                                          "  t/third: {endpoints: [{provider: b, model_id: t1}]}\n";
+
+static void at_most_three_attempts_per_model(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new(many_endpoints);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    for (size_t i = 0; i < 3; i++) {
+        play_answer(f, i, 500, "{}");
+    }
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 3);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
+    fixture_free(f);
+}
+
+static void at_most_six_attempts_per_request_and_one_is_kept_for_each_model_to_come(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"t/second", "t/third", NULL};
+    struct engine_fixture *f = fixture_new(many_endpoints);
+    fixture_start_with(f, REMORA_UNARY, "t/m", models, -1);
+    for (size_t i = 0; i < 6; i++) {
+        play_answer(f, i, 500, "{}");
+    }
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 6);
+    /* 3 of t/m, 2 of t/second, and the one that was kept for t/third. */
+    assert_slice_equal(f->outcome.attempts[2].model, "t/m");
+    assert_slice_equal(f->outcome.attempts[3].model, "t/second");
+    assert_slice_equal(f->outcome.attempts[4].model, "t/second");
+    assert_slice_equal(f->outcome.attempts[5].model, "t/third");
+    fixture_free(f);
+}
+
+static void the_next_model_is_tried_after_a_moderated_prompt(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"t/third", NULL};
+    struct engine_fixture *f = fixture_new(many_endpoints);
+    fixture_start_with(f, REMORA_STREAM, "t/m", models, -1);
+    play_answer(f, 0, 400, "{\"error\":{\"message\":\"filtered\",\"code\":\"content_filter\"}}");
+    assert_int_equal(f->transfer_count, 2);
+    play_good_stream(f, 1, "x");
+    assert_slice_equal(f->outcome.attempts[1].model, "t/third");
+    fixture_free(f);
+}
+
+static void a_stale_connection_is_resent_once_and_recorded(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_stale(f, 0);
+    assert_string_equal(f->transfers[1].provider, "a");
+    play_good_stream(f, 1, "x");
+    assert_int_equal(f->outcome.attempt_count, 2);
+    assert_true(f->outcome.attempts[1].is_resend);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_STALE_CONNECTION);
+    fixture_free(f);
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_stale(f, 0);
+    play_stale(f, 1);
+    assert_string_equal(f->transfers[2].provider, "b");
+    play_good_stream(f, 2, "x");
+    fixture_free(f);
+}
+
+static void a_refused_key_is_benched_never_shown_and_falls_back(void **state)
+{
+    (void)state;
+    const int statuses[] = {401, 402, 403};
+    for (size_t i = 0; i < 3; i++) {
+        struct engine_fixture *f = fixture_new("");
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 0, statuses[i], "{\"error\":{\"message\":\"bad key secret-canary\"}}");
+        play_answer(f, 1, statuses[i], "{\"error\":{\"message\":\"bad key secret-canary\"}}");
+        assert_said(f, "attempt_failed a UPSTREAM_CREDENTIAL\nfailed UPSTREAM_CREDENTIAL\n");
+        assert_int_equal(remora_fail_http_status(&f->outcome.fail), 502);
+        assert_null(strstr(f->outcome.fail.message, "canary"));
+        fixture_start(f, REMORA_UNARY, "t/m"); /* both keys rest */
+        assert_null(f->exchange);
+        assert_int_equal(f->transfer_count, 2);
+        fixture_pass_ms(f, 300001); /* re-probed after five minutes */
+        fixture_start(f, REMORA_UNARY, "t/m");
+        assert_int_equal(f->transfer_count, 3);
+        play_good_unary(f, 2, "x");
+        fixture_free(f);
+    }
+}
+
+static void a_class_that_a_retry_could_help_wins_over_the_others(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 401, "{}");
+    play_end(f, 1, REMORA_CAUSE_RESET);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_UNAVAILABLE);
+    fixture_free(f);
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 429, "{}");
+    play_end(f, 1, REMORA_CAUSE_CONNECT_TIMEOUT);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
+    fixture_free(f);
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_end(f, 0, REMORA_CAUSE_CONNECT_TIMEOUT);
+    play_end(f, 1, REMORA_CAUSE_CONNECT_TIMEOUT);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_TIMEOUT);
+    fixture_free(f);
+}
+
+static void a_transfer_that_cannot_start_is_our_failure(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->next_start = REMORA_SHEDDING;
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_said(f, "failed SHEDDING\n");
+    fixture_free(f);
+}
+
+/* ---- deadlines ---- */
+
+static void the_caller_s_deadline_ends_everything(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start_with(f, REMORA_UNARY, "t/m", NULL, 1500);
+    fixture_pass_ms(f, 1499);
+    assert_non_null(f->exchange);
+    fixture_pass_ms(f, 1);
+    assert_said(f, "failed DEADLINE\n");
+    assert_true(f->transfers[0].was_cancelled);
+    assert_int_equal(f->transfer_count, 1);
+    fixture_free(f);
+}
+
+static void the_caller_s_deadline_after_content_is_told_in_band(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start_with(f, REMORA_STREAM, "t/m", NULL, 1500);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x"));
+    fixture_pass_ms(f, 1500);
+    assert_said(f, "started um by a\ntext 0 x\nfailed DEADLINE after content\n");
+    fixture_free(f);
+}
+
+static void the_total_deadline_is_the_configuration_s_when_the_caller_has_none(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("deadlines: {total_ms: 2000}\n");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    fixture_pass_ms(f, 2000);
+    assert_said(f, "failed DEADLINE\n");
+    fixture_free(f);
+}
+
+static void the_configured_deadlines_are_used(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new(
+        "deadlines: {connect_ms: 111, first_byte_ms: 2000, response_ms: 3000, idle_ms: 4000}\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_int_equal(f->transfers[0].input.connect_timeout_ms, 111);
+    fixture_pass_ms(f, 2000);
+    assert_int_equal(f->transfer_count, 2);
+    play_head(f, 1, 200, NULL);
+    (void)play_body(f, 1, CHUNK_TEXT("x"));
+    fixture_pass_ms(f, 4000);
+    assert_int_equal(f->outcome.attempts[1].cause, REMORA_CAUSE_IDLE_TIMEOUT);
+    fixture_free(f);
+
+    f = fixture_new("deadlines: {response_ms: 3000}\n");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    fixture_pass_ms(f, 3000);
+    assert_int_equal(f->transfer_count, 2);
+    play_good_unary(f, 1, "x");
+    fixture_free(f);
+}
+
+/* ---- back-pressure ---- */
+
+static void a_full_sink_pauses_the_upstream_until_it_has_room(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    f->is_full = true;
+    assert_int_equal(play_body(f, 0, CHUNK_TEXT("x")), REMORA_FLOW_PAUSE);
+    fixture_pass_ms(f, 120000); /* a slow caller is not an idle provider */
+    assert_non_null(f->exchange);
+    f->is_full = false;
+    remora_exchange_resume(f->exchange);
+    assert_int_equal(f->transfers[0].resumed, 1);
+    assert_int_equal(play_body(f, 0, CHUNK_TEXT("y")), REMORA_FLOW_GO);
+    fixture_pass_ms(f, 59999); /* and its clock begins anew */
+    assert_non_null(f->exchange);
+    (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
+/* ---- the caller goes away ---- */
+
+static void cancelled(struct engine_fixture *f, const char *expected)
+{
+    remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+    f->exchange = NULL;
+    assert_said(f, expected);
+    assert_int_equal(f->settled, 1);
+    assert_int_equal(f->outcome.fail.code, REMORA_CLIENT_GONE);
+    for (size_t i = 0; i < f->transfer_count; i++) {
+        assert_false(f->transfers[i].is_live);
+    }
+    fixture_free(f);
+}
+
+static void cancelling_ends_the_upstream_in_every_phase(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m"); /* connecting */
+    cancelled(f, "");
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL); /* waiting for the first byte */
+    cancelled(f, "");
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_answer(f, 0, 500, "{}"); /* the second attempt */
+    cancelled(f, "attempt_failed a UPSTREAM_OVERLOADED\n");
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x")); /* mid-stream */
+    cancelled(f, "started um by a\ntext 0 x\n");
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    f->is_full = true;
+    (void)play_body(f, 0, CHUNK_TEXT("x")); /* paused */
+    cancelled(f, "started um by a\ntext 0 x\n");
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_head(f, 0, 500, NULL); /* an error's body */
+    cancelled(f, "");
+}
+
+static void a_sink_may_cancel_from_inside_its_own_call(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    f->cancels_at_content = true;
+    (void)play_body(f, 0, CHUNK_TEXT("x") CHUNK_TEXT("y") CHUNK_STOP CHUNK_DONE);
+    assert_said(f, "started um by a\ntext 0 x\n");
+    assert_int_equal(f->settled, 1);
+    assert_true(f->transfers[0].was_cancelled);
+    fixture_free(f);
+}
+
+static void an_exchange_that_was_never_started_can_be_given_back(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    struct remora_exchange *x = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(remora_exchange_new(f->engine, 10, &x, &fail), REMORA_OK);
+    remora_exchange_discard(x);
+    assert_int_equal(f->settled, 0);
+    fixture_free(f);
+}
+
+/* ---- limits, draining ---- */
+
+static void a_service_has_only_so_many_requests_in_flight(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("services: {svc: {limits: {concurrency: 1}}}\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    struct remora_exchange *first = f->exchange;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.fail.code, REMORA_RATE_LIMITED);
+    assert_true(f->outcome.fail.retry_after_ms > 0);
+    f->exchange = first;
+    play_good_stream(f, 0, "x");
+    fixture_start(f, REMORA_STREAM, "t/m"); /* the slot came back */
+    play_good_stream(f, 1, "x");
+    fixture_free(f);
+}
+
+static void draining_refuses_new_requests_and_lets_the_running_ones_end(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    remora_engine_drain(f->engine);
+    struct remora_exchange *x = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(remora_exchange_new(f->engine, 10, &x, &fail), REMORA_DRAINING);
+    play_good_stream(f, 0, "x");
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
+static void the_end_of_grace_ends_everything_with_an_error(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x"));
+    remora_engine_abort_all(f->engine);
+    assert_said(f, "started um by a\ntext 0 x\nfailed DRAINING after content\n");
+    fixture_free(f);
+}
+
+static void an_exchange_keeps_the_snapshot_that_it_began_with(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    struct engine_fixture *other = fixture_new_yaml(
+        "version: 1\nproviders:\n  z: {kind: openai, base_url: \"http://127.0.0.1:9/v1\"}\n"
+        "models:\n  t/m: {endpoints: [{provider: z, model_id: zz}]}\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    remora_engine_set_config(f->engine, other->config);
+    play_answer(f, 0, 500, "{}");
+    assert_string_equal(f->transfers[1].provider, "b"); /* still the old list */
+    play_good_stream(f, 1, "x");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_string_equal(f->transfers[2].provider, "z");
+    play_good_stream(f, 2, "x");
+    fixture_free(f);
+    fixture_free(other);
+}
+
+/* ---- refusals without an upstream call ---- */
+
+static void a_plan_that_leaves_nothing_is_told_with_its_candidates(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("policy: {provider: {data_collection: deny}}\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_said(f, "failed PRIVACY_RESTRICTED\n");
+    assert_int_equal(f->transfer_count, 0);
+    assert_non_null(f->outcome.plan);
+    fixture_free(f);
+}
+
+static void no_allocation_that_fails_crashes_or_leaks(void **state)
+{
+    (void)state;
+    for (uint64_t nth = 1;; nth++) {
+        struct engine_fixture *f = fixture_new("");
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        (void)remora_alloc_count();
+        remora_alloc_fail_at(nth, false);
+        bool was_refused = remora_exchange_new(f->engine, 8, &f->exchange, &fail) != REMORA_OK;
+        if (!was_refused) {
+            remora_exchange_discard(f->exchange);
+            f->exchange = NULL;
+        }
+        uint64_t used = remora_alloc_count();
+        remora_alloc_fail_at(0, false);
+        fixture_free(f);
+        if (!was_refused && used < nth) {
+            break;
+        }
+        assert_true(nth < 100);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
+        cmocka_unit_test(an_in_band_error_before_content_falls_back),
+        cmocka_unit_test(an_in_band_error_after_content_is_told_once),
+        cmocka_unit_test(an_empty_completion_falls_back),
+        cmocka_unit_test(a_finish_without_content_is_an_answer_and_is_held_until_the_end),
+        cmocka_unit_test(the_request_s_memory_goes_at_the_commit_point),
+        cmocka_unit_test(a_second_done_and_data_behind_it_are_ignored),
+        cmocka_unit_test(at_most_three_attempts_per_model),
+        cmocka_unit_test(at_most_six_attempts_per_request_and_one_is_kept_for_each_model_to_come),
+        cmocka_unit_test(the_next_model_is_tried_after_a_moderated_prompt),
+        cmocka_unit_test(a_stale_connection_is_resent_once_and_recorded),
+        cmocka_unit_test(a_refused_key_is_benched_never_shown_and_falls_back),
+        cmocka_unit_test(a_class_that_a_retry_could_help_wins_over_the_others),
+        cmocka_unit_test(a_transfer_that_cannot_start_is_our_failure),
+        cmocka_unit_test(the_caller_s_deadline_ends_everything),
+        cmocka_unit_test(the_caller_s_deadline_after_content_is_told_in_band),
+        cmocka_unit_test(the_total_deadline_is_the_configuration_s_when_the_caller_has_none),
+        cmocka_unit_test(the_configured_deadlines_are_used),
+        cmocka_unit_test(a_full_sink_pauses_the_upstream_until_it_has_room),
+        cmocka_unit_test(cancelling_ends_the_upstream_in_every_phase),
+        cmocka_unit_test(a_sink_may_cancel_from_inside_its_own_call),
+        cmocka_unit_test(an_exchange_that_was_never_started_can_be_given_back),
+        cmocka_unit_test(a_service_has_only_so_many_requests_in_flight),
+        cmocka_unit_test(draining_refuses_new_requests_and_lets_the_running_ones_end),
+        cmocka_unit_test(the_end_of_grace_ends_everything_with_an_error),
+        cmocka_unit_test(an_exchange_keeps_the_snapshot_that_it_began_with),
+        cmocka_unit_test(a_plan_that_leaves_nothing_is_told_with_its_candidates),
+        cmocka_unit_test(no_allocation_that_fails_crashes_or_leaks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
