@@ -42,12 +42,14 @@ struct remora_encoder {
     char system_fingerprint[64];
     char service_tier[16];
     uint32_t state; /* the skin's own */
+    void *own;      /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
 };
 
 struct remora_skin {
     const char *name;         /* "chat_completions": metric label `api` */
     const char *content_type; /* of a unary answer */
     const char *stream_content_type;
+    size_t state_bytes; /* what its stream encoder keeps beyond `state`: open items, sequence numbers */
     /*
      * Fills the request (initialised by the caller, identity and ids already set) and the encoder's options. Slices point
      * into input->body or the arena. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
