@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from upstream import FaultServer, build_dir, make_ca
+from upstream import ROOT, FaultServer, build_dir, make_ca
 
 
 @pytest.fixture(scope="module")
@@ -617,3 +617,9 @@ def test_every_listed_behaviour_answers_or_ends(server):
         assert b"no behaviour" not in (server.last() or {}).get("body", b"")
     server.wait(lambda stats: all(each["open"] == 0 for each in stats["behaviours"].values()))
     assert server.process.poll() is None
+
+
+def test_readme_lists_every_behaviour():
+    listed = subprocess.run([build_dir() / "tests/support/fault_server", "--list"], capture_output=True, text=True).stdout
+    readme = (ROOT / "tests/support/README.md").read_text()
+    assert [line.split()[0] for line in listed.splitlines()] == re.findall(r"^\| `([^` ]+)` \|", readme, re.M)
