@@ -25,6 +25,14 @@ REMORA_MUST_CHECK enum remora_code remora_address_parse(struct remora_slice text
                                                         struct remora_address *out,
                                                         struct remora_fail *fail);
 
+/*
+ * Whether http, grpc or admin may bind it: loopback, a unix socket or off. Beyond that they would need TLS or keys, which are
+ * not built yet (INVALID_REQUEST). Loading checks the document's; the command line's --http and the like are the app's.
+ */
+REMORA_MUST_CHECK enum remora_code remora_address_check_data(const struct remora_address *address,
+                                                             const char *param,
+                                                             struct remora_fail *fail);
+
 struct remora_alias {
     struct remora_slice from;
     struct remora_slice to;
@@ -51,6 +59,7 @@ struct remora_config {
     uint32_t workers; /* 0: by mode */
     int64_t drain_delay_ms;
     int64_t drain_grace_ms;
+    uint8_t log_level; /* enum remora_log_level; may change with a reload */
 
     struct remora_slice service;
     struct remora_slice namespace_name;

@@ -42,6 +42,8 @@ REMORA_LIMIT(ATTEMPTS, 8, "attempts", "attempts of one request, whatever the con
 REMORA_LIMIT(CANDIDATES, 512, "endpoints", "endpoints that one plan looks at")
 REMORA_LIMIT(CONFIG_BYTES, 4 << 20, "bytes", "a configuration document")
 REMORA_LIMIT(CONFIG_DEPTH, 32, "levels", "nesting of a configuration document")
+REMORA_LIMIT(CONFIG_ENTRIES, 10000, "entries", "entries of one mapping or list of a configuration document")
+REMORA_LIMIT(CONFIG_ARENA_BYTES, 128 << 20, "bytes", "one snapshot, and what its document is read into")
 REMORA_LIMIT(SECRET_BYTES, 64 << 10, "bytes", "one secret")
 REMORA_LIMIT(GRPC_METADATA_BYTES, 8 << 10, "bytes", "metadata of one gRPC call")
 REMORA_LIMIT(GRPC_QUOTA_BYTES, 256 << 20, "bytes", "memory that the gRPC core may hold for all calls")

@@ -1,0 +1,212 @@
+/*
+ * Keys: from named environment variables and files, several in the order in which they are tried. What is missing disables
+ * its provider loudly (disabled_why, a warning) and never stops the process (ARCHITECTURE 8 "Keys"); only the lack of memory
+ * does. Names of variables and files are told, content never.
+ */
+#include "loader.h"
+
+static enum remora_code hold(struct config_loader *loader, struct remora_secret *secret)
+{
+    struct held_secret *held = remora_arena_alloc(loader->arena, sizeof *held);
+    if (held == NULL) {
+        remora_secret_free(secret);
+        return config_no_room(loader);
+    }
+    held->secret = secret;
+    held->next = loader->config->private_part->secrets;
+    loader->config->private_part->secrets = held;
+    return REMORA_OK;
+}
+
+static void look_at_bytes(void *context, struct remora_slice bytes)
+{
+    bool *is_printable = context;
+    for (size_t i = 0; i < bytes.length; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        *is_printable = *is_printable && byte > 0x20 && byte < 0x7f;
+    }
+}
+
+/* Keeps the secret, or says why it cannot stand in a header (RFC 9110 section 5.5). */
+static enum remora_code take(struct config_loader *loader, struct remora_secret *secret,
+                             struct config_secret *out)
+{
+    bool is_printable = true;
+    enum remora_code rc = hold(loader, secret);
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    remora_secret_use(secret, look_at_bytes, &is_printable);
+    if (!is_printable) {
+        out->why = remora_arena_printf(loader->arena,
+                                       "%s holds characters that a key cannot have (blank, line "
+                                       "break or not ASCII)",
+                                       out->name.data)
+                       .data;
+        return out->why == NULL ? config_no_room(loader) : REMORA_OK;
+    }
+    out->secret = secret;
+    return REMORA_OK;
+}
+
+enum remora_code config_read_env(struct config_loader *loader, const char *name,
+                                 struct config_secret *out)
+{
+    const char *value = config_getenv(loader, name);
+    *out = (struct config_secret){.name = config_keep(loader, remora_slice_of(name))};
+    if (out->name.data == NULL) {
+        return config_no_room(loader);
+    }
+    if (value == NULL) {
+        out->why = remora_arena_printf(loader->arena, "%s is not set", name).data;
+        return out->why == NULL ? config_no_room(loader) : REMORA_OK;
+    }
+    struct remora_slice bytes = remora_slice_of(value);
+    if (bytes.data[bytes.length - 1] == '\n') {
+        bytes.length--;
+    }
+    struct remora_secret *secret = remora_secret_new(bytes);
+    if (secret == NULL) {
+        return remora_fail_set(loader->fail, REMORA_SHEDDING, name,
+                               "the variable is longer than %d bytes, or there is no memory",
+                               REMORA_LIMIT_SECRET_BYTES);
+    }
+    return take(loader, secret, out);
+}
+
+static enum remora_code read_file_source(struct config_loader *loader,
+                                         const struct config_node *path, struct config_secret *out)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    struct remora_secret *secret = NULL;
+    enum remora_code rc = REMORA_INVALID_REQUEST;
+    *out = (struct config_secret){.name = config_keep(loader, path->text)};
+    if (out->name.data == NULL) {
+        return config_no_room(loader);
+    }
+    if (loader->input->read_secret != NULL) {
+        rc = loader->input->read_secret(loader->input->file_context, out->name.data, &secret, &why);
+    }
+    if (rc == REMORA_OK) {
+        return take(loader, secret, out);
+    }
+    if (rc == REMORA_SHEDDING) {
+        return config_no_room(loader);
+    }
+    const char *text = why.message[0] == '\0' ? "the file cannot be read" : why.message;
+    out->why = config_keep(loader, remora_slice_of(text)).data;
+    return out->why == NULL ? config_no_room(loader) : REMORA_OK;
+}
+
+/* As shells and the kubelet have them; a first digit is allowed because the catalog has one (302AI_API_KEY). */
+static bool is_variable_name(struct remora_slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        char c = name.data[i];
+        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            c != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum remora_code config_read_source(struct config_loader *loader, const struct config_node *source,
+                                    struct config_secret *out)
+{
+    const struct config_node *file = config_get(source, CONFIG_SOURCE_FILE);
+    if (file != NULL) {
+        return read_file_source(loader, file, out);
+    }
+    const struct config_node *name = config_get(source, CONFIG_SOURCE_ENV);
+    if (!is_variable_name(name->text)) {
+        return config_fail_at(name, REMORA_INVALID_REQUEST, loader->fail,
+                              "expected the name of an environment variable, not its value");
+    }
+    return config_read_env(loader, name->text.data, out);
+}
+
+static void add_credential(struct config_loader *loader, const struct remora_provider *provider,
+                           struct remora_credential *to, const struct config_secret *secret)
+{
+    struct remora_slice slot = remora_arena_printf(
+        loader->scratch, "%.*s|%s", REMORA_SLICE_ARG(provider->facts.slug), secret->name.data);
+    to->name = secret->name;
+    to->secret = secret->secret;
+    if (loader->input->health != NULL && slot.data != NULL) {
+        to->health = remora_health_slot(loader->input->health, slot);
+    }
+}
+
+static void disable(struct config_loader *loader, const struct config_node *node,
+                    struct remora_provider *provider, const char *why)
+{
+    if (provider->disabled_why == NULL) {
+        provider->disabled_why = why;
+    }
+    config_warn(loader, node, "%s: no request reaches the provider by this key", why);
+}
+
+/* One of the catalog whose key the document does not name: its conventional variable. */
+static enum remora_code read_conventional(struct config_loader *loader,
+                                          const struct config_node *node,
+                                          struct remora_provider *provider,
+                                          struct remora_credential *to)
+{
+    struct config_secret secret;
+    if (provider->facts.api_key_env.length == 0) {
+        return REMORA_OK;
+    }
+    enum remora_code rc = config_read_env(loader, provider->facts.api_key_env.data, &secret);
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    if (secret.secret != NULL) {
+        add_credential(loader, provider, to, &secret);
+        provider->credential_count = 1;
+    } else if (provider->needs_credential) {
+        disable(loader, node, provider, secret.why);
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code read_stated(struct config_loader *loader, const struct config_node *keys,
+                                    struct remora_provider *provider, struct remora_credential *to)
+{
+    const struct config_node *source = keys->kind == CONFIG_NODE_LIST ? keys->first : keys;
+    while (source != NULL) {
+        struct config_secret secret;
+        enum remora_code rc = config_read_source(loader, source, &secret);
+        if (rc != REMORA_OK) {
+            return rc;
+        }
+        if (secret.secret != NULL) {
+            add_credential(loader, provider, &to[provider->credential_count++], &secret);
+        } else {
+            disable(loader, source, provider, secret.why);
+        }
+        source = keys->kind == CONFIG_NODE_LIST ? source->next : NULL;
+    }
+    if (provider->credential_count > 0) {
+        provider->disabled_why = NULL;
+    }
+    return REMORA_OK;
+}
+
+enum remora_code config_read_credentials(struct config_loader *loader,
+                                         const struct config_node *node,
+                                         struct remora_provider *provider)
+{
+    const struct config_node *keys = config_get(node, CONFIG_PROVIDER_API_KEY);
+    size_t most = keys != NULL && keys->kind == CONFIG_NODE_LIST ? keys->count : 1;
+    struct remora_credential *to = remora_arena_array(loader->arena, most, sizeof *to);
+    if (to == NULL) {
+        return config_no_room(loader);
+    }
+    provider->credentials = to;
+    if (keys == NULL) {
+        return read_conventional(loader, node, provider, to);
+    }
+    provider->needs_credential = true;
+    return read_stated(loader, keys, provider, to);
+}

@@ -1,0 +1,101 @@
+/*
+ * What the files that build a snapshot share: one loader per build, on the control thread. Texts that the snapshot keeps are
+ * copied into its arena with config_keep; an arena that ran out remembers it and fails the build at its end.
+ */
+#ifndef REMORA_CONFIG_LOADER_H
+#define REMORA_CONFIG_LOADER_H
+
+#include "tree.h"
+
+#include "remora/config.h"
+#include "remora/secret.h"
+
+#include <stdatomic.h>
+
+struct held_secret {
+    struct held_secret *next;
+    struct remora_secret *secret;
+};
+
+struct remora_config_private {
+    struct remora_arena arena;
+    struct held_secret *secrets;
+    atomic_uint references;
+};
+
+struct config_loader {
+    const struct remora_config_input *input;
+    struct remora_fail *fail;
+    struct remora_config *config;
+    struct remora_arena *arena;   /* of the snapshot */
+    struct remora_arena *scratch; /* of the build: the tree and lists on the way */
+    const struct config_node *root;
+    const struct config_node *provider_nodes;  /* the mapping `providers`, or NULL */
+    struct remora_provider *providers;         /* config->providers while they are made */
+    const struct remora_provider **by_catalog; /* by index of the catalog, NULL: not configured */
+    struct provider_variant *variants;         /* see models.c */
+    struct remora_warning *warnings;
+    size_t warning_count;
+    size_t warning_capacity;
+};
+
+/* The code to end with when an allocation of the snapshot failed. */
+enum remora_code config_no_room(struct config_loader *loader);
+/* A NUL-terminated copy that lives as long as the snapshot. */
+struct remora_slice config_keep(struct config_loader *loader, struct remora_slice text);
+void config_warn(struct config_loader *loader, const struct config_node *at, const char *format,
+                 ...) REMORA_PRINTF(3, 4);
+/* A warning about what the document does not name: the path is given. */
+void config_warn_path(struct config_loader *loader, const char *path, const char *format, ...)
+    REMORA_PRINTF(3, 4);
+/* NULL when unset or empty. */
+const char *config_getenv(const struct config_loader *loader, const char *name);
+/* What was stated of five deadlines; 0 for the rest. */
+void config_read_deadlines(const struct config_node *node, struct remora_deadlines *out);
+/* A list of texts, kept. */
+REMORA_MUST_CHECK enum remora_code config_read_texts(struct config_loader *loader,
+                                                     const struct config_node *node,
+                                                     struct remora_slices *out);
+/* "int4" and the like; openrouter.md section 4 `quantizations`. */
+bool config_is_quantization(struct remora_slice text);
+
+/* credentials.c. *secret NULL and *why set when the source has nothing usable. */
+struct config_secret {
+    struct remora_slice name;
+    struct remora_secret *secret; /* held by the snapshot */
+    const char *why;
+};
+REMORA_MUST_CHECK enum remora_code config_read_source(struct config_loader *loader,
+                                                      const struct config_node *source,
+                                                      struct config_secret *out);
+REMORA_MUST_CHECK enum remora_code config_read_env(struct config_loader *loader, const char *name,
+                                                   struct config_secret *out);
+/* credentials, credential_count, needs_credential, disabled_why of a provider. */
+REMORA_MUST_CHECK enum remora_code config_read_credentials(struct config_loader *loader,
+                                                           const struct config_node *node,
+                                                           struct remora_provider *provider);
+/* headers.c */
+REMORA_MUST_CHECK enum remora_code config_read_headers(struct config_loader *loader,
+                                                       const struct config_node *node,
+                                                       struct remora_provider *provider);
+/* providers.c: config->providers and by_catalog. */
+REMORA_MUST_CHECK enum remora_code config_read_providers(struct config_loader *loader);
+/*
+ * The text with every ${NAME} replaced from the environment; {NULL, 0} and *why when one is unset or the result is no
+ * address that may be called.
+ */
+struct remora_slice config_expand_url(struct config_loader *loader, struct remora_slice text,
+                                      const char **why);
+/* models.c: config->models. */
+REMORA_MUST_CHECK enum remora_code config_read_models(struct config_loader *loader);
+/* endpoints.c: one endpoint of the operator's. */
+REMORA_MUST_CHECK enum remora_code config_read_endpoint(struct config_loader *loader,
+                                                        const struct config_node *node,
+                                                        const struct remora_model_facts *model,
+                                                        struct remora_endpoint *out);
+/* policies.c: mesh, namespaces, services; needs providers and models. */
+REMORA_MUST_CHECK enum remora_code config_read_policies(struct config_loader *loader);
+/* listen.c: addresses, mode, workers, drain, attempts, identity, hosts. */
+REMORA_MUST_CHECK enum remora_code config_read_process(struct config_loader *loader);
+
+#endif

@@ -1,0 +1,62 @@
+/* Reading a snapshot: models by binary search, providers and layers by name. Pure, any thread. */
+#include "remora/config.h"
+
+static int compare(struct remora_slice a, struct remora_slice b)
+{
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+const struct remora_model *remora_config_model(const struct remora_config *config,
+                                               struct remora_slice id)
+{
+    size_t low = 0;
+    size_t high = config->model_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare(config->models[middle].facts.id, id);
+        if (order == 0) {
+            return &config->models[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+const struct remora_provider *remora_config_provider(const struct remora_config *config,
+                                                     struct remora_slice slug)
+{
+    for (size_t i = 0; i < config->provider_count; i++) {
+        if (remora_slice_equal(config->providers[i].facts.slug, slug)) {
+            return &config->providers[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct remora_policy *find(const struct remora_named_policy *policies, size_t count,
+                                        struct remora_slice name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (remora_slice_equal(policies[i].name, name)) {
+            return &policies[i].policy;
+        }
+    }
+    return NULL;
+}
+
+void remora_config_stack(const struct remora_config *config, const struct remora_identity *identity,
+                         struct remora_policy_stack *out)
+{
+    *out = (struct remora_policy_stack){{NULL}};
+    out->layers[REMORA_LAYER_MESH] = &config->mesh;
+    out->layers[REMORA_LAYER_NAMESPACE] =
+        find(config->namespaces, config->namespace_count, identity->namespace_name);
+    out->layers[REMORA_LAYER_SERVICE] =
+        find(config->services, config->service_count, identity->service);
+}

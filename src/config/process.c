@@ -1,0 +1,141 @@
+/*
+ * What concerns the process: listeners, mode, workers, drain, attempts, log level, who is served, which Host names are taken.
+ * A data listener (http, grpc, admin) beyond loopback needs TLS or keys; neither is built, so it is refused (ARCHITECTURE 4).
+ */
+#include "loader.h"
+
+#include "remora/telemetry.h"
+
+enum { GATEWAY_DRAIN_DELAY_MS = 5000, DRAIN_GRACE_MS = 25000 };
+enum { ATTEMPTS_PER_MODEL = 3, ATTEMPTS_PER_REQUEST = 6 };
+
+static enum remora_code read_address(struct config_loader *loader, enum config_key key,
+                                     bool is_probe, struct remora_address *out)
+{
+    const struct config_node *node =
+        config_get(config_get(loader->root, CONFIG_DOCUMENT_LISTEN), key);
+    struct remora_fail why = REMORA_FAIL_INIT;
+    struct remora_slice text =
+        node == NULL ? remora_slice_of(config_key_row(key)->default_text) : node->text;
+    enum remora_code rc = remora_address_parse(text, out, &why);
+    if (rc == REMORA_OK && !is_probe) {
+        rc = remora_address_check_data(out, NULL, &why);
+    }
+    if (rc != REMORA_OK && node != NULL) {
+        return config_fail_at(node, rc, loader->fail, "%s", why.message);
+    }
+    return rc;
+}
+
+static enum remora_code read_listeners(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    enum remora_code rc = read_address(loader, CONFIG_LISTEN_HTTP, false, &config->http);
+    if (rc == REMORA_OK) {
+        rc = read_address(loader, CONFIG_LISTEN_GRPC, false, &config->grpc);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_address(loader, CONFIG_LISTEN_PROBE, true, &config->probe);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_address(loader, CONFIG_LISTEN_ADMIN, false, &config->admin);
+    }
+    return rc;
+}
+
+static enum remora_code read_mode(struct config_loader *loader)
+{
+    const struct config_node *mode = config_get(loader->root, CONFIG_DOCUMENT_MODE);
+    if (mode == NULL || remora_slice_is(mode->text, "sidecar")) {
+        return REMORA_OK;
+    }
+    if (!remora_slice_is(mode->text, "gateway")) {
+        return config_fail_at(mode, REMORA_INVALID_REQUEST, loader->fail,
+                              "expected sidecar or gateway");
+    }
+    loader->config->mode = REMORA_MODE_GATEWAY;
+    return REMORA_OK;
+}
+
+static enum remora_code read_log_level(struct config_loader *loader)
+{
+    static const char *const names[] = {[REMORA_LOG_ERROR] = "error",
+                                        [REMORA_LOG_WARN] = "warn",
+                                        [REMORA_LOG_INFO] = "info",
+                                        [REMORA_LOG_DEBUG] = "debug"};
+    const struct config_node *level =
+        config_get(config_get(loader->root, CONFIG_DOCUMENT_LOG), CONFIG_LOG_LEVEL);
+    loader->config->log_level = REMORA_LOG_INFO;
+    if (level == NULL) {
+        return REMORA_OK;
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_is(level->text, names[i])) {
+            loader->config->log_level = (uint8_t)i;
+            return REMORA_OK;
+        }
+    }
+    return config_fail_at(level, REMORA_INVALID_REQUEST, loader->fail,
+                          "expected error, warn, info or debug");
+}
+
+/* The environment, else the document, else "default". */
+static struct remora_slice read_name(struct config_loader *loader, const char *variable,
+                                     enum config_key key)
+{
+    const char *override = config_getenv(loader, variable);
+    const struct config_node *stated = config_get(loader->root, key);
+    if (override != NULL) {
+        return config_keep(loader, remora_slice_of(override));
+    }
+    return stated == NULL ? REMORA_SLICE("default") : config_keep(loader, stated->text);
+}
+
+static enum remora_code read_hosts(struct config_loader *loader)
+{
+    struct remora_slices hosts = {0};
+    enum remora_code rc =
+        config_read_texts(loader, config_get(loader->root, CONFIG_DOCUMENT_HOSTS), &hosts);
+    loader->config->allowed_hosts = hosts.items;
+    loader->config->allowed_host_count = hosts.count;
+    return rc;
+}
+
+static void read_numbers(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    const struct config_node *drain = config_get(loader->root, CONFIG_DOCUMENT_DRAIN);
+    const struct config_node *attempts = config_get(loader->root, CONFIG_DOCUMENT_ATTEMPTS);
+    int64_t delay_ms = config->mode == REMORA_MODE_GATEWAY ? GATEWAY_DRAIN_DELAY_MS : 0;
+    config->workers = (uint32_t)config_integer(loader->root, CONFIG_DOCUMENT_WORKERS, 0);
+    config->drain_delay_ms = config_integer(drain, CONFIG_DRAIN_DELAY_MS, delay_ms);
+    config->drain_grace_ms = config_integer(drain, CONFIG_DRAIN_GRACE_MS, DRAIN_GRACE_MS);
+    config->attempts_per_model =
+        (int32_t)config_integer(attempts, CONFIG_ATTEMPTS_PER_MODEL, ATTEMPTS_PER_MODEL);
+    config->attempts_per_request =
+        (int32_t)config_integer(attempts, CONFIG_ATTEMPTS_PER_REQUEST, ATTEMPTS_PER_REQUEST);
+    config->accept_old_core = config_boolean(config_get(loader->root, CONFIG_DOCUMENT_GRPC),
+                                             CONFIG_GRPC_ACCEPT_OLD_CORE, false);
+}
+
+enum remora_code config_read_process(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    enum remora_code rc = read_listeners(loader);
+    if (rc == REMORA_OK) {
+        rc = read_mode(loader);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_log_level(loader);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_hosts(loader);
+    }
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    read_numbers(loader);
+    config->service = read_name(loader, "REMORA_SERVICE", CONFIG_DOCUMENT_SERVICE);
+    config->namespace_name = read_name(loader, "REMORA_NAMESPACE", CONFIG_DOCUMENT_NAMESPACE);
+    return REMORA_OK;
+}

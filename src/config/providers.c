@@ -1,0 +1,423 @@
+/*
+ * Providers of a snapshot: those of the document, then those of the catalog whose conventional key variable is set.
+ *
+ * A slug of the catalog brings its facts and any stated key overrides them; another one needs kind and base_url. What lacks
+ * something from the environment (a key, a part of its address) is disabled with a warning. What is written wrongly fails.
+ */
+#include "loader.h"
+
+#include "url.h"
+
+#include "remora/text.h"
+
+enum { SLUG_BYTES = 64, SUGGEST_EDITS = 2 };
+
+static bool is_slug(struct remora_slice slug)
+{
+    for (size_t i = 0; i < slug.length; i++) {
+        char c = slug.data[i];
+        bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!is_word && (i == 0 || (c != '-' && c != '_' && c != '.'))) {
+            return false;
+        }
+    }
+    return slug.length > 0 && slug.length <= SLUG_BYTES;
+}
+
+static struct remora_slice suggest(struct remora_slice slug)
+{
+    struct remora_slice best = REMORA_SLICE("");
+    unsigned best_edits = SUGGEST_EDITS + 1;
+    for (size_t i = 0; i < remora_catalog_provider_count(); i++) {
+        struct remora_provider_facts facts;
+        remora_catalog_provider(i, &facts);
+        unsigned edits = remora_edit_distance(slug, facts.slug, SUGGEST_EDITS);
+        if (edits < best_edits) {
+            best_edits = edits;
+            best = facts.slug;
+        }
+    }
+    return best;
+}
+
+static enum remora_code unknown_provider(struct config_loader *loader,
+                                         const struct config_node *node, const char *lacks)
+{
+    struct remora_slice closest = suggest(node->key);
+    if (closest.length > 0) {
+        return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
+                              "\"%.*s\" is not in the catalog and has no %s: did you mean "
+                              "\"%.*s\"? One of your own needs kind and base_url",
+                              REMORA_SLICE_ARG(node->key), lacks, REMORA_SLICE_ARG(closest));
+    }
+    return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
+                          "\"%.*s\" is not in the catalog and has no %s: a provider of your own "
+                          "needs kind and base_url",
+                          REMORA_SLICE_ARG(node->key), lacks);
+}
+
+static enum remora_code read_kind(struct config_loader *loader, const struct config_node *node,
+                                  bool is_known, struct remora_provider_facts *facts)
+{
+    const struct config_node *kind = config_get(node, CONFIG_PROVIDER_KIND);
+    const struct config_node *dialect = config_get(node, CONFIG_PROVIDER_DIALECT);
+    if (kind == NULL && !is_known) {
+        return unknown_provider(loader, node, "kind");
+    }
+    if (kind != NULL) {
+        enum remora_wire wire = remora_wire_by_name(kind->text);
+        if (wire == REMORA_WIRE_COUNT) {
+            return config_fail_at(kind, REMORA_INVALID_REQUEST, loader->fail,
+                                  "no such kind: openai, openai-responses, anthropic, gemini, "
+                                  "vertex, bedrock, azure, cohere or ollama");
+        }
+        if (!is_known || wire != facts->wire) {
+            facts->dialect = remora_slice_of(remora_wire_name(wire));
+        }
+        facts->wire = wire;
+    }
+    if (dialect != NULL) {
+        facts->dialect = config_keep(loader, dialect->text);
+    }
+    return REMORA_OK;
+}
+
+static struct remora_slice without_slash(struct remora_slice url)
+{
+    while (url.length > 0 && url.data[url.length - 1] == '/') {
+        url.length--;
+    }
+    return url;
+}
+
+static enum remora_code read_base_url(struct config_loader *loader, const struct config_node *node,
+                                      struct remora_provider_facts *facts)
+{
+    const struct config_node *stated = config_get(node, CONFIG_PROVIDER_BASE_URL);
+    const char *why = NULL;
+    struct config_url url;
+    if (stated == NULL) {
+        return unknown_provider(loader, node, "base_url");
+    }
+    if (!config_url_parse(stated->text, &url, &why)) {
+        return config_fail_at(stated, REMORA_INVALID_REQUEST, loader->fail, "the address %s", why);
+    }
+    if (!url.is_https && !url.is_loopback &&
+        !config_boolean(node, CONFIG_PROVIDER_INSECURE, false)) {
+        return config_fail_at(stated, REMORA_INVALID_REQUEST, loader->fail,
+                              "http:// beyond loopback would send keys and prompts in the clear: "
+                              "use https:// or state insecure: true");
+    }
+    facts->base_url = config_keep(loader, without_slash(stated->text));
+    return REMORA_OK;
+}
+
+struct remora_slice config_expand_url(struct config_loader *loader, struct remora_slice text,
+                                      const char **why)
+{
+    struct remora_slice out = REMORA_SLICE("");
+    struct config_url url;
+    size_t at = 0;
+    while (at < text.length) {
+        size_t open = remora_slice_find(text, '$', at);
+        struct remora_slice literal = remora_slice(text.data + at, open - at);
+        const char *value = "";
+        at = open;
+        if (open < text.length) {
+            size_t close = remora_slice_find(text, '}', open);
+            /* The catalog writes ${NAME} only; a test holds it to that. */
+            struct remora_slice name = remora_arena_copy(
+                loader->arena, remora_slice(text.data + open + 2, close - open - 2));
+            value = name.data == NULL ? NULL : config_getenv(loader, name.data);
+            if (value == NULL) {
+                *why = remora_arena_printf(loader->arena, "%s, a part of the address, is not set",
+                                           name.data == NULL ? "" : name.data)
+                           .data;
+                return remora_slice(NULL, 0);
+            }
+            at = close + 1;
+        }
+        out = remora_arena_printf(loader->arena, "%.*s%.*s%s", REMORA_SLICE_ARG(out),
+                                  REMORA_SLICE_ARG(literal), value);
+    }
+    if (!config_url_parse(out, &url, why)) {
+        *why = remora_arena_printf(loader->arena,
+                                   "its address, as the environment completes it, %s", *why)
+                   .data;
+        return remora_slice(NULL, 0);
+    }
+    return out;
+}
+
+static void complete_catalog_url(struct config_loader *loader, const struct config_node *node,
+                                 struct remora_provider *provider)
+{
+    struct remora_provider_facts *facts = &provider->facts;
+    const char *why = NULL;
+    if (remora_slice_find(facts->base_url, '$', 0) == facts->base_url.length) {
+        return;
+    }
+    struct remora_slice url = config_expand_url(loader, facts->base_url, &why);
+    if (url.data != NULL) {
+        facts->base_url = url;
+        return;
+    }
+    provider->disabled_why = why;
+    if (why != NULL) {
+        config_warn(loader, node, "%s: no request reaches %.*s", why,
+                    REMORA_SLICE_ARG(facts->slug));
+    }
+}
+
+static void read_data_policy(const struct config_node *node, struct remora_data_policy *out)
+{
+    const struct config_node *policy = config_get(node, CONFIG_PROVIDER_DATA_POLICY);
+    if (policy == NULL) {
+        return;
+    }
+    out->training = config_tristate(policy, CONFIG_DATA_POLICY_TRAINING);
+    out->retains_prompts = config_tristate(policy, CONFIG_DATA_POLICY_RETAINS_PROMPTS);
+    out->zdr = config_tristate(policy, CONFIG_DATA_POLICY_ZDR);
+    out->retention_days = (int32_t)config_integer(policy, CONFIG_DATA_POLICY_RETENTION_DAYS, -1);
+}
+
+static enum remora_code read_headquarters(struct config_loader *loader,
+                                          const struct config_node *node,
+                                          struct remora_provider_facts *facts)
+{
+    const struct config_node *country = config_get(node, CONFIG_PROVIDER_HEADQUARTERS);
+    if (country == NULL) {
+        return REMORA_OK;
+    }
+    for (size_t i = 0; i < country->text.length; i++) {
+        if (country->text.data[i] < 'A' || country->text.data[i] > 'Z') {
+            return config_fail_at(country, REMORA_INVALID_REQUEST, loader->fail,
+                                  "expected a country code such as DE");
+        }
+    }
+    facts->headquarters = config_keep(loader, country->text);
+    return REMORA_OK;
+}
+
+static enum remora_code read_facts(struct config_loader *loader, const struct config_node *node,
+                                   struct remora_provider_facts *facts)
+{
+    bool is_known = remora_catalog_find_provider(node->key, facts);
+    if (!is_slug(node->key)) {
+        return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
+                              "a slug has lower-case letters, digits, \"-\", \"_\" and \".\", at "
+                              "most 64");
+    }
+    if (!is_known) {
+        *facts = (struct remora_provider_facts){.slug = config_keep(loader, node->key),
+                                                .data_policy.retention_days = -1};
+        facts->name = facts->slug;
+    }
+    enum remora_code rc = read_kind(loader, node, is_known, facts);
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    if (!is_known || config_get(node, CONFIG_PROVIDER_BASE_URL) != NULL) {
+        rc = read_base_url(loader, node, facts);
+        if (rc != REMORA_OK) {
+            return rc;
+        }
+    }
+    const struct config_node *name = config_get(node, CONFIG_PROVIDER_NAME);
+    if (name != NULL) {
+        facts->name = config_keep(loader, name->text);
+    }
+    read_data_policy(node, &facts->data_policy);
+    return read_headquarters(loader, node, facts);
+}
+
+static enum remora_code read_ca(struct config_loader *loader, const struct config_node *node,
+                                struct remora_provider *out)
+{
+    const struct config_node *file = config_get(node, CONFIG_PROVIDER_CA_FILE);
+    struct remora_fail why = REMORA_FAIL_INIT;
+    if (file == NULL) {
+        return REMORA_OK;
+    }
+    enum remora_code rc = REMORA_INVALID_REQUEST;
+    if (loader->input->read_file != NULL) {
+        rc = loader->input->read_file(loader->input->file_context, file->text.data, loader->arena,
+                                      &out->ca_pem, &why);
+    }
+    if (rc != REMORA_OK) {
+        return config_fail_at(file, rc, loader->fail, "%s",
+                              why.message[0] == '\0' ? "the file cannot be read" : why.message);
+    }
+    if (out->ca_pem.length == 0) {
+        return config_fail_at(file, REMORA_INVALID_REQUEST, loader->fail, "the file is empty");
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code read_client_certificate(struct config_loader *loader,
+                                                const struct config_node *node,
+                                                struct remora_provider *out)
+{
+    const struct config_node *both = config_get(node, CONFIG_PROVIDER_CLIENT_CERT);
+    if (both == NULL) {
+        return REMORA_OK;
+    }
+    struct remora_slice certificate = config_text(both, CONFIG_CLIENT_CERT_CERT_FILE);
+    struct remora_slice key = config_text(both, CONFIG_CLIENT_CERT_KEY_FILE);
+    if (certificate.length == 0 || key.length == 0) {
+        return config_fail_at(both, REMORA_INVALID_REQUEST, loader->fail,
+                              "needs cert_file and key_file");
+    }
+    out->client_certificate_file = config_keep(loader, certificate);
+    out->client_key_file = config_keep(loader, key);
+    return REMORA_OK;
+}
+
+static enum remora_code read_proxy(struct config_loader *loader, const struct config_node *node,
+                                   struct remora_provider *out)
+{
+    const struct config_node *proxy = config_get(node, CONFIG_PROVIDER_PROXY);
+    const char *why = NULL;
+    struct config_url url;
+    if (proxy == NULL) {
+        return REMORA_OK;
+    }
+    if (!config_url_parse(proxy->text, &url, &why)) {
+        return config_fail_at(proxy, REMORA_INVALID_REQUEST, loader->fail, "the proxy %s", why);
+    }
+    out->proxy = config_keep(loader, without_slash(proxy->text));
+    return REMORA_OK;
+}
+
+static enum remora_code read_transport(struct config_loader *loader, const struct config_node *node,
+                                       struct remora_provider *out)
+{
+    config_read_deadlines(config_get(node, CONFIG_PROVIDER_DEADLINES), &out->deadlines);
+    out->http2 = config_boolean(node, CONFIG_PROVIDER_HTTP2, false);
+    enum remora_code rc = read_ca(loader, node, out);
+    if (rc == REMORA_OK) {
+        rc = read_client_certificate(loader, node, out);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_proxy(loader, node, out);
+    }
+    if (rc == REMORA_OK) {
+        rc = config_read_headers(loader, node, out);
+    }
+    return rc;
+}
+
+static void warn_of_wire(struct config_loader *loader, const struct config_node *node,
+                         const struct remora_provider_facts *facts)
+{
+    if (!remora_wire_is_built(facts->wire)) {
+        config_warn(loader, node, "kind %s is not built yet: no request reaches %.*s",
+                    remora_wire_name(facts->wire), REMORA_SLICE_ARG(facts->slug));
+    }
+}
+
+static enum remora_code read_provider(struct config_loader *loader, const struct config_node *node,
+                                      struct remora_provider *out)
+{
+    struct remora_provider_facts in_catalog;
+    enum remora_code rc = read_facts(loader, node, &out->facts);
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    bool is_known = remora_catalog_find_provider(node->key, &in_catalog);
+    out->needs_credential = is_known && !out->facts.is_local;
+    rc = config_read_credentials(loader, node, out);
+    if (rc == REMORA_OK) {
+        rc = read_transport(loader, node, out);
+    }
+    if (rc == REMORA_OK) {
+        complete_catalog_url(loader, node, out);
+        warn_of_wire(loader, node, &out->facts);
+    }
+    return rc;
+}
+
+/* Index in the catalog, or the count. */
+static size_t index_in_catalog(struct remora_slice slug)
+{
+    struct remora_provider_facts facts;
+    size_t at = 0;
+    for (; at < remora_catalog_provider_count(); at++) {
+        remora_catalog_provider(at, &facts);
+        if (remora_slice_equal(facts.slug, slug)) {
+            break;
+        }
+    }
+    return at;
+}
+
+static bool is_switched_on(const struct config_loader *loader, size_t index)
+{
+    struct remora_provider_facts facts;
+    remora_catalog_provider(index, &facts);
+    if (config_get_named(loader->provider_nodes, facts.slug.data) != NULL) {
+        return false;
+    }
+    return facts.api_key_env.length > 0 && config_getenv(loader, facts.api_key_env.data) != NULL;
+}
+
+static enum remora_code read_from_environment(struct config_loader *loader, size_t index,
+                                              struct remora_provider *out)
+{
+    remora_catalog_provider(index, &out->facts);
+    out->needs_credential = !out->facts.is_local;
+    enum remora_code rc = config_read_credentials(loader, NULL, out);
+    if (rc == REMORA_OK) {
+        complete_catalog_url(loader, NULL, out);
+        warn_of_wire(loader, NULL, &out->facts);
+    }
+    return rc;
+}
+
+static enum remora_code read_all(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    const struct config_node *node =
+        loader->provider_nodes == NULL ? NULL : loader->provider_nodes->first;
+    for (; node != NULL; node = node->next) {
+        struct remora_provider *provider = &loader->providers[config->provider_count++];
+        enum remora_code rc = read_provider(loader, node, provider);
+        if (rc != REMORA_OK) {
+            return rc;
+        }
+        size_t index = index_in_catalog(node->key);
+        if (index < remora_catalog_provider_count()) {
+            loader->by_catalog[index] = provider;
+        }
+    }
+    for (size_t i = 0; i < remora_catalog_provider_count(); i++) {
+        if (!is_switched_on(loader, i)) {
+            continue;
+        }
+        struct remora_provider *provider = &loader->providers[config->provider_count++];
+        enum remora_code rc = read_from_environment(loader, i, provider);
+        if (rc != REMORA_OK) {
+            return rc;
+        }
+        loader->by_catalog[i] = provider;
+    }
+    return REMORA_OK;
+}
+
+enum remora_code config_read_providers(struct config_loader *loader)
+{
+    size_t catalog_count = remora_catalog_provider_count();
+    loader->provider_nodes = config_get(loader->root, CONFIG_DOCUMENT_PROVIDERS);
+    size_t count = loader->provider_nodes == NULL ? 0 : loader->provider_nodes->count;
+    for (size_t i = 0; i < catalog_count; i++) {
+        count += is_switched_on(loader, i) ? 1 : 0;
+    }
+    loader->providers = remora_arena_array(loader->arena, count + 1, sizeof *loader->providers);
+    loader->by_catalog =
+        remora_arena_array(loader->scratch, catalog_count, sizeof *loader->by_catalog);
+    if (loader->providers == NULL || loader->by_catalog == NULL) {
+        return config_no_room(loader);
+    }
+    loader->config->providers = loader->providers;
+    return read_all(loader);
+}
