@@ -1,0 +1,639 @@
+/* Every rule of codes.md that policy asks: when it removes an endpoint, when it does not, and which layer is told. */
+#include "support.h"
+
+#include "plan_fixture.h"
+
+struct world {
+    struct plan_fixture f;
+    struct remora_provider *provider;
+    struct remora_model *model;
+    struct remora_endpoint *endpoint;
+    enum remora_variant variant;
+};
+
+static struct world world;
+
+static int set_up(void **state)
+{
+    world = (struct world){0};
+    plan_fixture_init(&world.f);
+    world.provider = plan_provider(&world.f, "alpha");
+    world.model = plan_model(&world.f, "acme/echo-1");
+    world.endpoint = plan_endpoint(&world.f, world.model, world.provider, "alpha/fast");
+    *state = &world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    plan_fixture_fini(&((struct world *)*state)->f);
+    return 0;
+}
+
+static struct remora_exclusion judge(const struct world *w)
+{
+    struct remora_judge judge;
+    struct remora_exclusion out;
+    remora_judge_init(&judge, &w->f.stack, &w->f.request);
+    remora_judge_model(&judge, w->model, w->variant);
+    remora_policy_judge(&judge, w->endpoint, &out);
+    return out;
+}
+
+static void expect_in(const struct world *w)
+{
+    struct remora_exclusion out = judge(w);
+    assert_int_equal(out.rule, REMORA_RULE_NONE);
+    assert_int_equal(out.layer, REMORA_LAYER_UNSET);
+    assert_null(out.subject);
+}
+
+static void expect_out(const struct world *w, enum remora_rule rule, enum remora_layer layer)
+{
+    struct remora_exclusion out = judge(w);
+    assert_string_equal(remora_rule_name(out.rule), remora_rule_name(rule));
+    assert_string_equal(remora_layer_name(out.layer), remora_layer_name(layer));
+}
+
+static void expect_out_for(const struct world *w, enum remora_rule rule, enum remora_layer layer,
+                           const char *subject)
+{
+    expect_out(w, rule, layer);
+    assert_non_null(judge(w).subject);
+    assert_string_equal(judge(w).subject, subject);
+}
+
+static struct remora_preferences *prefer(struct world *w, enum remora_layer layer)
+{
+    return &plan_layer(&w->f, layer)->provider;
+}
+
+static void an_endpoint_without_rules_stays(void **state)
+{
+    expect_in(*state);
+}
+
+static void a_wire_that_is_not_built_removes(void **state)
+{
+    struct world *w = *state;
+    w->provider->facts.wire = REMORA_WIRE_COUNT;
+    for (int wire = 0; wire < REMORA_WIRE_COUNT; wire++) {
+        if (!remora_wire_is_built((enum remora_wire)wire)) {
+            w->provider->facts.wire = (enum remora_wire)wire;
+        }
+    }
+    expect_out(w, REMORA_RULE_UNSUPPORTED_WIRE, REMORA_LAYER_CATALOG);
+}
+
+static void a_provider_without_its_key_is_out(void **state)
+{
+    struct world *w = *state;
+    w->provider->credential_count = 0;
+    expect_out(w, REMORA_RULE_NO_CREDENTIAL, REMORA_LAYER_CATALOG);
+    w->provider->needs_credential = false;
+    expect_in(w);
+    w->provider->disabled_why = "ALPHA_KEY is not set";
+    expect_out(w, REMORA_RULE_NO_CREDENTIAL, REMORA_LAYER_CATALOG);
+}
+
+static void a_model_outside_an_allow_list_is_out(void **state)
+{
+    struct world *w = *state;
+    struct remora_policy *service = plan_layer(&w->f, REMORA_LAYER_SERVICE);
+    service->models_allow = LIST(S("acme/*"), S("beta/x"));
+    expect_in(w);
+    service->models_allow = LIST(S("beta/*"));
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_SERVICE);
+    service->models_allow = (struct remora_slices){.is_set = true};
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_SERVICE);
+}
+
+static void allow_lists_of_all_layers_intersect(void **state)
+{
+    struct world *w = *state;
+    plan_layer(&w->f, REMORA_LAYER_MESH)->models_allow = LIST(S("beta/*"));
+    plan_layer(&w->f, REMORA_LAYER_SERVICE)->models_allow = LIST(S("acme/*"));
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_MESH);
+}
+
+static void deny_beats_allow(void **state)
+{
+    struct world *w = *state;
+    struct remora_policy *key = plan_layer(&w->f, REMORA_LAYER_KEY);
+    key->models_allow = LIST(S("acme/echo-1"));
+    key->models_deny = LIST(S("*/echo-*"));
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_KEY);
+}
+
+static void a_free_pattern_speaks_of_the_free_variant_only(void **state)
+{
+    struct world *w = *state;
+    plan_layer(&w->f, REMORA_LAYER_MESH)->models_deny = LIST(S("*:free"));
+    expect_in(w);
+    w->variant = REMORA_VARIANT_FREE;
+    w->endpoint->facts.is_free = true;
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_MESH);
+    w->f.layers[REMORA_LAYER_MESH].models_deny = LIST(S("acme/echo-2:free"), S("free"));
+    expect_in(w);
+}
+
+static void free_endpoints_answer_free_requests_only(void **state)
+{
+    struct world *w = *state;
+    w->endpoint->facts.is_free = true;
+    expect_out(w, REMORA_RULE_FREE_VARIANT, REMORA_LAYER_CATALOG);
+    w->variant = REMORA_VARIANT_FREE;
+    expect_in(w);
+    w->endpoint->facts.is_free = false;
+    expect_out(w, REMORA_RULE_FREE_VARIANT, REMORA_LAYER_CATALOG);
+}
+
+static void send_part(struct world *w, const struct remora_part *part)
+{
+    static struct remora_message message;
+    message = (struct remora_message){.role = REMORA_ROLE_USER, .parts = part, .part_count = 1};
+    w->f.request.messages = &message;
+    w->f.request.message_count = 1;
+}
+
+static void an_input_kind_that_the_model_does_not_take_removes(void **state)
+{
+    static const struct {
+        enum remora_part_kind kind;
+        uint32_t modality;
+    } kinds[] = {{REMORA_PART_IMAGE, REMORA_MODALITY_IMAGE},
+                 {REMORA_PART_AUDIO, REMORA_MODALITY_AUDIO},
+                 {REMORA_PART_VIDEO, REMORA_MODALITY_VIDEO},
+                 {REMORA_PART_FILE, REMORA_MODALITY_FILE}};
+    struct world *w = *state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(kinds); i++) {
+        const struct remora_part part = {.kind = kinds[i].kind};
+        send_part(w, &part);
+        w->model->facts.input_modalities = REMORA_MODALITY_TEXT;
+        expect_out(w, REMORA_RULE_MODALITY, REMORA_LAYER_CATALOG);
+        w->model->facts.input_modalities = REMORA_MODALITY_TEXT | kinds[i].modality;
+        expect_in(w);
+        w->model->facts.input_modalities = 0;
+        expect_in(w);
+    }
+}
+
+static void an_output_kind_that_the_model_does_not_give_removes(void **state)
+{
+    struct world *w = *state;
+    w->f.request.output_modalities = LIST(S("text"), S("audio"));
+    expect_out(w, REMORA_RULE_OUTPUT_MODALITY, REMORA_LAYER_CATALOG);
+    w->model->facts.output_modalities |= REMORA_MODALITY_AUDIO;
+    expect_in(w);
+    w->model->facts.output_modalities = 0;
+    expect_in(w);
+}
+
+static void embeddings_need_a_model_that_makes_them(void **state)
+{
+    struct world *w = *state;
+    w->f.request.operation = REMORA_OPERATION_EMBED;
+    expect_out(w, REMORA_RULE_OUTPUT_MODALITY, REMORA_LAYER_CATALOG);
+    w->model->facts.output_modalities = REMORA_MODALITY_EMBEDDINGS;
+    expect_in(w);
+    w->f.request.operation = REMORA_OPERATION_CHAT;
+    expect_out(w, REMORA_RULE_OUTPUT_MODALITY, REMORA_LAYER_CATALOG);
+}
+
+enum { TOKENS = 100, BOUND = TOKENS * 16 };
+
+static void text_is_too_long_beyond_sixteen_bytes_a_token(void **state)
+{
+    static char words[BOUND + 16];
+    struct world *w = *state;
+    memset(words, 'a', sizeof words);
+    w->endpoint->facts.context_length = TOKENS;
+    struct remora_part part = {.kind = REMORA_PART_TEXT, .text = {words, BOUND + 15}};
+    send_part(w, &part);
+    expect_in(w);
+    part.text.length = BOUND + 16;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    w->endpoint->facts.context_length = TOKENS + 1;
+    expect_in(w);
+    w->endpoint->facts.max_prompt_tokens = TOKENS;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+}
+
+static void an_endpoint_without_a_window_has_its_models(void **state)
+{
+    static char words[BOUND + 16];
+    struct world *w = *state;
+    memset(words, 'a', sizeof words);
+    const struct remora_part part = {.kind = REMORA_PART_TEXT, .text = {words, sizeof words}};
+    send_part(w, &part);
+    w->model->facts.context_length = TOKENS;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    w->model->facts.context_length = 0;
+    expect_in(w);
+}
+
+static void runs_of_blanks_and_marks_do_not_make_a_text_too_long(void **state)
+{
+    static char words[4 * BOUND];
+    struct world *w = *state;
+    w->endpoint->facts.context_length = TOKENS;
+    const struct remora_part part = {.kind = REMORA_PART_TEXT, .text = {words, sizeof words}};
+    send_part(w, &part);
+    for (size_t i = 0; i < sizeof words; i++) {
+        words[i] = " \t\n\r"[i % 4];
+    }
+    expect_in(w);
+    memset(words, '-', sizeof words);
+    expect_in(w);
+    memset(words, '\xc3', sizeof words);
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    for (size_t i = 0; i < sizeof words; i++) {
+        words[i] = "-+"[i % 2];
+    }
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+}
+
+static void texts_of_all_messages_count_together(void **state)
+{
+    static char words[BOUND + 16];
+    struct world *w = *state;
+    memset(words, 'Z', sizeof words);
+    w->endpoint->facts.context_length = TOKENS;
+    const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = {words, BOUND / 2 + 8}},
+        {.kind = REMORA_PART_TEXT, .text = {words, BOUND / 2 + 8}},
+    };
+    const struct remora_message messages[] = {{.parts = &parts[0], .part_count = 1},
+                                              {.parts = &parts[1], .part_count = 1}};
+    w->f.request.messages = messages;
+    w->f.request.message_count = 1;
+    expect_in(w);
+    w->f.request.message_count = 2;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+}
+
+static void inputs_of_embeddings_count_one_by_one(void **state)
+{
+    static char words[BOUND + 16];
+    struct world *w = *state;
+    memset(words, '0', sizeof words);
+    w->endpoint->facts.context_length = TOKENS;
+    w->model->facts.output_modalities = REMORA_MODALITY_EMBEDDINGS;
+    struct remora_embed_input inputs[2] = {{.text = {words, BOUND}}, {.text = {words, BOUND}}};
+    w->f.request.operation = REMORA_OPERATION_EMBED;
+    w->f.request.inputs = inputs;
+    w->f.request.input_count = 2;
+    expect_in(w);
+    inputs[0].text.length = BOUND + 16;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    inputs[0] = (struct remora_embed_input){.kind = REMORA_EMBED_IMAGE};
+    expect_out(w, REMORA_RULE_MODALITY, REMORA_LAYER_CATALOG);
+}
+
+static void more_output_than_the_endpoint_gives_removes(void **state)
+{
+    struct world *w = *state;
+    w->f.request.sampling.max_output_tokens = (struct remora_opt_i64){.value = 501, .is_set = true};
+    expect_in(w);
+    w->endpoint->facts.max_completion_tokens = 500;
+    expect_out(w, REMORA_RULE_OUTPUT_LIMIT, REMORA_LAYER_CATALOG);
+    w->f.request.sampling.max_output_tokens.value = 500;
+    expect_in(w);
+}
+
+static void only_keeps_what_every_layer_names(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH)->only = LIST(S("beta"), S("alpha"));
+    prefer(w, REMORA_LAYER_REQUEST)->only = LIST(S("alpha/fast"));
+    expect_in(w);
+    w->f.layers[REMORA_LAYER_REQUEST].provider.only = LIST(S("alpha/slow"));
+    expect_out(w, REMORA_RULE_ALLOWED_PROVIDERS, REMORA_LAYER_REQUEST);
+    w->f.layers[REMORA_LAYER_MESH].provider.only = (struct remora_slices){.is_set = true};
+    expect_out(w, REMORA_RULE_ALLOWED_PROVIDERS, REMORA_LAYER_MESH);
+}
+
+static void ignore_of_any_layer_removes(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_NAMESPACE)->ignore = LIST(S("beta"));
+    prefer(w, REMORA_LAYER_KEY)->ignore = LIST(S("beta"), S("alpha"));
+    expect_out(w, REMORA_RULE_IGNORED_PROVIDER, REMORA_LAYER_KEY);
+    w->f.layers[REMORA_LAYER_KEY].provider.ignore = LIST(S("alpha/slow"));
+    expect_in(w);
+}
+
+static void denied_data_collection_needs_a_provider_known_not_to_train(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_SERVICE)->data_collection = REMORA_DATA_DENY;
+    prefer(w, REMORA_LAYER_REQUEST)->data_collection = REMORA_DATA_ALLOW;
+    expect_out(w, REMORA_RULE_TRAINING, REMORA_LAYER_SERVICE);
+    w->provider->facts.data_policy.training = REMORA_YES;
+    expect_out(w, REMORA_RULE_TRAINING, REMORA_LAYER_SERVICE);
+    w->provider->facts.data_policy.training = REMORA_NO;
+    expect_in(w);
+}
+
+static void zdr_needs_a_provider_known_to_retain_nothing(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH)->zdr = REMORA_NO;
+    expect_in(w);
+    prefer(w, REMORA_LAYER_KEY)->zdr = REMORA_YES;
+    prefer(w, REMORA_LAYER_REQUEST)->zdr = REMORA_NO;
+    expect_out(w, REMORA_RULE_ZDR, REMORA_LAYER_KEY);
+    w->provider->facts.data_policy.zdr = REMORA_NO;
+    expect_out(w, REMORA_RULE_ZDR, REMORA_LAYER_KEY);
+    w->provider->facts.data_policy.zdr = REMORA_YES;
+    expect_in(w);
+}
+
+static void nobody_is_known_to_be_distillable(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_NAMESPACE)->enforce_distillable_text = REMORA_NO;
+    expect_in(w);
+    prefer(w, REMORA_LAYER_REQUEST)->enforce_distillable_text = REMORA_YES;
+    expect_out(w, REMORA_RULE_DISTILLABLE, REMORA_LAYER_REQUEST);
+}
+
+static void a_region_is_the_known_seat_of_the_provider(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH)->regions = LIST(S("FR"), S("nl"));
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_MESH);
+    w->provider->facts.headquarters = S("NL");
+    expect_in(w);
+    prefer(w, REMORA_LAYER_REQUEST)->regions = LIST(S("FR"));
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_REQUEST);
+}
+
+static void an_empty_region_does_not_name_an_unknown_seat(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH)->regions = LIST(S(""));
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_MESH);
+}
+
+static bool takes_quantization(struct world *w, struct remora_slice asked, struct remora_slice has)
+{
+    prefer(w, REMORA_LAYER_SERVICE)->quantizations = LIST(S("int4"), asked);
+    w->endpoint->facts.quantization = has;
+    return judge(w).rule == REMORA_RULE_NONE;
+}
+
+static void quantizations_cover_their_kinds(void **state)
+{
+    struct world *w = *state;
+    assert_true(takes_quantization(w, S("bf16"), S("bf16")));
+    assert_true(takes_quantization(w, S("fp4"), S("mxfp4")));
+    assert_true(takes_quantization(w, S("fp4"), S("nvfp4")));
+    assert_true(takes_quantization(w, S("fp8"), S("mxfp8")));
+    assert_true(takes_quantization(w, S("unknown"), S("")));
+    assert_true(takes_quantization(w, S("unknown"), S("unknown")));
+    assert_false(takes_quantization(w, S("mxfp4"), S("fp4")));
+    assert_false(takes_quantization(w, S("fp8"), S("mxfp4")));
+    assert_false(takes_quantization(w, S("fp4"), S("mxfp8")));
+    assert_false(takes_quantization(w, S("fp16"), S("mxfp8")));
+    assert_false(takes_quantization(w, S("bf16"), S("")));
+}
+
+static void quantizations_of_all_layers_intersect(void **state)
+{
+    struct world *w = *state;
+    w->endpoint->facts.quantization = S("fp8");
+    prefer(w, REMORA_LAYER_MESH)->quantizations = LIST(S("fp8"), S("bf16"));
+    prefer(w, REMORA_LAYER_REQUEST)->quantizations = LIST(S("bf16"));
+    expect_out(w, REMORA_RULE_QUANTIZATION, REMORA_LAYER_REQUEST);
+}
+
+static void cap(struct world *w, enum remora_layer layer, enum remora_price_cap key, int64_t pico)
+{
+    w->f.layers[layer].provider.max_price_pico_usd[key] = pico;
+}
+
+static void a_price_above_any_cap_removes(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH);
+    prefer(w, REMORA_LAYER_REQUEST);
+    cap(w, REMORA_LAYER_MESH, REMORA_CAP_PROMPT, 1000000);
+    cap(w, REMORA_LAYER_REQUEST, REMORA_CAP_PROMPT, 5000000);
+    cap(w, REMORA_LAYER_REQUEST, REMORA_CAP_COMPLETION, 2000000);
+    expect_in(w);
+    cap(w, REMORA_LAYER_REQUEST, REMORA_CAP_COMPLETION, 1999999);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_REQUEST, "completion");
+    cap(w, REMORA_LAYER_MESH, REMORA_CAP_PROMPT, 999999);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, "prompt");
+    cap(w, REMORA_LAYER_REQUEST, REMORA_CAP_PROMPT, 0);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, "prompt");
+}
+
+static void a_cap_of_zero_lets_only_what_costs_nothing_pass(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_KEY);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_PROMPT, 0);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "prompt");
+    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 0;
+    expect_in(w);
+}
+
+static void an_unknown_price_passes_no_cap(void **state)
+{
+    struct world *w = *state;
+    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = -1;
+    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = -1;
+    prefer(w, REMORA_LAYER_KEY);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_COMPLETION, INT64_MAX);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "completion");
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_COMPLETION, -1);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_AUDIO, INT64_MAX);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "audio");
+}
+
+static void prices_per_item_are_capped_as_they_are_billed(void **state)
+{
+    struct world *w = *state;
+    int64_t *prices = w->endpoint->facts.prices.pico_usd;
+    prefer(w, REMORA_LAYER_KEY);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_REQUEST, 0);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_IMAGE, 0);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_AUDIO, 1000000);
+    expect_in(w);
+    prices[REMORA_PRICE_INPUT_AUDIO] = 1000001;
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "audio");
+    prices[REMORA_PRICE_IMAGE] = 1;
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "image");
+    prices[REMORA_PRICE_REQUEST] = 1;
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "request");
+}
+
+static remora_parameter_set all_but(enum remora_parameter parameter)
+{
+    return REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << parameter);
+}
+
+static void required_parameters_remove_who_lacks_one(void **state)
+{
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_TOP_P);
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_SEED);
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_SEED);
+    expect_in(w);
+    prefer(w, REMORA_LAYER_NAMESPACE)->require_parameters = REMORA_YES;
+    prefer(w, REMORA_LAYER_REQUEST)->require_parameters = REMORA_NO;
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_NAMESPACE, "seed");
+    w->endpoint->facts.supported &= all_but(REMORA_PARAMETER_TOP_P);
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_NAMESPACE, "top_p");
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_TOOLS);
+    expect_in(w);
+}
+
+static void tools_are_never_left_out(void **state)
+{
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_SEED);
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_TOOLS);
+    w->endpoint->facts.supported = 0;
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "tools");
+    w->endpoint->facts.supported = UINT64_C(1) << REMORA_PARAMETER_TOOLS;
+    expect_in(w);
+}
+
+static void a_tool_choice_other_than_auto_is_never_left_out(void **state)
+{
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_TOOL_CHOICE);
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_TOOL_CHOICE);
+    w->f.request.tool_choice.kind = REMORA_TOOL_CHOICE_AUTO;
+    expect_in(w);
+    w->f.request.tool_choice.kind = REMORA_TOOL_CHOICE_REQUIRED;
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "tool_choice");
+}
+
+static void a_response_format_other_than_text_is_never_left_out(void **state)
+{
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_RESPONSE_FORMAT);
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_RESPONSE_FORMAT);
+    w->f.request.response_format.kind = REMORA_FORMAT_TEXT;
+    expect_in(w);
+    w->f.request.response_format.kind = REMORA_FORMAT_JSON_OBJECT;
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "response_format");
+}
+
+static void a_schema_goes_to_structured_outputs_where_anybody_has_them(void **state)
+{
+    struct world *w = *state;
+    struct remora_endpoint *other = plan_endpoint(&w->f, w->model, w->provider, "alpha");
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_RESPONSE_FORMAT);
+    w->f.request.response_format.kind = REMORA_FORMAT_JSON_SCHEMA;
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_STRUCTURED_OUTPUTS);
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "structured_outputs");
+    w->f.request.response_format.kind = REMORA_FORMAT_JSON_OBJECT;
+    expect_in(w);
+    w->f.request.response_format.kind = REMORA_FORMAT_JSON_SCHEMA;
+    other->facts.supported = 0;
+    expect_in(w);
+}
+
+static void verbosity_narrows_only_where_anybody_has_it(void **state)
+{
+    struct world *w = *state;
+    struct remora_endpoint *other = plan_endpoint(&w->f, w->model, w->provider, "alpha");
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_VERBOSITY);
+    w->endpoint->facts.supported = 0;
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "verbosity");
+    other->facts.supported = 0;
+    expect_in(w);
+}
+
+/* Breaks one thing after the other from the last rule to the first: each new one must hide the one before. */
+static void the_first_rule_of_the_table_is_told(void **state)
+{
+    static const struct remora_part image = {.kind = REMORA_PART_IMAGE};
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_TOOLS);
+    w->endpoint->facts.supported = 0;
+    expect_out(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG);
+    struct remora_preferences *p = prefer(w, REMORA_LAYER_MESH);
+    p->require_parameters = REMORA_YES;
+    expect_out(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_MESH);
+    p->max_price_pico_usd[REMORA_CAP_PROMPT] = 0;
+    expect_out(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH);
+    p->quantizations = LIST(S("fp8"));
+    expect_out(w, REMORA_RULE_QUANTIZATION, REMORA_LAYER_MESH);
+    p->regions = LIST(S("FR"));
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_MESH);
+    p->enforce_distillable_text = REMORA_YES;
+    expect_out(w, REMORA_RULE_DISTILLABLE, REMORA_LAYER_MESH);
+    p->zdr = REMORA_YES;
+    expect_out(w, REMORA_RULE_ZDR, REMORA_LAYER_MESH);
+    p->data_collection = REMORA_DATA_DENY;
+    expect_out(w, REMORA_RULE_TRAINING, REMORA_LAYER_MESH);
+    p->ignore = LIST(S("alpha"));
+    expect_out(w, REMORA_RULE_IGNORED_PROVIDER, REMORA_LAYER_MESH);
+    p->only = LIST(S("beta"));
+    expect_out(w, REMORA_RULE_ALLOWED_PROVIDERS, REMORA_LAYER_MESH);
+    w->f.request.sampling.max_output_tokens = (struct remora_opt_i64){.value = 2, .is_set = true};
+    w->endpoint->facts.max_completion_tokens = 1;
+    expect_out(w, REMORA_RULE_OUTPUT_LIMIT, REMORA_LAYER_CATALOG);
+    w->f.request.output_modalities = LIST(S("audio"));
+    expect_out(w, REMORA_RULE_OUTPUT_MODALITY, REMORA_LAYER_CATALOG);
+    send_part(w, &image);
+    expect_out(w, REMORA_RULE_MODALITY, REMORA_LAYER_CATALOG);
+    w->variant = REMORA_VARIANT_FREE;
+    expect_out(w, REMORA_RULE_FREE_VARIANT, REMORA_LAYER_CATALOG);
+    w->f.layers[REMORA_LAYER_MESH].models_deny = LIST(S("*"));
+    expect_out(w, REMORA_RULE_MODEL_ALLOW_LIST, REMORA_LAYER_MESH);
+    w->provider->disabled_why = "no key";
+    expect_out(w, REMORA_RULE_NO_CREDENTIAL, REMORA_LAYER_CATALOG);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(an_endpoint_without_rules_stays),
+        CASE(a_wire_that_is_not_built_removes),
+        CASE(a_provider_without_its_key_is_out),
+        CASE(a_model_outside_an_allow_list_is_out),
+        CASE(allow_lists_of_all_layers_intersect),
+        CASE(deny_beats_allow),
+        CASE(a_free_pattern_speaks_of_the_free_variant_only),
+        CASE(free_endpoints_answer_free_requests_only),
+        CASE(an_input_kind_that_the_model_does_not_take_removes),
+        CASE(an_output_kind_that_the_model_does_not_give_removes),
+        CASE(embeddings_need_a_model_that_makes_them),
+        CASE(text_is_too_long_beyond_sixteen_bytes_a_token),
+        CASE(an_endpoint_without_a_window_has_its_models),
+        CASE(runs_of_blanks_and_marks_do_not_make_a_text_too_long),
+        CASE(texts_of_all_messages_count_together),
+        CASE(inputs_of_embeddings_count_one_by_one),
+        CASE(more_output_than_the_endpoint_gives_removes),
+        CASE(only_keeps_what_every_layer_names),
+        CASE(ignore_of_any_layer_removes),
+        CASE(denied_data_collection_needs_a_provider_known_not_to_train),
+        CASE(zdr_needs_a_provider_known_to_retain_nothing),
+        CASE(nobody_is_known_to_be_distillable),
+        CASE(a_region_is_the_known_seat_of_the_provider),
+        CASE(an_empty_region_does_not_name_an_unknown_seat),
+        CASE(quantizations_cover_their_kinds),
+        CASE(quantizations_of_all_layers_intersect),
+        CASE(a_price_above_any_cap_removes),
+        CASE(a_cap_of_zero_lets_only_what_costs_nothing_pass),
+        CASE(an_unknown_price_passes_no_cap),
+        CASE(prices_per_item_are_capped_as_they_are_billed),
+        CASE(required_parameters_remove_who_lacks_one),
+        CASE(tools_are_never_left_out),
+        CASE(a_tool_choice_other_than_auto_is_never_left_out),
+        CASE(a_response_format_other_than_text_is_never_left_out),
+        CASE(a_schema_goes_to_structured_outputs_where_anybody_has_them),
+        CASE(verbosity_narrows_only_where_anybody_has_it),
+        CASE(the_first_rule_of_the_table_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
