@@ -3,7 +3,8 @@
 
 The gateway under test has CPU 0, the mock upstream and the load have CPU 1. Each measurement is taken for every
 gateway in turn, several rounds, in rotated order; medians are reported and compared within the run only.
-CPU per request: first field of /proc/PID/task/*/schedstat over the process tree, divided by completed requests.
+CPU per request: first field of /proc/PID/task/*/schedstat over the process tree, divided by completed requests; the
+coarser /proc/PID/stat instead when threads ended meanwhile, whose time schedstat forgets.
 
 Steps: start mock, both nginx and Remora; one checked answer through each (a benchmark of errors is worthless);
 rounds; then start-to-ready and memory, each with processes of its own; table; JSON with --json.
@@ -92,20 +93,37 @@ def pinned(cpu, command, **options):
     return subprocess.Popen(["taskset", "-c", cpu, *map(str, command)], **options)
 
 
+def read_gone(path):
+    """What a file of /proc says; nothing when its thread has ended meanwhile."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def tree(pid):
     pids = [pid]
     for each in pids:
-        for task in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
-            pids += map(int, task.read_text().split())
+        for children in pathlib.Path(f"/proc/{each}/task").glob("*/children"):
+            pids += map(int, read_gone(children).split())
     return pids
 
 
 def cpu_ns(pid):
-    total = 0
+    """(by schedstat of the threads that live, by stat, which counts ended threads too but in steps of 10 ms)"""
+    exact, coarse = 0, 0
     for each in tree(pid):
         for stat in pathlib.Path(f"/proc/{each}/task").glob("*/schedstat"):
-            total += int(stat.read_text().split()[0])
-    return total
+            exact += int((read_gone(stat) or "0").split()[0])
+        fields = read_gone(pathlib.Path(f"/proc/{each}/stat")).rpartition(")")[2].split()
+        coarse += (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK") if fields else 0
+    return exact, coarse
+
+
+def cpu_between(before, after):
+    """The larger of both counts: with threads that end the exact one misses their time."""
+    exact, coarse = (late - early for early, late in zip(before, after))
+    return exact if coarse - exact < 20_000_000 else coarse
 
 
 def chat_body(model, stream, size=2048):
@@ -279,7 +297,7 @@ class Bench:
         output, _ = process.communicate(timeout=self.options.seconds + 60)
         if process.returncode != 0:
             raise SystemExit(f"{command[0]}: {output[-1000:]}")
-        return output, cpu_ns(gateway.process.pid) - before
+        return output, cpu_between(before, cpu_ns(gateway.process.pid))
 
     def unary(self, gateway, connections):
         output, cpu = self.spent(gateway, [
