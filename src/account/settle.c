@@ -1,0 +1,43 @@
+/*
+ * Settling an attempt: what the provider reported, completed by an estimate, priced.
+ *
+ * Happy path: both directions were reported and are priced as they stand; a reported 0 is a report.
+ * A direction that was not reported at all is estimated from bytes, and the whole is then ESTIMATED. With no bytes of
+ * either kind there is nothing to estimate from: usage stays as reported and the cost is not known.
+ * Source of the ratio and the cap: reliability.md F28, F29.
+ */
+#include "remora/account.h"
+
+enum { BYTES_PER_TOKEN = 4 };
+
+static int64_t tokens_of(size_t bytes)
+{
+    size_t tokens = bytes / BYTES_PER_TOKEN + (bytes % BYTES_PER_TOKEN != 0 ? 1 : 0);
+    return tokens > (size_t)REMORA_TOKENS_MAX ? REMORA_TOKENS_MAX : (int64_t)tokens;
+}
+
+static int64_t output_of(const struct remora_estimate_input *estimate)
+{
+    int64_t tokens = tokens_of(estimate->answer_bytes);
+    bool is_capped = estimate->max_output_tokens > 0 && tokens > estimate->max_output_tokens;
+    return is_capped ? estimate->max_output_tokens : tokens;
+}
+
+static void fill(struct remora_usage *usage, enum remora_usage_class at, int64_t tokens)
+{
+    usage->tokens[at] = tokens;
+    usage->certainty = REMORA_CERTAINTY_ESTIMATED;
+}
+
+void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
+                           const struct remora_endpoint *endpoint, struct remora_cost *cost)
+{
+    bool has_bytes = estimate->request_bytes > 0 || estimate->answer_bytes > 0;
+    if (has_bytes && remora_usage_input_total(usage) < 0) {
+        fill(usage, REMORA_USAGE_INPUT, tokens_of(estimate->request_bytes));
+    }
+    if (has_bytes && remora_usage_output_total(usage) < 0) {
+        fill(usage, REMORA_USAGE_OUTPUT, output_of(estimate));
+    }
+    remora_cost_compute(usage, &endpoint->facts.prices, cost);
+}
