@@ -1,0 +1,191 @@
+"""The gateway as scenarios use it.
+
+    with Remora(config_text) as remora:
+        remora.http_port, remora.grpc_port, remora.probe_port
+        remora.chat({"model": ..., "messages": [...]})      # (status, headers, JSON)
+        remora.stream({...})                                # Stream: events, raw text
+
+The program is looked for in $REMORA_BUILD (default: build/ of the repository). Everything it logs is kept in remora.log().
+"""
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+from upstream import build_dir
+
+USER = [{"role": "user", "content": "Hello"}]
+
+
+class Stream:
+    """An SSE answer, read to its end."""
+
+    def __init__(self, status, headers, text, is_clean):
+        self.status = status
+        self.headers = headers
+        self.text = text
+        self.is_clean = is_clean  # the chunked body was ended as it should
+        self.comments = [line for line in text.split("\n") if line.startswith(":")]
+        self.data = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
+        self.chunks = [json.loads(d) for d in self.data if d != "[DONE]"]
+        self.is_done = bool(self.data) and self.data[-1] == "[DONE]"
+
+    def content(self, index=0):
+        return "".join(c["delta"].get("content") or "" for chunk in self.chunks for c in chunk.get("choices", [])
+                       if c["index"] == index)
+
+    def error(self):
+        found = [chunk["error"] for chunk in self.chunks if "error" in chunk]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def finish(self):
+        return [c["finish_reason"] for chunk in self.chunks for c in chunk.get("choices", []) if c.get("finish_reason")]
+
+    def note(self):
+        """The `remora` object, or None."""
+        found = [chunk["remora"] for chunk in self.chunks if "remora" in chunk]
+        return found[0] if found else None
+
+
+class Remora:
+    def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve"):
+        self.folder = tempfile.TemporaryDirectory()
+        self.config_path = pathlib.Path(self.folder.name) / "remora.yaml"
+        command = [str(build_dir() / "remora"), subcommand, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--probe",
+                   "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        if config is not None:
+            self.config_path.write_text(config)
+            command += ["--config", str(self.config_path)]
+        if workers:
+            command += ["--workers", str(workers)]
+        clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}
+        self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+b")
+        self.process = subprocess.Popen(command + list(arguments), env={**clean, **(environment or {})}, stderr=self.log_file,
+                                        stdout=self.log_file)
+        ready = self._wait_ready()
+        self.http_port, self.grpc_port = ready["http_port"], ready["grpc_port"]
+        self.probe_port, self.admin_port = ready["probe_port"], ready["admin_port"]
+        self.base_url = f"http://127.0.0.1:{self.http_port}/v1"
+
+    def _wait_ready(self):
+        for _ in range(1200):
+            for line in self.log_lines():
+                if line.get("message") == "ready":
+                    return line
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.025)
+        raise RuntimeError("remora did not become ready:\n" + self.log())
+
+    def log(self):
+        self.log_file.flush()
+        return pathlib.Path(self.log_file.name).read_text(errors="replace")
+
+    def log_lines(self):
+        for line in self.log().splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+    def wait_log(self, message, count=1, seconds=10):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = [line for line in self.log_lines() if line.get("message") == message]
+            if len(found) >= count:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"no {count} log lines '{message}':\n{self.log()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """SIGTERM; the exit status must be 0 and no sanitizer may have spoken."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise AssertionError("remora did not stop:\n" + self.log()[-4000:])
+        text = self.log()
+        status = self.process.returncode
+        self.log_file.close()
+        self.folder.cleanup()
+        assert "ERROR: " not in text and "runtime error" not in text, text[-8000:]
+        assert status == 0, f"exit status {status}:\n{text[-4000:]}"
+
+    def rss_kib(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+    def request(self, method, path, body=None, headers=None, port=None, timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, timeout=timeout)
+        data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+        sent = {"Content-Type": "application/json"} if data is not None else {}
+        connection.request(method, path, data, {**sent, **(headers or {})})
+        response = connection.getresponse()
+        payload = response.read()
+        result = response.status, {k.lower(): v for k, v in response.getheaders()}, payload
+        connection.close()
+        return result
+
+    def chat(self, body, headers=None, path="/v1/chat/completions", timeout=30):
+        status, head, payload = self.request("POST", path, {"messages": USER, **body}, headers, timeout=timeout)
+        return status, head, json.loads(payload)
+
+    def stream(self, body, headers=None, path="/v1/chat/completions", timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        connection.request("POST", path, json.dumps({"messages": USER, **body, "stream": True}),
+                           {"Content-Type": "application/json", **(headers or {})})
+        response = connection.getresponse()
+        is_clean = True
+        try:
+            payload = response.read()
+        except http.client.IncompleteRead as e:
+            payload, is_clean = e.partial, False
+        connection.close()
+        return Stream(response.status, {k.lower(): v for k, v in response.getheaders()}, payload.decode(), is_clean)
+
+    def metrics(self):
+        status, _, text = self.request("GET", "/metrics", port=self.probe_port)
+        assert status == 200
+        found = {}
+        for line in text.decode().splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                found[name] = float(value)
+        return found
+
+
+def two_providers(server, first, second="ok", more="", first_provider=""):
+    """t/m is served by `a` (behaviour `first`), then by `b` (behaviour `second`)."""
+    return f"""
+version: 1
+service: checkout
+namespace: shop
+providers:
+  a: {{kind: openai, base_url: "{server.base_url}", api_key: {{env: A_SECRET}}{first_provider}}}
+  b: {{kind: openai, base_url: "{server.base_url}", api_key: {{env: B_SECRET}}}}
+models:
+  t/m:
+    context_length: 100000
+    endpoints:
+      - {{provider: a, model_id: "{first}", pricing: {{prompt: "0.000001", completion: "0.000002"}}}}
+      - {{provider: b, model_id: "{second}", pricing: {{prompt: "0.000003", completion: "0.000004"}}}}
+{more}
+"""
+
+
+SECRETS = {"A_SECRET": "sk-canary-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "B_SECRET": "sk-canary-bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}

@@ -1,0 +1,334 @@
+"""The HTTP front over real sockets: raw clients, the official openai client, the fault server as the providers."""
+import json
+import socket
+import time
+
+import openai
+import pytest
+
+from remora import SECRETS, USER, Remora, two_providers
+
+
+@pytest.fixture(scope="module")
+def good(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        yield remora
+
+
+def run(upstream, first, second="ok", more="", **kwargs):
+    return Remora(two_providers(upstream, first, second, more), environment=SECRETS, **kwargs)
+
+
+def client(remora, **kwargs):
+    return openai.OpenAI(base_url=remora.base_url, api_key="unused", max_retries=0, **kwargs)
+
+
+# ---- answers ----
+
+def test_unary_answer_has_openrouter_s_fields(good):
+    status, headers, body = good.chat({"model": "t/m"})
+    assert status == 200
+    assert body["object"] == "chat.completion"
+    assert body["id"] == headers["x-generation-id"] and body["id"].startswith("gen-")
+    assert body["model"] == "t/m" and body["provider"] == "a"
+    choice = body["choices"][0]
+    assert choice["message"] == {"role": "assistant", "content": "w0 w1 w2 "} | {
+        k: v for k, v in choice["message"].items() if v is None}
+    assert choice["finish_reason"] == "stop" and choice["native_finish_reason"] == "stop"
+    assert body["usage"]["prompt_tokens"] == 11 and body["usage"]["completion_tokens"] == 3
+    assert body["usage"]["total_tokens"] == 14
+    assert body["usage"]["cost"] == pytest.approx(11e-6 + 3 * 2e-6, abs=1e-12)
+    assert "remora" not in body, "nothing notable happened"
+
+
+def test_stream_ends_with_done_and_openai_gets_usage_only_when_asked(good):
+    stream = good.stream({"model": "t/m"})
+    assert stream.status == 200 and stream.is_done and stream.is_clean
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert stream.content() == "w0 w1 w2 " and stream.finish() == ["stop"]
+    assert all(chunk["choices"] for chunk in stream.chunks), "an OpenAI client may index choices[0]"
+    asked = good.stream({"model": "t/m", "stream_options": {"include_usage": True}})
+    assert asked.chunks[-1]["choices"] == [] and asked.chunks[-1]["usage"]["total_tokens"] == 14
+
+
+def test_openrouter_base_url_always_gets_usage(good):
+    stream = good.stream({"model": "t/m"}, path="/api/v1/chat/completions")
+    assert stream.chunks[-1]["usage"]["completion_tokens"] == 3 and stream.is_done
+
+
+def test_fallback_is_invisible_but_for_the_remora_object(upstream):
+    with run(upstream, "503") as remora:
+        status, _, body = remora.chat({"model": "t/m"})
+        assert status == 200 and body["provider"] == "b"
+        attempts = body["remora"]["attempts"]
+        assert [(a["provider"], a.get("reason") or "") for a in attempts] == [("a", "UPSTREAM_OVERLOADED"), ("b", "")]
+        assert attempts[0]["http_status"] == 503
+        assert body["usage"]["cost"] == pytest.approx(11 * 3e-6 + 3 * 4e-6, abs=1e-12)
+        stream = remora.stream({"model": "t/m"})
+        assert stream.content() == "w0 w1 w2 " and stream.is_done
+        assert [a["provider"] for a in stream.note()["attempts"]] == ["a", "b"]
+        assert remora.metrics()['remora_fallbacks_total{from="a",to="b",reason="UPSTREAM_OVERLOADED"}'] == 2
+
+
+@pytest.mark.parametrize("behaviour", ["tools", "tools-parallel", "tools-whole"])
+def test_tool_calls_reach_the_official_client(upstream, behaviour):
+    with run(upstream, behaviour) as remora:
+        tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+        unary = client(remora).chat.completions.create(model="t/m", messages=USER, tools=tools)
+        calls = unary.choices[0].message.tool_calls
+        assert unary.choices[0].finish_reason == "tool_calls" and calls
+        found = {}
+        for chunk in client(remora).chat.completions.create(model="t/m", messages=USER, tools=tools, stream=True):
+            for call in chunk.choices[0].delta.tool_calls or []:
+                slot = found.setdefault(call.index, {"id": "", "name": "", "arguments": ""})
+                slot["id"] += call.id or ""
+                slot["name"] += call.function.name or ""
+                slot["arguments"] += call.function.arguments or ""
+        assert sorted(found) == list(range(len(calls)))
+        assert [(c.function.name, c.function.arguments) for c in calls] == [
+            (found[i]["name"], found[i]["arguments"]) for i in sorted(found)]
+        for call in calls:
+            json.loads(call.function.arguments)
+
+
+@pytest.mark.parametrize("behaviour", ["reasoning-content", "reasoning", "reasoning-both"])
+def test_reasoning_arrives_once_under_openrouter_s_name(upstream, behaviour):
+    with run(upstream, behaviour) as remora:
+        _, _, body = remora.chat({"model": "t/m"})
+        stream = remora.stream({"model": "t/m"})
+        reasoning = "".join(c["delta"].get("reasoning") or "" for chunk in stream.chunks for c in chunk["choices"])
+        assert reasoning and reasoning == body["choices"][0]["message"]["reasoning"]
+        assert stream.content() == body["choices"][0]["message"]["content"]
+
+
+def test_refusal_choices_length_and_utf8(upstream):
+    with run(upstream, "refusal") as remora:
+        answer = client(remora).chat.completions.create(model="t/m", messages=USER)
+        assert answer.choices[0].message.refusal
+    with run(upstream, "choices-3") as remora:
+        stream = remora.stream({"model": "t/m"})
+        assert all(stream.content(i) for i in range(3)) and len(stream.finish()) == 3
+        assert [c["index"] for c in remora.chat({"model": "t/m"})[2]["choices"]] == [0, 1, 2]
+    with run(upstream, "length") as remora:
+        assert remora.stream({"model": "t/m"}).finish() == ["length"]
+    with run(upstream, "utf8") as remora:
+        assert remora.stream({"model": "t/m"}).content() == remora.chat({"model": "t/m"})[2]["choices"][0]["message"]["content"]
+
+
+def test_the_official_client_streams_and_reads_errors(upstream):
+    with run(upstream, "ok") as remora:
+        chunks = list(client(remora).chat.completions.create(model="t/m", messages=USER, stream=True,
+                                                             stream_options={"include_usage": True}))
+        assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "w0 w1 w2 "
+        assert chunks[-1].usage.total_tokens == 14
+        with pytest.raises(openai.BadRequestError) as e:
+            client(remora).chat.completions.create(model="t/mm", messages=USER)
+        assert "t/m" in e.value.message and e.value.body["metadata"]["reason"] == "MODEL_NOT_FOUND"
+        assert [m.id for m in client(remora).models.list()] == ["t/m"]
+
+
+def test_what_is_sent_upstream(upstream, good):
+    upstream.reset()
+    good.chat({"model": "t/m", "temperature": 0.5, "max_tokens": 7, "stop": ["x"], "user": "u",
+               "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": [1, 2.50]}}}],
+               "tool_choice": "auto"}, headers={"Authorization": "Bearer caller-key", "X-Evil": "1"})
+    seen = upstream.last()
+    body = json.loads(seen["body"])
+    headers = seen["header"]
+    assert headers["authorization"] == "Bearer " + SECRETS["A_SECRET"]
+    assert "x-evil" not in headers and "accept-encoding" not in headers and "expect" not in headers
+    assert body["model"] == "ok" and body["temperature"] == 0.5 and body["stop"] == ["x"]
+    assert body["messages"] == USER and "provider" not in body
+    assert body["tools"][0]["function"]["parameters"] == {"a": [1, 2.5]}
+    assert 7 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    good.stream({"model": "t/m"})
+    assert json.loads(upstream.last()["body"])["stream_options"] == {"include_usage": True}
+
+
+def test_provider_preferences_of_the_request(upstream, good):
+    assert good.chat({"model": "t/m", "provider": {"order": ["b"]}})[2]["provider"] == "b"
+    assert good.chat({"model": "t/m", "provider": {"only": ["b"]}})[2]["provider"] == "b"
+    assert good.chat({"model": "t/m", "provider": {"ignore": ["a"]}})[2]["provider"] == "b"
+    status, _, body = good.chat({"model": "t/m", "provider": {"only": ["b"], "ignore": ["b"]}})
+    assert status == 404 and body["error"]["metadata"]["reason"] == "CONSTRAINT_FILTERED"
+    assert {c["excluded_by"] for c in body["error"]["metadata"]["candidates"]} == {"allowed_providers", "ignored_provider"}
+    status, _, body = good.chat({"model": "t/m", "provider": {"data_collection": "deny"}})
+    assert status == 404 and body["error"]["availability"]["code"] == "privacy_restricted"
+    status, _, body = good.chat({"model": "t/m", "provider": {"order": ["bb"]}})
+    assert status == 400 and body["error"]["param"].startswith("provider.order")
+    with run(upstream, "500") as remora:
+        status, _, body = remora.chat({"model": "t/m", "provider": {"allow_fallbacks": False}})
+        assert status == 503 and len(body["error"]["metadata"]["attempts"]) == 1
+
+
+def test_models_falls_back_to_the_next_model(upstream):
+    more = '  t/other:\n    endpoints: [{provider: b, model_id: ok}]\n'
+    with run(upstream, "500", "503", more) as remora:
+        status, _, body = remora.chat({"model": "t/m", "models": ["t/other"]})
+        assert status == 200 and body["model"] == "t/other" and len(body["remora"]["attempts"]) == 3
+
+
+# ---- refusals ----
+
+@pytest.mark.parametrize("field", ["plugins", "preset", "transforms", "web_search_options", "prediction", "audio"])
+def test_documented_fields_that_are_not_built_are_named(good, field):
+    status, _, body = good.chat({"model": "t/m", field: {}})
+    assert status == 501 and field in body["error"]["param"] and body["error"]["metadata"]["reason"] == "UNIMPLEMENTED"
+
+
+@pytest.mark.parametrize("field", ["api_base", "base_url", "api_key", "organization"])
+def test_fields_that_would_choose_a_host_or_a_credential_are_refused(upstream, good, field):
+    upstream.reset()
+    status, _, body = good.chat({"model": "t/m", field: "http://127.0.0.1:1"})
+    assert status == 400 and body["error"]["param"] == field
+    assert upstream.stats("ok")["requests"] == 0
+
+
+@pytest.mark.parametrize("body, param", [
+    ({"model": "t/m", "messages": []}, "messages"),
+    ({"model": "t/m", "messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
+    ({"model": "t/m", "temperature": "hot"}, "temperature"),
+    ({"model": "t/m", "temperature": 3}, "temperature"),
+    ({"model": "t/m", "max_tokens": 0}, "max_tokens"),
+    ({"model": "t/m", "max_tokens": "10"}, "max_tokens"),
+    ({"model": "t/m", "stream": "true"}, "stream"),
+    ({"model": 5}, "model"),
+    ({"model": "t/m", "models": ["a", "b", "c", "d"]}, "models"),
+    ({"model": "t/m", "stop": ["1", "2", "3", "4", "5"]}, "stop"),
+])
+def test_bad_input_names_the_field_and_costs_nothing_upstream(upstream, good, body, param):
+    upstream.reset()
+    status, _, answer = good.chat(body)
+    assert status == 400, answer
+    assert answer["error"]["param"] == param and answer["error"]["code"] == 400
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert upstream.stats("ok")["requests"] == 0
+
+
+def test_errors_have_a_status_only_the_last_candidate_decides(upstream):
+    cases = [("429-retry-7", "429", 429, "CAPACITY_EXHAUSTED"), ("500", "503", 503, "UPSTREAM_OVERLOADED"),
+             ("reset", "reset", 502, "UPSTREAM_UNAVAILABLE"), ("401", "402", 502, "UPSTREAM_CREDENTIAL"),
+             ("400", "422", 400, "UPSTREAM_REFUSED_REQUEST"), ("404", "404@x", 404, "MODEL_UNAVAILABLE_UPSTREAM")]
+    for first, second, expected, reason in cases:
+        with run(upstream, first, second) as remora:
+            for answer in (remora.chat({"model": "t/m"}), None):
+                if answer is None:
+                    break
+                status, headers, body = answer
+                assert status == expected, (first, second, body)
+                assert body["error"]["metadata"]["reason"] == reason
+                assert len(body["error"]["metadata"]["attempts"]) == 2
+                assert "canary" not in json.dumps(body)
+                if expected == 429:
+                    assert headers["retry-after"] == "7"
+        with run(upstream, first, second) as remora:
+            stream = remora.stream({"model": "t/m"})
+            assert stream.status == expected, "before content a stream's failure is a status"
+
+
+def test_error_after_content_is_one_event_without_done(upstream):
+    for behaviour in ("cut-after-2", "reset-after-2", "bad-json-after-2", "error-after-2", "clean-cut-after-2"):
+        with run(upstream, behaviour) as remora:
+            stream = remora.stream({"model": "t/m"})
+            assert stream.status == 200 and not stream.is_done and stream.is_clean, behaviour
+            assert stream.content() == "w0 w1 " and stream.error()["code"] == 502
+            assert stream.error()["metadata"]["reason"] == "STREAM_BROKEN"
+            assert stream.chunks[-1]["choices"][0]["finish_reason"] == "error"
+
+
+def test_cut_before_content_falls_back(upstream):
+    for behaviour in ("reset", "fin", "reset-after-head", "fin-after-head", "cut-after-0", "error-first", "error-role", "bad-json",
+                      "html", "empty", "error-200", "no-finish", "gzip", "redirect"):
+        with run(upstream, behaviour) as remora:
+            stream = remora.stream({"model": "t/m"})
+            if behaviour in ("no-finish",):  # content came with it: [DONE] alone ends it
+                assert stream.is_done or stream.error()
+                continue
+            assert stream.is_done and stream.content() == "w0 w1 w2 ", (behaviour, stream.text)
+            assert [a["provider"] for a in stream.note()["attempts"]] == ["a", "b"]
+            status, _, body = remora.chat({"model": "t/m"})
+            assert status == 200 and body["provider"] == "b", behaviour
+
+
+def test_an_answer_survives_every_framing(upstream):
+    for behaviour in ("crlf", "cr", "bom", "split-1", "split-7", "no-space", "event-names", "multi-line", "two-done", "after-done",
+                      "no-done", "comments-3x10ms", "reset-after-finish", "cut-after-finish", "json-for-stream"):
+        with run(upstream, behaviour) as remora:
+            stream = remora.stream({"model": "t/m"})
+            assert stream.is_done and stream.content() == "w0 w1 w2 ", (behaviour, stream.text)
+
+
+# ---- time ----
+
+def test_a_slow_provider_is_told_with_comments_after_ten_seconds(upstream):
+    with run(upstream, "slow-11000ms") as remora:
+        began = time.monotonic()
+        stream = remora.stream({"model": "t/m"})
+        assert time.monotonic() - began > 10
+        assert stream.comments and stream.comments[0] == ": REMORA PROCESSING" and stream.is_done
+
+
+def test_deadlines_of_the_caller_and_the_configuration(upstream):
+    with run(upstream, "silent", "ok", "deadlines: {first_byte_ms: 300, response_ms: 300}") as remora:
+        began = time.monotonic()
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+        assert remora.stream({"model": "t/m"}).note()["attempts"][0]["reason"] == "UPSTREAM_TIMEOUT"
+        assert time.monotonic() - began < 3
+    with run(upstream, "silent") as remora:
+        began = time.monotonic()
+        status, _, body = remora.chat({"model": "t/m"}, headers={"x-request-timeout-ms": "400"})
+        assert status == 504 and body["error"]["metadata"]["reason"] == "DEADLINE"
+        assert 0.35 < time.monotonic() - began < 2
+
+
+def hang_up(remora, body, wait):
+    """Sends a request, waits with `wait`, hangs up; the moment of the hang-up."""
+    s = socket.create_connection(("127.0.0.1", remora.http_port))
+    payload = json.dumps({"messages": USER, **body}).encode()
+    s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+              + str(len(payload)).encode() + b"\r\n\r\n" + payload)
+    wait(s)
+    gone = time.monotonic_ns()
+    s.close()
+    return gone
+
+
+@pytest.mark.parametrize("behaviour, is_stream", [("hold", False), ("hold", True), ("stall-after-1", True),
+                                                  ("comments-forever-50ms", True), ("paced-1000x10ms", True)])
+def test_hanging_up_cancels_the_upstream_within_100_ms(upstream, behaviour, is_stream):
+    with run(upstream, behaviour) as remora:
+        upstream.reset()
+        def wait(_):
+            upstream.wait_open(behaviour, 1)
+            time.sleep(0.15)
+        hang_up(remora, {"model": "t/m", "stream": is_stream}, wait)
+        gone_ms = (time.monotonic_ns()) / 1e6
+        upstream.wait_aborted(behaviour, 1)
+        assert time.monotonic_ns() / 1e6 - gone_ms < 150, "seen by the provider's side within 100 ms (and the poll of this test)"
+        line = [x for x in remora.wait_log("request") if x["code"] == "CLIENT_GONE"]
+        assert line
+
+
+def test_a_slow_reader_pauses_the_upstream(upstream):
+    with run(upstream, "endless") as remora:
+        upstream.reset()
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        s.connect(("127.0.0.1", remora.http_port))
+        payload = json.dumps({"model": "t/m", "messages": USER, "stream": True}).encode()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+                  + str(len(payload)).encode() + b"\r\n\r\n" + payload)
+        s.recv(1000)
+        time.sleep(1.5)
+        before = remora.rss_kib()
+        first = upstream.stats("endless")["bytes_sent"]
+        time.sleep(1.0)
+        assert upstream.stats("endless")["bytes_sent"] == first, "the provider is not read from any more"
+        assert remora.rss_kib() - before < 1024
+        for _ in range(2000):  # reading again sets it going again
+            s.recv(65536)
+        end = time.monotonic() + 5
+        while upstream.stats("endless")["bytes_sent"] == first and time.monotonic() < end:
+            s.recv(65536)
+        assert upstream.stats("endless")["bytes_sent"] > first
+        s.close()

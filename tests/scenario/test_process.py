@@ -1,0 +1,210 @@
+"""The process: configuration, reload, drain, probes, metrics, secrets, command line."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from remora import SECRETS, USER, Remora, two_providers
+from upstream import ROOT, build_dir
+
+
+def tool(*arguments, environment=None):
+    return subprocess.run([str(build_dir() / "remora"), *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **(environment or {})})
+
+
+def test_probes_metrics_and_healthcheck(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        for path in ("/startupz", "/livez", "/readyz"):
+            assert remora.request("GET", path, port=remora.probe_port)[0] == 200
+            assert remora.request("POST", path, b"", port=remora.probe_port)[0] == 405
+        assert remora.request("GET", "/v1/models", port=remora.probe_port)[0] == 404
+        assert remora.request("GET", "/metrics")[0] == 404, "not on the data port"
+        remora.chat({"model": "t/m"})
+        metrics = remora.metrics()
+        name = ('remora_requests_total{api="chat_completions",operation="chat",service="checkout",model="t/m",provider="a",'
+                'code="OK"}')
+        assert metrics[name] == 1
+        assert metrics['remora_tokens_total{provider="a",model="t/m",type="output"}'] == 3
+        assert metrics['remora_cost_usd_total{provider="a",model="t/m",service="checkout"}'] == pytest.approx(17e-6)
+        assert metrics['remora_overhead_seconds_count{api="chat_completions"}'] == 1
+        assert tool("healthcheck", "--probe", f"127.0.0.1:{remora.probe_port}").returncode == 0
+        port = remora.probe_port
+    assert tool("healthcheck", "--probe", f"127.0.0.1:{port}").returncode == 1
+
+
+def test_check_says_what_is_wrong_and_where(tmp_path):
+    good = tmp_path / "good.yaml"
+    good.write_text("version: 1\nproviders:\n  p: {kind: openai, base_url: 'http://127.0.0.1:1/v1'}\n"
+                    "models:\n  a/b: {endpoints: [{provider: p, model_id: x}]}\n")
+    assert tool("check", str(good)).returncode == 0
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nprovider: {}\n")
+    result = tool("check", str(bad))
+    assert result.returncode == 1 and "2:1" in result.stderr and "providers" in result.stderr
+    keyless = tmp_path / "keyless.yaml"
+    keyless.write_text("version: 1\nproviders:\n  openai: {api_key: {env: REMORA_TEST_UNSET}}\n")
+    assert tool("check", str(keyless)).returncode == 0
+    strict = tool("check", str(keyless), "--strict")
+    assert strict.returncode == 1 and "REMORA_TEST_UNSET" in strict.stderr
+    assert tool("check", str(tmp_path / "absent.yaml")).returncode == 1
+    assert tool("check").returncode == 2
+
+
+def test_the_examples_are_valid():
+    found = sorted((ROOT / "examples").rglob("*.yaml"))
+    assert found
+    for path in found:
+        if "kubernetes" not in path.parts:
+            result = tool("check", str(path))
+            assert result.returncode == 0, result.stderr
+
+
+def test_a_key_in_the_environment_is_enough():
+    environment = {"OPENAI_API_KEY": SECRETS["A_SECRET"]}
+    with Remora(environment=environment) as remora:
+        status, _, body = remora.request("GET", "/v1/models")
+        ids = [m["id"] for m in json.loads(body)["data"]]
+        assert status == 200 and "openai/gpt-4o" in ids
+
+
+def test_a_data_port_beyond_loopback_is_refused():
+    result = tool("serve", "--http", "0.0.0.0:0", "--grpc", "off", "--probe", "off", "--admin", "off")
+    assert result.returncode == 1 and "loopback" in result.stderr
+
+
+def test_reload_on_sighup_swaps_the_snapshot_and_keeps_the_old_one_when_invalid(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "a"
+        remora.config_path.write_text(two_providers(upstream, "500"))
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration loaded")
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+        remora.config_path.write_text("version: 1\nproviders: [oops]\n")
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration refused")
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+        metrics = remora.metrics()
+        assert metrics["remora_config_last_reload_successful"] == 0
+        assert metrics['remora_config_reloads_total{result="failed"}'] >= 1
+        assert remora.request("GET", "/readyz", port=remora.probe_port)[0] == 200
+
+
+def test_reload_on_the_kubelet_s_data_swap(upstream, tmp_path):
+    for name, behaviour in (("one", "ok"), ("two", "500")):
+        folder = tmp_path / f"..{name}"
+        folder.mkdir()
+        (folder / "remora.yaml").write_text(two_providers(upstream, behaviour))
+    os.symlink("..one", tmp_path / "..data")
+    os.symlink("..data/remora.yaml", tmp_path / "remora.yaml")
+    with Remora(arguments=["--config", str(tmp_path / "remora.yaml")], environment=SECRETS) as remora:
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "a"
+        os.symlink("..two", tmp_path / "..data_tmp")
+        os.rename(tmp_path / "..data_tmp", tmp_path / "..data")
+        remora.wait_log("configuration loaded", seconds=5)
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_no_request_fails_while_the_configuration_is_reloaded(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS, workers=2) as remora:
+        statuses = []
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                statuses.append(remora.chat({"model": "t/m"})[0])
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for _ in range(20):
+            remora.process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        stop.set()
+        for t in threads:
+            t.join()
+        assert len(statuses) > 50 and set(statuses) == {200}
+
+
+def test_an_idle_process_stops_within_a_second(upstream):
+    remora = Remora(two_providers(upstream, "ok"), environment=SECRETS)
+    remora.chat({"model": "t/m"})
+    began = time.monotonic()
+    remora.stop()
+    assert time.monotonic() - began < 1
+
+
+def test_streams_finish_within_the_grace_period(upstream):
+    remora = Remora(two_providers(upstream, "paced-100x10ms"), environment=SECRETS)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(remora.stream({"model": "t/m"}))) for _ in range(20)]
+    for t in threads:
+        t.start()
+    time.sleep(0.4)
+    remora.process.send_signal(signal.SIGTERM)
+    for t in threads:
+        t.join()
+    assert len(results) == 20 and all(s.is_done and s.is_clean for s in results)
+    remora.stop()
+
+
+def test_the_end_of_grace_is_told_in_band(upstream):
+    remora = Remora(two_providers(upstream, "stall-after-2", more="drain: {grace_ms: 300}\n"), environment=SECRETS)
+    results = []
+    t = threading.Thread(target=lambda: results.append(remora.stream({"model": "t/m"})))
+    t.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    remora.process.send_signal(signal.SIGTERM)
+    t.join()
+    assert results[0].error()["metadata"]["reason"] == "DRAINING" and not results[0].is_done
+    remora.stop()
+    assert time.monotonic() - began < 2
+
+
+def test_no_secret_is_anywhere(upstream, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(SECRETS["B_SECRET"] + "\n")
+    config = two_providers(upstream, "401", "403").replace("{env: B_SECRET}", f'{{file: "{key}"}}')
+    remora = Remora(config, environment=SECRETS)
+    prompt = "prompt-canary-cccccccccccccccccccccccccc"
+    seen = [remora.chat({"model": "t/m", "messages": [{"role": "user", "content": prompt}]})]
+    seen.append(remora.request("GET", "/metrics", port=remora.probe_port))
+    seen.append(remora.request("GET", "/config/status", port=remora.admin_port))
+    upstream_saw = upstream.requests("403")[-1]["header"]["authorization"]
+    assert upstream_saw == "Bearer " + SECRETS["B_SECRET"], "the positive control"
+    command = pathlib.Path(f"/proc/{remora.process.pid}/cmdline").read_text()
+    log = remora.log()
+    remora.stop()
+    for text in (str(seen), command, log):
+        assert "canary" not in text
+
+
+def test_demo_shows_a_fallback_without_key_or_network():
+    with Remora(subcommand="demo") as remora:
+        stream = remora.stream({"model": "demo/echo-1"})
+        assert stream.is_done and stream.content()
+        assert [a["provider"] for a in stream.note()["attempts"]] == ["flaky", "steady"]
+
+
+def test_four_workers_serve_alike(upstream):
+    with Remora(two_providers(upstream, "503"), environment=SECRETS, workers=4) as remora:
+        results = []
+
+        def load():
+            for _ in range(25):
+                results.append(remora.stream({"model": "t/m"}).is_done)
+
+        threads = [threading.Thread(target=load) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert results == [True] * 200
+        total = sum(v for k, v in remora.metrics().items() if k.startswith("remora_requests_total"))
+        assert total == 200
