@@ -1,0 +1,46 @@
+/* The pieces of the chat completions skin, one per file. Contracts: remora/skin.h. */
+#ifndef REMORA_SKIN_CHAT_H
+#define REMORA_SKIN_CHAT_H
+
+#include "remora/json.h"
+#include "remora/skin.h"
+
+/* encoder->state: reasoning.exclude, the text of reasoning is withheld (openrouter.md 2.1). */
+#define CHAT_EXCLUDES_REASONING 1u
+
+enum remora_code chat_parse(const struct remora_skin_input *input, struct remora_arena *arena,
+                            struct remora_request *request, struct remora_encoder *encoder,
+                            struct remora_fail *fail);
+
+void chat_stream_event(struct remora_encoder *encoder, const struct remora_event *event,
+                       struct remora_buf *out);
+void chat_stream_comment(struct remora_encoder *encoder, struct remora_buf *out);
+void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
+                        struct remora_buf *out);
+void chat_answer(struct remora_encoder *encoder, const struct remora_answer *answer,
+                 const struct remora_outcome *outcome, struct remora_buf *out);
+
+/* "object", id, provider, model, created: what an answer and every chunk begin with, the object's name apart. */
+void chat_write_head(struct remora_json_writer *w, const struct remora_encoder *encoder,
+                     const char *object);
+/* system_fingerprint and service_tier, where the provider told them. */
+void chat_write_tail(struct remora_json_writer *w, const struct remora_encoder *encoder);
+/* Names and tier of who answers, from STARTED. */
+void chat_encoder_start(struct remora_encoder *encoder, const struct remora_event *event);
+void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct remora_slice id,
+                          struct remora_slice name, struct remora_slice arguments);
+void chat_write_reasoning_block(struct remora_json_writer *w,
+                                const struct remora_reasoning_block *block, int32_t index);
+void chat_write_annotation(struct remora_json_writer *w,
+                           const struct remora_annotation *annotation);
+/* finish_reason and native_finish_reason, null where there is none. */
+void chat_write_finish(struct remora_json_writer *w, enum remora_finish reason,
+                       struct remora_slice native);
+/* The elements of logprobs.content. */
+void chat_write_logprob_items(struct remora_json_writer *w, const struct remora_logprob *items,
+                              size_t count);
+void chat_write_logprobs(struct remora_json_writer *w, const struct remora_logprob *items,
+                         size_t count);
+void chat_write_image(struct remora_json_writer *w, const struct remora_media *media);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * A collected answer -> the body of a unary chat completion (openrouter.md section 9; OpenAI's API reference, "The chat
+ * completion object"), and the skin itself.
+ */
+#include "chat.h"
+#include "outcome.h"
+
+static void write_joined(struct remora_json_writer *w, const char *key,
+                         const struct remora_fragments *fragments, struct remora_arena *arena)
+{
+    remora_json_key(w, key);
+    remora_json_write_string(w, remora_fragments_join(fragments, arena));
+}
+
+/* null where there is nothing but tool calls or a refusal: OpenAI's clients tell "" and null apart. */
+static void write_content(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                          struct remora_arena *arena)
+{
+    bool is_null = !choice->has_text && (choice->tool_call_count > 0 || choice->refusal.length > 0);
+    if (!is_null) {
+        write_joined(w, "content", &choice->text, arena);
+    } else {
+        remora_json_key(w, "content");
+        remora_json_write_null(w);
+    }
+    if (choice->refusal.length > 0) {
+        write_joined(w, "refusal", &choice->refusal, arena);
+    } else {
+        remora_json_key(w, "refusal");
+        remora_json_write_null(w);
+    }
+}
+
+/* `reasoning` is the readable text of all blocks. */
+static void write_reasoning_text(struct remora_json_writer *w,
+                                 const struct remora_answer_choice *choice,
+                                 struct remora_arena *arena)
+{
+    struct remora_buf text;
+    remora_buf_init(&text, REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    for (const struct remora_answer_block *b = choice->reasoning; b != NULL; b = b->next) {
+        if (b->block.kind != REMORA_REASONING_ENCRYPTED) {
+            remora_buf_append(&text, remora_fragments_join(&b->text, arena));
+        }
+    }
+    if (remora_buf_code(&text) != REMORA_OK && w->buf->failed == REMORA_OK) {
+        w->buf->failed = remora_buf_code(&text);
+    }
+    remora_json_key(w, "reasoning");
+    if (remora_buf_slice(&text).length == 0) {
+        remora_json_write_null(w);
+    } else {
+        remora_json_write_string(w, remora_buf_slice(&text));
+    }
+    remora_buf_fini(&text);
+}
+
+static void write_reasoning(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                            struct remora_arena *arena)
+{
+    write_reasoning_text(w, choice, arena);
+    if (choice->reasoning == NULL) {
+        return;
+    }
+    remora_json_key(w, "reasoning_details");
+    remora_json_array_open(w);
+    for (const struct remora_answer_block *b = choice->reasoning; b != NULL; b = b->next) {
+        struct remora_reasoning_block block = b->block;
+        block.text = remora_fragments_join(&b->text, arena);
+        chat_write_reasoning_block(w, &block, b->index);
+    }
+    remora_json_array_close(w);
+}
+
+static void write_tool_calls(struct remora_json_writer *w,
+                             const struct remora_answer_choice *choice, struct remora_arena *arena)
+{
+    int32_t index = 0;
+    if (choice->tool_calls == NULL) {
+        return;
+    }
+    remora_json_key(w, "tool_calls");
+    remora_json_array_open(w);
+    for (const struct remora_answer_tool_call *c = choice->tool_calls; c != NULL; c = c->next) {
+        chat_write_tool_call(w, index++, c->id, c->name,
+                             remora_fragments_join(&c->arguments, arena));
+    }
+    remora_json_array_close(w);
+}
+
+/* Items of one kind as a list under `key`; nothing when there are none. */
+static void write_items(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                        enum remora_event_kind kind, const char *key)
+{
+    bool is_open = false;
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        if (i->event.kind != kind) {
+            continue;
+        }
+        if (!is_open) {
+            remora_json_key(w, key);
+            remora_json_array_open(w);
+            is_open = true;
+        }
+        if (kind == REMORA_EVENT_ANNOTATION) {
+            chat_write_annotation(w, &i->event.annotation);
+        } else if (kind == REMORA_EVENT_MEDIA) {
+            chat_write_image(w, &i->event.media.media);
+        } else {
+            remora_json_write_raw(w, i->event.raw);
+        }
+    }
+    if (is_open) {
+        remora_json_array_close(w);
+    }
+}
+
+static void write_message(struct remora_json_writer *w, const struct remora_encoder *encoder,
+                          const struct remora_answer_choice *choice, struct remora_arena *arena)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "role");
+    remora_json_write_text(w, "assistant");
+    write_content(w, choice, arena);
+    if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {
+        write_reasoning(w, choice, arena);
+    }
+    write_tool_calls(w, choice, arena);
+    write_items(w, choice, REMORA_EVENT_ANNOTATION, "annotations");
+    write_items(w, choice, REMORA_EVENT_MEDIA, "images");
+    write_items(w, choice, REMORA_EVENT_RAW, "raw");
+    remora_json_object_close(w);
+}
+
+static void write_choice_logprobs(struct remora_json_writer *w,
+                                  const struct remora_answer_choice *choice)
+{
+    remora_json_key(w, "logprobs");
+    if (choice->logprobs == NULL) {
+        remora_json_write_null(w);
+        return;
+    }
+    remora_json_object_open(w);
+    remora_json_key(w, "content");
+    remora_json_array_open(w);
+    for (const struct remora_answer_logprobs *l = choice->logprobs; l != NULL; l = l->next) {
+        chat_write_logprob_items(w, l->items, l->count);
+    }
+    remora_json_array_close(w);
+    remora_json_key(w, "refusal");
+    remora_json_write_null(w);
+    remora_json_object_close(w);
+}
+
+static void write_choice(struct remora_json_writer *w, const struct remora_encoder *encoder,
+                         const struct remora_answer_choice *choice, struct remora_arena *arena)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "index");
+    remora_json_write_i64(w, choice->index);
+    remora_json_key(w, "message");
+    write_message(w, encoder, choice, arena);
+    chat_write_finish(w, choice->finish, choice->native_finish);
+    write_choice_logprobs(w, choice);
+    remora_json_object_close(w);
+}
+
+void chat_answer(struct remora_encoder *encoder, const struct remora_answer *answer,
+                 const struct remora_outcome *outcome, struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    remora_json_write_begin(&w, out);
+    chat_write_head(&w, encoder, "chat.completion");
+    remora_json_key(&w, "choices");
+    remora_json_array_open(&w);
+    for (const struct remora_answer_choice *c = answer->choices; c != NULL; c = c->next) {
+        write_choice(&w, encoder, c, answer->arena);
+    }
+    remora_json_array_close(&w);
+    chat_write_tail(&w, encoder);
+    remora_json_key(&w, "usage");
+    outcome_write_usage(&w, &outcome->usage, &outcome->cost);
+    if (remora_outcome_is_notable(outcome)) {
+        remora_json_key(&w, "remora");
+        outcome_write_remora(&w, outcome);
+    }
+    remora_json_object_close(&w);
+    if (answer->arena->failed != REMORA_OK && out->failed == REMORA_OK) {
+        out->failed =
+            answer->arena->failed; /* a text that could not be joined must not go out as "" */
+    }
+}
+
+const struct remora_skin remora_skin_chat_completions = {
+    .name = "chat_completions",
+    .content_type = "application/json",
+    .stream_content_type = "text/event-stream",
+    .parse = chat_parse,
+    .stream_event = chat_stream_event,
+    .stream_comment = chat_stream_comment,
+    .stream_failed = chat_stream_failed,
+    .answer = chat_answer,
+    .error = remora_error_body,
+};

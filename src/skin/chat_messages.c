@@ -1,0 +1,480 @@
+/*
+ * `messages`: roles, content as one text or as parts, tool calls and their results, reasoning that makes the round trip.
+ * Shapes: reference/openrouter.md section 3; OpenAI's API reference, "Create chat completion", `messages`.
+ *
+ * Refused: no message, an unknown role, a field of another role, a tool message without tool_call_id, an assistant message
+ * without content and without tool_calls. Parts other than text: UNIMPLEMENTED naming their type.
+ */
+#include "parse.h"
+
+static const char *const role_words[] = {"system", "developer", "user", "assistant", "tool"};
+static const enum remora_role role_values[] = {REMORA_ROLE_SYSTEM, REMORA_ROLE_DEVELOPER,
+                                               REMORA_ROLE_USER, REMORA_ROLE_ASSISTANT,
+                                               REMORA_ROLE_TOOL};
+
+static enum remora_code read_role(struct parse *p, struct remora_json value, void *target)
+{
+    size_t index = 0;
+    enum remora_code code = parse_word(p, value, role_words, REMORA_COUNT_OF(role_words), &index);
+    if (code == REMORA_OK) {
+        *(enum remora_role *)target = role_values[index];
+    }
+    return code;
+}
+
+/* ---- parts ---- */
+
+enum part_type { PART_TYPE_UNSET, PART_TYPE_TEXT, PART_TYPE_REFUSAL };
+struct part {
+    enum part_type type;
+    bool has_text;
+    struct remora_part *part;
+};
+
+static enum remora_code read_part_type(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const later[] = {"image_url", "input_audio", "video_url", "file"};
+    struct part *part = target;
+    for (size_t i = 0; i < REMORA_COUNT_OF(later); i++) {
+        if (remora_json_equals(value, later[i])) {
+            return parse_refuse(p, REMORA_UNIMPLEMENTED,
+                                "\"%s\" is documented, but this gateway only takes text parts yet.",
+                                later[i]);
+        }
+    }
+    static const char *const words[] = {"text", "refusal"};
+    size_t index = 0;
+    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
+    part->type = index == 0 ? PART_TYPE_TEXT : PART_TYPE_REFUSAL;
+    return code;
+}
+
+static enum remora_code read_part_text(struct parse *p, struct remora_json value, void *target)
+{
+    struct part *part = target;
+    part->has_text = true;
+    return parse_slice(p, value, &part->part->text);
+}
+
+static enum remora_code read_part_cache(struct parse *p, struct remora_json value, void *target)
+{
+    return chat_read_cache(p, value, &((struct part *)target)->part->cache);
+}
+
+/* A part whose kind is not built has members that no row knows: its type decides, wherever it stands in the object. */
+static enum remora_code check_part_type(struct parse *p, struct remora_json value,
+                                        struct part *part)
+{
+    struct remora_json type = remora_json_get(value, "type");
+    if (remora_json_is_absent(type)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST, "must be a content part with a type.");
+    }
+    size_t mark = parse_enter(p, REMORA_SLICE("type"));
+    enum remora_code code = read_part_type(p, type, part);
+    parse_leave(p, mark);
+    return code;
+}
+
+static enum remora_code read_part(struct parse *p, struct remora_json value, void *target)
+{
+    static const struct parse_field fields[] = {
+        {REMORA_SLICE_INIT("type"), read_part_type, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("text"), read_part_text, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("refusal"), read_part_text, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("cache_control"), read_part_cache, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("prompt_cache_breakpoint"), NULL, .asks = PARSE_ASKS_NOTHING},
+    };
+    static const struct parse_table table = PARSE_TABLE(fields, NULL);
+    struct part part = {.part = target};
+    if (++p->part_count > REMORA_LIMIT_PARTS) {
+        return parse_refuse(p, REMORA_TOO_LARGE, "is one part too many: at most %d in a request.",
+                            (int)REMORA_LIMIT_PARTS);
+    }
+    enum remora_code code = REMORA_OK;
+    if (remora_json_is(value, REMORA_JSON_OBJECT)) {
+        code = check_part_type(p, value, &part);
+    }
+    if (code == REMORA_OK) {
+        code = parse_object(p, value, &table, &part);
+    }
+    if (code == REMORA_OK && !part.has_text) {
+        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have its text.");
+    }
+    part.part->kind = part.type == PART_TYPE_REFUSAL ? REMORA_PART_REFUSAL : REMORA_PART_TEXT;
+    return code;
+}
+
+/* ---- content ---- */
+
+struct message {
+    struct remora_message *out;
+    struct remora_slice refusal;
+    struct remora_slice reasoning;
+    struct parse_list details;
+    struct remora_slice extra; /* members so far, without braces */
+};
+
+static enum remora_code read_text_content(struct parse *p, struct remora_json value,
+                                          struct remora_message *out)
+{
+    struct remora_part *part = remora_arena_alloc(p->arena, sizeof *part);
+    if (part == NULL) {
+        return parse_no_room(p);
+    }
+    part->kind = REMORA_PART_TEXT;
+    out->parts = part;
+    out->part_count = 1;
+    out->content_is_text = true;
+    return parse_slice(p, value, &part->text);
+}
+
+static enum remora_code read_content(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_message *out = ((struct message *)target)->out;
+    if (remora_json_is(value, REMORA_JSON_STRING)) {
+        return read_text_content(p, value, out);
+    }
+    if (!remora_json_is(value, REMORA_JSON_ARRAY)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must be a string or an array of content parts.");
+    }
+    struct parse_list list = {0};
+    enum remora_code code = parse_array(p, value, sizeof(struct remora_part), read_part, &list);
+    out->parts = list.items;
+    out->part_count = list.count;
+    return code;
+}
+
+/* ---- tool calls ---- */
+
+struct call {
+    struct remora_tool_call *out;
+    bool has_function;
+};
+
+static enum remora_code read_call_function(struct parse *p, struct remora_json value, void *target)
+{
+    static const struct parse_field fields[] = {
+        {REMORA_SLICE_INIT("name"), parse_slice, offsetof(struct remora_tool_call, name),
+         PARSE_ASKS_NOTHING, .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("arguments"), parse_slice,
+         offsetof(struct remora_tool_call, arguments_json), PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+    };
+    static const struct parse_table table = PARSE_TABLE(fields, NULL);
+    struct call *call = target;
+    enum remora_code code = parse_object(p, value, &table, call->out);
+    if (code == REMORA_OK &&
+        (call->out->name.length == 0 || call->out->arguments_json.data == NULL)) {
+        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have a name and arguments.");
+    }
+    call->has_function = true;
+    return code;
+}
+
+static enum remora_code read_call_type(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const words[] = {"function"};
+    size_t index = 0;
+    (void)target;
+    return parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
+}
+
+static enum remora_code read_call_id(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_slice(p, value, &((struct call *)target)->out->id);
+}
+
+static enum remora_code read_call_index(struct parse *p, struct remora_json value, void *target)
+{
+    int64_t index = 0; /* the order of the array counts */
+    (void)target;
+    return parse_integer(p, value, 0, INT32_MAX, &index);
+}
+
+static enum remora_code read_call(struct parse *p, struct remora_json value, void *target)
+{
+    static const struct parse_field fields[] = {
+        {REMORA_SLICE_INIT("id"), read_call_id, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("type"), read_call_type, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("function"), read_call_function, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+        /* Clients that send back the calls of a stream as they came leave its index in place. */
+        {REMORA_SLICE_INIT("index"), read_call_index, .asks = PARSE_ASKS_NOTHING},
+    };
+    static const struct parse_table table = PARSE_TABLE(fields, NULL);
+    struct call call = {.out = target};
+    enum remora_code code = parse_object(p, value, &table, &call);
+    if (code == REMORA_OK && (call.out->id.length == 0 || !call.has_function)) {
+        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have an id and a function.");
+    }
+    return code;
+}
+
+static enum remora_code read_tool_calls(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_message *out = ((struct message *)target)->out;
+    struct parse_list list = {0};
+    enum remora_code code =
+        parse_array(p, value, sizeof(struct remora_tool_call), read_call, &list);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    struct remora_tool_call *calls = list.items;
+    for (size_t i = 0; i < list.count; i++) {
+        calls[i].index = (int32_t)i;
+    }
+    out->tool_calls = calls;
+    out->tool_call_count = list.count;
+    return REMORA_OK;
+}
+
+/* ---- reasoning: the types of openrouter.md section 9, `reasoning_details` ---- */
+
+static enum remora_code read_reasoning_kind(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const words[] = {"reasoning.text", "reasoning.summary",
+                                        "reasoning.encrypted"};
+    size_t index = 0;
+    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
+    *(enum remora_reasoning_kind *)target = (enum remora_reasoning_kind)index;
+    return code;
+}
+
+static enum remora_code read_block_index(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_opt_i64 *index = target;
+    enum remora_code code = parse_integer(p, value, 0, INT32_MAX, &index->value);
+    index->is_set = code == REMORA_OK;
+    return code;
+}
+
+static enum remora_code read_reasoning_block(struct parse *p, struct remora_json value,
+                                             void *target)
+{
+#define BLOCK(text, reader, member)                                                       \
+    {                                                                                     \
+        REMORA_SLICE_INIT(text), reader, offsetof(struct remora_reasoning_block, member), \
+            PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT                              \
+    }
+    static const struct parse_field fields[] = {
+        BLOCK("type", read_reasoning_kind, kind),
+        BLOCK("text", parse_slice, text),
+        BLOCK("summary", parse_slice, text),
+        BLOCK("data", parse_slice, text),
+        BLOCK("signature", parse_slice, signature),
+        BLOCK("format", parse_slice, format),
+        BLOCK("id", parse_slice, id),
+        BLOCK("index", read_block_index, index),
+    };
+#undef BLOCK
+    static const struct parse_table table = PARSE_TABLE(fields, NULL);
+    return parse_object(p, value, &table, target);
+}
+
+static enum remora_code read_details(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_array(p, value, sizeof(struct remora_reasoning_block), read_reasoning_block,
+                       &((struct message *)target)->details);
+}
+
+/* ---- one message ---- */
+
+static enum remora_code read_message_role(struct parse *p, struct remora_json value, void *target)
+{
+    return read_role(p, value, &((struct message *)target)->out->role);
+}
+
+static enum remora_code read_name(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_slice(p, value, &((struct message *)target)->out->name);
+}
+
+static enum remora_code read_tool_call_id(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_slice(p, value, &((struct message *)target)->out->tool_call_id);
+}
+
+/* Kept as it came: whether an endpoint takes it is the adapter's business. */
+static enum remora_code read_message_extra(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_slice *extra = &((struct message *)target)->extra;
+    struct remora_slice raw = remora_json_raw(value);
+    struct remora_buf key;
+    struct remora_json_writer w;
+    remora_buf_init(&key, REMORA_LIMIT_MESSAGE_BYTES);
+    remora_json_write_begin(&w, &key);
+    remora_json_write_string(&w, p->key);
+    struct remora_slice name = remora_buf_slice(&key);
+    struct remora_slice whole = {NULL, 0};
+    if (remora_buf_code(&key) == REMORA_OK) {
+        size_t bytes = extra->length + name.length + raw.length + 2;
+        char *text = remora_arena_alloc(p->arena, bytes);
+        if (text != NULL) {
+            size_t at = extra->length;
+            memcpy(text, at == 0 ? "" : extra->data, at);
+            text[at] = at == 0 ? '{' : ',';
+            at++;
+            memcpy(text + at, name.data, name.length);
+            at += name.length;
+            text[at++] = ':';
+            memcpy(text + at, raw.data, raw.length);
+            whole = remora_slice(text, bytes);
+        }
+    }
+    remora_buf_fini(&key);
+    if (whole.data == NULL) {
+        return parse_no_room(p);
+    }
+    *extra = whole;
+    return REMORA_OK;
+}
+
+static enum remora_code keep_extra(struct parse *p, struct message *message)
+{
+    if (message->extra.length == 0) {
+        return REMORA_OK;
+    }
+    char *text = remora_arena_alloc(p->arena, message->extra.length + 1);
+    if (text == NULL) {
+        return parse_no_room(p);
+    }
+    memcpy(text, message->extra.data, message->extra.length);
+    text[message->extra.length] = '}';
+    message->out->extra = remora_slice(text, message->extra.length + 1);
+    return REMORA_OK;
+}
+
+/* `refusal` of an assistant message is one more part; `reasoning` is a block where reasoning_details says no more. */
+static enum remora_code keep_refusal(struct parse *p, struct message *message)
+{
+    struct remora_message *out = message->out;
+    if (message->refusal.data == NULL) {
+        return REMORA_OK;
+    }
+    struct remora_part *parts = remora_arena_array(p->arena, out->part_count + 1, sizeof *parts);
+    if (parts == NULL) {
+        return parse_no_room(p);
+    }
+    if (out->part_count > 0) {
+        memcpy(parts, out->parts, out->part_count * sizeof *parts);
+    }
+    parts[out->part_count] =
+        (struct remora_part){.kind = REMORA_PART_REFUSAL, .text = message->refusal};
+    out->parts = parts;
+    out->part_count++;
+    out->content_is_text = false;
+    return REMORA_OK;
+}
+
+static enum remora_code keep_reasoning(struct parse *p, struct message *message)
+{
+    struct remora_message *out = message->out;
+    if (message->details.count > 0) {
+        out->reasoning = message->details.items;
+        out->reasoning_count = message->details.count;
+        return REMORA_OK;
+    }
+    if (message->reasoning.length == 0) {
+        return REMORA_OK;
+    }
+    struct remora_reasoning_block *block = remora_arena_alloc(p->arena, sizeof *block);
+    if (block == NULL) {
+        return parse_no_room(p);
+    }
+    *block =
+        (struct remora_reasoning_block){.kind = REMORA_REASONING_TEXT, .text = message->reasoning};
+    out->reasoning = block;
+    out->reasoning_count = 1;
+    return REMORA_OK;
+}
+
+/* What the role needs, and what it may not have. */
+static enum remora_code check_message(struct parse *p, const struct message *message)
+{
+    const struct remora_message *out = message->out;
+    bool is_assistant = out->role == REMORA_ROLE_ASSISTANT;
+    if (out->role == REMORA_ROLE_UNSET) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "has no role; send system, developer, user, assistant or tool.");
+    }
+    if (!is_assistant && (out->tool_call_count > 0 || message->refusal.data != NULL)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "has tool_calls or a refusal, which only the role assistant has.");
+    }
+    if (out->role == REMORA_ROLE_TOOL && out->tool_call_id.length == 0) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "has the role tool and needs tool_call_id: the id of the call that it "
+                            "answers.");
+    }
+    if (out->role != REMORA_ROLE_TOOL && out->tool_call_id.data != NULL) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "has tool_call_id, which only the role tool has.");
+    }
+    if (out->part_count == 0 && !(is_assistant && out->tool_call_count > 0)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST, "%s",
+                            is_assistant ? "needs content or tool_calls." : "needs content.");
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code finish_message(struct parse *p, struct message *message)
+{
+    enum remora_code code = keep_refusal(p, message);
+    if (code == REMORA_OK) {
+        code = check_message(p, message);
+    }
+    if (code == REMORA_OK) {
+        code = keep_reasoning(p, message);
+    }
+    return code == REMORA_OK ? keep_extra(p, message) : code;
+}
+
+static enum remora_code read_message(struct parse *p, struct remora_json value, void *target)
+{
+    static const struct parse_field fields[] = {
+        {REMORA_SLICE_INIT("role"), read_message_role, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("content"), read_content, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("name"), read_name, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("tool_calls"), read_tool_calls, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("tool_call_id"), read_tool_call_id, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("refusal"), parse_slice, offsetof(struct message, refusal),
+         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
+        {REMORA_SLICE_INIT("reasoning"), parse_slice, offsetof(struct message, reasoning),
+         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
+        {REMORA_SLICE_INIT("reasoning_content"), parse_slice, offsetof(struct message, reasoning),
+         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
+        {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("audio"), NULL, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("images"), NULL, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("annotations"), NULL, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},
+    };
+    static const struct parse_table table = PARSE_TABLE(fields, read_message_extra);
+    struct message message = {.out = target};
+    enum remora_code code = parse_object(p, value, &table, &message);
+    return code == REMORA_OK ? finish_message(p, &message) : code;
+}
+
+enum remora_code chat_read_messages(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_request *request = target;
+    if (!remora_json_is(value, REMORA_JSON_ARRAY) || remora_json_count(value) == 0) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must be an array with at least one message.");
+    }
+    if (remora_json_count(value) > REMORA_LIMIT_MESSAGES) {
+        return parse_refuse(p, REMORA_TOO_LARGE, "must have at most %d messages.",
+                            (int)REMORA_LIMIT_MESSAGES);
+    }
+    struct parse_list list = {0};
+    enum remora_code code =
+        parse_array(p, value, sizeof(struct remora_message), read_message, &list);
+    request->messages = list.items;
+    request->message_count = list.count;
+    return code;
+}

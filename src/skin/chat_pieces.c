@@ -1,0 +1,247 @@
+/* What a chunk and a whole answer have in common: head, tail, tool calls, reasoning, annotations, log probabilities. */
+#include <stdio.h>
+
+#include "chat.h"
+#include "remora/catalog.h"
+#include "remora/text.h"
+
+static void copy_text(char *out, size_t bytes, struct remora_slice text)
+{
+    size_t length = remora_utf8_cut(text, bytes - 1);
+    if (length > 0) {
+        memcpy(out, text.data, length);
+    }
+    out[length] = '\0';
+}
+
+void chat_encoder_start(struct remora_encoder *encoder, const struct remora_event *event)
+{
+    const struct remora_endpoint *served = event->started.served;
+    encoder->has_started = true;
+    if (served != NULL) {
+        encoder->model = served->model->facts.id;
+        encoder->provider = served->provider->facts.name.length > 0 ? served->provider->facts.name
+                                                                    : served->provider->facts.slug;
+    }
+    copy_text(encoder->system_fingerprint, sizeof encoder->system_fingerprint,
+              event->started.system_fingerprint);
+    copy_text(encoder->service_tier, sizeof encoder->service_tier, event->started.service_tier);
+}
+
+void chat_write_head(struct remora_json_writer *w, const struct remora_encoder *encoder,
+                     const char *object)
+{
+    struct remora_buf *out = w->buf;
+    remora_buf_append(out, REMORA_SLICE("{\"id\":\""));
+    remora_buf_append(out, remora_slice_of(encoder->id));
+    remora_buf_append(out, REMORA_SLICE("\""));
+    if (encoder->provider.length > 0) {
+        remora_buf_append(out, REMORA_SLICE(",\"provider\":"));
+        w->comma = false;
+        remora_json_write_string(w, encoder->provider);
+    }
+    remora_buf_append(out, REMORA_SLICE(",\"model\":"));
+    w->comma = false;
+    remora_json_write_string(w, encoder->model);
+    remora_buf_append(out, REMORA_SLICE(",\"object\":\""));
+    remora_buf_append_text(out, object);
+    remora_buf_append(out, REMORA_SLICE("\",\"created\":"));
+    remora_buf_append_i64(out, encoder->created_unix_s);
+    w->comma = true;
+}
+
+void chat_write_tail(struct remora_json_writer *w, const struct remora_encoder *encoder)
+{
+    if (encoder->system_fingerprint[0] != '\0') {
+        remora_json_key(w, "system_fingerprint");
+        remora_json_write_text(w, encoder->system_fingerprint);
+    }
+    if (encoder->service_tier[0] != '\0') {
+        remora_json_key(w, "service_tier");
+        remora_json_write_text(w, encoder->service_tier);
+    }
+}
+
+void chat_write_finish(struct remora_json_writer *w, enum remora_finish reason,
+                       struct remora_slice native)
+{
+    w->comma = true;
+    remora_json_key(w, "finish_reason");
+    if (reason == REMORA_FINISH_UNSET) {
+        remora_json_write_null(w);
+    } else {
+        remora_json_write_text(w, remora_finish_name(reason));
+    }
+    remora_json_key(w, "native_finish_reason");
+    if (native.length == 0) {
+        remora_json_write_null(w);
+    } else {
+        remora_json_write_string(w, native);
+    }
+}
+
+void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct remora_slice id,
+                          struct remora_slice name, struct remora_slice arguments)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "index");
+    remora_json_write_i64(w, index);
+    if (id.length > 0) {
+        remora_json_key(w, "id");
+        remora_json_write_string(w, id);
+    }
+    if (id.length > 0 || name.length > 0) {
+        remora_json_key(w, "type");
+        remora_json_write_text(w, "function");
+    }
+    remora_json_key(w, "function");
+    remora_json_object_open(w);
+    if (name.length > 0) {
+        remora_json_key(w, "name");
+        remora_json_write_string(w, name);
+    }
+    remora_json_key(w, "arguments");
+    remora_json_write_string(w, arguments);
+    remora_json_object_close(w);
+    remora_json_object_close(w);
+}
+
+static void write_optional(struct remora_json_writer *w, const char *key, struct remora_slice text)
+{
+    if (text.length > 0) {
+        remora_json_key(w, key);
+        remora_json_write_string(w, text);
+    }
+}
+
+/* Type and name of the text by kind: openrouter.md section 9, `reasoning_details`. */
+void chat_write_reasoning_block(struct remora_json_writer *w,
+                                const struct remora_reasoning_block *block, int32_t index)
+{
+    static const char *const types[] = {"reasoning.text", "reasoning.summary",
+                                        "reasoning.encrypted"};
+    static const char *const texts[] = {"text", "summary", "data"};
+    remora_json_object_open(w);
+    remora_json_key(w, "type");
+    remora_json_write_text(w, types[block->kind]);
+    remora_json_key(w, texts[block->kind]);
+    remora_json_write_string(w, block->text);
+    write_optional(w, "signature", block->signature);
+    write_optional(w, "id", block->id);
+    write_optional(w, "format", block->format);
+    remora_json_key(w, "index");
+    remora_json_write_i64(w, block->index.is_set ? block->index.value : index);
+    remora_json_object_close(w);
+}
+
+static void write_url_citation(struct remora_json_writer *w, const struct remora_annotation *a)
+{
+    remora_json_key(w, "url_citation");
+    remora_json_object_open(w);
+    write_optional(w, "url", a->url);
+    write_optional(w, "title", a->title);
+    write_optional(w, "content", a->content);
+    if (a->start_index.is_set) {
+        remora_json_key(w, "start_index");
+        remora_json_write_i64(w, a->start_index.value);
+    }
+    if (a->end_index.is_set) {
+        remora_json_key(w, "end_index");
+        remora_json_write_i64(w, a->end_index.value);
+    }
+    remora_json_object_close(w);
+}
+
+void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation)
+{
+    if (annotation->raw.length > 0) {
+        remora_json_write_raw(w, annotation->raw);
+        return;
+    }
+    remora_json_object_open(w);
+    write_optional(w, "type", annotation->type);
+    if (remora_slice_is(annotation->type, "url_citation")) {
+        write_url_citation(w, annotation);
+    }
+    remora_json_object_close(w);
+}
+
+/* An image as a URL or as a data URL (RFC 2397). */
+void chat_write_image(struct remora_json_writer *w, const struct remora_media *media)
+{
+    struct remora_buf url;
+    remora_buf_init(&url, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    if (media->source == REMORA_MEDIA_BASE64 || media->source == REMORA_MEDIA_BYTES) {
+        remora_buf_append(&url, REMORA_SLICE("data:"));
+        remora_buf_append(&url, media->mime_type);
+        remora_buf_append(&url, REMORA_SLICE(";base64,"));
+    }
+    if (media->source == REMORA_MEDIA_BYTES) {
+        remora_append_base64(&url, media->value);
+    } else {
+        remora_buf_append(&url, media->value);
+    }
+    if (remora_buf_code(&url) != REMORA_OK && w->buf->failed == REMORA_OK) {
+        w->buf->failed = remora_buf_code(&url);
+    }
+    remora_json_object_open(w);
+    remora_json_key(w, "type");
+    remora_json_write_text(w, "image_url");
+    remora_json_key(w, "image_url");
+    remora_json_object_open(w);
+    remora_json_key(w, "url");
+    remora_json_write_string(w, remora_buf_slice(&url));
+    remora_json_object_close(w);
+    remora_json_object_close(w);
+    remora_buf_fini(&url);
+}
+
+/* token, logprob and bytes; the caller closes the object. */
+static void write_alternative(struct remora_json_writer *w,
+                              const struct remora_logprob_alternative *alternative)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "token");
+    remora_json_write_string(w, alternative->token);
+    remora_json_key(w, "logprob");
+    remora_json_write_double(w, alternative->logprob);
+    remora_json_key(w, "bytes");
+    if (!alternative->has_bytes) {
+        remora_json_write_null(w);
+        return;
+    }
+    remora_json_array_open(w);
+    for (size_t i = 0; i < alternative->bytes.length; i++) {
+        remora_json_write_i64(w, (unsigned char)alternative->bytes.data[i]);
+    }
+    remora_json_array_close(w);
+}
+
+void chat_write_logprob_items(struct remora_json_writer *w, const struct remora_logprob *items,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        write_alternative(w, &items[i].chosen);
+        remora_json_key(w, "top_logprobs");
+        remora_json_array_open(w);
+        for (size_t j = 0; j < items[i].alternative_count; j++) {
+            write_alternative(w, &items[i].alternatives[j]);
+            remora_json_object_close(w);
+        }
+        remora_json_array_close(w);
+        remora_json_object_close(w);
+    }
+}
+
+void chat_write_logprobs(struct remora_json_writer *w, const struct remora_logprob *items,
+                         size_t count)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "content");
+    remora_json_array_open(w);
+    chat_write_logprob_items(w, items, count);
+    remora_json_array_close(w);
+    remora_json_key(w, "refusal");
+    remora_json_write_null(w);
+    remora_json_object_close(w);
+}

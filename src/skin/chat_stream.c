@@ -1,0 +1,225 @@
+/*
+ * Events -> SSE of chat completions (openrouter.md sections 8 and 9; OpenAI's API reference, "Chat completion chunk").
+ *
+ *   content event    one chunk with one choice and its delta
+ *   choice finished  a chunk with an empty delta, finish_reason and the provider's own word
+ *   completed        a chunk with choices [] that carries usage and the `remora` object, where either is owed; then [DONE]
+ *   failed           a chunk with the error and finish_reason "error"; no [DONE]
+ *
+ * Every delta carries the role, as OpenRouter's do. What never changes is appended as it stands; nothing here is formatted.
+ * Cannot fail: the buffer carries failure. The full route (X-OpenRouter-Metadata) will stand beside `remora`.
+ */
+#include "chat.h"
+#include "outcome.h"
+
+static void chunk_begin(struct remora_json_writer *w, const struct remora_encoder *encoder,
+                        struct remora_buf *out)
+{
+    remora_buf_append(out, REMORA_SLICE("data: "));
+    remora_json_write_begin(w, out);
+    chat_write_head(w, encoder, "chat.completion.chunk");
+    remora_buf_append(out, REMORA_SLICE(",\"choices\":["));
+}
+
+static void chunk_end(struct remora_json_writer *w, const struct remora_encoder *encoder)
+{
+    w->comma = true;
+    chat_write_tail(w, encoder);
+    remora_buf_append(w->buf, REMORA_SLICE("}\n\n"));
+}
+
+/* Up to and with the role: whatever the delta holds follows as its next member. */
+static void delta_begin(struct remora_json_writer *w, int32_t choice_index)
+{
+    remora_buf_append(w->buf, REMORA_SLICE("{\"index\":"));
+    remora_buf_append_i64(w->buf, choice_index);
+    remora_buf_append(w->buf, REMORA_SLICE(",\"delta\":{\"role\":\"assistant\""));
+    w->comma = true;
+}
+
+static void delta_end(struct remora_json_writer *w)
+{
+    remora_buf_append(w->buf, REMORA_SLICE("},\"finish_reason\":null,"
+                                           "\"native_finish_reason\":null,\"logprobs\":null}]"));
+}
+
+static void write_logprobs_end(struct remora_json_writer *w, const struct remora_event *event)
+{
+    remora_buf_append(w->buf, REMORA_SLICE("},\"finish_reason\":null,"
+                                           "\"native_finish_reason\":null,\"logprobs\":"));
+    w->comma = false;
+    chat_write_logprobs(w, event->text.logprobs, event->text.logprob_count);
+    remora_buf_append(w->buf, REMORA_SLICE("}]"));
+}
+
+static void write_text(struct remora_json_writer *w, const struct remora_event *event)
+{
+    if (event->kind == REMORA_EVENT_REFUSAL) {
+        remora_buf_append(w->buf, REMORA_SLICE(",\"content\":\"\",\"refusal\":"));
+    } else {
+        remora_buf_append(w->buf, REMORA_SLICE(",\"content\":"));
+    }
+    w->comma = false;
+    remora_json_write_string(w, event->text.text);
+}
+
+static void write_reasoning(struct remora_json_writer *w, const struct remora_event *event)
+{
+    const struct remora_reasoning_block *block = &event->reasoning.block;
+    remora_buf_append(w->buf, REMORA_SLICE(",\"content\":\"\""));
+    if (block->kind != REMORA_REASONING_ENCRYPTED) {
+        remora_json_key(w, "reasoning");
+        remora_json_write_string(w, block->text);
+    }
+    remora_json_key(w, "reasoning_details");
+    remora_json_array_open(w);
+    chat_write_reasoning_block(w, block, event->reasoning.block_index);
+    remora_json_array_close(w);
+}
+
+static void write_tool_call(struct remora_json_writer *w, const struct remora_event *event)
+{
+    remora_json_key(w, "tool_calls");
+    remora_json_array_open(w);
+    chat_write_tool_call(w, event->tool_call.index, event->tool_call.id, event->tool_call.name,
+                         event->tool_call.arguments);
+    remora_json_array_close(w);
+}
+
+static void write_list_of(struct remora_json_writer *w, const struct remora_event *event)
+{
+    remora_json_key(w, event->kind == REMORA_EVENT_ANNOTATION ? "annotations" : "images");
+    remora_json_array_open(w);
+    if (event->kind == REMORA_EVENT_ANNOTATION) {
+        chat_write_annotation(w, &event->annotation);
+    } else {
+        chat_write_image(w, &event->media.media);
+    }
+    remora_json_array_close(w);
+}
+
+static void stream_content(struct remora_encoder *encoder, const struct remora_event *event,
+                           struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    chunk_begin(&w, encoder, out);
+    delta_begin(&w, event->choice_index);
+    bool has_logprobs = false;
+    if (event->kind == REMORA_EVENT_TEXT || event->kind == REMORA_EVENT_REFUSAL) {
+        write_text(&w, event);
+        has_logprobs = event->text.logprob_count > 0;
+    } else if (event->kind == REMORA_EVENT_REASONING) {
+        write_reasoning(&w, event);
+    } else if (event->kind == REMORA_EVENT_TOOL_CALL) {
+        write_tool_call(&w, event);
+    } else if (event->kind == REMORA_EVENT_RAW) {
+        remora_json_key(&w, "raw");
+        remora_json_write_raw(&w, event->raw);
+    } else {
+        write_list_of(&w, event);
+    }
+    if (has_logprobs) {
+        write_logprobs_end(&w, event);
+    } else {
+        delta_end(&w);
+    }
+    chunk_end(&w, encoder);
+}
+
+static void stream_finish(struct remora_encoder *encoder, const struct remora_event *event,
+                          struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    chunk_begin(&w, encoder, out);
+    delta_begin(&w, event->choice_index);
+    remora_buf_append(out, REMORA_SLICE(",\"content\":\"\"}"));
+    chat_write_finish(&w, event->finished.reason, event->finished.native);
+    remora_buf_append(out, REMORA_SLICE(",\"logprobs\":null}]"));
+    chunk_end(&w, encoder);
+}
+
+static void stream_completed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
+                             struct remora_buf *out)
+{
+    bool is_notable = remora_outcome_is_notable(outcome);
+    if (encoder->wants_usage_chunk || is_notable) {
+        struct remora_json_writer w;
+        chunk_begin(&w, encoder, out);
+        remora_buf_append_byte(out, ']');
+        w.comma = true;
+        if (encoder->wants_usage_chunk) {
+            remora_json_key(&w, "usage");
+            outcome_write_usage(&w, &outcome->usage, &outcome->cost);
+        }
+        if (is_notable) {
+            remora_json_key(&w, "remora");
+            outcome_write_remora(&w, outcome);
+        }
+        chunk_end(&w, encoder);
+    }
+    remora_buf_append(out, REMORA_SLICE("data: [DONE]\n\n"));
+}
+
+void chat_stream_event(struct remora_encoder *encoder, const struct remora_event *event,
+                       struct remora_buf *out)
+{
+    switch (event->kind) {
+    case REMORA_EVENT_STARTED:
+        chat_encoder_start(encoder, event);
+        break;
+    case REMORA_EVENT_REASONING:
+        if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {
+            stream_content(encoder, event, out);
+        }
+        break;
+    case REMORA_EVENT_TEXT:
+    case REMORA_EVENT_REFUSAL:
+    case REMORA_EVENT_TOOL_CALL:
+    case REMORA_EVENT_MEDIA:
+    case REMORA_EVENT_ANNOTATION:
+    case REMORA_EVENT_RAW:
+        stream_content(encoder, event, out);
+        break;
+    case REMORA_EVENT_CHOICE_FINISHED:
+        stream_finish(encoder, event, out);
+        break;
+    case REMORA_EVENT_COMPLETED:
+        stream_completed(encoder, event->outcome, out);
+        break;
+    case REMORA_EVENT_ALIVE:
+    case REMORA_EVENT_EMBEDDING:
+    case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_ATTEMPT_FAILED:
+        break;
+    }
+}
+
+void chat_stream_comment(struct remora_encoder *encoder, struct remora_buf *out)
+{
+    (void)encoder;
+    remora_buf_append(out, REMORA_SLICE(": REMORA PROCESSING\n\n"));
+}
+
+/* The status that the error would have had; what breaks a stream is the provider's (codes.md: 502). */
+static int status_in_band(const struct remora_fail *fail)
+{
+    int status = remora_fail_http_status(fail);
+    return status == 200 ? 502 : status;
+}
+
+void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
+                        struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    if (encoder->model.length == 0) {
+        encoder->model = remora_slice_of(outcome->requested_model);
+    }
+    chunk_begin(&w, encoder, out);
+    delta_begin(&w, 0);
+    remora_buf_append(out, REMORA_SLICE(",\"content\":\"\"},\"finish_reason\":\"error\","
+                                        "\"native_finish_reason\":null,\"logprobs\":null}]"));
+    w.comma = true;
+    remora_json_key(&w, "error");
+    error_write(&w, &outcome->fail, outcome, status_in_band(&outcome->fail));
+    chunk_end(&w, encoder);
+}

@@ -1,0 +1,105 @@
+/*
+ * The error object and its envelope: openrouter.md 10.1 with the paths of design/codes.md "JSON paths of an error". Every
+ * word comes from the codes table or from remora_fail; a 500 keeps no detail (openrouter.md 10.1 "Masking").
+ */
+#include "outcome.h"
+#include "remora/skin.h"
+
+static bool filters_left_nothing(const struct remora_outcome *outcome)
+{
+    return outcome != NULL && outcome->plan != NULL && outcome->plan->order_count == 0 &&
+           outcome->plan->candidate_count > 0;
+}
+
+static int64_t whole_seconds(int64_t ms)
+{
+    return (ms + 999) / 1000;
+}
+
+static void write_availability(struct remora_json_writer *w, const struct remora_fail *fail,
+                               const struct remora_outcome *outcome)
+{
+    const struct remora_code_row *row = remora_code_row(fail->code);
+    if (row->availability == NULL && !filters_left_nothing(outcome)) {
+        return;
+    }
+    remora_json_key(w, "availability");
+    remora_json_object_open(w);
+    if (row->availability != NULL) {
+        remora_json_key(w, "code");
+        remora_json_write_text(w, row->availability);
+    }
+    remora_json_key(w, "retryable");
+    remora_json_write_bool(w, row->fail_class == REMORA_CLASS_TRANSIENT);
+    if (fail->retry_after_ms >= 0) {
+        remora_json_key(w, "retry_after");
+        remora_json_write_i64(w, whole_seconds(fail->retry_after_ms));
+    }
+    if (filters_left_nothing(outcome)) {
+        remora_json_key(w, "excluded_by");
+        outcome_write_excluded_by(w, outcome->plan);
+    }
+    remora_json_object_close(w);
+}
+
+static void write_metadata(struct remora_json_writer *w, const struct remora_fail *fail,
+                           const struct remora_outcome *outcome)
+{
+    const struct remora_code_row *row = remora_code_row(fail->code);
+    remora_json_key(w, "metadata");
+    remora_json_object_open(w);
+    remora_json_key(w, "reason");
+    remora_json_write_text(w, row->name);
+    remora_json_key(w, "error_type");
+    remora_json_write_text(w, row->error_type);
+    if (outcome != NULL && outcome->attempt_count > 0 && fail->code != REMORA_INTERNAL) {
+        remora_json_key(w, "attempts");
+        outcome_write_attempts(w, outcome);
+    }
+    if (filters_left_nothing(outcome)) {
+        remora_json_key(w, "candidates");
+        outcome_write_candidates(w, outcome->plan);
+    }
+    remora_json_object_close(w);
+}
+
+static const char *message_of(const struct remora_fail *fail)
+{
+    bool has_message = fail->message[0] != '\0' && fail->code != REMORA_INTERNAL;
+    return has_message ? fail->message : remora_code_row(fail->code)->summary;
+}
+
+void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
+                 const struct remora_outcome *outcome, int http_status)
+{
+    const struct remora_code_row *row = remora_code_row(fail->code);
+    remora_json_object_open(w);
+    remora_json_key(w, "code");
+    remora_json_write_i64(w, http_status);
+    remora_json_key(w, "message");
+    remora_json_write_text(w, message_of(fail));
+    remora_json_key(w, "type");
+    remora_json_write_text(w, row->openai_type);
+    remora_json_key(w, "param");
+    if (fail->param[0] == '\0') {
+        remora_json_write_null(w);
+    } else {
+        remora_json_write_text(w, fail->param);
+    }
+    remora_json_key(w, "error_type");
+    remora_json_write_text(w, row->error_type);
+    write_availability(w, fail, outcome);
+    write_metadata(w, fail, outcome);
+    remora_json_object_close(w);
+}
+
+void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
+                       struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    remora_json_write_begin(&w, out);
+    remora_json_object_open(&w);
+    remora_json_key(&w, "error");
+    error_write(&w, fail, outcome, remora_fail_http_status(fail));
+    remora_json_object_close(&w);
+}

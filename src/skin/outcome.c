@@ -1,0 +1,257 @@
+/*
+ * Usage, attempts, candidates and the `remora` object in JSON. Names are those of proto/remora/v1/routing.proto in
+ * snake_case, enum values and durations as in protobuf's JSON mapping (design/codes.md "JSON paths of an error"). Unknown
+ * counts and prices are left out or null, never 0 (ARCHITECTURE 7). Cannot fail: the buffer carries failure.
+ */
+#include "outcome.h"
+
+#include <stdio.h>
+
+#include "remora/catalog.h"
+#include "remora/decimal.h"
+
+static void write_decimal(struct remora_json_writer *w, const char *key, int64_t value,
+                          unsigned scale)
+{
+    remora_json_key(w, key);
+    if (value < 0) {
+        remora_json_write_null(w);
+        return;
+    }
+    char text[48];
+    remora_json_write_raw(w, remora_slice(text, remora_decimal_format(value, scale, text)));
+}
+
+/* Left out when it is not known. */
+static void write_count(struct remora_json_writer *w, const char *key, int64_t count)
+{
+    if (count >= 0) {
+        remora_json_key(w, key);
+        remora_json_write_i64(w, count);
+    }
+}
+
+/* Sum of two counts of which either may be unknown. */
+static int64_t add_known(int64_t a, int64_t b)
+{
+    if (a < 0 || b < 0) {
+        return a < 0 ? b : a;
+    }
+    return a + b;
+}
+
+static void write_details(struct remora_json_writer *w, const struct remora_usage *usage)
+{
+    const int64_t *tokens = usage->tokens;
+    remora_json_key(w, "prompt_tokens_details");
+    remora_json_object_open(w);
+    write_count(w, "cached_tokens", tokens[REMORA_USAGE_CACHE_READ]);
+    write_count(
+        w, "cache_write_tokens",
+        add_known(tokens[REMORA_USAGE_CACHE_WRITE_5M], tokens[REMORA_USAGE_CACHE_WRITE_1H]));
+    write_count(w, "audio_tokens", tokens[REMORA_USAGE_AUDIO_INPUT]);
+    write_count(w, "video_tokens", tokens[REMORA_USAGE_VIDEO_INPUT]);
+    remora_json_object_close(w);
+    remora_json_key(w, "completion_tokens_details");
+    remora_json_object_open(w);
+    write_count(w, "reasoning_tokens", tokens[REMORA_USAGE_REASONING]);
+    write_count(w, "audio_tokens", tokens[REMORA_USAGE_AUDIO_OUTPUT]);
+    write_count(w, "image_tokens", tokens[REMORA_USAGE_IMAGE_OUTPUT]);
+    remora_json_object_close(w);
+}
+
+static void write_cost(struct remora_json_writer *w, const struct remora_cost *cost)
+{
+    write_decimal(w, "cost", cost->total_pico_usd, 12);
+    remora_json_key(w, "is_byok");
+    remora_json_write_bool(w, false);
+    remora_json_key(w, "cost_details");
+    remora_json_object_open(w);
+    write_decimal(w, "upstream_inference_cost", cost->total_pico_usd, 12);
+    remora_json_object_close(w);
+}
+
+void outcome_write_usage(struct remora_json_writer *w, const struct remora_usage *usage,
+                         const struct remora_cost *cost)
+{
+    int64_t input = remora_usage_input_total(usage);
+    int64_t output = remora_usage_output_total(usage);
+    if (input < 0 && output < 0) {
+        remora_json_write_null(w);
+        return;
+    }
+    remora_json_object_open(w);
+    write_count(w, "prompt_tokens", input);
+    write_count(w, "completion_tokens", output);
+    write_count(w, "total_tokens", add_known(input, output));
+    write_details(w, usage);
+    write_cost(w, cost);
+    remora_json_object_close(w);
+}
+
+static void write_slice(struct remora_json_writer *w, const char *key, struct remora_slice text)
+{
+    if (text.length > 0) {
+        remora_json_key(w, key);
+        remora_json_write_string(w, text);
+    }
+}
+
+/* "0.034s": google.protobuf.Duration in JSON. */
+static void write_duration(struct remora_json_writer *w, const char *key, uint64_t ns)
+{
+    char text[40];
+    uint64_t ms = ns / 1000000;
+    int length = snprintf(text, sizeof text, "%llu.%03llus", (unsigned long long)(ms / 1000),
+                          (unsigned long long)(ms % 1000));
+    remora_json_key(w, key);
+    remora_json_write_string(w, remora_slice(text, (size_t)length));
+}
+
+static void write_attempt(struct remora_json_writer *w, const struct remora_attempt *attempt)
+{
+    remora_json_object_open(w);
+    write_slice(w, "provider", attempt->provider);
+    write_slice(w, "endpoint_tag", attempt->endpoint_tag);
+    write_slice(w, "model", attempt->model);
+    write_slice(w, "upstream_model", attempt->upstream_model);
+    write_slice(w, "upstream_request_id", remora_slice_of(attempt->upstream_request_id));
+    if (attempt->http_status != 0) {
+        remora_json_key(w, "http_status");
+        remora_json_write_i64(w, attempt->http_status);
+    }
+    if (attempt->code != REMORA_OK) {
+        remora_json_key(w, "reason");
+        remora_json_write_text(w, remora_code_row(attempt->code)->name);
+    }
+    write_duration(w, "elapsed", attempt->elapsed_ns);
+    remora_json_object_close(w);
+}
+
+void outcome_write_attempts(struct remora_json_writer *w, const struct remora_outcome *outcome)
+{
+    remora_json_array_open(w);
+    for (size_t i = 0; i < outcome->attempt_count; i++) {
+        write_attempt(w, &outcome->attempts[i]);
+    }
+    remora_json_array_close(w);
+}
+
+static void write_rule(struct remora_json_writer *w, const struct remora_exclusion *exclusion)
+{
+    char text[96];
+    int length = snprintf(text, sizeof text, "%s%s", remora_rule_name(exclusion->rule),
+                          exclusion->subject == NULL ? "" : exclusion->subject);
+    size_t kept = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    remora_json_write_string(w, remora_slice(text, kept));
+}
+
+/* USD per token as decimal text; left out when it is not known. */
+static void write_price(struct remora_json_writer *w, const char *key, int64_t pico_usd)
+{
+    char text[48];
+    if (pico_usd >= 0) {
+        write_slice(w, key, remora_slice(text, remora_decimal_format(pico_usd, 12, text)));
+    }
+}
+
+static void write_candidate(struct remora_json_writer *w, const struct remora_plan *plan,
+                            const struct remora_candidate *candidate)
+{
+    const struct remora_endpoint_facts *facts = &candidate->endpoint->facts;
+    remora_json_object_open(w);
+    write_slice(w, "model", plan->models[candidate->model].resolved);
+    write_slice(w, "provider", facts->provider);
+    write_slice(w, "endpoint_tag", facts->tag);
+    remora_json_key(w, "position");
+    remora_json_write_i64(w, candidate->position);
+    write_price(w, "prompt_price", facts->prices.pico_usd[REMORA_PRICE_PROMPT]);
+    write_price(w, "completion_price", facts->prices.pico_usd[REMORA_PRICE_COMPLETION]);
+    if (candidate->exclusion.rule != REMORA_RULE_NONE) {
+        remora_json_key(w, "excluded_by");
+        write_rule(w, &candidate->exclusion);
+        remora_json_key(w, "layer");
+        remora_json_write_text(w, remora_layer_name(candidate->exclusion.layer));
+    }
+    remora_json_object_close(w);
+}
+
+void outcome_write_candidates(struct remora_json_writer *w, const struct remora_plan *plan)
+{
+    remora_json_array_open(w);
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        write_candidate(w, plan, &plan->candidates[i]);
+    }
+    remora_json_array_close(w);
+}
+
+static bool is_same_rule(const struct remora_exclusion *a, const struct remora_exclusion *b)
+{
+    return a->rule == b->rule &&
+           remora_slice_equal(remora_slice_of(a->subject), remora_slice_of(b->subject));
+}
+
+static bool was_told(const struct remora_plan *plan, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (is_same_rule(&plan->candidates[i].exclusion, &plan->candidates[at].exclusion)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void outcome_write_excluded_by(struct remora_json_writer *w, const struct remora_plan *plan)
+{
+    remora_json_array_open(w);
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        if (plan->candidates[i].exclusion.rule != REMORA_RULE_NONE && !was_told(plan, i)) {
+            write_rule(w, &plan->candidates[i].exclusion);
+        }
+    }
+    remora_json_array_close(w);
+}
+
+static void write_dropped(struct remora_json_writer *w, const struct remora_outcome *outcome)
+{
+    remora_json_array_open(w);
+    for (size_t i = 0; i < outcome->dropped_count; i++) {
+        remora_json_object_open(w);
+        remora_json_key(w, "field");
+        remora_json_write_text(w, remora_parameter_name(outcome->dropped[i].parameter));
+        if (outcome->dropped[i].why != NULL) {
+            remora_json_key(w, "why");
+            remora_json_write_text(w, outcome->dropped[i].why);
+        }
+        remora_json_object_close(w);
+    }
+    remora_json_array_close(w);
+}
+
+static void write_served(struct remora_json_writer *w, const struct remora_endpoint *served)
+{
+    if (served != NULL) {
+        write_slice(w, "provider", served->facts.provider);
+        write_slice(w, "endpoint_tag", served->facts.tag);
+        write_slice(w, "upstream_model", served->facts.upstream_model);
+    }
+}
+
+void outcome_write_remora(struct remora_json_writer *w, const struct remora_outcome *outcome)
+{
+    remora_json_object_open(w);
+    write_served(w, outcome->served);
+    remora_json_key(w, "attempts");
+    outcome_write_attempts(w, outcome);
+    remora_json_key(w, "dropped");
+    write_dropped(w, outcome);
+    if (outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED) {
+        remora_json_key(w, "usage_certainty");
+        remora_json_write_text(w, "CERTAINTY_ESTIMATED");
+    }
+    write_duration(w, "time_to_first_content", outcome->first_content_ns);
+    write_duration(w, "total_time", outcome->total_ns);
+    write_slice(w, "service", outcome->identity.service);
+    write_slice(w, "policy_revision", outcome->policy_revision);
+    remora_json_object_close(w);
+}

@@ -1,0 +1,23 @@
+/* What an outcome becomes in JSON: usage, the `remora` object, attempts and candidates. For every skin. */
+#ifndef REMORA_SKIN_OUTCOME_H
+#define REMORA_SKIN_OUTCOME_H
+
+#include "remora/attempt.h"
+#include "remora/json.h"
+#include "remora/route.h"
+
+/* OpenAI's inclusive usage object with OpenRouter's cost (ARCHITECTURE 7; openrouter.md 9). */
+void outcome_write_usage(struct remora_json_writer *w, const struct remora_usage *usage,
+                         const struct remora_cost *cost);
+/* {attempts, dropped, ...}: RouteInfo of proto/remora/v1/routing.proto in snake_case. */
+void outcome_write_remora(struct remora_json_writer *w, const struct remora_outcome *outcome);
+/* Arrays of Attempt and Candidate. */
+void outcome_write_attempts(struct remora_json_writer *w, const struct remora_outcome *outcome);
+void outcome_write_candidates(struct remora_json_writer *w, const struct remora_plan *plan);
+/* Distinct rules that removed candidates, as an array of text. */
+void outcome_write_excluded_by(struct remora_json_writer *w, const struct remora_plan *plan);
+/* The object `error` alone, for an envelope or an in-band error. http_status: error.code. */
+void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
+                 const struct remora_outcome *outcome, int http_status);
+
+#endif

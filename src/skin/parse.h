@@ -1,0 +1,123 @@
+/*
+ * Reading a caller's JSON by tables. An object is a table of fields; a field names its reader, or none when it is documented
+ * but not built. Types are strict, a duplicate key is refused, null counts as absent unless the row says otherwise, and every
+ * refusal names the path of the value ("messages[2].content[0].type") and the cure.
+ */
+#ifndef REMORA_SKIN_PARSE_H
+#define REMORA_SKIN_PARSE_H
+
+#include "remora/json.h"
+#include "remora/skin.h"
+
+/* The numbers that a field takes. */
+struct parse_range {
+    double least;
+    double most;
+    bool above_least; /* least itself is refused */
+};
+
+struct parse {
+    struct remora_arena *arena;
+    struct remora_request *request;
+    struct remora_encoder *encoder;
+    struct remora_fail *fail;
+    const struct parse_range *range; /* of the row being read */
+    size_t part_count;               /* over all messages */
+    bool is_neutral;                 /* the reader met a value that asks for nothing (n: 1) */
+    bool includes_usage;             /* stream_options.include_usage: true */
+    struct remora_slice key;         /* of the member being read */
+    char path[128];                  /* of the value being read */
+    size_t path_length;              /* may exceed what path holds: then the path is told cut */
+};
+
+/* Reads one value that is not null into target. */
+typedef enum remora_code (*parse_fn)(struct parse *p, struct remora_json value, void *target);
+
+enum parse_null {
+    PARSE_NULL_IS_ABSENT,
+    PARSE_NULL_REFUSED, /* goes to the reader, which refuses the type */
+};
+
+/* Rows of parameters say which one they state; the others use this. */
+#define PARSE_ASKS_NOTHING REMORA_PARAMETER_COUNT
+
+struct parse_field {
+    struct remora_slice name;
+    parse_fn read; /* NULL: documented, not built: UNIMPLEMENTED naming the field */
+    size_t offset; /* of what it fills, in the target */
+    enum remora_parameter asks;
+    const struct parse_range *range; /* of a number */
+    enum parse_null null;
+};
+
+struct parse_table {
+    const struct parse_field *fields;
+    size_t count;
+    parse_fn unknown; /* a member without a row, NULL: refused with "did you mean" */
+};
+#define PARSE_TABLE(rows, unknown_reader)               \
+    {                                                   \
+        (rows), REMORA_COUNT_OF(rows), (unknown_reader) \
+    }
+
+/* Refuses the value at the current path. The message is "<path> <format...>". */
+enum remora_code parse_refuse(struct parse *p, enum remora_code code, const char *format, ...)
+    REMORA_PRINTF(3, 4);
+/* What the arena said when it refused. */
+enum remora_code parse_no_room(struct parse *p);
+
+/* The path while a member or element is read. enter returns what leave restores. */
+size_t parse_enter(struct parse *p, struct remora_slice key);
+size_t parse_enter_index(struct parse *p, uint32_t index);
+void parse_leave(struct parse *p, size_t mark);
+
+/* All members of an object through a table; each row's reader gets target + offset. */
+REMORA_MUST_CHECK enum remora_code parse_object(struct parse *p, struct remora_json value,
+                                                const struct parse_table *table, void *target);
+/* The member at the end of the current path through another table: for an `unknown` reader that has one. */
+REMORA_MUST_CHECK enum remora_code parse_member(struct parse *p, const struct parse_table *table,
+                                                struct remora_json value, void *target);
+/* Each element of an array through `read`, into an array of `bytes` each in the arena. */
+struct parse_list {
+    void *items;
+    size_t count;
+};
+REMORA_MUST_CHECK enum remora_code parse_array(struct parse *p, struct remora_json value,
+                                               size_t bytes, parse_fn read, struct parse_list *out);
+
+/* Plain readers: target is what the name says. */
+enum remora_code parse_slice(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_id(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_tristate(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_bool(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_raw_object(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_slices(struct parse *p, struct remora_json value, void *target);
+/* struct remora_opt_f64 and struct remora_opt_i64, within the row's range. */
+enum remora_code parse_opt_f64(struct parse *p, struct remora_json value, void *target);
+enum remora_code parse_opt_i64(struct parse *p, struct remora_json value, void *target);
+/* Accepted and without effect, as documented. */
+enum remora_code parse_ignored_bool(struct parse *p, struct remora_json value, void *target);
+
+REMORA_MUST_CHECK enum remora_code parse_integer(struct parse *p, struct remora_json value,
+                                                 int64_t least, int64_t most, int64_t *out);
+REMORA_MUST_CHECK enum remora_code parse_number(struct parse *p, struct remora_json value,
+                                                const struct parse_range *range, double *out);
+/* A word of a closed set: *out is its index. `listed` is how the set is told. */
+REMORA_MUST_CHECK enum remora_code parse_word(struct parse *p, struct remora_json value,
+                                              const char *const *words, size_t count, size_t *out);
+
+/* ---- the parts of a chat request; targets are the request's own fields ---- */
+enum remora_code chat_read_messages(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_tools(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_tool_choice(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_response_format(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_cache(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_provider(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_effort(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_logit_bias(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_metadata(struct parse *p, struct remora_json value, void *target);
+/* A top-level field that no table names: kept, or refused when it would choose a host or a credential. */
+enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target);
+
+#endif
