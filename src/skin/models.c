@@ -10,13 +10,13 @@
 #include "remora/skin.h"
 
 /* The first endpoint that may be used, or NULL. */
-static const struct remora_endpoint *first_usable(const struct remora_policy_stack *stack,
-                                                  const struct remora_request *bare,
+static const struct remora_endpoint *first_usable(struct remora_judge *judge,
                                                   const struct remora_model *model)
 {
+    remora_judge_model(judge, model, REMORA_VARIANT_STANDARD);
     for (size_t i = 0; i < model->endpoint_count; i++) {
         struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
-        remora_policy_judge(stack, bare, &model->endpoints[i], &exclusion);
+        remora_policy_judge(judge, &model->endpoints[i], &exclusion);
         if (exclusion.rule == REMORA_RULE_NONE) {
             return &model->endpoints[i];
         }
@@ -135,7 +135,9 @@ void remora_models_body(const struct remora_config *config, const struct remora_
 {
     struct remora_json_writer w;
     struct remora_request bare;
+    struct remora_judge judge;
     remora_request_init(&bare);
+    remora_judge_init(&judge, stack, &bare);
     remora_json_write_begin(&w, out);
     remora_json_object_open(&w);
     remora_json_key(&w, "object");
@@ -144,11 +146,7 @@ void remora_models_body(const struct remora_config *config, const struct remora_
     remora_json_array_open(&w);
     for (size_t i = 0; i < config->model_count; i++) {
         const struct remora_model *model = &config->models[i];
-        enum remora_layer layer = REMORA_LAYER_UNSET;
-        const struct remora_endpoint *top =
-            remora_policy_allows_model(stack, model->facts.id, &layer)
-                ? first_usable(stack, &bare, model)
-                : NULL;
+        const struct remora_endpoint *top = first_usable(&judge, model);
         if (top != NULL) {
             write_model(&w, &model->facts, &top->facts);
         }
