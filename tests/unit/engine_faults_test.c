@@ -199,7 +199,8 @@ static void fault_09_a_stall_before_content_falls_back(void **state)
     fixture_start(f, REMORA_STREAM, "t/m");
     play_head(f, 0, 200, NULL);
     (void)play_body(f, 0, CHUNK_ROLE);
-    fixture_pass_ms(f, 60000);
+    fixture_pass_ms(f, 10000);
+    fixture_pass_ms(f, 50000);
     play_good_stream(f, 1, "hello");
     assert_said(f, "waiting\nattempt_failed a UPSTREAM_TIMEOUT\n" OK_FROM_B);
     fixture_free(f);
