@@ -1,0 +1,48 @@
+"""Every example runs against the demo."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from remora import Remora
+from upstream import ROOT, build_dir
+
+
+@pytest.fixture(scope="module")
+def demo():
+    with Remora(subcommand="demo") as remora:
+        yield remora
+
+
+def run(command, **environment):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_curl(demo):
+    out = run(["sh", str(ROOT / "examples/curl/chat.sh")], REMORA_URL=f"http://127.0.0.1:{demo.http_port}")
+    assert '"object":"chat.completion"' in out.replace(" ", "") and "data: [DONE]" in out and "provider.only" in out
+
+
+def test_python_openai_client(demo):
+    out = run([sys.executable, str(ROOT / "examples/python/openai_chat.py")], OPENAI_BASE_URL=demo.base_url,
+              OPENAI_API_KEY="unused")
+    assert "unary:" in out and "tried steady -> answered" in out and "refused: provider.only" in out
+
+
+def test_python_grpc_stub(demo, stubs):
+    out = run([sys.executable, str(ROOT / "examples/python/grpc_chat.py"), f"127.0.0.1:{demo.grpc_port}"],
+              PYTHONPATH=str(stubs))
+    assert "unary:" in out and "usage:" in out and "refused: NOT_FOUND MODEL_NOT_FOUND" in out
+
+
+def test_c_grpc_client(demo):
+    out = run([str(build_dir() / "examples/chat_stream"), f"127.0.0.1:{demo.grpc_port}", "demo/echo-1", "Hello"])
+    assert "route:" in out and "answered" in out
+
+
+def test_make_run_s_script():
+    out = run([str(ROOT / "tools/run.sh"), str(build_dir())])
+    assert "== HTTP" in out and "== gRPC" in out and out.count("UPSTREAM_OVERLOADED") == 2
