@@ -45,10 +45,11 @@ static const char *find_word(const char *const *words, size_t count, struct remo
     return NULL;
 }
 
-static struct name split(struct remora_slice whole)
+/* An id of the snapshot is never split: own ids may hold a colon. */
+static struct name split(const struct remora_config *config, struct remora_slice whole)
 {
     struct name name = {.whole = whole, .stem = whole};
-    size_t colon = whole.length;
+    size_t colon = remora_config_model(config, whole) == NULL ? whole.length : 0;
     while (colon > 0 && whole.data[colon - 1] != ':') {
         colon--;
     }
@@ -201,14 +202,14 @@ static struct name unalias(const struct remora_config *config, struct remora_sli
 {
     struct remora_slice to = alias_of(config, asked);
     if (to.length != 0) {
-        return split(to);
+        return split(config, to);
     }
-    struct name name = split(asked);
+    struct name name = split(config, asked);
     to = alias_of(config, name.stem);
     if (to.length == 0) {
         return name;
     }
-    struct name target = split(to);
+    struct name target = split(config, to);
     if (target.to_come == NULL && target.variant == REMORA_VARIANT_STANDARD) {
         target.to_come = name.to_come;
         target.variant = name.variant;
@@ -222,21 +223,19 @@ enum remora_code remora_resolve_model(const struct remora_config *config,
                                       enum remora_variant *variant, struct remora_fail *fail)
 {
     const struct remora_model *model = remora_config_model(config, asked);
-    struct name name = {.whole = asked, .stem = asked};
-    if (model == NULL) {
-        name = unalias(config, asked);
-        model = remora_config_model(config, name.whole);
-        name.variant = model == NULL ? name.variant : REMORA_VARIANT_STANDARD;
+    if (model != NULL) {
+        *out = model;
+        *variant = REMORA_VARIANT_STANDARD;
+        return REMORA_OK;
     }
+    const struct name name = unalias(config, asked);
     const struct search search = {config, stack, name.variant};
-    if (model == NULL) {
-        if (name.to_come != NULL) {
-            return not_built(&name, fail);
-        }
-        enum remora_code code = find_stem(&search, &name, &model, fail);
-        if (code != REMORA_OK) {
-            return code;
-        }
+    if (name.to_come != NULL) {
+        return not_built(&name, fail);
+    }
+    enum remora_code code = find_stem(&search, &name, &model, fail);
+    if (code != REMORA_OK) {
+        return code;
     }
     if (model == NULL) {
         return missing(&search, &name, fail);

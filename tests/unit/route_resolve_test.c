@@ -1,0 +1,201 @@
+/* Names of models and providers as callers write them. */
+#include "support.h"
+
+#include "plan_fixture.h"
+
+static struct plan_fixture f;
+static const struct remora_model *found;
+static enum remora_variant variant;
+
+static int set_up(void **state)
+{
+    (void)state;
+    plan_fixture_init(&f);
+    plan_model(&f, "acme/echo-1");
+    plan_model(&f, "acme/llama:8b");
+    plan_model(&f, "beta/echo-1");
+    plan_model(&f, "beta/parrot-2");
+    plan_alias(&f, "echo", "acme/echo-1");
+    plan_alias(&f, "cheap", "beta/parrot-2:free");
+    plan_alias(&f, "loop", "echo");
+    plan_alias(&f, "fast", "acme/echo-1:nitro");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    plan_fixture_fini(&f);
+    return 0;
+}
+
+static enum remora_code resolve(const char *asked)
+{
+    f.fail = (struct remora_fail)REMORA_FAIL_INIT;
+    found = NULL;
+    variant = REMORA_VARIANT_STANDARD;
+    return remora_resolve_model(&f.config, &f.stack, remora_slice_of(asked), &found, &variant,
+                                &f.fail);
+}
+
+static void expect(const char *asked, const char *id, enum remora_variant as)
+{
+    assert_int_equal(resolve(asked), REMORA_OK);
+    assert_non_null(found);
+    assert_slice_equal(found->facts.id, id);
+    assert_int_equal(variant, as);
+}
+
+static void expect_fail(const char *asked, enum remora_code code, const char *message)
+{
+    assert_string_equal(remora_code_row(resolve(asked))->name, remora_code_row(code)->name);
+    assert_null(found);
+    assert_string_equal(f.fail.param, "model");
+    if (strstr(f.fail.message, message) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", f.fail.message, message);
+    }
+}
+
+static void an_exact_id_is_itself(void **state)
+{
+    (void)state;
+    expect("acme/echo-1", "acme/echo-1", REMORA_VARIANT_STANDARD);
+    expect("acme/llama:8b", "acme/llama:8b", REMORA_VARIANT_STANDARD);
+}
+
+static void an_alias_stands_for_its_model(void **state)
+{
+    (void)state;
+    expect("echo", "acme/echo-1", REMORA_VARIANT_STANDARD);
+    expect("cheap", "beta/parrot-2", REMORA_VARIANT_FREE);
+    expect("echo:free", "acme/echo-1", REMORA_VARIANT_FREE);
+}
+
+static void an_alias_does_not_name_another_alias(void **state)
+{
+    (void)state;
+    expect_fail("loop", REMORA_MODEL_NOT_FOUND, "'echo'");
+}
+
+static void free_is_a_variant(void **state)
+{
+    (void)state;
+    expect("beta/parrot-2:free", "beta/parrot-2", REMORA_VARIANT_FREE);
+    expect("acme/llama:8b:free", "acme/llama:8b", REMORA_VARIANT_FREE);
+    expect("parrot-2:free", "beta/parrot-2", REMORA_VARIANT_FREE);
+}
+
+static void variants_to_come_are_named(void **state)
+{
+    (void)state;
+    expect_fail("beta/parrot-2:nitro", REMORA_UNIMPLEMENTED, "':nitro'");
+    expect_fail("beta/parrot-2:floor", REMORA_UNIMPLEMENTED, "':floor'");
+    expect_fail("beta/parrot-2:exacto", REMORA_UNIMPLEMENTED, "':exacto'");
+    expect_fail("beta/parrot-2:online", REMORA_UNIMPLEMENTED, "':online'");
+    expect_fail("beta/parrot-2:thinking", REMORA_UNIMPLEMENTED, "':thinking'");
+    expect_fail("beta/parrot-2:extended", REMORA_UNIMPLEMENTED, "':extended'");
+    expect_fail("beta/parrot-2:batch", REMORA_UNIMPLEMENTED, "':batch'");
+    expect_fail("fast", REMORA_UNIMPLEMENTED, "':nitro'");
+    expect_fail("echo:floor", REMORA_UNIMPLEMENTED, "':floor'");
+}
+
+static void routers_and_presets_to_come_are_named(void **state)
+{
+    (void)state;
+    expect_fail("openrouter/auto", REMORA_UNIMPLEMENTED, "'openrouter/auto'");
+    expect_fail("@preset/mine", REMORA_UNIMPLEMENTED, "presets");
+    expect_fail("acme/echo-1@preset/mine", REMORA_UNIMPLEMENTED, "presets");
+}
+
+static void another_word_behind_a_colon_is_part_of_the_id(void **state)
+{
+    (void)state;
+    expect_fail("beta/parrot-2:huge", REMORA_MODEL_NOT_FOUND, "'beta/parrot-2:huge'");
+}
+
+static void a_bare_id_resolves_when_it_is_unique(void **state)
+{
+    (void)state;
+    expect("parrot-2", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+    expect("llama:8b", "acme/llama:8b", REMORA_VARIANT_STANDARD);
+}
+
+static void an_ambiguous_bare_id_tells_the_candidates(void **state)
+{
+    (void)state;
+    expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+}
+
+static void a_bare_id_is_unique_among_what_the_service_may_use(void **state)
+{
+    (void)state;
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_allow = LIST(S("beta/*"));
+    expect("echo-1", "beta/echo-1", REMORA_VARIANT_STANDARD);
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_allow = LIST(S("acme/*"));
+    expect_fail("parrot-2", REMORA_MODEL_NOT_FOUND, "there is no model 'parrot-2'");
+    expect("beta/parrot-2", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+}
+
+static void a_near_name_is_offered(void **state)
+{
+    (void)state;
+    expect_fail("beta/parot-2", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
+    expect_fail("parot-2", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
+    expect_fail("gamma/nothing-like-it", REMORA_MODEL_NOT_FOUND,
+                "there is no model 'gamma/nothing-like-it'");
+    assert_null(strstr(f.fail.message, "did you mean"));
+    expect_fail("x", REMORA_MODEL_NOT_FOUND, "there is no model 'x'");
+    assert_null(strstr(f.fail.message, "did you mean"));
+}
+
+static void a_name_that_the_service_may_not_use_is_not_offered(void **state)
+{
+    (void)state;
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("beta/*"));
+    expect_fail("parot-2", REMORA_MODEL_NOT_FOUND, "there is no model 'parot-2'");
+    assert_null(strstr(f.fail.message, "did you mean"));
+}
+
+static void a_model_that_nobody_configured_serves_has_no_endpoints(void **state)
+{
+    (void)state;
+    struct remora_model_facts facts;
+    char id[256];
+    remora_catalog_model(0, &facts);
+    memcpy(id, facts.id.data, facts.id.length);
+    id[facts.id.length] = '\0';
+    expect_fail(id, REMORA_NO_ENDPOINTS, id);
+}
+
+static void a_long_name_is_cut_in_the_message(void **state)
+{
+    (void)state;
+    char name[301];
+    memset(name, 'n', 300);
+    name[300] = '\0';
+    expect_fail(name, REMORA_MODEL_NOT_FOUND, "there is no model 'nnn");
+    assert_null(strstr(f.fail.message, name + 219)); /* 81 of them */
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(an_exact_id_is_itself),
+        CASE(an_alias_stands_for_its_model),
+        CASE(an_alias_does_not_name_another_alias),
+        CASE(free_is_a_variant),
+        CASE(variants_to_come_are_named),
+        CASE(routers_and_presets_to_come_are_named),
+        CASE(another_word_behind_a_colon_is_part_of_the_id),
+        CASE(a_bare_id_resolves_when_it_is_unique),
+        CASE(an_ambiguous_bare_id_tells_the_candidates),
+        CASE(a_bare_id_is_unique_among_what_the_service_may_use),
+        CASE(a_near_name_is_offered),
+        CASE(a_name_that_the_service_may_not_use_is_not_offered),
+        CASE(a_model_that_nobody_configured_serves_has_no_endpoints),
+        CASE(a_long_name_is_cut_in_the_message),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
