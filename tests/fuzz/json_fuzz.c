@@ -1,0 +1,131 @@
+/*
+ * Any bytes through the JSON parser. What it accepts is read in every way, written again by the writer, and must then
+ * parse to as many nodes; numbers read as integers must agree with numbers read as doubles.
+ */
+#include "remora/json.h"
+#include "remora/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { DEPTH = 32 };
+
+static const struct remora_json_limits limits = {DEPTH, 10000};
+
+static void require(bool holds, const char *what)
+{
+    if (!holds) {
+        fprintf(stderr, "broken promise: %s\n", what);
+        abort();
+    }
+}
+
+static void check_number(struct remora_json value)
+{
+    int64_t integer;
+    double number;
+    if (remora_json_int64(value, &integer)) {
+        require(remora_json_double(value, &number), "an integer is a double");
+        require(number == (double)integer, "integer and double agree");
+    }
+}
+
+static void write_scalar(struct remora_json_writer *w, struct remora_json value,
+                         struct remora_arena *arena)
+{
+    struct remora_slice text;
+    if (remora_json_string(value, arena, &text)) {
+        require(remora_utf8_is_valid(text), "an unescaped string is UTF-8");
+        remora_json_write_string(w, text);
+        return;
+    }
+    if (remora_json_is(value, REMORA_JSON_NUMBER)) {
+        check_number(value);
+    }
+    remora_json_write_raw(w, remora_json_raw(value));
+}
+
+static bool is_container(struct remora_json value)
+{
+    return remora_json_is(value, REMORA_JSON_ARRAY) || remora_json_is(value, REMORA_JSON_OBJECT);
+}
+
+static void open_container(struct remora_json_writer *w, struct remora_json value,
+                           struct remora_arena *arena)
+{
+    (void)remora_json_duplicate(value, arena);
+    if (remora_json_is(value, REMORA_JSON_OBJECT)) {
+        remora_json_object_open(w);
+    } else {
+        remora_json_array_open(w);
+    }
+}
+
+static void close_container(struct remora_json_writer *w, bool is_object)
+{
+    if (is_object) {
+        remora_json_object_close(w);
+    } else {
+        remora_json_array_close(w);
+    }
+}
+
+static void rewrite(struct remora_json_writer *w, struct remora_json root,
+                    struct remora_arena *arena)
+{
+    struct remora_json_iter open[DEPTH];
+    size_t depth = 0;
+    if (!is_container(root)) {
+        write_scalar(w, root, arena);
+        return;
+    }
+    open_container(w, root, arena);
+    remora_json_iter_begin(&open[depth++], root);
+    while (depth > 0) {
+        struct remora_json_iter *it = &open[depth - 1];
+        if (!remora_json_iter_next(it)) {
+            close_container(w, it->is_object);
+            depth--;
+            continue;
+        }
+        if (it->is_object) {
+            struct remora_slice key;
+            require(remora_json_string(it->key, arena, &key), "a key is a string");
+            remora_json_key_slice(w, key);
+        }
+        if (is_container(it->value)) {
+            open_container(w, it->value, arena);
+            remora_json_iter_begin(&open[depth++], it->value);
+        } else {
+            write_scalar(w, it->value, arena);
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    struct remora_json_error error = {0};
+    remora_arena_init(&arena, 4096, 64 << 20);
+    if (remora_json_parse(remora_slice((const char *)data, size), &arena, &limits, &doc, &error) ==
+        REMORA_OK) {
+        struct remora_buf buf;
+        struct remora_json_writer w;
+        struct remora_json_doc again;
+        remora_buf_init(&buf, 64 << 20);
+        remora_json_write_begin(&w, &buf);
+        rewrite(&w, remora_json_root(&doc), &arena);
+        require(remora_json_parse(remora_buf_slice(&buf), &arena, &limits, &again, NULL) ==
+                    REMORA_OK,
+                "what was written parses");
+        require(again.node_count == doc.node_count, "nothing was lost");
+        remora_buf_fini(&buf);
+    } else {
+        require(error.reason != NULL && error.offset <= size, "an error says where and why");
+    }
+    remora_arena_fini(&arena);
+    return 0;
+}
