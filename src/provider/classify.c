@@ -210,9 +210,19 @@ static bool tells_words(enum remora_code code)
            code == REMORA_CONTENT_POLICY;
 }
 
+/* Of one provider, where the table's own sentence speaks of all. */
+static const char *sentence_of(enum remora_code code)
+{
+    if (code == REMORA_CAPACITY_EXHAUSTED) {
+        return "The provider's rate limit is reached.";
+    }
+    return code == REMORA_UPSTREAM_UNAVAILABLE ? "The provider answered with an error."
+                                               : remora_code_row(code)->summary;
+}
+
 static void tell(const struct envelope *envelope, enum remora_code code, struct remora_fail *fail)
 {
-    const char *summary = remora_code_row(code)->summary;
+    const char *summary = sentence_of(code);
     char words_text[240] = "";
     char param[sizeof fail->param] = "";
     if (envelope != NULL && tells_words(code)) {

@@ -188,6 +188,17 @@ static enum remora_code feed_whole(struct openai_feed *feed, struct remora_slice
     return code == REMORA_OK ? REMORA_OK : openai_no_memory(feed->fail);
 }
 
+/* Blanks before the answer are what some servers send to keep a unary call alive (providers.md 8, DeepSeek). */
+static enum remora_code begin(struct openai_feed *feed, struct remora_slice bytes, size_t *at)
+{
+    enum remora_code code = REMORA_OK;
+    bool has_more = skip_blanks(feed->decoder, bytes, at);
+    if (*at > 0) {
+        code = openai_put_alive(feed);
+    }
+    return code == REMORA_OK && has_more ? choose_mode(feed, bytes.data[*at]) : code;
+}
+
 enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_slice bytes,
                                     struct remora_arena *scratch,
                                     const struct remora_event_out *out, struct remora_fail *fail)
@@ -200,11 +211,8 @@ enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_s
         return REMORA_OK;
     }
     if (decoder->mode == OPENAI_MODE_UNDECIDED) {
-        if (!skip_blanks(decoder, bytes, &at)) {
-            return bytes.length > 0 ? openai_put_alive(&feed) : REMORA_OK;
-        }
-        enum remora_code code = choose_mode(&feed, bytes.data[at]);
-        if (code != REMORA_OK) {
+        enum remora_code code = begin(&feed, bytes, &at);
+        if (code != REMORA_OK || decoder->mode == OPENAI_MODE_UNDECIDED) {
             return code;
         }
     }

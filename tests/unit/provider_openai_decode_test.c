@@ -1,0 +1,111 @@
+/*
+ * Golden cases of the openai-chat decoder: every file of tests/golden/openai_chat.
+ *
+ * NAME.sse is asked for as a stream, NAME.json as a unary answer; a name that ends in _cut has its connection cut. Each is
+ * fed whole and in pieces of 1 to 4096 bytes, always with the same result, which is compared with NAME.EXT.events.
+ * With REMORA_GOLDEN_WRITE=1 the expectation is written instead: read the difference before committing it.
+ */
+#include "event_text.h"
+#include "support.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CASES REMORA_TESTS_DIR "/golden/openai_chat"
+
+static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 64, 1024, 4096};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+static void write_file(const char *path, struct remora_slice text)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text.data, 1, text.length, file), text.length);
+    fclose(file);
+}
+
+static void compare(const char *path, size_t size, struct remora_slice is)
+{
+    struct remora_slice expected = test_read_file(path);
+    if (!remora_slice_equal(is, expected)) {
+        print_error("%s, pieces of %zu bytes\n--- is\n%.*s--- expected\n%.*s", path, size,
+                    REMORA_SLICE_ARG(is), REMORA_SLICE_ARG(expected));
+        fail();
+    }
+    free((void *)(uintptr_t)expected.data);
+}
+
+static void check_case(const char *name)
+{
+    char path[512];
+    char events[520];
+    bool is_cut = ends_with(name, "_cut.sse") || ends_with(name, "_cut.json");
+    snprintf(path, sizeof path, "%s/%s", CASES, name);
+    snprintf(events, sizeof events, "%s.events", path);
+    struct remora_slice bytes = test_read_file(path);
+    for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
+        const struct decode_input input = {
+            .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+            .delivery = ends_with(name, ".sse") ? REMORA_STREAM : REMORA_UNARY,
+            .end = is_cut ? REMORA_END_CUT : REMORA_END_CLEAN,
+            .bytes = bytes,
+            .chunk_bytes = sizes[i],
+        };
+        struct remora_buf out;
+        remora_buf_init(&out, 16 << 20);
+        (void)decode_to_text(&input, &out);
+        assert_int_equal(remora_buf_code(&out), REMORA_OK);
+        if (i == 0 && getenv("REMORA_GOLDEN_WRITE") != NULL) {
+            write_file(events, remora_buf_slice(&out));
+        }
+        compare(events, sizes[i], remora_buf_slice(&out));
+        remora_buf_fini(&out);
+    }
+    free((void *)(uintptr_t)bytes.data);
+}
+
+static void every_case_yields_its_events_at_every_piece_size(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    DIR *dir = opendir(CASES);
+    assert_non_null(dir);
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (ends_with(entry->d_name, ".sse") || ends_with(entry->d_name, ".json")) {
+            check_case(entry->d_name);
+            count++;
+        }
+    }
+    closedir(dir);
+    print_message("%zu cases\n", count);
+    assert_true(count >= 40);
+}
+
+static void decoder_fits_its_seat(void **state)
+{
+    (void)state;
+    assert_true(remora_adapter_for(REMORA_WIRE_OPENAI)->decoder_bytes <= REMORA_DECODER_BYTES);
+}
+
+static void wire_that_is_not_built_has_no_adapter(void **state)
+{
+    (void)state;
+    assert_null(remora_adapter_for(REMORA_WIRE_ANTHROPIC));
+    assert_null(remora_adapter_for(REMORA_WIRE_COUNT));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_yields_its_events_at_every_piece_size),
+        cmocka_unit_test(decoder_fits_its_seat),
+        cmocka_unit_test(wire_that_is_not_built_has_no_adapter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
