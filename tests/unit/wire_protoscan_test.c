@@ -78,7 +78,7 @@ static void refuses_malformed_bytes(void **state)
 {
     (void)state;
     static const struct remora_slice bad[] = {
-        REMORA_SLICE_INIT("\xA0\x06"),                        /* no value */
+        REMORA_SLICE_INIT("\xA0\x06"),                     /* no value */
         REMORA_SLICE_INIT("\x80"),                         /* cut tag */
         REMORA_SLICE_INIT("\x00\x00"),                     /* field 0 */
         REMORA_SLICE_INIT("\x80\x80\x80\x80\x10\x00"),     /* field 2^29 */
