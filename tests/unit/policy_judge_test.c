@@ -253,6 +253,34 @@ static void runs_of_blanks_and_marks_do_not_make_a_text_too_long(void **state)
     expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
 }
 
+static void blanks_beside_a_text_that_just_fits_do_not_matter(void **state)
+{
+    static char words[BOUND + 15 + 64];
+    struct world *w = *state;
+    memset(words, 'a', BOUND + 14);
+    memset(words + BOUND + 14, ' ', 65);
+    w->endpoint->facts.context_length = TOKENS;
+    const struct remora_part part = {.kind = REMORA_PART_TEXT, .text = {words, sizeof words}};
+    send_part(w, &part);
+    expect_in(w);
+    words[sizeof words - 1] = 'a';
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+}
+
+static void every_part_of_a_message_is_looked_at(void **state)
+{
+    struct world *w = *state;
+    const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = S("what is this?")},
+        {.kind = REMORA_PART_IMAGE},
+        {.kind = REMORA_PART_TEXT, .text = S("and why?")},
+    };
+    const struct remora_message message = {.parts = parts, .part_count = 3};
+    w->f.request.messages = &message;
+    w->f.request.message_count = 1;
+    expect_out(w, REMORA_RULE_MODALITY, REMORA_LAYER_CATALOG);
+}
+
 static void texts_of_all_messages_count_together(void **state)
 {
     static char words[BOUND + 16];
@@ -611,6 +639,8 @@ int main(void)
         CASE(text_is_too_long_beyond_sixteen_bytes_a_token),
         CASE(an_endpoint_without_a_window_has_its_models),
         CASE(runs_of_blanks_and_marks_do_not_make_a_text_too_long),
+        CASE(blanks_beside_a_text_that_just_fits_do_not_matter),
+        CASE(every_part_of_a_message_is_looked_at),
         CASE(texts_of_all_messages_count_together),
         CASE(inputs_of_embeddings_count_one_by_one),
         CASE(more_output_than_the_endpoint_gives_removes),

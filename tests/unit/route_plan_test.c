@@ -400,6 +400,17 @@ static void a_breaker_among_cooling_ones_is_overloaded(void **state)
     expect_code(REMORA_UPSTREAM_OVERLOADED);
 }
 
+static void a_breaker_beside_cooling_endpoints_of_one_model_is_overloaded(void **state)
+{
+    (void)state;
+    remora_health_cool(f.health, a->health, f.now_ns, 9 * REMORA_NS_PER_S);
+    trip(b);
+    trip(c);
+    expect_code(REMORA_UPSTREAM_OVERLOADED);
+    assert_int_equal(f.fail.retry_after_ms, 9000);
+    expect_says("cooling (1), breaker_open (2)");
+}
+
 static void all_keys_benched_is_our_credential_and_lasting(void **state)
 {
     (void)state;
@@ -628,6 +639,7 @@ int main(void)
         CASE(all_cooling_is_capacity_exhausted_with_the_soonest_time),
         CASE(all_breakers_open_is_overloaded_with_the_time_to_the_probe),
         CASE(a_breaker_among_cooling_ones_is_overloaded),
+        CASE(a_breaker_beside_cooling_endpoints_of_one_model_is_overloaded),
         CASE(all_keys_benched_is_our_credential_and_lasting),
         CASE(what_health_holds_back_decides_over_what_rules_removed),
         CASE(one_family_gives_its_code),

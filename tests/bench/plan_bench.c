@@ -1,0 +1,88 @@
+/*
+ * What one plan costs: one model with 45 endpoints of 15 providers, four layers of policy, a request that asks for tools.
+ * Prints the median of many rounds. Not a test: build/tests/bench/plan_bench. The aim is 5 us in a release
+ * build (design, "Plan at most 5 us for 45 endpoints").
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "plan_fixture.h"
+
+enum { ENDPOINTS = 45, PROVIDERS = 15, ROUNDS = 401, PLANS = 500 };
+
+static struct plan_fixture f;
+static char names[PROVIDERS][16];
+static char tags[ENDPOINTS][24];
+
+static void build_world(void)
+{
+    plan_fixture_init(&f);
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        snprintf(names[i], sizeof names[i], "provider-%zu", i);
+        struct remora_provider *provider = plan_provider(&f, names[i]);
+        provider->facts.data_policy.training = i % 5 == 4 ? REMORA_UNSET : REMORA_NO;
+    }
+    plan_model(&f, "acme/a");
+    struct remora_model *model = plan_model(&f, "acme/echo-1");
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        snprintf(tags[i], sizeof tags[i], "%s/%zu", names[i % PROVIDERS], i / PROVIDERS);
+        struct remora_endpoint *endpoint =
+            plan_endpoint(&f, model, &f.providers[i % PROVIDERS], tags[i]);
+        endpoint->facts.quantization = S("fp8");
+        endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = (int64_t)(i + 1) * 100000;
+    }
+}
+
+static void narrow(struct remora_preferences *mesh, struct remora_preferences *service)
+{
+    mesh->data_collection = REMORA_DATA_DENY;
+    service->max_price_pico_usd[REMORA_CAP_PROMPT] = 4000000;
+    service->max_price_pico_usd[REMORA_CAP_COMPLETION] = 20000000;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint64_t median_ns(void)
+{
+    static uint64_t rounds[ROUNDS];
+    const struct remora_clock *clock = remora_clock_system();
+    for (size_t round = 0; round < ROUNDS; round++) {
+        uint64_t began_ns = clock->now_ns(clock);
+        for (size_t i = 0; i < PLANS; i++) {
+            if (plan_build(&f) != REMORA_OK) {
+                abort();
+            }
+        }
+        rounds[round] = (clock->now_ns(clock) - began_ns) / PLANS;
+    }
+    qsort(rounds, ROUNDS, sizeof rounds[0], by_value);
+    return rounds[ROUNDS / 2];
+}
+
+int main(void)
+{
+    build_world();
+    f.request.model = S("acme/echo-1");
+    printf("no layers: %llu ns", (unsigned long long)median_ns());
+    printf(" (%zu of 45 in order)\n", f.plan.order_count);
+    struct remora_policy *service = plan_layer(&f, REMORA_LAYER_SERVICE);
+    narrow(&plan_layer(&f, REMORA_LAYER_MESH)->provider, &service->provider);
+    plan_layer(&f, REMORA_LAYER_NAMESPACE);
+    service->models_allow = LIST(S("beta/*"), S("acme/*"));
+    service->provider.order = LIST(S("provider-3"), S("provider-7"));
+    struct remora_slices ignore = LIST(S("provider-9"));
+    plan_layer(&f, REMORA_LAYER_REQUEST)->provider.ignore = ignore;
+    remora_request_ask(&f.request, REMORA_PARAMETER_TEMPERATURE);
+    remora_request_ask(&f.request, REMORA_PARAMETER_TOOLS);
+    printf("four layers: %llu ns", (unsigned long long)median_ns());
+    printf(" (%zu of 45 in order)\n", f.plan.order_count);
+    plan_fixture_fini(&f);
+    return 0;
+}
