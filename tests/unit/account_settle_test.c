@@ -1,0 +1,109 @@
+/* Settling usage and cost. */
+#include "support.h"
+
+#include "remora/account.h"
+
+struct fixture {
+    struct remora_endpoint endpoint;
+    struct remora_usage usage;
+    struct remora_cost cost;
+};
+
+static void begin(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    remora_prices_init(&f->endpoint.facts.prices);
+    f->endpoint.facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 10;
+    f->endpoint.facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = 100;
+    remora_usage_init(&f->usage);
+}
+
+static void settle(struct fixture *f, size_t request_bytes, size_t answer_bytes, int64_t cap)
+{
+    const struct remora_estimate_input estimate = {request_bytes, answer_bytes, cap};
+    remora_account_settle(&f->usage, &estimate, &f->endpoint, &f->cost);
+}
+
+static void reported_usage_is_not_touched(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    f.usage.tokens[REMORA_USAGE_INPUT] = 0;
+    f.usage.tokens[REMORA_USAGE_OUTPUT] = 3;
+    f.usage.certainty = REMORA_CERTAINTY_ACTUAL;
+    settle(&f, 4000, 4000, 0);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_INPUT], 0);
+    assert_int_equal(f.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+    assert_int_equal(f.cost.total_pico_usd, 300);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
+static void missing_usage_is_estimated_at_four_bytes_a_token(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    settle(&f, 9, 8, 0);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_INPUT], 3);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_OUTPUT], 2);
+    assert_int_equal(f.cost.total_pico_usd, 230);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ESTIMATED);
+}
+
+static void estimate_never_exceeds_what_was_asked_for(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    settle(&f, 4, 4000, 50);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_OUTPUT], 50);
+}
+
+static void only_the_missing_direction_is_estimated(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    f.usage.tokens[REMORA_USAGE_CACHE_READ] = 7;
+    f.usage.certainty = REMORA_CERTAINTY_ACTUAL;
+    settle(&f, 4000, 40, 0);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_INPUT], -1);
+    assert_int_equal(remora_usage_input_total(&f.usage), 7);
+    assert_int_equal(f.usage.tokens[REMORA_USAGE_OUTPUT], 10);
+    assert_int_equal(f.usage.certainty, REMORA_CERTAINTY_ESTIMATED);
+}
+
+static void with_nothing_to_estimate_from_it_stays_unknown(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    settle(&f, 0, 0, 0);
+    assert_int_equal(f.usage.certainty, REMORA_CERTAINTY_UNKNOWN);
+    assert_int_equal(f.cost.total_pico_usd, -1);
+}
+
+static void unknown_price_stays_unknown(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    f.endpoint.facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = -1;
+    settle(&f, 4, 4, 0);
+    assert_int_equal(f.cost.total_pico_usd, -1);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reported_usage_is_not_touched),
+        cmocka_unit_test(missing_usage_is_estimated_at_four_bytes_a_token),
+        cmocka_unit_test(estimate_never_exceeds_what_was_asked_for),
+        cmocka_unit_test(only_the_missing_direction_is_estimated),
+        cmocka_unit_test(with_nothing_to_estimate_from_it_stays_unknown),
+        cmocka_unit_test(unknown_price_stays_unknown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

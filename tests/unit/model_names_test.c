@@ -1,0 +1,185 @@
+/* The small pieces of the model: parameters, slugs, kinds, causes, trace context, ids, headers. */
+#include "support.h"
+
+#include "remora/attempt.h"
+#include "remora/clock.h"
+#include "remora/event.h"
+#include "remora/transport.h"
+
+static bool matches(const char *slug, const char *provider, const char *tag)
+{
+    return remora_slug_matches(remora_slice_of(slug), remora_slice_of(provider),
+                               remora_slice_of(tag));
+}
+
+static void fresh_request_states_nothing(void **state)
+{
+    struct remora_request request;
+    (void)state;
+    remora_request_init(&request);
+    assert_int_equal(request.timeout_ms, -1);
+    assert_int_equal(request.idle_timeout_ms, -1);
+    assert_int_equal(request.provider.max_price_pico_usd[REMORA_CAP_PROMPT], -1);
+    assert_int_equal(request.asked_count, 0);
+    assert_false(remora_request_asks(&request, REMORA_PARAMETER_TEMPERATURE));
+}
+
+static void parameter_is_asked_once_and_in_order(void **state)
+{
+    struct remora_request request;
+    (void)state;
+    remora_request_init(&request);
+    remora_request_ask(&request, REMORA_PARAMETER_TOOLS);
+    remora_request_ask(&request, REMORA_PARAMETER_TEMPERATURE);
+    remora_request_ask(&request, REMORA_PARAMETER_TOOLS);
+    remora_request_ask(&request, REMORA_PARAMETER_COUNT);
+    assert_int_equal(request.asked_count, 2);
+    assert_int_equal(request.asked[0], REMORA_PARAMETER_TOOLS);
+    assert_true(remora_request_asks(&request, REMORA_PARAMETER_TEMPERATURE));
+    assert_string_equal(remora_parameter_name(REMORA_PARAMETER_TOP_LOGPROBS), "top_logprobs");
+    assert_string_equal(remora_parameter_name(REMORA_PARAMETER_COUNT), "");
+}
+
+static void base_slug_matches_every_tag_but_service_tiers(void **state)
+{
+    (void)state;
+    assert_true(matches("google-vertex", "google-vertex", "google-vertex"));
+    assert_true(matches("google-vertex", "google-vertex", "google-vertex/us-east5"));
+    assert_true(matches("deepinfra", "deepinfra", "deepinfra/turbo#2"));
+    assert_false(matches("openai", "openai", "openai/priority"));
+    assert_false(matches("google-vertex", "google-vertex", "google-vertex/us-east5/flex"));
+    assert_false(matches("openai", "openai", "openai/flex#2"));
+    assert_false(matches("google", "google-vertex", "google-vertex"));
+    assert_false(matches("", "openai", "openai"));
+}
+
+static void full_slug_matches_exactly_one_tag(void **state)
+{
+    (void)state;
+    assert_true(matches("deepinfra/turbo", "deepinfra", "deepinfra/turbo"));
+    assert_true(matches("openai/priority", "openai", "openai/priority"));
+    assert_false(matches("deepinfra/turbo", "deepinfra", "deepinfra"));
+    assert_false(matches("deepinfra/turbo", "deepinfra", "deepinfra/turbo#2"));
+}
+
+static void content_is_what_a_caller_sees(void **state)
+{
+    (void)state;
+    assert_true(remora_event_is_content(REMORA_EVENT_TEXT));
+    assert_true(remora_event_is_content(REMORA_EVENT_RAW));
+    assert_true(remora_event_is_content(REMORA_EVENT_EMBEDDING));
+    assert_false(remora_event_is_content(REMORA_EVENT_ALIVE));
+    assert_false(remora_event_is_content(REMORA_EVENT_STARTED));
+    assert_false(remora_event_is_content(REMORA_EVENT_USAGE));
+    assert_false(remora_event_is_content(REMORA_EVENT_CHOICE_FINISHED));
+}
+
+static void names_are_those_of_the_surfaces(void **state)
+{
+    (void)state;
+    assert_string_equal(remora_finish_name(REMORA_FINISH_TOOL_CALLS), "tool_calls");
+    assert_string_equal(remora_finish_name(REMORA_FINISH_CONTENT_FILTER), "content_filter");
+    assert_string_equal(remora_finish_name(REMORA_FINISH_UNSET), "");
+    assert_string_equal(remora_cause_name(REMORA_CAUSE_FIRST_BYTE_TIMEOUT), "ttfb_timeout");
+    assert_string_equal(remora_cause_name(REMORA_CAUSE_COUNT), "");
+}
+
+static void fallback_dropped_parameter_and_estimate_are_notable(void **state)
+{
+    static struct remora_outcome outcome;
+    (void)state;
+    memset(&outcome, 0, sizeof outcome);
+    outcome.attempt_count = 1;
+    assert_false(remora_outcome_is_notable(&outcome));
+    outcome.attempt_count = 2;
+    assert_true(remora_outcome_is_notable(&outcome));
+    outcome.attempt_count = 1;
+    outcome.dropped_count = 1;
+    assert_true(remora_outcome_is_notable(&outcome));
+    outcome.dropped_count = 0;
+    outcome.usage.certainty = REMORA_CERTAINTY_ESTIMATED;
+    assert_true(remora_outcome_is_notable(&outcome));
+}
+
+static bool parses(const char *header)
+{
+    struct remora_trace trace;
+    return remora_trace_parse(remora_slice_of(header), &trace);
+}
+
+#define TRACE  "0af7651916cd43dd8448eb211c80319c"
+#define PARENT "b7ad6b7169203331"
+
+static void traceparent_is_read(void **state)
+{
+    struct remora_trace trace = {0};
+    (void)state;
+    assert_true(remora_trace_parse(REMORA_SLICE("00-" TRACE "-" PARENT "-01"), &trace));
+    assert_true(trace.is_set);
+    assert_int_equal(trace.trace_id[0], 0x0a);
+    assert_int_equal(trace.trace_id[15], 0x9c);
+    assert_int_equal(trace.parent_id[0], 0xb7);
+    assert_int_equal(trace.flags, 1);
+    assert_true(parses("01-" TRACE "-" PARENT "-00-later"));
+}
+
+static void traceparent_that_breaks_the_rules_is_refused(void **state)
+{
+    (void)state;
+    assert_false(parses(""));
+    assert_false(parses("ff-" TRACE "-" PARENT "-01"));
+    assert_false(parses("00-" TRACE "-" PARENT "-01-more"));
+    assert_false(parses("01-" TRACE "-" PARENT "-01more"));
+    assert_false(parses("00-00000000000000000000000000000000-" PARENT "-01"));
+    assert_false(parses("00-" TRACE "-0000000000000000-01"));
+    assert_false(parses("00-0AF7651916CD43DD8448EB211C80319C-" PARENT "-01"));
+    assert_false(parses("00_" TRACE "-" PARENT "-01"));
+    assert_false(parses("00-" TRACE "-" PARENT "-0"));
+}
+
+static void generation_id_has_its_shape_and_differs(void **state)
+{
+    char a[REMORA_GENERATION_ID_BYTES];
+    char b[REMORA_GENERATION_ID_BYTES];
+    struct remora_random random;
+    (void)state;
+    remora_random_seed(&random, 7);
+    remora_generation_id(a, INT64_C(1700000000123), &random);
+    remora_generation_id(b, INT64_C(1700000000123), &random);
+    assert_int_equal(strlen(a), 4 + 10 + 1 + 20);
+    assert_memory_equal(a, "gen-1700000000-", 15);
+    assert_string_not_equal(a, b);
+    remora_generation_id(a, INT64_MAX, &random);
+    assert_true(strlen(a) < sizeof a);
+}
+
+static void response_header_is_found_in_any_case(void **state)
+{
+    const struct remora_header headers[] = {
+        {.name = REMORA_SLICE_INIT("Retry-After"), .value = REMORA_SLICE_INIT("3")},
+        {.name = REMORA_SLICE_INIT("retry-after"), .value = REMORA_SLICE_INIT("4")},
+    };
+    const struct remora_http_response head = {.headers = headers, .header_count = 2};
+    (void)state;
+    assert_slice_equal(remora_response_header(&head, "retry-AFTER"), "3");
+    assert_slice_equal(remora_response_header(&head, "x"), "");
+    assert_slice_equal(remora_response_header(NULL, "x"), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fresh_request_states_nothing),
+        cmocka_unit_test(parameter_is_asked_once_and_in_order),
+        cmocka_unit_test(base_slug_matches_every_tag_but_service_tiers),
+        cmocka_unit_test(full_slug_matches_exactly_one_tag),
+        cmocka_unit_test(content_is_what_a_caller_sees),
+        cmocka_unit_test(names_are_those_of_the_surfaces),
+        cmocka_unit_test(fallback_dropped_parameter_and_estimate_are_notable),
+        cmocka_unit_test(traceparent_is_read),
+        cmocka_unit_test(traceparent_that_breaks_the_rules_is_refused),
+        cmocka_unit_test(generation_id_has_its_shape_and_differs),
+        cmocka_unit_test(response_header_is_found_in_any_case),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* Usage, prices and the pure cost function. */
+#include "support.h"
+
+#include "remora/usage.h"
+
+static struct remora_usage usage_of(int64_t input, int64_t output)
+{
+    struct remora_usage usage;
+    remora_usage_init(&usage);
+    usage.tokens[REMORA_USAGE_INPUT] = input;
+    usage.tokens[REMORA_USAGE_OUTPUT] = output;
+    usage.certainty = REMORA_CERTAINTY_ACTUAL;
+    return usage;
+}
+
+static struct remora_prices prices_of(int64_t prompt, int64_t completion)
+{
+    struct remora_prices prices;
+    remora_prices_init(&prices);
+    prices.pico_usd[REMORA_PRICE_PROMPT] = prompt;
+    prices.pico_usd[REMORA_PRICE_COMPLETION] = completion;
+    return prices;
+}
+
+static void fresh_usage_is_absent_and_not_zero(void **state)
+{
+    struct remora_usage usage;
+    (void)state;
+    remora_usage_init(&usage);
+    assert_int_equal(remora_usage_input_total(&usage), -1);
+    assert_int_equal(remora_usage_output_total(&usage), -1);
+    assert_int_equal(usage.certainty, REMORA_CERTAINTY_UNKNOWN);
+    assert_int_equal(usage.reported_pico_usd, -1);
+}
+
+static void totals_are_inclusive(void **state)
+{
+    struct remora_usage usage = usage_of(10, 4);
+    (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 90;
+    usage.tokens[REMORA_USAGE_REASONING] = 6;
+    assert_int_equal(remora_usage_input_total(&usage), 100);
+    assert_int_equal(remora_usage_output_total(&usage), 10);
+    usage.tokens[REMORA_USAGE_INPUT] = INT64_MAX;
+    assert_int_equal(remora_usage_input_total(&usage), -1);
+}
+
+static void later_report_wins_class_by_class(void **state)
+{
+    struct remora_usage usage = usage_of(10, 1);
+    struct remora_usage later = usage_of(-1, 7);
+    (void)state;
+    later.reported_pico_usd = 5;
+    remora_usage_merge(&usage, &later);
+    assert_int_equal(usage.tokens[REMORA_USAGE_INPUT], 10);
+    assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 7);
+    assert_int_equal(usage.reported_pico_usd, 5);
+    remora_usage_init(&later);
+    remora_usage_merge(&usage, &later);
+    assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 7);
+    assert_int_equal(usage.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
+static void cost_is_tokens_times_price_per_class(void **state)
+{
+    struct remora_usage usage = usage_of(1000, 100);
+    struct remora_prices prices = prices_of(2500000, 10000000);
+    struct remora_cost cost;
+    (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 200;
+    usage.tokens[REMORA_USAGE_REASONING] = 50;
+    prices.pico_usd[REMORA_PRICE_CACHED_READ] = 250000;
+    prices.pico_usd[REMORA_PRICE_REQUEST] = 7;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.input_pico_usd, INT64_C(2500000000));
+    assert_int_equal(cost.cache_read_pico_usd, 50000000);
+    assert_int_equal(cost.cache_write_pico_usd, -1);
+    assert_int_equal(cost.output_pico_usd, 1000000000);
+    assert_int_equal(cost.reasoning_pico_usd, 500000000); /* no price of its own: completion's */
+    assert_int_equal(cost.other_pico_usd, 7);
+    assert_int_equal(cost.total_pico_usd, INT64_C(4050000007));
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
+static void absent_cache_prices_fall_back_along_their_chain(void **state)
+{
+    struct remora_usage usage = usage_of(0, 0);
+    struct remora_prices prices = prices_of(3, 5);
+    struct remora_cost cost;
+    (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 10;
+    usage.tokens[REMORA_USAGE_CACHE_WRITE_5M] = 10;
+    usage.tokens[REMORA_USAGE_CACHE_WRITE_1H] = 10;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.cache_read_pico_usd, 30);
+    assert_int_equal(cost.cache_write_pico_usd, 60);
+    prices.pico_usd[REMORA_PRICE_CACHED_WRITE] = 4;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.cache_write_pico_usd, 80);
+}
+
+static void unknown_price_makes_the_total_unknown_and_not_zero(void **state)
+{
+    struct remora_usage usage = usage_of(10, 10);
+    struct remora_prices prices = prices_of(3, -1);
+    struct remora_cost cost;
+    (void)state;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.input_pico_usd, 30);
+    assert_int_equal(cost.output_pico_usd, -1);
+    assert_int_equal(cost.total_pico_usd, -1);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+}
+
+static void no_tokens_cost_nothing_whatever_the_price(void **state)
+{
+    struct remora_usage usage = usage_of(10, 0);
+    struct remora_prices prices = prices_of(3, -1);
+    struct remora_cost cost;
+    (void)state;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 30);
+}
+
+static void direction_that_was_not_counted_makes_the_total_unknown(void **state)
+{
+    struct remora_usage usage = usage_of(10, -1);
+    struct remora_prices prices = prices_of(3, 3);
+    struct remora_cost cost;
+    (void)state;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, -1);
+}
+
+static void tier_applies_to_the_whole_request_above_its_threshold(void **state)
+{
+    struct remora_price_tier tiers[2] = {{.min_prompt_tokens = 100}, {.min_prompt_tokens = 200}};
+    struct remora_prices prices = prices_of(1, 1);
+    struct remora_cost cost;
+    (void)state;
+    memset(tiers[0].pico_usd, 0xff, sizeof tiers[0].pico_usd);
+    memset(tiers[1].pico_usd, 0xff, sizeof tiers[1].pico_usd);
+    tiers[0].pico_usd[REMORA_PRICE_PROMPT] = 2;
+    tiers[1].pico_usd[REMORA_PRICE_PROMPT] = 3;
+    prices.tiers = tiers;
+    prices.tier_count = 2;
+    struct remora_usage usage = usage_of(100, 10);
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 110);
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 1; /* the cache counts towards the threshold */
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 200 + 2 + 10);
+    usage.tokens[REMORA_USAGE_INPUT] = 200;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 600 + 3 + 10);
+}
+
+static void overflow_is_unknown(void **state)
+{
+    struct remora_usage usage = usage_of(REMORA_TOKENS_MAX, REMORA_TOKENS_MAX);
+    struct remora_prices prices = prices_of(INT64_MAX, INT64_MAX);
+    struct remora_cost cost;
+    (void)state;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.input_pico_usd, -1);
+    assert_int_equal(cost.total_pico_usd, -1);
+}
+
+static void nano_usd_rounds_half_up(void **state)
+{
+    (void)state;
+    assert_int_equal(remora_nano_usd(-1), -1);
+    assert_int_equal(remora_nano_usd(0), 0);
+    assert_int_equal(remora_nano_usd(499), 0);
+    assert_int_equal(remora_nano_usd(500), 1);
+    assert_int_equal(remora_nano_usd(1499), 1);
+    assert_int_equal(remora_nano_usd(INT64_MAX), INT64_MAX / 1000 + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fresh_usage_is_absent_and_not_zero),
+        cmocka_unit_test(totals_are_inclusive),
+        cmocka_unit_test(later_report_wins_class_by_class),
+        cmocka_unit_test(cost_is_tokens_times_price_per_class),
+        cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
+        cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
+        cmocka_unit_test(no_tokens_cost_nothing_whatever_the_price),
+        cmocka_unit_test(direction_that_was_not_counted_makes_the_total_unknown),
+        cmocka_unit_test(tier_applies_to_the_whole_request_above_its_threshold),
+        cmocka_unit_test(overflow_is_unknown),
+        cmocka_unit_test(nano_usd_rounds_half_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
