@@ -65,9 +65,11 @@ void config_warn_path(struct config_loader *loader, const char *path, const char
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     struct remora_warning *warning = add_warning(loader);
+    struct remora_slice whole = remora_slice_of(text);
+    whole.length -= remora_utf8_incomplete(whole); /* where the text was cut */
     if (warning != NULL) {
         warning->path = config_keep(loader, remora_slice_of(path));
-        warning->text = config_keep(loader, remora_slice_of(text));
+        warning->text = config_keep(loader, whole);
     }
 }
 

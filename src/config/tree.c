@@ -10,12 +10,14 @@
 #include "tree.h"
 
 #include "remora/limits.h"
+#include "remora/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <yaml.h>
 
 struct reader {
+    struct remora_slice document;
     struct remora_arena *arena;
     struct remora_fail *fail;
     struct config_node *root;
@@ -58,6 +60,7 @@ void config_node_path(const struct config_node *node, char *out, size_t bytes)
         }
         append(out, bytes, &at, part->key.data, part->key.length);
     }
+    out[at - remora_utf8_incomplete(remora_slice(out, at))] = '\0';
 }
 
 static enum remora_code fail_place(struct remora_fail *fail, enum remora_code code,
@@ -114,7 +117,7 @@ static enum remora_code take_key(struct reader *reader, const yaml_event_t *even
     char message[160];
     if (has_key(reader->open, key)) {
         snprintf(message, sizeof message, "the key \"%.*s\" stands here twice",
-                 REMORA_SLICE_ARG(key));
+                 (int)remora_utf8_cut(key, 80), key.data);
         return refuse(reader, &event->start_mark, message);
     }
     reader->key = remora_arena_copy(reader->arena, key);
@@ -248,6 +251,18 @@ static enum remora_code take(struct reader *reader, const yaml_event_t *event)
     return REMORA_OK;
 }
 
+/* libyaml tells the byte only where it could not decode; columns are counted in bytes there. */
+static yaml_mark_t mark_of(struct remora_slice document, size_t offset)
+{
+    yaml_mark_t mark = {.index = offset};
+    for (size_t i = 0; i < offset && i < document.length; i++) {
+        bool is_break = document.data[i] == '\n';
+        mark.line += is_break ? 1 : 0;
+        mark.column = is_break ? 0 : mark.column + 1;
+    }
+    return mark;
+}
+
 static enum remora_code broken(struct reader *reader, const yaml_parser_t *parser)
 {
     if (parser->error == YAML_MEMORY_ERROR) {
@@ -255,9 +270,9 @@ static enum remora_code broken(struct reader *reader, const yaml_parser_t *parse
     }
     if (parser->error == YAML_READER_ERROR) {
         char message[160];
-        snprintf(message, sizeof message, "not UTF-8 text: %s at byte %zu", parser->problem,
-                 parser->problem_offset);
-        return refuse(reader, &parser->mark, message);
+        yaml_mark_t at = mark_of(reader->document, parser->problem_offset);
+        snprintf(message, sizeof message, "not UTF-8 text: %s", parser->problem);
+        return refuse(reader, &at, message);
     }
     return refuse(reader, &parser->problem_mark,
                   parser->problem == NULL ? "not YAML" : parser->problem);
@@ -282,7 +297,7 @@ static enum remora_code read_events(struct reader *reader, yaml_parser_t *parser
 enum remora_code config_tree_read(struct remora_slice document, struct remora_arena *arena,
                                   struct config_node **root, struct remora_fail *fail)
 {
-    struct reader reader = {.arena = arena, .fail = fail};
+    struct reader reader = {.document = document, .arena = arena, .fail = fail};
     yaml_parser_t parser;
     if (document.length > REMORA_LIMIT_CONFIG_BYTES) {
         return remora_fail_set(fail, REMORA_TOO_LARGE, NULL,

@@ -1,0 +1,600 @@
+/* What each key does to the snapshot, and what the environment and the catalog add. */
+#include "support.h"
+
+#include "config_build.h"
+
+#include "remora/health.h"
+#include "remora/telemetry.h"
+
+#include <stdlib.h>
+
+static const char *const openai_key[] = {"OPENAI_API_KEY", "sk-one", NULL};
+static const struct test_world with_openai = {openai_key, NULL};
+
+#define ACME "providers:\n  acme: {kind: openai, base_url: \"http://127.0.0.1:9001/v1/\"}\n"
+
+static void no_document_and_no_variable_gives_defaults_and_no_provider(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config("", NULL);
+    assert_string_equal(config->http.text, "127.0.0.1:7360");
+    assert_string_equal(config->grpc.text, "127.0.0.1:7361");
+    assert_string_equal(config->probe.text, "127.0.0.1:7362");
+    assert_string_equal(config->admin.text, "127.0.0.1:7363");
+    assert_int_equal(config->mode, REMORA_MODE_SIDECAR);
+    assert_int_equal(config->workers, 0);
+    assert_int_equal(config->drain_delay_ms, 0);
+    assert_int_equal(config->drain_grace_ms, 25000);
+    assert_int_equal(config->attempts_per_model, 3);
+    assert_int_equal(config->attempts_per_request, 6);
+    assert_int_equal(config->log_level, REMORA_LOG_INFO);
+    assert_slice_equal(config->service, "default");
+    assert_slice_equal(config->namespace_name, "default");
+    assert_int_equal(config->provider_count, 0);
+    assert_int_equal(config->model_count, 0);
+    assert_int_equal(config->warning_count, 0);
+    assert_slice_equal(config->revision, "e3b0c44298fc"); /* SHA-256 of nothing, FIPS 180-4 */
+    assert_int_equal(config->mesh.provider.max_price_pico_usd[REMORA_CAP_PROMPT], -1);
+    assert_int_equal(config->mesh.limits.concurrency, -1);
+    assert_int_equal(config->deadlines.first_byte_ms, 30000);
+    remora_config_release(config);
+}
+
+static void a_conventional_variable_switches_a_provider_on(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config("", &with_openai);
+    const struct remora_provider *openai = remora_config_provider(config, REMORA_SLICE("openai"));
+    assert_int_equal(config->provider_count, 1);
+    assert_non_null(openai);
+    assert_null(openai->disabled_why);
+    assert_true(openai->needs_credential);
+    assert_int_equal(openai->credential_count, 1);
+    assert_slice_equal(openai->credentials[0].name, "OPENAI_API_KEY");
+    assert_non_null(remora_config_model(config, REMORA_SLICE("openai/gpt-4o")));
+    remora_config_release(config);
+}
+
+static void an_empty_variable_counts_as_unset(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"OPENAI_API_KEY", "", NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config("", &world);
+    assert_int_equal(config->provider_count, 0);
+    remora_config_release(config);
+}
+
+static void a_kind_that_is_not_built_is_known_and_warned_of(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"ANTHROPIC_API_KEY", "sk-ant", NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config("", &world);
+    assert_int_equal(config->providers[0].facts.wire, REMORA_WIRE_ANTHROPIC);
+    assert_null(config->providers[0].disabled_why);
+    assert_true(test_config_warns(config, "environment", "anthropic is not built yet"));
+    remora_config_release(config);
+}
+
+static void process_keys_have_effect(void **state)
+{
+    (void)state;
+    struct remora_config *config =
+        test_config("mode: gateway\nworkers: 3\nhosts: [llm.internal, b]\nlog: {level: debug}\n"
+                    "grpc: {accept_old_core: true}\nattempts: {per_model: 1, per_request: 2}\n"
+                    "drain: {grace_ms: 7}\nservice: a\nnamespace: b\n"
+                    "listen: {http: \"unix:/run/r.sock\", grpc: off, probe: \"0.0.0.0:1\", "
+                    "admin: \"[::1]:0\"}",
+                    NULL);
+    assert_int_equal(config->mode, REMORA_MODE_GATEWAY);
+    assert_int_equal(config->workers, 3);
+    assert_int_equal(config->allowed_host_count, 2);
+    assert_slice_equal(config->allowed_hosts[0], "llm.internal");
+    assert_int_equal(config->log_level, REMORA_LOG_DEBUG);
+    assert_true(config->accept_old_core);
+    assert_int_equal(config->attempts_per_model, 1);
+    assert_int_equal(config->attempts_per_request, 2);
+    assert_int_equal(config->drain_delay_ms, 5000);
+    assert_int_equal(config->drain_grace_ms, 7);
+    assert_true(config->http.is_unix && config->http.is_loopback);
+    assert_true(config->grpc.is_off);
+    assert_false(config->probe.is_loopback);
+    assert_string_equal(config->admin.host, "::1");
+    assert_int_equal(config->admin.port, 0);
+    assert_slice_equal(config->service, "a");
+    remora_config_release(config);
+}
+
+static void the_environment_overrides_who_is_served(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REMORA_SERVICE", "cart", "REMORA_NAMESPACE", "eu",
+                                              NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config =
+        test_config("service: a\nnamespace: b\nservices: {cart: {limits: {concurrency: 2}}}\n"
+                    "namespaces: {eu: {provider: {zdr: true}}}",
+                    &world);
+    struct remora_identity identity = {.service = config->service,
+                                       .namespace_name = config->namespace_name};
+    struct remora_policy_stack stack;
+    remora_config_stack(config, &identity, &stack);
+    assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 2);
+    assert_int_equal(stack.layers[REMORA_LAYER_NAMESPACE]->provider.zdr, REMORA_YES);
+    assert_ptr_equal(stack.layers[REMORA_LAYER_MESH], &config->mesh);
+    assert_null(stack.layers[REMORA_LAYER_KEY]);
+    remora_config_release(config);
+}
+
+static void a_provider_of_the_catalog_takes_overrides(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"TENANT", "tenant-secret", "OPENAI_API_KEY", "k",
+                                              NULL};
+    static const char *const files[] = {"/ca.pem", "PEM", NULL};
+    const struct test_world world = {environment, files};
+    struct remora_config *config = test_config(
+        "providers:\n  openai:\n    name: Mine\n    base_url: "
+        "https://proxy.example:8443/openai/v1/\n"
+        "    dialect: openai\n    headers: {X-Plain: one two, X-Tenant: {env: TENANT}}\n"
+        "    ca_file: /ca.pem\n    client_cert: {cert_file: /c, key_file: /k}\n"
+        "    proxy: http://proxy.internal:3128\n    http2: true\n    headquarters: DE\n"
+        "    data_policy: {zdr: true, retention_days: 3, training: ~}\n"
+        "    deadlines: {idle_ms: 9}",
+        &world);
+    const struct remora_provider *p = &config->providers[0];
+    assert_slice_equal(p->facts.name, "Mine");
+    assert_slice_equal(p->facts.base_url, "https://proxy.example:8443/openai/v1");
+    assert_int_equal(p->header_count, 2);
+    assert_slice_equal(p->headers[0].value, "one two");
+    assert_null(p->headers[0].secret);
+    assert_slice_equal(p->headers[1].name, "X-Tenant");
+    char *secret = test_secret_text(p->headers[1].secret);
+    assert_string_equal(secret, "tenant-secret");
+    free(secret);
+    assert_slice_equal(p->ca_pem, "PEM");
+    assert_slice_equal(p->client_certificate_file, "/c");
+    assert_slice_equal(p->client_key_file, "/k");
+    assert_slice_equal(p->proxy, "http://proxy.internal:3128");
+    assert_true(p->http2);
+    assert_slice_equal(p->facts.headquarters, "DE");
+    assert_int_equal(p->facts.data_policy.training, REMORA_UNSET);
+    assert_int_equal(p->facts.data_policy.zdr, REMORA_YES);
+    assert_int_equal(p->facts.data_policy.retention_days, 3);
+    assert_int_equal(p->deadlines.idle_ms, 9);
+    assert_int_equal(p->deadlines.total_ms, 0);
+    remora_config_release(config);
+}
+
+static void an_own_provider_without_key_needs_none(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(ACME, NULL);
+    const struct remora_provider *acme = &config->providers[0];
+    assert_false(acme->needs_credential);
+    assert_null(acme->disabled_why);
+    assert_int_equal(acme->credential_count, 0);
+    assert_slice_equal(acme->facts.base_url, "http://127.0.0.1:9001/v1");
+    assert_slice_equal(acme->facts.dialect, "openai");
+    assert_slice_equal(acme->facts.name, "acme");
+    assert_int_equal(acme->facts.data_policy.training, REMORA_UNSET);
+    assert_int_equal(acme->facts.data_policy.retention_days, -1);
+    remora_config_release(config);
+}
+
+static void insecure_allows_clear_text_beyond_loopback(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        "providers: {acme: {kind: openai, base_url: \"http://llm.svc.cluster.local:8000/v1\", "
+        "insecure: true}}",
+        NULL);
+    assert_int_equal(config->provider_count, 1);
+    remora_config_release(config);
+}
+
+static void several_keys_stand_in_order_and_a_missing_one_is_a_warning(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"SECOND", "two", "THIRD", "three\n", NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config(
+        "providers: {openai: {api_key: [{file: /one}, {env: SECOND}, {env: THIRD}]}}", &world);
+    const struct remora_provider *openai = &config->providers[0];
+    assert_null(openai->disabled_why);
+    assert_int_equal(openai->credential_count, 2);
+    assert_slice_equal(openai->credentials[0].name, "SECOND");
+    char *third = test_secret_text(openai->credentials[1].secret);
+    assert_string_equal(third, "three"); /* a trailing newline is stripped */
+    free(third);
+    assert_true(test_config_warns(config, "providers.openai.api_key[0]", "does not exist"));
+    remora_config_release(config);
+}
+
+static void missing_and_empty_keys_disable_the_provider(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"/empty", "", NULL};
+    static const char *const environment[] = {"BLANK", "a b", NULL};
+    const struct test_world world = {environment, files};
+    struct remora_config *config = test_config(
+        "providers:\n  openai: {api_key: {file: /empty}}\n  groq: {api_key: {env: NO}}\n"
+        "  mistral:\n  xai: {api_key: {env: BLANK}}",
+        &world);
+    assert_non_null(strstr(config->providers[0].disabled_why, "/empty is empty"));
+    assert_string_equal(config->providers[1].disabled_why, "NO is not set");
+    assert_string_equal(config->providers[2].disabled_why, "MISTRAL_API_KEY is not set");
+    assert_non_null(strstr(config->providers[3].disabled_why, "BLANK holds characters"));
+    assert_null(strstr(config->providers[3].disabled_why, "a b"));
+    assert_true(test_config_warns(config, "providers.groq.api_key", "NO is not set"));
+    assert_true(test_config_warns(config, "providers.mistral", "MISTRAL_API_KEY is not set"));
+    remora_config_release(config);
+}
+
+static void addresses_of_the_catalog_are_completed_from_the_environment(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"CLOUDFLARE_API_KEY",
+                                              "k",
+                                              "CLOUDFLARE_ACCOUNT_ID",
+                                              "acc",
+                                              "DATABRICKS_TOKEN",
+                                              "t",
+                                              "DATABRICKS_HOST",
+                                              "169.254.169.254",
+                                              "AZURE_API_KEY",
+                                              "z",
+                                              NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config("", &world);
+    const struct remora_provider *cloudflare =
+        remora_config_provider(config, REMORA_SLICE("cloudflare"));
+    assert_slice_equal(cloudflare->facts.base_url,
+                       "https://api.cloudflare.com/client/v4/accounts/acc/ai/v1");
+    assert_null(cloudflare->disabled_why);
+    const struct remora_provider *databricks =
+        remora_config_provider(config, REMORA_SLICE("databricks"));
+    assert_non_null(strstr(databricks->disabled_why, "never called"));
+    const struct remora_provider *azure = remora_config_provider(config, REMORA_SLICE("azure"));
+    assert_non_null(strstr(azure->disabled_why, "AZURE_RESOURCE_NAME"));
+    assert_true(test_config_warns(config, "environment", "AZURE_RESOURCE_NAME"));
+    remora_config_release(config);
+}
+
+static void own_endpoints_stand_before_the_catalogs_by_price(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"OPENAI_API_KEY",
+                                              "k",
+                                              "OPENROUTER_API_KEY",
+                                              "k",
+                                              "AZURE_API_KEY",
+                                              "k",
+                                              "AZURE_RESOURCE_NAME",
+                                              "r",
+                                              NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config =
+        test_config(ACME "models:\n  openai/gpt-4o:\n    endpoints:\n"
+                         "      - {provider: acme, model_id: big, tag: acme/b}\n"
+                         "      - {provider: acme, model_id: a, pricing: {prompt: \"0\"}}\n",
+                    &world);
+    const struct remora_model *model = remora_config_model(config, REMORA_SLICE("openai/gpt-4o"));
+    assert_true(model->endpoint_count > 3);
+    assert_int_equal(model->facts.endpoint_count, model->endpoint_count);
+    assert_slice_equal(model->endpoints[0].facts.tag, "acme/b");
+    assert_slice_equal(model->endpoints[1].facts.tag, "acme");
+    int64_t before = 0;
+    for (size_t i = 2; i < model->endpoint_count; i++) {
+        const int64_t *price = model->endpoints[i].facts.prices.pico_usd;
+        int64_t sum = price[REMORA_PRICE_PROMPT] + price[REMORA_PRICE_COMPLETION];
+        assert_false(model->endpoints[i].is_own);
+        assert_true(sum >= before);
+        before = sum;
+    }
+    remora_config_release(config);
+}
+
+static void the_same_tag_replaces_and_replace_endpoints_forgets(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME
+        "models:\n  openai/gpt-4o: {endpoints: [{provider: openai, model_id: mine}]}\n"
+        "  openai/gpt-5: {replace_endpoints: true, endpoints: [{provider: acme, model_id: x}]}\n"
+        "  openai/gpt-4o-mini: {replace_endpoints: true}",
+        &with_openai);
+    const struct remora_model *model = remora_config_model(config, REMORA_SLICE("openai/gpt-4o"));
+    assert_slice_equal(model->endpoints[0].facts.upstream_model, "mine");
+    for (size_t i = 1; i < model->endpoint_count; i++) {
+        assert_false(remora_slice_is(model->endpoints[i].facts.tag, "openai"));
+    }
+    model = remora_config_model(config, REMORA_SLICE("openai/gpt-5"));
+    assert_int_equal(model->endpoint_count, 1);
+    assert_slice_equal(model->endpoints[0].facts.provider, "acme");
+    assert_null(remora_config_model(config, REMORA_SLICE("openai/gpt-4o-mini")));
+    assert_true(test_config_warns(config, "models.openai/gpt-4o-mini", "it is left out"));
+    remora_config_release(config);
+}
+
+static void endpoint_keys_have_effect(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME "models:\n  acme/a:\n    name: A\n    context_length: 100\n"
+             "    modalities: {input: [text, image], output: [embeddings]}\n    endpoints:\n"
+             "      - provider: acme\n        tag: acme/eu\n        model_id: up/a\n"
+             "        pricing: {prompt: 0.0000025, completion: ~, request: \"0.5\", "
+             "cached_write_1h: \"1e-6\", image: \"0.0000000000004\"}\n"
+             "        pricing_tiers: [{min_prompt_tokens: 10, prompt: \"2\"}, "
+             "{min_prompt_tokens: 20}]\n"
+             "        context_length: 50\n        max_prompt_tokens: 40\n"
+             "        max_completion_tokens: ~\n        quantization: fp8\n"
+             "        supported_parameters: [max_completion_tokens, include_reasoning, stream]\n"
+             "        free: true\n",
+        NULL);
+    const struct remora_model *model = remora_config_model(config, REMORA_SLICE("acme/a"));
+    const struct remora_endpoint_facts *facts = &model->endpoints[0].facts;
+    assert_slice_equal(model->facts.name, "A");
+    assert_slice_equal(model->facts.author, "acme");
+    assert_int_equal(model->facts.input_modalities, REMORA_MODALITY_TEXT | REMORA_MODALITY_IMAGE);
+    assert_int_equal(model->facts.output_modalities, REMORA_MODALITY_EMBEDDINGS);
+    assert_slice_equal(facts->tag, "acme/eu");
+    assert_int_equal(facts->prices.pico_usd[REMORA_PRICE_PROMPT], 2500000);
+    assert_int_equal(facts->prices.pico_usd[REMORA_PRICE_COMPLETION], -1);
+    assert_int_equal(facts->prices.pico_usd[REMORA_PRICE_REQUEST], INT64_C(500000000000));
+    assert_int_equal(facts->prices.pico_usd[REMORA_PRICE_CACHED_WRITE_1H], 1000000);
+    assert_int_equal(facts->prices.pico_usd[REMORA_PRICE_IMAGE], 0);
+    assert_true(test_config_warns(config, "models.acme/a.endpoints[0].pricing.image", "rounded"));
+    assert_int_equal(facts->prices.tier_count, 2);
+    assert_int_equal(facts->prices.tiers[0].pico_usd[REMORA_PRICE_PROMPT], INT64_C(2000000000000));
+    assert_int_equal(facts->prices.tiers[1].pico_usd[REMORA_PRICE_PROMPT], -1);
+    assert_int_equal(facts->context_length, 50);
+    assert_int_equal(facts->max_prompt_tokens, 40);
+    assert_int_equal(facts->max_completion_tokens, 0);
+    assert_slice_equal(facts->quantization, "fp8");
+    assert_true(facts->supported == (UINT64_C(1) << REMORA_PARAMETER_MAX_TOKENS |
+                                     UINT64_C(1) << REMORA_PARAMETER_REASONING));
+    assert_true(facts->is_free);
+    remora_config_release(config);
+}
+
+static void deadlines_are_resolved_from_the_narrowest_scope(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        "deadlines: {connect_ms: 1, first_byte_ms: 1, response_ms: 1, idle_ms: 1}\n"
+        "providers:\n  acme: {kind: openai, base_url: \"http://[::1]/v1\", "
+        "deadlines: {connect_ms: 2, first_byte_ms: 2, response_ms: 2}}\n"
+        "models:\n  acme/a:\n    deadlines: {connect_ms: 3, first_byte_ms: 3}\n    endpoints:\n"
+        "      - {provider: acme, model_id: a, deadlines: {connect_ms: 4}}\n",
+        NULL);
+    const struct remora_deadlines *deadlines = &config->models[0].endpoints[0].deadlines;
+    assert_int_equal(deadlines->connect_ms, 4);
+    assert_int_equal(deadlines->first_byte_ms, 3);
+    assert_int_equal(deadlines->response_ms, 2);
+    assert_int_equal(deadlines->idle_ms, 1);
+    assert_int_equal(deadlines->total_ms, 600000);
+    assert_int_equal(config->deadlines.connect_ms, 1);
+    assert_int_equal(config->deadlines.total_ms, 600000);
+    remora_config_release(config);
+}
+
+static void models_that_reason_have_longer_defaults(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME "models: {openai/gpt-5: {endpoints: [{provider: acme, model_id: a}]}}", &with_openai);
+    const struct remora_model *reasons = remora_config_model(config, REMORA_SLICE("openai/gpt-5"));
+    for (size_t i = 0; i < reasons->endpoint_count; i++) {
+        assert_int_equal(reasons->endpoints[i].deadlines.first_byte_ms, 300000);
+        assert_int_equal(reasons->endpoints[i].deadlines.idle_ms, 300000);
+        assert_int_equal(reasons->endpoints[i].deadlines.connect_ms, 5000);
+    }
+    const struct remora_model *plain = remora_config_model(config, REMORA_SLICE("openai/gpt-4o"));
+    assert_int_equal(plain->endpoints[0].deadlines.first_byte_ms, 30000);
+    assert_int_equal(plain->endpoints[0].deadlines.idle_ms, 60000);
+    remora_config_release(config);
+}
+
+static void an_endpoint_of_another_wire_points_at_a_variant_of_its_provider(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"ZENMUX_API_KEY", "k", NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config("", &world);
+    const struct remora_model *model =
+        remora_config_model(config, REMORA_SLICE("anthropic/claude-sonnet-4.5"));
+    const struct remora_provider *provider = model->endpoints[0].provider;
+    assert_ptr_not_equal(provider, &config->providers[0]);
+    assert_slice_equal(provider->facts.slug, "zenmux");
+    assert_slice_equal(provider->facts.base_url, "https://zenmux.ai/api/anthropic/v1");
+    assert_int_equal(provider->facts.wire, REMORA_WIRE_ANTHROPIC);
+    assert_ptr_equal(provider->credentials, config->providers[0].credentials);
+    remora_config_release(config);
+}
+
+static void a_stated_address_is_never_left_for_one_of_the_catalog(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"ZENMUX_API_KEY", "k", NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config =
+        test_config("providers: {zenmux: {base_url: \"https://proxy.example/v1\"}}", &world);
+    for (size_t i = 0; i < config->model_count; i++) {
+        for (size_t at = 0; at < config->models[i].endpoint_count; at++) {
+            assert_slice_equal(config->models[i].endpoints[at].provider->facts.base_url,
+                               "https://proxy.example/v1");
+        }
+    }
+    assert_true(config->model_count > 20);
+    remora_config_release(config);
+}
+
+static void policy_keys_have_effect(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME "policy:\n  models: {allow: [], deny: [\"a/*\"]}\n"
+             "  limits: {requests_per_minute: 5, tokens_per_minute: 6}\n  provider:\n"
+             "    order: [acme]\n    only: [acme, openai/x]\n    ignore: [nobody]\n"
+             "    allow_fallbacks: false\n    require_parameters: true\n    zdr: false\n"
+             "    enforce_distillable_text: true\n    data_collection: allow\n"
+             "    quantizations: [fp8]\n    regions: [eu, us]\n    attempt_timeout_ms: 9\n"
+             "    max_attempts: 2\n"
+             "    max_price: {prompt: 0.1, completion: \"1e1\", request: 0.01, image: 2, audio: 3}",
+        NULL);
+    const struct remora_policy *mesh = &config->mesh;
+    assert_true(mesh->models_allow.is_set);
+    assert_int_equal(mesh->models_allow.count, 0);
+    assert_slice_equal(mesh->models_deny.items[0], "a/*");
+    assert_int_equal(mesh->limits.requests_per_minute, 5);
+    assert_int_equal(mesh->limits.tokens_per_minute, 6);
+    const struct remora_preferences *p = &mesh->provider;
+    assert_int_equal(p->only.count, 2);
+    assert_true(p->ignore.is_set);
+    assert_true(test_config_warns(config, "policy.provider.ignore[0]", "\"nobody\""));
+    assert_int_equal(p->allow_fallbacks, REMORA_NO);
+    assert_int_equal(p->require_parameters, REMORA_YES);
+    assert_int_equal(p->zdr, REMORA_NO);
+    assert_int_equal(p->enforce_distillable_text, REMORA_YES);
+    assert_int_equal(p->data_collection, REMORA_DATA_ALLOW);
+    assert_slice_equal(p->quantizations.items[0], "fp8");
+    assert_slice_equal(p->regions.items[1], "us");
+    assert_int_equal(p->attempt_timeout_ms, 9);
+    assert_int_equal(p->max_attempts, 2);
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_PROMPT], 100000);
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_COMPLETION], 10000000);
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_REQUEST], INT64_C(10000000000));
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_IMAGE], INT64_C(2000000000000));
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_AUDIO], INT64_C(3000000000000));
+    remora_config_release(config);
+}
+
+static void names_that_nobody_has_are_warned_of(void **state)
+{
+    (void)state;
+    struct remora_config *config =
+        test_config(ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a}]}}\n"
+                         "aliases: {x: acme/b, y: acme/a}\nservice: cart\n"
+                         "services:\n  s: {models: {allow: [\"b/*\", acme/*], default: acme/b}}\n"
+                         "  t: {models: {allow: [acme/c], default: y}}\n",
+                    NULL);
+    assert_true(test_config_warns(config, "aliases.x", "acme/b"));
+    assert_false(test_config_warns(config, "aliases.y", ""));
+    assert_true(test_config_warns(config, "services.s.models.allow[0]", "matches"));
+    assert_true(test_config_warns(config, "services.s.models.default", "no configured model"));
+    assert_true(test_config_warns(config, "services.t.models.default", "not allowed"));
+    assert_true(test_config_warns(config, "service", "no policy for \"cart\""));
+    remora_config_release(config);
+}
+
+static void models_are_found_by_id_in_sorted_order(void **state)
+{
+    (void)state;
+    struct remora_config *config =
+        test_config(ACME "models:\n  z: {endpoints: [{provider: acme, model_id: a}]}\n"
+                         "  a: {endpoints: [{provider: acme, model_id: a}]}\n",
+                    &with_openai);
+    assert_slice_equal(config->models[0].facts.id, "a");
+    assert_slice_equal(config->models[config->model_count - 1].facts.id, "z");
+    for (size_t i = 0; i < config->model_count; i++) {
+        assert_ptr_equal(remora_config_model(config, config->models[i].facts.id),
+                         &config->models[i]);
+    }
+    assert_null(remora_config_model(config, REMORA_SLICE("m")));
+    remora_config_release(config);
+}
+
+static void health_slots_belong_to_names_and_survive_a_reload(void **state)
+{
+    (void)state;
+    struct remora_health *health = remora_health_new();
+    struct remora_config *configs[2] = {NULL, NULL};
+    const char *texts[2] = {
+        ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a}]}}",
+        ACME "models: {acme/0: {endpoints: [{provider: acme, model_id: a}]}, "
+             "acme/a: {endpoints: [{provider: acme, model_id: b}]}}",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct remora_config_input input = {.document = remora_slice_of(texts[i]),
+                                            .health = health};
+        assert_int_equal(remora_config_build(&input, &configs[i], NULL), REMORA_OK);
+    }
+    uint32_t first = configs[0]->models[0].endpoints[0].health;
+    assert_true(first > 0);
+    assert_int_equal(configs[1]->models[1].endpoints[0].health, first);
+    assert_int_not_equal(configs[1]->models[0].endpoints[0].health, first);
+    remora_config_release(configs[0]);
+    remora_config_release(configs[1]);
+    remora_health_free(health);
+}
+
+static void a_snapshot_lives_until_its_last_reference(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config("service: a", NULL);
+    assert_ptr_equal(remora_config_acquire(config), config);
+    remora_config_release(config);
+    assert_slice_equal(config->service, "a");
+    remora_config_release(config);
+    remora_config_release(NULL);
+}
+
+static void every_lack_of_memory_is_told_and_leaks_nothing(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "providers:\n  openai: {headers: {X-A: {env: OPENAI_API_KEY}}}\n  groq: {}\n"
+        "models: {a: {endpoints: [{provider: openai, model_id: a}]}}\n"
+        "services: {s: {models: {allow: [a]}}}\naliases: {x: y}";
+    size_t refused = 0;
+    for (uint64_t nth = 1; nth < 200; nth++) {
+        struct remora_config *config = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_alloc_fail_at(nth, true);
+        enum remora_code rc = test_config_build(yaml, &with_openai, &config, &fail);
+        remora_alloc_fail_at(0, false);
+        if (rc == REMORA_OK) {
+            remora_config_release(config);
+            break;
+        }
+        assert_int_equal(rc, REMORA_SHEDDING);
+        assert_null(config);
+        refused++;
+    }
+    assert_true(refused > 3 && refused < 199);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_document_and_no_variable_gives_defaults_and_no_provider),
+        cmocka_unit_test(a_conventional_variable_switches_a_provider_on),
+        cmocka_unit_test(an_empty_variable_counts_as_unset),
+        cmocka_unit_test(a_kind_that_is_not_built_is_known_and_warned_of),
+        cmocka_unit_test(process_keys_have_effect),
+        cmocka_unit_test(the_environment_overrides_who_is_served),
+        cmocka_unit_test(a_provider_of_the_catalog_takes_overrides),
+        cmocka_unit_test(an_own_provider_without_key_needs_none),
+        cmocka_unit_test(insecure_allows_clear_text_beyond_loopback),
+        cmocka_unit_test(several_keys_stand_in_order_and_a_missing_one_is_a_warning),
+        cmocka_unit_test(missing_and_empty_keys_disable_the_provider),
+        cmocka_unit_test(addresses_of_the_catalog_are_completed_from_the_environment),
+        cmocka_unit_test(own_endpoints_stand_before_the_catalogs_by_price),
+        cmocka_unit_test(the_same_tag_replaces_and_replace_endpoints_forgets),
+        cmocka_unit_test(endpoint_keys_have_effect),
+        cmocka_unit_test(deadlines_are_resolved_from_the_narrowest_scope),
+        cmocka_unit_test(models_that_reason_have_longer_defaults),
+        cmocka_unit_test(an_endpoint_of_another_wire_points_at_a_variant_of_its_provider),
+        cmocka_unit_test(a_stated_address_is_never_left_for_one_of_the_catalog),
+        cmocka_unit_test(policy_keys_have_effect),
+        cmocka_unit_test(names_that_nobody_has_are_warned_of),
+        cmocka_unit_test(models_are_found_by_id_in_sorted_order),
+        cmocka_unit_test(health_slots_belong_to_names_and_survive_a_reload),
+        cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
+        cmocka_unit_test(every_lack_of_memory_is_told_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
