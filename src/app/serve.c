@@ -69,12 +69,9 @@ static enum remora_code open_http(struct app *app, enum remora_http_role role, c
     if (code != REMORA_OK || address.is_off) {
         return code;
     }
-    if (role != REMORA_HTTP_PROBE && !address.is_loopback) {
-        return remora_fail_set(
-            fail, REMORA_PERMISSION_DENIED, "listen",
-            "%s is not a loopback address: that needs TLS or keys, which are not "
-            "built yet.",
-            address.text);
+    if (role != REMORA_HTTP_PROBE &&
+        remora_address_check_data(&address, "listen", fail) != REMORA_OK) {
+        return fail->code;
     }
     return remora_http_front_open(&app->process, role, &address, out, fail);
 }

@@ -74,6 +74,7 @@ static void note(struct app *app, const struct remora_config *config,
         return;
     }
     remora_config_status_loaded(app->process.config_status, config);
+    remora_log_set_level((enum remora_log_level)config->log_level);
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_TIME, NULL, 0, config->load_unix_ms / 1000);
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_WARNINGS, NULL, 0,
                       (int64_t)config->warning_count);
