@@ -1,0 +1,265 @@
+/* What an answer that is not a success means, and what of it a caller may read. */
+#include "support.h"
+
+#include "remora/provider.h"
+
+#include <stdio.h>
+
+struct expectation {
+    int status;
+    const char *body;
+    enum remora_code code;
+    enum remora_cause cause;
+};
+
+static struct remora_fail classify(int status, const char *body,
+                                   const struct remora_http_response *head)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_arena scratch;
+    const struct remora_upstream_error error = {.status = status,
+                                                .head = head,
+                                                .body = remora_slice_of(body),
+                                                .now_unix_ms = INT64_C(1700000000000)};
+    remora_arena_init(&scratch, 1024, 1 << 20);
+    remora_adapter_for(REMORA_WIRE_OPENAI)->classify(NULL, &error, &scratch, &fail);
+    remora_arena_fini(&scratch);
+    return fail;
+}
+
+static void expect_all(const struct expectation *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct remora_fail fail = classify(cases[i].status, cases[i].body, NULL);
+        if (fail.code != cases[i].code || fail.cause != cases[i].cause) {
+            print_error("%d %s: is %s %s\n", cases[i].status, cases[i].body,
+                        remora_code_row(fail.code)->name, remora_cause_name(fail.cause));
+        }
+        assert_int_equal(fail.code, cases[i].code);
+        assert_int_equal(fail.cause, cases[i].cause);
+        assert_int_equal(fail.upstream_status, cases[i].status);
+        assert_true(fail.message[0] != '\0');
+    }
+}
+
+static void status_alone_gives_the_class(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, "", REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {401, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {402, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {403, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {404, "", REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {405, "", REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {408, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_CLIENT_ERROR},
+        {409, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_CLIENT_ERROR},
+        {410, "", REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {413, "", REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
+        {422, "", REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {429, "", REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {498, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {500, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {502, "<html>", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {503, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {504, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_SERVER_ERROR},
+        {524, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_SERVER_ERROR},
+        {529, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {302, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_REDIRECT},
+        {101, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
+        {999, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void body_tells_a_closer_class_of_a_refusal(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens.\"}}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
+        {422, "{\"detail\":[{\"msg\":\"prompt is too long\",\"loc\":[\"body\"]}]}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
+        {400,
+         "{\"error\":{\"message\":\"no\",\"code\":\"content_filter\",\"innererror\":"
+         "{\"content_filter_result\":{}}}}",
+         REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
+        {403, "{\"error\":{\"message\":\"Your input was flagged\",\"code\":403}}",
+         REMORA_CONTENT_POLICY, REMORA_CAUSE_CREDENTIAL},
+        {400, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"error\":{\"message\":\"echo-9 is not a valid model ID\",\"code\":400}}",
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {400,
+         "{\"error\":{\"code\":400,\"message\":\"API key not "
+         "valid.\",\"status\":\"INVALID_ARGUMENT\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {400, "{\"code\":\"x\",\"error\":\"Incorrect API key provided: xai-1\"}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {400,
+         "{\"error\":{\"message\":\"temperature must be below "
+         "2\",\"type\":\"invalid_request_error\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void body_cannot_soften_a_status_of_the_server(void **state)
+{
+    static const struct expectation cases[] = {
+        {500, "{\"error\":{\"message\":\"x\",\"type\":\"invalid_request_error\"}}",
+         REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {429, "{\"error\":{\"message\":\"context length\"}}", REMORA_CAPACITY_EXHAUSTED,
+         REMORA_CAUSE_RATE_LIMIT},
+        {401, "{\"error\":{\"message\":\"flagged\"}}", REMORA_UPSTREAM_CREDENTIAL,
+         REMORA_CAUSE_CREDENTIAL},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void refusal_tells_the_providers_words_and_field(void **state)
+{
+    struct remora_fail fail = classify(
+        400,
+        "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens'.\",\"type\":"
+        "\"invalid_request_error\",\"param\":\"max_tokens\",\"code\":\"unsupported_parameter\"}}",
+        NULL);
+    (void)state;
+    assert_string_equal(fail.message,
+                        "The provider refused the request: Unsupported parameter: 'max_tokens'.");
+    assert_string_equal(fail.param, "max_tokens");
+}
+
+static const char *const shapes[] = {
+    "{\"error\":{\"message\":\"bad thing\"}}",
+    "{\"error\":\"bad thing\",\"code\":\"x\"}",
+    "[{\"error\":{\"code\":400,\"message\":\"bad thing\",\"status\":\"INVALID_ARGUMENT\"}}]",
+    "{\"message\":\"bad thing\"}",
+    "{\"object\":\"error\",\"message\":\"bad "
+    "thing\",\"type\":\"invalid_request_error\",\"code\":3051}",
+    "{\"detail\":\"bad thing\"}",
+    "{\"detail\":[{\"loc\":[\"body\",\"n\"],\"msg\":\"bad thing\",\"type\":\"value_error\"}]}",
+    "{\"success\":false,\"errors\":[{\"code\":1,\"message\":\"bad thing\"}]}",
+    "{\"base_resp\":{\"status_code\":2013,\"status_msg\":\"bad thing\"}}",
+    "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"bad thing\"}}",
+};
+
+static void every_shape_of_envelope_is_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(shapes); i++) {
+        struct remora_fail fail = classify(400, shapes[i], NULL);
+        assert_string_equal(fail.message, "The provider refused the request: bad thing");
+    }
+}
+
+static void words_of_a_server_error_or_credential_are_not_told(void **state)
+{
+    static const int statuses[] = {401, 402, 403, 404, 429, 500, 503, 504};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(statuses); i++) {
+        struct remora_fail fail = classify(
+            statuses[i], "{\"error\":{\"message\":\"secret internals\",\"param\":\"p\"}}", NULL);
+        assert_null(strstr(fail.message, "secret"));
+        assert_string_equal(fail.param, "");
+    }
+}
+
+static void keys_and_urls_are_taken_out_of_the_words(void **state)
+{
+    static const char *const hidden[] = {
+        "sk-abcdef1234567890",
+        "'sk-proj-a*****9xyz'.",
+        "key=AIzaSyD4hidden",
+        "Bearer topsecrettoken",
+        "https://internal.example:8443/v1/chat",
+        "(http://10.0.0.7/)",
+        "eyJhbGciOiJIUzI1NiJ9.eyJ4IjoxfQ.abc",
+        "0123456789abcdef0123456789abcdef",
+        "gsk_abcdefgh",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(hidden); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"error\":{\"message\":\"before %s after\"}}", hidden[i]);
+        struct remora_fail fail = classify(400, body, NULL);
+        assert_non_null(strstr(fail.message, "before "));
+        assert_non_null(strstr(fail.message, " after"));
+        assert_non_null(strstr(fail.message, "[removed]"));
+        const char *tail =
+            strrchr(hidden[i], ' ') == NULL ? hidden[i] : strrchr(hidden[i], ' ') + 1;
+        assert_null(strstr(fail.message, tail));
+    }
+}
+
+static void words_are_one_line_and_cut_at_a_character(void **state)
+{
+    char body[2048] = "{\"error\":{\"message\":\"a\\n\\u0000b\\t";
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        strcat(body, "\xc3\xa9");
+    }
+    strcat(body, "\"}}");
+    struct remora_fail fail = classify(400, body, NULL);
+    assert_null(strchr(fail.message, '\n'));
+    assert_non_null(strstr(fail.message, ": a b \xc3\xa9"));
+    assert_true(strlen(fail.message) < sizeof fail.message);
+    assert_true((unsigned char)fail.message[strlen(fail.message) - 1] == 0xa9);
+}
+
+static void header_hint_wins_over_the_bodys(void **state)
+{
+    const struct remora_header ms[] = {
+        {.name = REMORA_SLICE_INIT("Retry-After"), .value = REMORA_SLICE_INIT("7")},
+        {.name = REMORA_SLICE_INIT("retry-after-ms"), .value = REMORA_SLICE_INIT("250")},
+    };
+    const char *body = "{\"error\":{\"code\":429,\"message\":\"x\",\"details\":[{\"@type\":"
+                       "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"34.4s\"}]}}";
+    struct remora_http_response head = {.headers = ms, .header_count = 2};
+    (void)state;
+    assert_int_equal(classify(429, body, &head).retry_after_ms, 250);
+    head.header_count = 1;
+    assert_int_equal(classify(429, body, &head).retry_after_ms, 7000);
+    assert_int_equal(classify(429, body, NULL).retry_after_ms, 34400);
+    assert_int_equal(classify(429, "", NULL).retry_after_ms, -1);
+}
+
+static void retry_after_may_be_a_date(void **state)
+{
+    const struct remora_header date[] = {
+        {.name = REMORA_SLICE_INIT("Retry-After"),
+         .value = REMORA_SLICE_INIT("Tue, 14 Nov 2023 22:13:30 GMT")}, /* 10 s after now */
+    };
+    const struct remora_http_response head = {.headers = date, .header_count = 1};
+    (void)state;
+    assert_int_equal(classify(503, "", &head).retry_after_ms, 10000);
+}
+
+static void error_under_200_is_in_band(void **state)
+{
+    struct remora_fail fail = classify(200, "{\"error\":{\"message\":\"x\",\"code\":503}}", NULL);
+    (void)state;
+    assert_int_equal(fail.code, REMORA_UPSTREAM_OVERLOADED);
+    assert_int_equal(fail.cause, REMORA_CAUSE_IN_BAND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(status_alone_gives_the_class),
+        cmocka_unit_test(body_tells_a_closer_class_of_a_refusal),
+        cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
+        cmocka_unit_test(refusal_tells_the_providers_words_and_field),
+        cmocka_unit_test(every_shape_of_envelope_is_read),
+        cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
+        cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
+        cmocka_unit_test(words_are_one_line_and_cut_at_a_character),
+        cmocka_unit_test(header_hint_wins_over_the_bodys),
+        cmocka_unit_test(retry_after_may_be_a_date),
+        cmocka_unit_test(error_under_200_is_in_band),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
