@@ -100,7 +100,6 @@ struct remora_judge {
     uint32_t input_modalities;
     uint32_t output_modalities;
     uint64_t text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
-    remora_parameter_set asked;
     enum remora_variant variant;
     enum remora_layer refused_by; /* whose models.allow or deny refuses the model, UNSET: nobody's */
 };

@@ -90,9 +90,6 @@ void policy_needs(struct remora_judge *judge)
     for (size_t i = 0; i < request->output_modalities.count; i++) {
         judge->output_modalities |= modality_by_name(request->output_modalities.items[i]);
     }
-    for (size_t i = 0; i < request->asked_count; i++) {
-        judge->asked |= UINT64_C(1) << request->asked[i];
-    }
 }
 
 /* ---- room ---- */

@@ -4,7 +4,7 @@
 
 #include "remora/policy.h"
 
-/* Fills input_modalities, output_modalities, text_bytes and asked. */
+/* Fills input_modalities, output_modalities and text_bytes. */
 void policy_needs(struct remora_judge *judge);
 /* Whether that much text is certainly more than `tokens` tokens (0 unknown: never). */
 bool policy_is_too_long(const struct remora_judge *judge, int64_t tokens);

@@ -13,8 +13,6 @@
 
 #include "names.h"
 
-enum { RULES_TOLD = 8 };
-
 struct tally {
     size_t cooling;
     size_t broken;
@@ -103,29 +101,39 @@ static bool is_same(const struct remora_exclusion *a, const struct remora_exclus
     return a->rule == b->rule && a->subject == b->subject;
 }
 
-/* "ignored_provider (2), max_price:prompt (1)", cut after eight. */
+/* How many candidates are out as this one is; 0 when an earlier one has told so. */
+static size_t count_same(const struct remora_candidate *candidates, size_t count, size_t one)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool equal = is_same(&candidates[one].exclusion, &candidates[i].exclusion);
+        if (equal && i < one) {
+            return 0;
+        }
+        same += equal;
+    }
+    return same;
+}
+
+/* "ignored_provider (2), max_price:prompt (1)"; ends before the first that finds no room. */
 static void list_rules(const struct remora_candidate *candidates, size_t count, char *out,
                        size_t capacity)
 {
     size_t length = 0;
-    size_t told = 0;
-    for (size_t i = 0; i < count && told < RULES_TOLD; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct remora_exclusion *one = &candidates[i].exclusion;
-        size_t same = 0;
-        bool is_first = true;
-        for (size_t at = 0; at < count; at++) {
-            bool equal = is_same(one, &candidates[at].exclusion);
-            is_first = is_first && !(equal && at < i);
-            same += equal;
-        }
-        if (!is_first || length >= capacity) {
+        size_t same = count_same(candidates, count, i);
+        if (same == 0) {
             continue;
         }
-        const char *subject = one->subject == NULL ? "" : one->subject;
-        length +=
-            (size_t)snprintf(out + length, capacity - length, "%s%s%s (%zu)", told == 0 ? "" : ", ",
-                             remora_rule_name(one->rule), subject, same);
-        told++;
+        int written =
+            snprintf(out + length, capacity - length, "%s%s%s (%zu)", length == 0 ? "" : ", ",
+                     remora_rule_name(one->rule), one->subject == NULL ? "" : one->subject, same);
+        if ((size_t)written >= capacity - length) {
+            out[length] = '\0';
+            return;
+        }
+        length += (size_t)written;
     }
 }
 
