@@ -78,7 +78,7 @@ static bool split(struct remora_slice text, struct decimal *d)
 static bool take_digits(const struct decimal *d, int64_t kept, int64_t *value, bool *rounded)
 {
     int64_t index = 0;
-    bool up = kept == 0 && d->digits.data[0] >= '5';
+    bool up = false;
     *rounded = false;
     *value = 0;
     for (size_t at = 0; at < d->digits.length; at++) {

@@ -35,8 +35,8 @@ static void utf8_accepts_exactly_the_well_formed_sequences(void **state)
         "\xEF\xBF\xBF",
         "\xF0\x90\x80\x80",
         "\xF4\x8F\xBF\xBF",
-        "12345678\xC3\xA9"
-        "1234567\xE2\x82\xAC",
+        ("12345678\xC3\xA9"
+         "1234567\xE2\x82\xAC"),
     };
     static const char *const bad[] = {
         "\x80",
@@ -57,8 +57,8 @@ static void utf8_accepts_exactly_the_well_formed_sequences(void **state)
         "\xF0\x90\x80",
         "\xFE",
         "\xFF",
-        "1234567\xC3"
-        "12345678",
+        ("1234567\xC3"
+         "12345678"),
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(good); i++) {
         assert_true(remora_utf8_is_valid(remora_slice_of(good[i])));

@@ -86,6 +86,8 @@ static const struct {
     CASE("data: a:b: c\n\n", "|a:b: c;", false),
     CASE("data: a\r\rdata: b\r\r", "|a;|b;", false),
     CASE("data: a\r\n\r\ndata: b\r\n\r\n", "|a;|b;", false),
+    CASE("event: e\r\ndata: a\r\ndata: b\r\n\r\n", "e|a\nb;", false),
+    CASE("data: a\rdata: b\r\r", "|a\nb;", false),
     CASE("data: a\n\rdata: b\r\n\ndata: c\r\n\r", "|a;|b;|c;", false),
     CASE("data: a\r\n\ndata: b\r\r\n", "|a;|b;", false),
     CASE("\xEF\xBB\xBF"
