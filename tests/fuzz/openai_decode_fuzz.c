@@ -1,0 +1,46 @@
+/*
+ * The openai-chat decoder on any bytes, as a stream and as a unary answer, cut and not: it must not crash, and what it
+ * makes of them must not depend on how they arrive. The first byte chooses delivery and end, the rest is the body.
+ */
+#include "event_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode(struct decode_input input, size_t chunk_bytes, struct remora_buf *out)
+{
+    input.chunk_bytes = chunk_bytes;
+    remora_buf_init(out, 64 << 20);
+    (void)decode_to_text(&input, out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const size_t sizes[] = {1, 3, 16};
+    struct remora_buf whole;
+    if (size == 0) {
+        return 0;
+    }
+    const struct decode_input input = {
+        .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+        .delivery = (data[0] & 1) != 0 ? REMORA_STREAM : REMORA_UNARY,
+        .end = (data[0] & 2) != 0 ? REMORA_END_CUT : REMORA_END_CLEAN,
+        .bytes = remora_slice((const char *)data + 1, size - 1),
+    };
+    decode(input, 0, &whole);
+    for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
+        struct remora_buf pieces;
+        decode(input, sizes[i], &pieces);
+        if (!remora_slice_equal(remora_buf_slice(&whole), remora_buf_slice(&pieces))) {
+            fprintf(stderr, "whole:\n%.*spieces of %zu:\n%.*s",
+                    REMORA_SLICE_ARG(remora_buf_slice(&whole)), sizes[i],
+                    REMORA_SLICE_ARG(remora_buf_slice(&pieces)));
+            abort();
+        }
+        remora_buf_fini(&pieces);
+    }
+    remora_buf_fini(&whole);
+    return 0;
+}
