@@ -154,15 +154,20 @@ static struct remora_message_node *take_inbox(struct remora_loop *loop)
     return oldest;
 }
 
-static void on_wake(uv_async_t *handle)
+static void run_inbox(struct remora_loop *loop)
 {
-    struct remora_loop *loop = handle->data;
     struct remora_message_node *message = take_inbox(loop);
     while (message != NULL) {
         struct remora_message_node *next = message->next; /* run may free it */
         message->run(message);
         message = next;
     }
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct remora_loop *loop = handle->data;
+    run_inbox(loop);
     if (atomic_load(&loop->is_stopping)) {
         uv_stop(&loop->uv);
     }
@@ -288,6 +293,7 @@ void remora_loop_free(struct remora_loop *loop)
     if (loop == NULL) {
         return;
     }
+    run_inbox(loop); /* a message is run, whatever happens: its memory is waiting for that */
     for (struct remora_list *node; (node = remora_list_take(&loop->listeners)) != NULL;) {
         remora_listener_abandon(node);
     }

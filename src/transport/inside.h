@@ -1,0 +1,225 @@
+/*
+ * What the files of this room share.
+ *
+ *   transport.c  the four operations and the pass at the end of a round that carries out what must not be done inside curl
+ *   transfer.c   one transfer: curl's callbacks, and how its end is told
+ *   setup.c      easy handles and their options; request headers and bodies
+ *   head.c       the head of an answer
+ *   ends.c       curl's result codes as causes
+ *   sockets.c    curl's sockets and timer on the loop
+ *   names.c      host names, resolved in the background
+ *   trust.c      the public CAs, loaded in the background
+ *   url.c        what we accept as a URL; addresses that are never connected to
+ */
+#ifndef REMORA_TRANSPORT_INSIDE_H
+#define REMORA_TRANSPORT_INSIDE_H
+
+#include "remora/buf.h"
+#include "remora/clock.h"
+#include "remora/list.h"
+#include "remora/loop.h"
+#include "remora/transport.h"
+
+#include <curl/curl.h>
+#include <sys/socket.h>
+
+enum {
+    REMORA_GATHER_BYTES = 64 << 10,  /* bodies up to here leave as one buffer */
+    REMORA_RELEASE_BYTES = 16 << 10, /* what a released transfer may still read ... */
+    REMORA_RELEASE_MS = 100,         /* ... and for how long */
+    REMORA_HOST_BYTES = 256,
+};
+
+/* ---- url.c ---- */
+
+struct remora_url {
+    char host[REMORA_HOST_BYTES]; /* without brackets, NUL-terminated */
+    uint16_t port;
+    bool is_tls;
+    bool is_loopback;
+    bool is_literal; /* an address, or localhost: nothing to resolve */
+};
+/* False for anything but http(s)://host[:port][/...] in printable ASCII without user information. */
+REMORA_MUST_CHECK bool remora_url_parse(struct remora_slice text, struct remora_url *out);
+/* Link-local and metadata addresses, IPv4-mapped ones too. */
+bool remora_address_is_refused(const struct sockaddr *address);
+
+/* ---- head.c ---- */
+
+struct remora_head {
+    struct remora_buf lines;   /* of the head under way, each with CRLF */
+    struct remora_buf headers; /* struct remora_header, made at the blank line */
+    size_t bytes;              /* of all heads and trailers so far */
+    int status;
+    bool is_complete; /* the blank line of the final head was seen */
+    bool is_framed;   /* Content-Length, chunked, HTTP/2, or a status without a body */
+    bool is_encoded;  /* a Content-Encoding that nobody asked for */
+};
+
+enum remora_head_step {
+    REMORA_HEAD_MORE,
+    REMORA_HEAD_FINAL, /* status and headers stand; lines are kept until the next call */
+    REMORA_HEAD_BAD,
+    REMORA_HEAD_NO_MEMORY,
+};
+void remora_head_init(struct remora_head *head);
+void remora_head_fini(struct remora_head *head);
+/* One line as curl hands it out, its line end included. Lines behind the final head are trailers: counted, not kept. */
+enum remora_head_step remora_head_line(struct remora_head *head, struct remora_slice line);
+struct remora_http_response remora_head_response(const struct remora_head *head);
+/* Gives the memory of the head back; what it found out stays. */
+void remora_head_shrink(struct remora_head *head);
+
+/* ---- a transfer ---- */
+
+enum remora_transfer_state {
+    REMORA_TRANSFER_FREE,
+    REMORA_TRANSFER_STARTING, /* on transport->starting */
+    REMORA_TRANSFER_WAITING,  /* on transport->waiting: for a name or the CAs */
+    REMORA_TRANSFER_RUNNING,  /* in the multi handle */
+    REMORA_TRANSFER_RELEASED, /* running, for the connection's sake only */
+    REMORA_TRANSFER_LEAVING,  /* on transport->leaving: cancelled inside curl */
+};
+
+/* Why we stopped curl ourselves: every abort of a callback looks the same from outside. */
+enum remora_veto {
+    REMORA_VETO_NONE,
+    REMORA_VETO_RESEND,   /* libcurl was about to send the request again */
+    REMORA_VETO_HEAD,     /* the head is not one */
+    REMORA_VETO_ENCODING, /* a body in an encoding that nobody asked for */
+    REMORA_VETO_TOO_LARGE,
+    REMORA_VETO_MEMORY,
+    REMORA_VETO_ADDRESS, /* the name led to an address that is never connected to */
+    REMORA_VETO_UPLOAD,  /* a final answer came before the request was sent in full */
+};
+
+struct remora_curl;
+
+struct remora_transfer {
+    struct remora_list node; /* in the list of its state, or among the pooled */
+    struct remora_curl *transport;
+    CURL *easy;
+    enum remora_transfer_state state;
+    const struct remora_transfer_callbacks *callbacks;
+    void *context;
+    const struct remora_provider *provider;
+    const struct remora_http_request *request; /* NULL once the answer began */
+    struct remora_url url;
+    char *head_block; /* curl_slist nodes and header lines; wiped */
+    size_t head_block_bytes;
+    char *body; /* gathered, or NULL */
+    size_t body_bytes;
+    size_t piece; /* where READFUNCTION stands */
+    size_t piece_at;
+    size_t handed_bytes;
+    struct curl_slist *resolve;
+    struct remora_head head;
+    struct remora_timer timer; /* connect while waiting, then release */
+    uint64_t start_ns;
+    uint64_t waited_ns; /* before curl had it */
+    int64_t connect_timeout_ms;
+    size_t body_limit_bytes;
+    uint64_t received_bytes;
+    size_t released_bytes;
+    unsigned send_calls; /* of PREREQFUNCTION */
+    enum remora_veto veto;
+    bool was_reused;
+    bool is_paused;
+    bool wants_resume;
+    struct remora_list resume; /* in transport->resuming */
+};
+
+/* Options that never change; NULL easy when there is no memory. */
+CURL *remora_easy_new(struct remora_curl *transport);
+/* Options of this request. SHEDDING, or INTERNAL for header bytes that HTTP cannot carry. */
+REMORA_MUST_CHECK enum remora_code
+remora_transfer_set_up(struct remora_transfer *transfer, const struct remora_transfer_input *input);
+/* Just before curl gets it: time left to connect, addresses. */
+REMORA_MUST_CHECK enum remora_code remora_transfer_set_connect(struct remora_transfer *transfer,
+                                                               int64_t left_ms);
+/* Forgets the request: secrets wiped, memory given back, no pointer of the caller left in the easy handle. */
+void remora_transfer_tear_down(struct remora_transfer *transfer);
+/* The gathered body is given back once it was sent in full and an answer has begun (no re-send is possible then). */
+void remora_transfer_drop_body(struct remora_transfer *transfer);
+
+/* Sets curl's callbacks on a new easy handle. */
+void remora_transfer_hook(struct remora_transfer *transfer);
+/* What curl and our own flags say about the end. */
+void remora_transfer_end(const struct remora_transfer *transfer, CURLcode result,
+                         struct remora_transfer_end *out);
+
+/* ---- sockets.c ---- */
+
+struct remora_socket_slot;
+struct remora_sockets {
+    struct remora_socket_slot **slots; /* by fd */
+    size_t count;
+};
+int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *slot);
+int remora_socket_close(void *context, curl_socket_t fd);
+int remora_curl_timer(CURLM *multi, long timeout_ms, void *context);
+/* Stops watching whatever is left; curl must be gone. */
+void remora_sockets_fini(struct remora_curl *transport);
+/* Lets curl act on a socket, or on time-outs with CURL_SOCKET_TIMEOUT, and reports the transfers that ended. */
+void remora_curl_act(struct remora_curl *transport, curl_socket_t fd, int events);
+
+/* ---- names.c ---- */
+
+enum remora_name_answer { REMORA_NAME_READY, REMORA_NAME_PENDING, REMORA_NAME_FAILED };
+struct remora_names;
+REMORA_MUST_CHECK struct remora_names *remora_names_new(struct remora_curl *transport);
+void remora_names_free(struct remora_names *names);
+/*
+ * READY: *resolve is a list for CURLOPT_RESOLVE, or NULL when curl has these addresses already; the caller frees it.
+ * PENDING: remora_curl_advance_waiting is called when that changes.
+ */
+enum remora_name_answer remora_names_ask(struct remora_names *names, const struct remora_url *url,
+                                         struct curl_slist **resolve);
+/* Keeps this host resolved until the next remora_names_forget. */
+void remora_names_keep(struct remora_names *names, const struct remora_url *url);
+/* Before the hosts of a new configuration are named. */
+void remora_names_forget(struct remora_names *names);
+
+/* ---- trust.c ---- */
+
+struct remora_trust_ticket;
+bool remora_trust_is_ready(const struct remora_trust *trust);
+/* remora_curl_advance_waiting is called once when ready, unless withdrawn. NULL when there is no memory. */
+struct remora_trust_ticket *remora_trust_wait(struct remora_trust *trust,
+                                              struct remora_curl *transport);
+void remora_trust_withdraw(struct remora_trust *trust, struct remora_trust_ticket *ticket);
+/* CURLOPT_SSL_CTX_FUNCTION; the context is a struct remora_trust. */
+CURLcode remora_trust_use(CURL *easy, void *ssl_context, void *trust);
+
+/* ---- the transport ---- */
+
+struct remora_curl {
+    struct remora_transport base; /* first */
+    struct remora_loop *loop;
+    struct remora_trust *trust;
+    struct remora_trust_ticket *ticket;
+    struct remora_names *names;
+    CURLM *multi;
+    struct remora_sockets sockets;
+    struct remora_timer timer; /* as curl wants it */
+    bool is_timeout_due;       /* curl asked for 0 ms: this round */
+    unsigned inside;           /* curl's calls on the stack; it must not be called again */
+    struct remora_later later;
+    struct remora_list starting;
+    struct remora_list waiting;
+    struct remora_list running;
+    struct remora_list leaving;
+    struct remora_list resuming;
+    struct remora_list pool;
+    size_t pooled;
+    size_t in_flight;
+    size_t peak; /* of in_flight since it was last 0 */
+    bool has_http_proxy;
+    bool has_https_proxy;
+};
+
+uint64_t remora_curl_now_ns(struct remora_curl *transport);
+/* Looks again at the transfers that wait. Not from inside curl. */
+void remora_curl_advance_waiting(struct remora_curl *transport);
+
+#endif

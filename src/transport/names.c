@@ -1,0 +1,403 @@
+/*
+ * Host names, resolved in the background.
+ *
+ * libcurl starts a thread for every lookup, also of the same name. So names are resolved here, by at most THREADS threads,
+ * and their addresses are given to curl by CURLOPT_RESOLVE, once per change: the entry stays in the multi handle's cache.
+ *   - hosts of the configuration: every REFRESH; after a failure in RETRY. Others: when they are used and old.
+ *   - a name that has never been resolved: its transfers wait. One that failed: transfers fail for RETRY without asking.
+ *   - a refresh that fails leaves the addresses as they were.
+ *
+ * The threads share `struct pool` with the loop's side; it is counted, so a thread that hangs in getaddrinfo holds up
+ * nobody: the transport goes, the thread finds the pool closed and ends. Results travel by one message that is posted when
+ * the list of results was empty.
+ *
+ * Ways to fail: no such name or no answer (FAILED); no thread or memory (FAILED).
+ */
+#include "inside.h"
+
+#include "remora/memory.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+
+enum { THREADS = 4, NAMES = 512, ADDRESSES = 8 };
+#define REFRESH_NS (UINT64_C(30) * REMORA_NS_PER_S)
+#define RETRY_NS   (UINT64_C(5) * REMORA_NS_PER_S)
+
+/* One question, then its answer. */
+struct job {
+    struct remora_list node;
+    char host[REMORA_HOST_BYTES];
+    uint16_t port;
+    bool is_resolved;
+    /* ",address" each; the longest numeric IPv6 address has 45 characters, brackets around it */
+    char addresses[ADDRESSES * (INET6_ADDRSTRLEN + 3)];
+};
+
+/* Shared with the threads. */
+struct pool {
+    pthread_mutex_t lock; /* guards all of this but `message` and `names` */
+    pthread_cond_t work;
+    struct remora_list questions;
+    struct remora_list answers;
+    size_t holders; /* threads, the loop's side, a posted message */
+    size_t threads;
+    size_t idle;
+    bool is_closed;
+    struct remora_loop *loop;
+    struct remora_message_node message;
+    struct remora_names *names; /* the loop's side only; NULL once closed */
+};
+
+struct name {
+    struct remora_list node;
+    struct remora_names *names;
+    char host[REMORA_HOST_BYTES];
+    uint16_t port;
+    bool is_kept; /* of the configuration */
+    bool is_asked;
+    bool is_known;   /* addresses stand */
+    bool is_applied; /* curl has them */
+    uint64_t asked_ns;
+    uint64_t failed_until_ns;
+    struct remora_timer refresh;
+    char addresses[sizeof((struct job *)0)->addresses];
+};
+
+struct remora_names {
+    struct remora_curl *transport;
+    struct pool *pool;
+    struct remora_list list;
+    size_t count;
+};
+
+/* ---- threads ---- */
+
+/* With the lock held; gives it up. */
+static void leave_pool_locked(struct pool *pool)
+{
+    pool->holders--;
+    bool is_last = pool->holders == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_last) {
+        return;
+    }
+    for (struct remora_list *node; (node = remora_list_take(&pool->questions)) != NULL;) {
+        remora_free(REMORA_CONTAINER_OF(node, struct job, node));
+    }
+    for (struct remora_list *node; (node = remora_list_take(&pool->answers)) != NULL;) {
+        remora_free(REMORA_CONTAINER_OF(node, struct job, node));
+    }
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    remora_free(pool);
+}
+
+static void append_address(struct job *job, const struct sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    bool is_v6 = address->sa_family == AF_INET6;
+    const void *bytes =
+        is_v6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+              : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (inet_ntop(address->sa_family, bytes, text, sizeof text) == NULL) {
+        return;
+    }
+    size_t used = strlen(job->addresses);
+    snprintf(job->addresses + used, sizeof job->addresses - used, is_v6 ? "%s[%s]" : "%s%s",
+             used == 0 ? "" : ",", text);
+}
+
+static void resolve(struct job *job)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(job->host, NULL, &hints, &found) != 0) {
+        return;
+    }
+    int taken = 0;
+    for (struct addrinfo *at = found; at != NULL && taken < ADDRESSES; at = at->ai_next, taken++) {
+        if (at->ai_family == AF_INET || at->ai_family == AF_INET6) {
+            append_address(job, at->ai_addr);
+        }
+    }
+    freeaddrinfo(found);
+    job->is_resolved = job->addresses[0] != '\0';
+}
+
+static void answer_locked(struct pool *pool, struct job *job)
+{
+    bool was_empty = remora_list_is_empty(&pool->answers);
+    remora_list_append(&pool->answers, &job->node);
+    if (was_empty && !pool->is_closed) {
+        pool->holders++;
+        remora_loop_post(pool->loop, &pool->message);
+    }
+}
+
+static void *run_thread(void *context)
+{
+    struct pool *pool = context;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->is_closed) {
+        struct remora_list *node = remora_list_take(&pool->questions);
+        if (node == NULL) {
+            pool->idle++;
+            pthread_cond_wait(&pool->work, &pool->lock);
+            pool->idle--;
+            continue;
+        }
+        struct job *job = REMORA_CONTAINER_OF(node, struct job, node);
+        pthread_mutex_unlock(&pool->lock);
+        resolve(job);
+        pthread_mutex_lock(&pool->lock);
+        answer_locked(pool, job);
+    }
+    leave_pool_locked(pool);
+    return NULL;
+}
+
+/* A further thread when all are busy. */
+static void grow_locked(struct pool *pool)
+{
+    pthread_t thread;
+    if (pool->idle > 0 || pool->threads == THREADS) {
+        return;
+    }
+    if (pthread_create(&thread, NULL, run_thread, pool) == 0) {
+        pthread_detach(thread);
+        pool->threads++;
+        pool->holders++;
+    }
+}
+
+/* ---- the loop's side ---- */
+
+static uint64_t now_of(const struct remora_names *names)
+{
+    return remora_curl_now_ns(names->transport);
+}
+
+static struct name *find(struct remora_names *names, const char *host, uint16_t port)
+{
+    for (struct remora_list *node = names->list.next; node != &names->list; node = node->next) {
+        struct name *name = REMORA_CONTAINER_OF(node, struct name, node);
+        if (name->port == port && strcmp(name->host, host) == 0) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+static void ask(struct name *name)
+{
+    struct pool *pool = name->names->pool;
+    struct job *job = name->is_asked ? NULL : remora_alloc(sizeof *job);
+    if (job == NULL) {
+        return;
+    }
+    memcpy(job->host, name->host, sizeof job->host);
+    job->port = name->port;
+    pthread_mutex_lock(&pool->lock);
+    grow_locked(pool);
+    bool is_served = pool->threads > 0;
+    if (is_served) {
+        remora_list_append(&pool->questions, &job->node);
+        pthread_cond_signal(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_served) {
+        remora_free(job);
+        return;
+    }
+    name->is_asked = true;
+    name->asked_ns = now_of(name->names);
+}
+
+static void on_refresh(struct remora_timer *timer)
+{
+    ask(REMORA_CONTAINER_OF(timer, struct name, refresh));
+}
+
+static void plan_refresh(struct name *name, uint64_t wait_ns)
+{
+    struct remora_timers *timers = remora_loop_timers(name->names->transport->loop);
+    if (name->is_kept) {
+        /* Without memory for the timer the name is asked for again when it is used. */
+        (void)!remora_timers_arm(timers, &name->refresh, now_of(name->names) + wait_ns, on_refresh);
+    } else {
+        remora_timers_disarm(timers, &name->refresh);
+    }
+}
+
+static void take_answer(struct remora_names *names, const struct job *job)
+{
+    struct name *name = find(names, job->host, job->port);
+    if (name == NULL) {
+        return;
+    }
+    name->is_asked = false;
+    if (!job->is_resolved) {
+        name->failed_until_ns = now_of(names) + RETRY_NS;
+        plan_refresh(name, RETRY_NS);
+        return;
+    }
+    if (!name->is_known || strcmp(name->addresses, job->addresses) != 0) {
+        memcpy(name->addresses, job->addresses, sizeof name->addresses);
+        name->is_applied = false;
+    }
+    name->is_known = true;
+    name->failed_until_ns = 0;
+    plan_refresh(name, REFRESH_NS);
+}
+
+static void on_answers(struct remora_message_node *message)
+{
+    struct pool *pool = REMORA_CONTAINER_OF(message, struct pool, message);
+    struct remora_list answers;
+    remora_list_init(&answers);
+    pthread_mutex_lock(&pool->lock);
+    for (struct remora_list *node; (node = remora_list_take(&pool->answers)) != NULL;) {
+        remora_list_append(&answers, node);
+    }
+    struct remora_names *names = pool->names;
+    leave_pool_locked(pool);
+    for (struct remora_list *node; (node = remora_list_take(&answers)) != NULL;) {
+        struct job *job = REMORA_CONTAINER_OF(node, struct job, node);
+        if (names != NULL) {
+            take_answer(names, job);
+        }
+        remora_free(job);
+    }
+    if (names != NULL) {
+        remora_curl_advance_waiting(names->transport);
+    }
+}
+
+static struct name *add(struct remora_names *names, const struct remora_url *url)
+{
+    if (names->count >= NAMES) {
+        return NULL;
+    }
+    struct name *name = remora_alloc(sizeof *name);
+    if (name == NULL) {
+        return NULL;
+    }
+    name->names = names;
+    memcpy(name->host, url->host, sizeof name->host);
+    name->port = url->port;
+    remora_list_append(&names->list, &name->node);
+    names->count++;
+    return name;
+}
+
+/* "host:port:address,address": addresses that outlive the cache's time-out (CURLOPT_RESOLVE(3)). */
+static struct curl_slist *resolve_entry(const struct name *name)
+{
+    char text[REMORA_HOST_BYTES + sizeof ":65535:" + sizeof name->addresses];
+    snprintf(text, sizeof text, "%s:%u:%s", name->host, (unsigned)name->port, name->addresses);
+    return curl_slist_append(NULL, text);
+}
+
+enum remora_name_answer remora_names_ask(struct remora_names *names, const struct remora_url *url,
+                                         struct curl_slist **out)
+{
+    struct name *name = find(names, url->host, url->port);
+    name = name == NULL ? add(names, url) : name;
+    if (name == NULL) {
+        return REMORA_NAME_FAILED;
+    }
+    uint64_t now_ns = now_of(names);
+    bool is_failed = now_ns < name->failed_until_ns;
+    if (!is_failed && (!name->is_known || now_ns - name->asked_ns > REFRESH_NS)) {
+        ask(name);
+    }
+    if (!name->is_known) {
+        return name->is_asked ? REMORA_NAME_PENDING : REMORA_NAME_FAILED;
+    }
+    if (!name->is_applied) {
+        *out = resolve_entry(name);
+        if (*out == NULL) {
+            return REMORA_NAME_FAILED;
+        }
+        name->is_applied = true;
+    }
+    return REMORA_NAME_READY;
+}
+
+void remora_names_keep(struct remora_names *names, const struct remora_url *url)
+{
+    struct name *name = find(names, url->host, url->port);
+    name = name == NULL ? add(names, url) : name;
+    if (name == NULL) {
+        return;
+    }
+    name->is_kept = true;
+    if (name->is_known) {
+        plan_refresh(name, REFRESH_NS);
+    } else {
+        ask(name);
+    }
+}
+
+static void drop(struct name *name)
+{
+    remora_timers_disarm(remora_loop_timers(name->names->transport->loop), &name->refresh);
+    remora_list_remove(&name->node);
+    name->names->count--;
+    remora_free(name);
+}
+
+void remora_names_forget(struct remora_names *names)
+{
+    for (struct remora_list *node = names->list.next; node != &names->list; node = node->next) {
+        struct name *name = REMORA_CONTAINER_OF(node, struct name, node);
+        name->is_kept = false;
+        plan_refresh(name, 0);
+    }
+}
+
+/* ---- life ---- */
+
+struct remora_names *remora_names_new(struct remora_curl *transport)
+{
+    struct remora_names *names = remora_alloc(sizeof *names);
+    struct pool *pool = remora_alloc(sizeof *pool);
+    if (names == NULL || pool == NULL) {
+        remora_free(names);
+        remora_free(pool);
+        return NULL;
+    }
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    remora_list_init(&pool->questions);
+    remora_list_init(&pool->answers);
+    pool->holders = 1;
+    pool->loop = transport->loop;
+    pool->message.run = on_answers;
+    pool->names = names;
+    names->transport = transport;
+    names->pool = pool;
+    remora_list_init(&names->list);
+    return names;
+}
+
+void remora_names_free(struct remora_names *names)
+{
+    if (names == NULL) {
+        return;
+    }
+    while (!remora_list_is_empty(&names->list)) {
+        drop(REMORA_CONTAINER_OF(names->list.next, struct name, node));
+    }
+    struct pool *pool = names->pool;
+    pthread_mutex_lock(&pool->lock);
+    pool->is_closed = true;
+    pool->names = NULL;
+    pthread_cond_broadcast(&pool->work);
+    leave_pool_locked(pool);
+    remora_free(names);
+}

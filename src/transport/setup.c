@@ -1,0 +1,271 @@
+/*
+ * Easy handles: the options that never change are set once, when a handle is made; those of a request are all set for every
+ * request, so nothing of an earlier one can be left over. (curl_easy_reset would keep connections and sessions, too, but
+ * costs the constant options again: about forty calls per request.)
+ *
+ * A request's headers are written into one block that holds the curl_slist nodes as well: curl keeps the pointer and copies
+ * nothing until it sends. Secrets are written into it directly and the block is wiped before it is freed.
+ *
+ * Bodies: up to REMORA_GATHER_BYTES in one buffer, which leaves in one send together with the head. Larger ones are read
+ * from the caller's pieces by READFUNCTION; there is no SEEKFUNCTION, on purpose: curl cannot send them a second time.
+ *
+ * Ways to fail: no memory (SHEDDING); a header that HTTP cannot carry (INTERNAL).
+ */
+#include "inside.h"
+
+#include "remora/memory.h"
+#include "remora/secret.h"
+
+/* ---- options that never change ---- */
+
+static bool set_limits(CURL *easy)
+{
+    return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+           /* A lookup that hangs must not hold up the loop when its transfer is removed. */
+           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, 600L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16L << 10) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) == CURLE_OK;
+}
+
+static bool set_tls(CURL *easy)
+{
+    /* The three NULLs and the 0 belong together; see trust.c. */
+    return curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L) == CURLE_OK;
+}
+
+static bool set_close(CURL *easy, struct remora_curl *transport)
+{
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, remora_socket_close) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport) == CURLE_OK;
+}
+
+CURL *remora_easy_new(struct remora_curl *transport)
+{
+    CURL *easy = curl_easy_init();
+    if (easy != NULL && set_limits(easy) && set_tls(easy) && set_close(easy, transport)) {
+        return easy;
+    }
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
+/* ---- headers ---- */
+
+struct writer {
+    char *at;
+    bool is_bad;
+};
+
+static void put(void *context, struct remora_slice bytes)
+{
+    struct writer *writer = context;
+    for (size_t i = 0; i < bytes.length; i++) {
+        char c = bytes.data[i];
+        writer->is_bad = writer->is_bad || c == '\r' || c == '\n' || c == '\0';
+        *writer->at++ = c;
+    }
+}
+
+static size_t line_bytes(const struct remora_header *header)
+{
+    size_t secret = header->secret == NULL ? 0 : remora_secret_length(header->secret);
+    return header->name.length + sizeof ": " + header->value.length + secret;
+}
+
+static void put_line(struct writer *writer, const struct remora_header *header)
+{
+    bool is_empty = header->value.length == 0 && header->secret == NULL;
+    put(writer, header->name);
+    writer->is_bad = writer->is_bad || header->name.length == 0 ||
+                     remora_slice_find(header->name, ':', 0) < header->name.length ||
+                     remora_slice_find(header->name, ';', 0) < header->name.length;
+    /* curl's spelling of a header without a value is a semicolon (CURLOPT_HTTPHEADER(3)). */
+    put(writer, is_empty ? REMORA_SLICE(";") : REMORA_SLICE(": "));
+    put(writer, header->value);
+    if (header->secret != NULL) {
+        remora_secret_use(header->secret, put, writer);
+    }
+    *writer->at++ = '\0';
+}
+
+static enum remora_code write_headers(struct remora_transfer *transfer,
+                                      const struct remora_http_request *request)
+{
+    static const char NO_EXPECT[] = "Expect:"; /* else a body above 1 MB waits a second for 100 */
+    size_t nodes = request->header_count + 1;
+    size_t bytes = nodes * sizeof(struct curl_slist) + sizeof NO_EXPECT;
+    for (size_t i = 0; i < request->header_count; i++) {
+        bytes += line_bytes(&request->headers[i]);
+    }
+    transfer->head_block = remora_alloc(bytes);
+    if (transfer->head_block == NULL) {
+        return REMORA_SHEDDING;
+    }
+    transfer->head_block_bytes = bytes;
+    struct curl_slist *list = (void *)transfer->head_block;
+    struct writer writer = {transfer->head_block + nodes * sizeof *list, false};
+    list[0] = (struct curl_slist){writer.at, nodes > 1 ? &list[1] : NULL};
+    memcpy(writer.at, NO_EXPECT, sizeof NO_EXPECT);
+    writer.at += sizeof NO_EXPECT;
+    for (size_t i = 1; i < nodes; i++) {
+        list[i] = (struct curl_slist){writer.at, i + 1 < nodes ? &list[i + 1] : NULL};
+        put_line(&writer, &request->headers[i - 1]);
+    }
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list);
+    return writer.is_bad ? REMORA_INTERNAL : REMORA_OK;
+}
+
+/* ---- bodies ---- */
+
+static enum remora_code gather(struct remora_transfer *transfer,
+                               const struct remora_http_request *request)
+{
+    transfer->body = remora_alloc(request->body_bytes + 1); /* 1: an empty body is a body */
+    if (transfer->body == NULL) {
+        return REMORA_SHEDDING;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < request->body_pieces; i++) {
+        struct remora_slice piece = request->body[i];
+        if (piece.length > request->body_bytes - at) {
+            return REMORA_INTERNAL; /* body_bytes is not the sum */
+        }
+        if (piece.length > 0) {
+            memcpy(transfer->body + at, piece.data, piece.length);
+        }
+        at += piece.length;
+    }
+    return at == request->body_bytes ? REMORA_OK : REMORA_INTERNAL;
+}
+
+static enum remora_code set_body(struct remora_transfer *transfer,
+                                 const struct remora_http_request *request)
+{
+    CURL *easy = transfer->easy;
+    transfer->body_bytes = request->body_bytes;
+    if (request->method == REMORA_GET) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return REMORA_OK;
+    }
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
+    if (request->body_bytes > REMORA_GATHER_BYTES) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+        return REMORA_OK;
+    }
+    enum remora_code code = gather(transfer, request);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
+    return code;
+}
+
+void remora_transfer_drop_body(struct remora_transfer *transfer)
+{
+    curl_off_t sent = 0;
+    if (transfer->body != NULL &&
+        curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
+        (uint64_t)sent >= transfer->body_bytes) {
+        remora_free(transfer->body);
+        transfer->body = NULL;
+    }
+}
+
+/* ---- provider ---- */
+
+/* False when the text does not fit: paths and proxies of the configuration are shorter. */
+static bool set_text(CURL *easy, CURLoption option, struct remora_slice text)
+{
+    char copy[4096];
+    if (text.length == 0) {
+        return curl_easy_setopt(easy, option, NULL) == CURLE_OK;
+    }
+    if (text.length >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    return curl_easy_setopt(easy, option, copy) == CURLE_OK;
+}
+
+static bool set_trust(struct remora_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    struct remora_slice own = transfer->provider->ca_pem;
+    /* An own CA goes in as CAINFO_BLOB because that is part of the key by which connections are reused; a store is not. */
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)own.data, .len = own.length, .flags = CURL_BLOB_COPY};
+    bool is_public = own.length == 0 && transfer->transport->trust != NULL;
+    return curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, own.length == 0 ? NULL : &blob) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, is_public ? remora_trust_use : NULL) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer->transport->trust) == CURLE_OK &&
+           set_text(easy, CURLOPT_SSLCERT, transfer->provider->client_certificate_file) &&
+           set_text(easy, CURLOPT_SSLKEY, transfer->provider->client_key_file);
+}
+
+static bool set_route(struct remora_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    const struct remora_provider *provider = transfer->provider;
+    /* NOPROXY: loopback is never proxied; a provider's own proxy always is used; else the environment's NO_PROXY. */
+    const char *no_proxy = provider->proxy.length > 0 ? "" : NULL;
+    no_proxy = transfer->url.is_loopback ? "*" : no_proxy;
+    long version = provider->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+    return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PIPEWAIT, provider->http2 ? 1L : 0L) == CURLE_OK;
+}
+
+enum remora_code remora_transfer_set_up(struct remora_transfer *transfer,
+                                        const struct remora_transfer_input *input)
+{
+    if (!set_text(transfer->easy, CURLOPT_URL, input->request->url) || !set_trust(transfer) ||
+        !set_route(transfer)) {
+        return REMORA_SHEDDING;
+    }
+    enum remora_code code = write_headers(transfer, input->request);
+    return code == REMORA_OK ? set_body(transfer, input->request) : code;
+}
+
+enum remora_code remora_transfer_set_connect(struct remora_transfer *transfer, int64_t left_ms)
+{
+    long wait_ms = left_ms > 0 ? (long)left_ms : 1L; /* 0 would be curl's default, 300 s */
+    if (curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, wait_ms) != CURLE_OK ||
+        curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) != CURLE_OK) {
+        return REMORA_SHEDDING;
+    }
+    return REMORA_OK;
+}
+
+void remora_transfer_tear_down(struct remora_transfer *transfer)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
+    if (transfer->head_block != NULL) {
+        explicit_bzero(transfer->head_block, transfer->head_block_bytes);
+        remora_free(transfer->head_block);
+        transfer->head_block = NULL;
+    }
+    remora_free(transfer->body);
+    transfer->body = NULL;
+    curl_slist_free_all(transfer->resolve);
+    transfer->resolve = NULL;
+    transfer->request = NULL;
+    remora_head_fini(&transfer->head);
+}

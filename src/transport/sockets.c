@@ -1,0 +1,172 @@
+/*
+ * curl's sockets and timer on the loop (multi socket interface, libcurl-multi(3)).
+ *
+ * One uv_poll per fd in a table. "Remove" from curl is only noted: between two transfers the socket stays registered, and
+ * when the same events are wanted again nothing is called; that saves 4 to 7 us per request, because uv_poll_start is a DEL
+ * and an ADD even for unchanged events. An event that nobody wants (an idle connection closed by its server) stops the
+ * watcher, else the loop would spin. CLOSESOCKETFUNCTION forgets the slot before the fd is closed; the memory lives until
+ * libuv's close callback.
+ *
+ * An error on the socket (RST, refused connect) reaches us once, as UV_EBADF with the watcher already stopped. It is passed
+ * on as "readable and writable": told CURL_CSELECT_ERR, curl would report 55 without the true errno.
+ *
+ * A timer of 0 ms is curl's way to say "go on": it runs at the end of this round, not through a timer.
+ * Source of all of this: reference/measurements.md, "Prototypes 2: libuv".
+ */
+#include "inside.h"
+
+#include "remora/memory.h"
+
+#include <unistd.h>
+#include <uv.h>
+
+struct remora_socket_slot {
+    uv_poll_t poll;
+    struct remora_curl *transport;
+    int fd;
+    int wanted;     /* UV_READABLE | UV_WRITABLE as curl wants it now */
+    int registered; /* as the poller has it */
+};
+
+static void on_event(uv_poll_t *handle, int status, int events)
+{
+    struct remora_socket_slot *slot = handle->data;
+    if (status < 0) {
+        slot->registered = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (slot->wanted == 0) {
+        uv_poll_stop(&slot->poll);
+        slot->registered = 0;
+        return;
+    }
+    int flags = ((events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
+                ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
+    remora_curl_act(slot->transport, slot->fd, flags);
+}
+
+static void want(struct remora_socket_slot *slot, int events)
+{
+    slot->wanted = events;
+    if (events != 0 && events != slot->registered) {
+        slot->registered = events;
+        uv_poll_start(&slot->poll, events, on_event);
+    }
+}
+
+static bool grow_table(struct remora_sockets *sockets, size_t fd)
+{
+    if (fd < sockets->count) {
+        return true;
+    }
+    size_t count = (fd + 1) * 2;
+    struct remora_socket_slot **slots = remora_realloc(sockets->slots, count * sizeof(void *));
+    if (slots == NULL) {
+        return false;
+    }
+    memset(slots + sockets->count, 0, (count - sockets->count) * sizeof(void *));
+    sockets->slots = slots;
+    sockets->count = count;
+    return true;
+}
+
+static struct remora_socket_slot *slot_for(struct remora_curl *transport, int fd)
+{
+    struct remora_sockets *sockets = &transport->sockets;
+    if (fd < 0 || !grow_table(sockets, (size_t)fd)) {
+        return NULL;
+    }
+    if (sockets->slots[fd] != NULL) {
+        return sockets->slots[fd];
+    }
+    struct remora_socket_slot *slot = remora_alloc(sizeof *slot);
+    if (slot == NULL) {
+        return NULL;
+    }
+    if (uv_poll_init(remora_loop_uv(transport->loop), &slot->poll, fd) != 0) {
+        remora_free(slot);
+        return NULL;
+    }
+    slot->poll.data = slot;
+    slot->transport = transport;
+    slot->fd = fd;
+    sockets->slots[fd] = slot;
+    return slot;
+}
+
+int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+{
+    (void)easy;
+    (void)unused;
+    struct remora_curl *transport = context;
+    if (what == CURL_POLL_REMOVE) {
+        if ((size_t)fd < transport->sockets.count && transport->sockets.slots[fd] != NULL) {
+            transport->sockets.slots[fd]->wanted = 0;
+        }
+        return 0;
+    }
+    struct remora_socket_slot *slot = slot_for(transport, fd);
+    if (slot == NULL) {
+        return -1; /* curl ends the transfers with an error of the multi handle */
+    }
+    want(slot, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                   ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
+    return 0;
+}
+
+static void on_slot_closed(uv_handle_t *handle)
+{
+    remora_free(handle->data);
+}
+
+static void forget(struct remora_curl *transport, size_t fd)
+{
+    if (fd >= transport->sockets.count || transport->sockets.slots[fd] == NULL) {
+        return;
+    }
+    struct remora_socket_slot *slot = transport->sockets.slots[fd];
+    transport->sockets.slots[fd] = NULL;
+    uv_poll_stop(&slot->poll);
+    uv_close((uv_handle_t *)&slot->poll, on_slot_closed);
+}
+
+int remora_socket_close(void *context, curl_socket_t fd)
+{
+    if (fd >= 0) {
+        forget(context, (size_t)fd);
+    }
+    return close(fd);
+}
+
+void remora_sockets_fini(struct remora_curl *transport)
+{
+    for (size_t fd = 0; fd < transport->sockets.count; fd++) {
+        forget(transport, fd);
+    }
+    remora_free(transport->sockets.slots);
+    transport->sockets = (struct remora_sockets){0};
+}
+
+static void on_curl_timer(struct remora_timer *timer)
+{
+    struct remora_curl *transport = REMORA_CONTAINER_OF(timer, struct remora_curl, timer);
+    remora_curl_act(transport, CURL_SOCKET_TIMEOUT, 0);
+}
+
+int remora_curl_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    (void)multi;
+    struct remora_curl *transport = context;
+    struct remora_timers *timers = remora_loop_timers(transport->loop);
+    transport->is_timeout_due = timeout_ms == 0;
+    if (timeout_ms <= 0) {
+        remora_timers_disarm(timers, &transport->timer);
+        if (timeout_ms == 0) {
+            remora_later_arm(transport->loop, &transport->later);
+        }
+        return 0;
+    }
+    uint64_t due_ns = remora_curl_now_ns(transport) + (uint64_t)timeout_ms * REMORA_NS_PER_MS;
+    return remora_timers_arm(timers, &transport->timer, due_ns, on_curl_timer) == REMORA_OK ? 0
+                                                                                            : -1;
+}

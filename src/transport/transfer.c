@@ -1,0 +1,190 @@
+/*
+ * One transfer, as curl sees it: the callbacks of its easy handle.
+ *
+ *   open     each address is judged after the name was resolved
+ *   prereq   connected, about to send. A second call means that libcurl sends the request again, on its own, because a
+ *            reused connection died: refused, so that every send is one of our attempts
+ *   read     the pieces of a large body; counts what was handed over
+ *   header   lines of the head, then on_head
+ *   write    on_body; counts, holds back, pauses
+ *
+ * The user may cancel or release from inside on_head and on_body: curl cannot be called then, so the callback only says
+ * "abort" and transport.c takes the handle away later in the same round.
+ */
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct remora_transfer *transfer = context;
+    if (remora_address_is_refused(&address->addr)) {
+        transfer->veto = REMORA_VETO_ADDRESS;
+        errno = EACCES;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                  address->protocol);
+}
+
+static int on_prereq(void *context, char *remote, char *local, int remote_port, int local_port)
+{
+    (void)remote;
+    (void)local;
+    (void)remote_port;
+    (void)local_port;
+    struct remora_transfer *transfer = context;
+    transfer->send_calls++;
+    if (transfer->send_calls > 1) {
+        transfer->veto = REMORA_VETO_RESEND;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    long connects = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+    transfer->was_reused = connects == 0;
+    if (transfer->veto == REMORA_VETO_ADDRESS) {
+        transfer->veto = REMORA_VETO_NONE; /* another address of the name was fine */
+    }
+    return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_read(char *to, size_t size, size_t count, void *context)
+{
+    struct remora_transfer *transfer = context;
+    const struct remora_http_request *request = transfer->request;
+    if (request == NULL) { /* answered or cancelled: the pieces are no longer ours to read */
+        transfer->veto = transfer->head.is_complete ? REMORA_VETO_UPLOAD : transfer->veto;
+        return CURL_READFUNC_ABORT;
+    }
+    size_t room = size * count;
+    size_t done = 0;
+    while (done < room && transfer->piece < request->body_pieces) {
+        struct remora_slice piece = request->body[transfer->piece];
+        size_t left = piece.length - transfer->piece_at;
+        size_t take = left < room - done ? left : room - done;
+        if (take > 0) {
+            memcpy(to + done, piece.data + transfer->piece_at, take);
+        }
+        done += take;
+        transfer->piece_at += take;
+        if (transfer->piece_at == piece.length) {
+            transfer->piece++;
+            transfer->piece_at = 0;
+        }
+    }
+    transfer->handed_bytes += done;
+    return done;
+}
+
+static bool is_live(const struct remora_transfer *transfer)
+{
+    return transfer->state == REMORA_TRANSFER_RUNNING;
+}
+
+static void deliver_head(struct remora_transfer *transfer)
+{
+    struct remora_http_response response = remora_head_response(&transfer->head);
+    transfer->request = NULL;
+    remora_transfer_drop_body(transfer);
+    if (is_live(transfer)) {
+        transfer->callbacks->on_head(transfer->context, &response);
+    }
+    remora_head_shrink(&transfer->head);
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+    struct remora_transfer *transfer = context;
+    size_t bytes = size * count;
+    switch (remora_head_line(&transfer->head, remora_slice(data, bytes))) {
+    case REMORA_HEAD_MORE:
+        return bytes;
+    case REMORA_HEAD_FINAL:
+        deliver_head(transfer);
+        break;
+    case REMORA_HEAD_BAD:
+        transfer->veto = REMORA_VETO_HEAD;
+        return 0;
+    case REMORA_HEAD_NO_MEMORY:
+        transfer->veto = REMORA_VETO_MEMORY;
+        return 0;
+    }
+    return transfer->state == REMORA_TRANSFER_LEAVING ? 0 : bytes;
+}
+
+static size_t discard(struct remora_transfer *transfer, size_t bytes)
+{
+    transfer->released_bytes += bytes;
+    return transfer->released_bytes <= REMORA_RELEASE_BYTES ? bytes : CURL_WRITEFUNC_ERROR;
+}
+
+static size_t refuse(struct remora_transfer *transfer, enum remora_veto veto)
+{
+    transfer->veto = veto;
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static bool is_over_limit(const struct remora_transfer *transfer, size_t bytes)
+{
+    return transfer->body_limit_bytes > 0 &&
+           (transfer->received_bytes > transfer->body_limit_bytes ||
+            bytes > transfer->body_limit_bytes - transfer->received_bytes);
+}
+
+static size_t hand_out(struct remora_transfer *transfer, struct remora_slice bytes)
+{
+    transfer->received_bytes += bytes.length;
+    enum remora_flow flow = transfer->callbacks->on_body(transfer->context, bytes);
+    if (transfer->state == REMORA_TRANSFER_LEAVING) {
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (flow == REMORA_FLOW_PAUSE && is_live(transfer)) {
+        transfer->is_paused = true;
+        curl_easy_pause(transfer->easy, CURLPAUSE_RECV);
+    }
+    return bytes.length;
+}
+
+static size_t on_write(char *data, size_t size, size_t count, void *context)
+{
+    struct remora_transfer *transfer = context;
+    size_t bytes = size * count;
+    if (transfer->state == REMORA_TRANSFER_RELEASED) {
+        return discard(transfer, bytes);
+    }
+    if (!is_live(transfer)) {
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (transfer->is_paused) {
+        return CURL_WRITEFUNC_PAUSE; /* curl keeps these bytes */
+    }
+    if (!transfer->head.is_complete) {
+        return refuse(transfer, REMORA_VETO_HEAD);
+    }
+    if (transfer->head.is_encoded) {
+        return refuse(transfer, REMORA_VETO_ENCODING);
+    }
+    if (is_over_limit(transfer, bytes)) {
+        return refuse(transfer, REMORA_VETO_TOO_LARGE);
+    }
+    return hand_out(transfer, remora_slice(data, bytes));
+}
+
+void remora_transfer_hook(struct remora_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_prereq);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
