@@ -1,0 +1,438 @@
+/*
+ * POST chat/completions: the sink between an exchange and a connection.
+ *
+ *   1. the head is judged (content type, encoding); an exchange is made and the body read into its arena
+ *   2. the skin parses; what it refuses is answered, nothing went upstream
+ *   3. the exchange starts. A unary answer is collected in an arena of its own and written whole. A stream's head is held
+ *      until the first content, the 10 s mark or the end; then every event leaves as one chunk
+ *   4. a failure before the head is a status and an envelope, after it one event in the stream, without [DONE]
+ *
+ * Back-pressure: more than REMORA_LIMIT_STREAM_BUFFER_BYTES waiting for the client pauses the upstream until all of it is
+ * taken. A client that goes away cancels the exchange at once. After the first content the request's memory is gone: nothing
+ * here points into it.
+ */
+#include "http.h"
+
+#include "remora/memory.h"
+#include "remora/text.h"
+
+struct chat {
+    struct remora_sink sink; /* first */
+    struct http_connection *c;
+    struct remora_exchange *exchange; /* NULL: none, or its terminal call was made */
+    char *body;
+    size_t body_bytes;
+    size_t body_room;
+    enum remora_surface surface;
+    bool wants_metadata;
+    bool is_started;
+    bool is_stream;
+    bool has_head; /* of a stream: the status is spent */
+    bool is_full;
+    struct remora_encoder encoder;
+    struct remora_arena arena; /* of the collected answer */
+    struct remora_answer answer;
+    enum remora_code answer_code; /* of collecting */
+};
+
+/* What a chunked body is counted for before its size is known; its limit is that of every message. */
+#define UNKNOWN_BODY_BYTES ((size_t)1 << 20)
+
+static struct chat *chat_of(struct remora_sink *sink)
+{
+    return REMORA_CONTAINER_OF(sink, struct chat, sink);
+}
+
+static void chat_free(struct chat *chat)
+{
+    remora_arena_fini(&chat->arena);
+    remora_free(chat->encoder.own);
+    remora_free(chat);
+}
+
+/* Answers with an envelope; chat is gone. The exchange must have ended. */
+static void fail_whole(struct chat *chat, const struct remora_fail *fail,
+                       const struct remora_outcome *outcome)
+{
+    struct http_connection *c = chat->c;
+    char id[REMORA_GENERATION_ID_BYTES];
+    memcpy(id, chat->encoder.id, sizeof id);
+    chat_free(chat);
+    http_respond_fail(c, fail, outcome, id);
+}
+
+/* ---- the sink: streams ---- */
+
+static struct remora_buf *scratch(struct chat *chat)
+{
+    remora_buf_reset(&chat->c->site->scratch, REMORA_LIMIT_STREAM_BUFFER_BYTES);
+    return &chat->c->site->scratch;
+}
+
+static void spend_status(struct chat *chat)
+{
+    if (!chat->has_head) {
+        struct http_answer answer = {.status = 200,
+                                     .content_type = chat->encoder.skin->stream_content_type,
+                                     .generation_id = chat->encoder.id,
+                                     .retry_after_ms = -1};
+        chat->has_head = true;
+        http_stream_begin(chat->c, &answer);
+    }
+}
+
+/* False: the event could not be built; the connection cannot go on. */
+static bool send(struct chat *chat, struct remora_buf *out)
+{
+    if (remora_buf_code(out) != REMORA_OK) {
+        return false;
+    }
+    http_stream_write(chat->c, remora_buf_slice(out));
+    return true;
+}
+
+static void end_stream(struct chat *chat, bool is_sound)
+{
+    struct http_connection *c = chat->c;
+    chat_free(chat);
+    if (is_sound) {
+        http_stream_end(c);
+        return;
+    }
+    c->keeps_alive = false; /* a chunked body without its end: the client sees that it was cut */
+    http_call_end(c);
+    http_connection_next(c);
+}
+
+static enum remora_sink_state stream_event(struct chat *chat, const struct remora_event *event)
+{
+    const struct remora_skin *skin = chat->encoder.skin;
+    bool is_last = event->kind == REMORA_EVENT_COMPLETED;
+    if (remora_event_is_content(event->kind) || is_last ||
+        event->kind == REMORA_EVENT_CHOICE_FINISHED) {
+        spend_status(chat);
+    }
+    struct remora_buf *out = scratch(chat);
+    skin->stream_event(&chat->encoder, event, out);
+    bool is_sound = send(chat, out);
+    if (is_last) {
+        chat->exchange = NULL;
+        end_stream(chat, is_sound);
+        return REMORA_SINK_READY;
+    }
+    if (!is_sound) {
+        remora_exchange_cancel(chat->exchange, REMORA_SHEDDING);
+        chat->exchange = NULL;
+        end_stream(chat, false);
+        return REMORA_SINK_READY;
+    }
+    chat->is_full = http_connection_is_full(chat->c);
+    return chat->is_full ? REMORA_SINK_FULL : REMORA_SINK_READY;
+}
+
+static void on_waiting(struct remora_sink *sink)
+{
+    struct chat *chat = chat_of(sink);
+    spend_status(chat);
+    struct remora_buf *out = scratch(chat);
+    chat->encoder.skin->stream_comment(&chat->encoder, out);
+    (void)send(chat, out); /* a comment that found no memory is no loss */
+}
+
+/* ---- the sink: unary ---- */
+
+static void unary_completed(struct chat *chat, const struct remora_outcome *outcome)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_buf out;
+    remora_buf_init(&out, REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    enum remora_code code = chat->answer_code;
+    if (code == REMORA_OK) {
+        chat->encoder.skin->answer(&chat->encoder, &chat->answer, outcome, &out);
+        code = remora_buf_code(&out);
+    }
+    if (code != REMORA_OK) {
+        (void)remora_fail_set(&fail, code == REMORA_TOO_LARGE ? REMORA_UPSTREAM_UNAVAILABLE : code,
+                              NULL, "The provider's answer was too large to pass on.");
+        remora_buf_fini(&out);
+        fail_whole(chat, &fail, outcome);
+        return;
+    }
+    struct http_answer answer = {.status = 200,
+                                 .content_type = chat->encoder.skin->content_type,
+                                 .generation_id = chat->encoder.id,
+                                 .retry_after_ms = -1};
+    struct http_connection *c = chat->c;
+    http_respond(c, &answer, remora_buf_slice(&out));
+    remora_buf_fini(&out);
+    chat_free(chat);
+}
+
+static enum remora_sink_state unary_event(struct chat *chat, const struct remora_event *event)
+{
+    if (event->kind == REMORA_EVENT_COMPLETED) {
+        chat->exchange = NULL;
+        unary_completed(chat, event->outcome);
+        return REMORA_SINK_READY;
+    }
+    if (event->kind == REMORA_EVENT_STARTED) {
+        /* Names of who answers; an encoder writes nothing for it. */
+        chat->encoder.skin->stream_event(&chat->encoder, event, scratch(chat));
+    }
+    if (chat->answer_code == REMORA_OK) {
+        chat->answer_code = remora_answer_add(&chat->answer, event);
+    }
+    return REMORA_SINK_READY;
+}
+
+static enum remora_sink_state on_event(struct remora_sink *sink, const struct remora_event *event)
+{
+    struct chat *chat = chat_of(sink);
+    if (event->kind == REMORA_EVENT_ATTEMPT_FAILED) {
+        return REMORA_SINK_READY;
+    }
+    return chat->is_stream ? stream_event(chat, event) : unary_event(chat, event);
+}
+
+static void on_failed(struct remora_sink *sink, const struct remora_outcome *outcome)
+{
+    struct chat *chat = chat_of(sink);
+    chat->exchange = NULL;
+    if (!chat->has_head) {
+        fail_whole(chat, &outcome->fail, outcome);
+        return;
+    }
+    struct remora_buf *out = scratch(chat);
+    chat->encoder.skin->stream_failed(&chat->encoder, outcome, out);
+    end_stream(chat, send(chat, out));
+}
+
+static const struct remora_sink_ops sink_ops = {on_event, on_waiting, on_failed};
+
+/* ---- the call ---- */
+
+static enum remora_code grow_body(struct chat *chat, size_t bytes, struct remora_fail *fail)
+{
+    size_t needed = chat->body_bytes + bytes;
+    if (needed > REMORA_LIMIT_MESSAGE_BYTES) {
+        return remora_fail_set(fail, REMORA_TOO_LARGE, NULL, "The request body is too large.");
+    }
+    size_t room = chat->body_room < 4096 ? 4096 : chat->body_room;
+    while (room < needed) {
+        room *= 2;
+    }
+    char *body = remora_arena_resize(remora_exchange_arena(chat->exchange), chat->body,
+                                     chat->body_room, room);
+    if (body == NULL) {
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL,
+                               "The gateway is out of memory; try again.");
+    }
+    chat->body = body;
+    chat->body_room = room;
+    return REMORA_OK;
+}
+
+static enum remora_code on_body(void *context, struct remora_slice bytes, struct remora_fail *fail)
+{
+    struct chat *chat = context;
+    if (chat->body_bytes + bytes.length > chat->body_room) {
+        enum remora_code code = grow_body(chat, bytes.length, fail);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    memcpy(chat->body + chat->body_bytes, bytes.data, bytes.length);
+    chat->body_bytes += bytes.length;
+    return REMORA_OK;
+}
+
+static enum remora_code parse(struct chat *chat, struct remora_fail *fail)
+{
+    struct remora_request *request = remora_exchange_request(chat->exchange);
+    const struct remora_skin_input input = {
+        .body = remora_slice(chat->body, chat->body_bytes),
+        .surface = chat->surface,
+        .wants_metadata = chat->wants_metadata,
+    };
+    enum remora_code code = chat->encoder.skin->parse(&input, remora_exchange_arena(chat->exchange),
+                                                      request, &chat->encoder, fail);
+    chat->is_stream = code == REMORA_OK && request->delivery == REMORA_STREAM;
+    if (chat->is_stream && chat->encoder.skin->state_bytes > 0) {
+        chat->encoder.own = remora_alloc(chat->encoder.skin->state_bytes);
+        if (chat->encoder.own == NULL) {
+            return remora_fail_set(fail, REMORA_SHEDDING, NULL,
+                                   "The gateway is out of memory; try again.");
+        }
+    }
+    return code;
+}
+
+static void on_whole(void *context)
+{
+    struct chat *chat = context;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (parse(chat, &fail) != REMORA_OK) {
+        remora_exchange_discard(chat->exchange);
+        chat->exchange = NULL;
+        fail_whole(chat, &fail, NULL);
+        return;
+    }
+    chat->is_started = true;
+    remora_exchange_start(chat->exchange, &chat->sink); /* chat may be gone when it returns */
+}
+
+static void on_drained(void *context)
+{
+    struct chat *chat = context;
+    if (chat->is_full && chat->exchange != NULL) {
+        chat->is_full = false;
+        remora_exchange_resume(chat->exchange);
+    }
+}
+
+static void on_gone(void *context)
+{
+    struct chat *chat = context;
+    if (chat->exchange != NULL && chat->is_started) {
+        remora_exchange_cancel(chat->exchange, REMORA_CLIENT_GONE);
+    } else if (chat->exchange != NULL) {
+        remora_exchange_discard(chat->exchange);
+    }
+    chat_free(chat);
+}
+
+static const struct http_call_ops call_ops = {on_body, on_whole, on_drained, on_gone};
+
+/* ---- the head ---- */
+
+/* application/json, perhaps with charset=utf-8 (RFC 8259 section 11 knows no charset; clients send it all the same). */
+static bool is_json(struct remora_slice type)
+{
+    size_t end = remora_slice_find(type, ';', 0);
+    if (!remora_slice_equal_nocase(remora_slice_trim(remora_slice(type.data, end)),
+                                   REMORA_SLICE("application/json"))) {
+        return false;
+    }
+    if (end == type.length) {
+        return true;
+    }
+    struct remora_slice rest =
+        remora_slice_trim(remora_slice(type.data + end + 1, type.length - end - 1));
+    return rest.length == 0 || remora_slice_equal_nocase(rest, REMORA_SLICE("charset=utf-8")) ||
+           remora_slice_equal_nocase(rest, REMORA_SLICE("charset=\"utf-8\""));
+}
+
+static bool judge_media(const struct http_head *head, struct remora_fail *fail)
+{
+    struct remora_slice encoding = http_head_get(head, "Content-Encoding");
+    if (encoding.length > 0 && !remora_slice_equal_nocase(encoding, REMORA_SLICE("identity"))) {
+        return http_refuse(fail, 415, "Content-Encoding is not supported; send the body as it is.");
+    }
+    return is_json(http_head_get(head, "Content-Type"))
+               ? true
+               : http_refuse(fail, 415, "Content-Type must be application/json.");
+}
+
+/* Printable and short, else dropped. */
+static struct remora_slice request_id_of(const struct http_head *head, struct remora_arena *arena)
+{
+    struct remora_slice id = http_head_get(head, "x-request-id");
+    for (size_t i = 0; i < id.length; i++) {
+        if (id.data[i] < 0x20 || id.data[i] > 0x7e) {
+            return remora_slice(NULL, 0);
+        }
+    }
+    return id.length > REMORA_LIMIT_ID_BYTES || id.length == 0 ? remora_slice(NULL, 0)
+                                                               : remora_arena_copy(arena, id);
+}
+
+/* The caller's own total: x-request-timeout-ms, or the seconds that OpenAI's clients send; 0 and nonsense are none. */
+static int64_t timeout_of(const struct http_head *head)
+{
+    uint64_t value = 0;
+    if (remora_parse_u64(http_head_get(head, "x-request-timeout-ms"), &value) && value > 0) {
+        return value > INT32_MAX ? INT32_MAX : (int64_t)value;
+    }
+    struct remora_slice seconds = http_head_get(head, "x-stainless-timeout");
+    seconds.length = remora_slice_find(seconds, '.', 0); /* "600.0" */
+    if (remora_parse_u64(seconds, &value) && value > 0) {
+        return value > INT32_MAX / 1000 ? INT32_MAX : (int64_t)value * 1000;
+    }
+    return -1;
+}
+
+static void fill_request(const struct http_site *site, const struct http_head *head,
+                         struct remora_exchange *exchange)
+{
+    struct remora_request *request = remora_exchange_request(exchange);
+    const struct remora_config *config = remora_engine_config(site->worker->engine);
+    request->identity.service = config->service;
+    request->identity.namespace_name = config->namespace_name;
+    request->identity.proof = REMORA_PROOF_NONE;
+    request->request_id = request_id_of(head, remora_exchange_arena(exchange));
+    request->timeout_ms = timeout_of(head);
+    (void)!remora_trace_parse(http_head_get(head, "traceparent"), &request->trace);
+}
+
+static void init_chat(struct chat *chat, struct http_connection *c, const struct http_head *head)
+{
+    struct remora_slice metadata = http_head_get(head, "X-OpenRouter-Metadata");
+    chat->sink.ops = &sink_ops;
+    chat->c = c;
+    chat->surface = remora_slice_starts_with(head->path, REMORA_SLICE("/api/"))
+                        ? REMORA_SURFACE_OPENROUTER
+                        : REMORA_SURFACE_OPENAI;
+    chat->wants_metadata = remora_slice_equal_nocase(metadata, REMORA_SLICE("enabled"));
+    chat->encoder.skin = &remora_skin_chat_completions;
+    memcpy(chat->encoder.id, remora_exchange_generation_id(chat->exchange),
+           sizeof chat->encoder.id);
+    chat->encoder.created_unix_s = c->site->clock->unix_ms(c->site->clock) / 1000;
+    remora_arena_init(&chat->arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
+                      REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    remora_answer_init(&chat->answer, &chat->arena);
+}
+
+/* Room for the whole body at once, where its size is known. */
+static enum remora_code open_exchange(struct chat *chat, struct http_connection *c,
+                                      const struct http_head *head, struct remora_fail *fail)
+{
+    size_t known = head->content_length > 0 ? (size_t)head->content_length : 0;
+    enum remora_code code =
+        remora_exchange_new(c->site->worker->engine, head->is_chunked ? UNKNOWN_BODY_BYTES : known,
+                            &chat->exchange, fail);
+    if (code != REMORA_OK || known == 0) {
+        return code;
+    }
+    chat->body = remora_arena_alloc(remora_exchange_arena(chat->exchange), known);
+    if (chat->body == NULL) {
+        remora_exchange_discard(chat->exchange);
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL,
+                               "The gateway is out of memory; try again.");
+    }
+    chat->body_room = known;
+    return REMORA_OK;
+}
+
+void http_chat(struct http_connection *c, const struct http_head *head)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct chat *chat = NULL;
+    if (!judge_media(head, &fail)) {
+        http_respond_fail(c, &fail, NULL, NULL);
+        return;
+    }
+    chat = remora_alloc(sizeof *chat);
+    if (chat == NULL) {
+        (void)remora_fail_set(&fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
+        http_respond_fail(c, &fail, NULL, NULL);
+        return;
+    }
+    if (open_exchange(chat, c, head, &fail) != REMORA_OK) {
+        remora_free(chat);
+        http_respond_fail(c, &fail, NULL, NULL);
+        return;
+    }
+    init_chat(chat, c, head);
+    fill_request(c->site, head, chat->exchange);
+    http_call_begin(c, &call_ops, chat);
+}

@@ -1,0 +1,448 @@
+/*
+ * One client connection: requests one after another, input that comes early waits.
+ *
+ *   HEAD  bytes collect in `in` and are scanned as they come; the whole head is judged, guarded and routed
+ *   BODY  llhttp frames it, pieces go to the call
+ *   BUSY  the call works and writes; reading is off (the loop keeps what comes and still notices a peer that goes away)
+ *   then HEAD again, or the close
+ *
+ * Time: 10 s for a head, 30 s between pieces of a body, 75 s idle, 60 s without progress of our output (tbl/limits.h); a head
+ * or body that is too slow is answered 408, an idle connection is closed. Every refusal of framing closes.
+ */
+#include "http.h"
+
+#include "remora/memory.h"
+
+/* What a closing connection waits for its peer: enough for a client to read an answer it did not ask for. */
+enum { LINGER_MS = 2000 };
+
+static void run(struct http_connection *c);
+
+static struct http_connection *connection_of(struct remora_timer *timer)
+{
+    return REMORA_CONTAINER_OF(timer, struct http_connection, timer);
+}
+
+static void close_conn(struct http_connection *c, int64_t linger_ms)
+{
+    if (c->state == HTTP_STATE_CLOSED) {
+        return;
+    }
+    c->state = HTTP_STATE_CLOSED;
+    if (c->site != NULL) {
+        remora_timers_disarm(c->site->timers, &c->timer);
+    }
+    remora_buf_fini(&c->in);
+    c->conn->ops->close(c->conn, linger_ms);
+}
+
+/* Ends the call without an answer. */
+static void drop_call(struct http_connection *c)
+{
+    const struct http_call_ops *call = c->call;
+    void *context = c->call_context;
+    http_call_end(c);
+    if (call != NULL) {
+        call->gone(context);
+    }
+}
+
+/* ---- time ---- */
+
+static uint64_t queued(const struct http_connection *c)
+{
+    return c->conn->ops->queued(c->conn);
+}
+
+static void on_time(struct remora_timer *timer);
+
+static void arm(struct http_connection *c, int64_t ms)
+{
+    uint64_t due = c->site->clock->now_ns(c->site->clock) + (uint64_t)ms * REMORA_NS_PER_MS;
+    if (remora_timers_arm(c->site->timers, &c->timer, due, on_time) != REMORA_OK) {
+        drop_call(c);
+        close_conn(c, 0);
+    }
+}
+
+/* While a call works only its output is watched. */
+static void watch_output(struct http_connection *c)
+{
+    if (c->state == HTTP_STATE_BUSY && queued(c) > 0 && !remora_timer_is_armed(&c->timer)) {
+        c->taken_bytes = c->written_bytes - queued(c);
+        arm(c, REMORA_LIMIT_WRITE_IDLE_MS);
+    }
+}
+
+static void on_output_time(struct http_connection *c)
+{
+    if (queued(c) > 0 && c->written_bytes - queued(c) == c->taken_bytes) {
+        drop_call(c);
+        close_conn(c, 0);
+        return;
+    }
+    watch_output(c);
+}
+
+static void on_time(struct remora_timer *timer)
+{
+    struct http_connection *c = connection_of(timer);
+    bool is_idle = c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0;
+    if (c->state == HTTP_STATE_BUSY) {
+        on_output_time(c);
+    } else if (is_idle) {
+        close_conn(c, LINGER_MS);
+    } else if (c->state != HTTP_STATE_CLOSED) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        (void)http_refuse(&fail, 408, "The request took too long to arrive.");
+        drop_call(c);
+        c->keeps_alive = false;
+        http_respond_fail(c, &fail, NULL, NULL);
+    }
+}
+
+/* ---- calls ---- */
+
+void http_call_begin(struct http_connection *c, const struct http_call_ops *ops, void *context)
+{
+    c->call = ops;
+    c->call_context = context;
+}
+
+void http_call_end(struct http_connection *c)
+{
+    c->call = NULL;
+    c->call_context = NULL;
+}
+
+/* The request is refused where it stands; what is left of it is thrown away with the connection. */
+static void refuse(struct http_connection *c, const struct remora_fail *fail)
+{
+    drop_call(c);
+    c->keeps_alive = false;
+    http_respond_fail(c, fail, NULL, NULL);
+}
+
+static enum remora_code on_body(void *context, struct remora_slice bytes)
+{
+    struct http_connection *c = context;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (c->call == NULL || c->call->body == NULL) {
+        return REMORA_OK;
+    }
+    enum remora_code code = c->call->body(c->call_context, bytes, &fail);
+    if (code != REMORA_OK) {
+        refuse(c, &fail);
+    }
+    return code;
+}
+
+/* ---- input ---- */
+
+/* The head went to the handler, which began a call or answered. */
+static void begin_body(struct http_connection *c, const struct http_head *head)
+{
+    if (c->state == HTTP_STATE_CLOSED || c->call == NULL) {
+        return;
+    }
+    c->body_is_pending = !c->parser.is_complete;
+    if (!c->body_is_pending) {
+        c->state = HTTP_STATE_BUSY;
+        remora_timers_disarm(c->site->timers, &c->timer);
+        if (c->call->whole != NULL) {
+            c->call->whole(c->call_context);
+        }
+        return;
+    }
+    c->state = HTTP_STATE_BODY;
+    if (head->expects_continue && remora_buf_slice(&c->in).length == 0) {
+        http_connection_write(c, REMORA_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    arm(c, REMORA_LIMIT_HTTP_BODY_MS);
+}
+
+/* False: refused and answered. */
+static bool judge_head(struct http_connection *c, struct remora_slice bytes, struct http_head *head)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    size_t used = 0;
+    c->keeps_alive = false;
+    c->minor = 1;
+    if (!http_head_read(bytes, head, &fail)) {
+        refuse(c, &fail);
+        return false;
+    }
+    c->minor = (uint8_t)head->minor;
+    http_parser_begin(&c->parser, on_body, c);
+    enum remora_code code = http_parser_feed(&c->parser, bytes, &used, &fail);
+    if (code != REMORA_OK || used != bytes.length) {
+        (void)http_refuse(&fail, 400, "The head is not one of HTTP/1.1.");
+        refuse(c, &fail);
+        return false;
+    }
+    c->keeps_alive = head->keeps_alive && !c->site->is_draining;
+    c->body_is_pending = !c->parser.is_complete;
+    return true;
+}
+
+/* A whole head lies at the front of `in`, which must stay as it is until the handler has read it. */
+static void take_head(struct http_connection *c, size_t end)
+{
+    struct http_head head;
+    struct remora_buf in = c->in;
+    remora_buf_init(&c->in, in.limit_bytes);
+    c->scan = (struct http_head_scan){0};
+    struct remora_slice all = remora_buf_slice(&in);
+    if (judge_head(c, remora_slice(all.data, end), &head)) {
+        remora_buf_append(&c->in, remora_slice(all.data + end, all.length - end));
+        c->state = HTTP_STATE_BUSY; /* a handler may answer at once */
+        http_route(c, &head);
+        begin_body(c, &head);
+    }
+    remora_buf_fini(&in);
+}
+
+/* One empty line before a request is forgiven (RFC 9112 section 2.2). */
+static void skip_empty_line(struct http_connection *c)
+{
+    struct remora_slice bytes = remora_buf_slice(&c->in);
+    if (c->scan.lines == 0 && c->scan.line_at == 0 && bytes.length >= 2 && bytes.data[0] == '\r' &&
+        bytes.data[1] == '\n') {
+        remora_buf_consume(&c->in, 2);
+        c->scan.lines = 0;
+    }
+}
+
+/* True: something happened and there may be more to do. */
+static bool run_head(struct http_connection *c)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    size_t end = 0;
+    skip_empty_line(c);
+    struct remora_slice bytes = remora_buf_slice(&c->in);
+    if (bytes.length == 0 || (bytes.length == 1 && bytes.data[0] == '\r')) {
+        return false;
+    }
+    switch (http_head_scan(&c->scan, bytes, &end, &fail)) {
+    case HTTP_SCAN_MORE:
+        return false;
+    case HTTP_SCAN_REFUSED:
+        c->minor = 1;
+        refuse(c, &fail);
+        return false;
+    case HTTP_SCAN_WHOLE:
+        take_head(c, end);
+        break;
+    }
+    return true;
+}
+
+static void body_is_whole(struct http_connection *c)
+{
+    c->body_is_pending = false;
+    c->state = HTTP_STATE_BUSY;
+    remora_timers_disarm(c->site->timers, &c->timer);
+    c->conn->ops->set_reading(c->conn, false);
+    if (c->call != NULL && c->call->whole != NULL) {
+        c->call->whole(c->call_context);
+    }
+}
+
+static bool run_body(struct http_connection *c)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    size_t used = 0;
+    struct remora_buf in = c->in;
+    struct remora_slice bytes = remora_buf_slice(&in);
+    if (bytes.length == 0) {
+        return false;
+    }
+    remora_buf_init(&c->in, in.limit_bytes);
+    enum remora_code code = http_parser_feed(&c->parser, bytes, &used, &fail);
+    if (c->state == HTTP_STATE_BODY && code != REMORA_OK) {
+        refuse(c, &fail);
+    } else if (c->state == HTTP_STATE_BODY) {
+        remora_buf_append(&c->in, remora_slice(bytes.data + used, bytes.length - used));
+        if (c->parser.is_complete) {
+            body_is_whole(c);
+        } else {
+            arm(c, REMORA_LIMIT_HTTP_BODY_MS);
+        }
+    }
+    remora_buf_fini(&in);
+    return true;
+}
+
+/* What to wait for when all input is used up. */
+static void settle(struct http_connection *c)
+{
+    if (c->state == HTTP_STATE_HEAD) {
+        c->conn->ops->set_reading(c->conn, true);
+        if (remora_buf_slice(&c->in).length > 0) {
+            if (!remora_timer_is_armed(&c->timer)) {
+                arm(c,
+                    REMORA_LIMIT_HTTP_HEAD_MS); /* from its first byte; later ones give no more */
+            }
+        } else {
+            remora_buf_reset(&c->in, 0);
+            arm(c, REMORA_LIMIT_HTTP_IDLE_MS);
+        }
+    } else if (c->state == HTTP_STATE_BODY) {
+        c->conn->ops->set_reading(c->conn, true);
+    } else if (c->state == HTTP_STATE_BUSY) {
+        c->conn->ops->set_reading(c->conn, false);
+        watch_output(c);
+    }
+}
+
+/* Everything that can be done with the bytes at hand. Answers given on the way come back here, not onto the stack. */
+static void run(struct http_connection *c)
+{
+    if (c->is_running) {
+        return;
+    }
+    c->is_running = true;
+    bool goes_on = true;
+    while (goes_on) {
+        goes_on = (c->state == HTTP_STATE_HEAD && run_head(c)) ||
+                  (c->state == HTTP_STATE_BODY && run_body(c));
+        if (remora_buf_code(&c->in) != REMORA_OK) {
+            drop_call(c);
+            close_conn(c, 0);
+        }
+    }
+    c->is_running = false;
+    settle(c);
+}
+
+void http_connection_next(struct http_connection *c)
+{
+    if (c->state == HTTP_STATE_CLOSED) {
+        return;
+    }
+    if (!c->keeps_alive || c->body_is_pending || c->site->is_draining) {
+        close_conn(c, LINGER_MS);
+        return;
+    }
+    c->state = HTTP_STATE_HEAD;
+    c->scan = (struct http_head_scan){0};
+    remora_timers_disarm(c->site->timers, &c->timer);
+    run(c);
+}
+
+/* ---- output ---- */
+
+void http_connection_write(struct http_connection *c, struct remora_slice bytes)
+{
+    if (c->state == HTTP_STATE_CLOSED || bytes.length == 0) {
+        return;
+    }
+    c->conn->ops->write(c->conn, bytes);
+    c->written_bytes += bytes.length;
+    watch_output(c);
+}
+
+bool http_connection_is_full(const struct http_connection *c)
+{
+    return queued(c) > REMORA_LIMIT_STREAM_BUFFER_BYTES;
+}
+
+/* ---- what the loop says ---- */
+
+static void on_read(struct remora_conn *conn, struct remora_slice bytes)
+{
+    struct http_connection *c = conn->owner;
+    if (c->state == HTTP_STATE_CLOSED) {
+        return;
+    }
+    if (c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0) {
+        remora_timers_disarm(c->site->timers, &c->timer); /* idle no more: the head's time begins */
+    }
+    remora_buf_append(&c->in, bytes);
+    run(c);
+}
+
+static void on_drain(struct remora_conn *conn)
+{
+    struct http_connection *c = conn->owner;
+    if (c->state == HTTP_STATE_BUSY) {
+        remora_timers_disarm(c->site->timers, &c->timer);
+        if (c->call != NULL && c->call->drained != NULL) {
+            c->call->drained(c->call_context);
+        }
+    }
+}
+
+static void on_gone(struct remora_conn *conn, enum remora_conn_end end)
+{
+    struct http_connection *c = conn->owner;
+    (void)end;
+    drop_call(c);
+    close_conn(c, 0);
+}
+
+static void on_closed(struct remora_conn *conn)
+{
+    struct http_connection *c = conn->owner;
+    if (c->site != NULL) {
+        remora_list_remove(&c->node);
+        if (c->site->open != NULL) {
+            atomic_fetch_sub(c->site->open, 1);
+        }
+        atomic_fetch_sub(&c->site->worker->connections, 1);
+    }
+    remora_buf_fini(&c->in);
+    remora_free(c);
+}
+
+const struct remora_conn_callbacks http_connection_callbacks = {
+    .on_read = on_read,
+    .on_drain = on_drain,
+    .on_gone = on_gone,
+    .on_closed = on_closed,
+};
+
+/* ---- its life ---- */
+
+struct http_connection *http_connection_new(struct http_site *site)
+{
+    struct http_connection *c = remora_alloc(sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->site = site;
+    c->state = HTTP_STATE_HEAD;
+    remora_list_init(&c->node);
+    /* A head, or one read of the loop behind it. */
+    remora_buf_init(&c->in, REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES);
+    return c;
+}
+
+void http_connection_discard(struct http_connection *c)
+{
+    remora_buf_fini(&c->in);
+    remora_free(c);
+}
+
+void http_connection_attach(struct http_connection *c, struct remora_conn *conn)
+{
+    c->conn = conn;
+    remora_list_append(&c->site->connections, &c->node);
+    conn->ops->set_reading(conn, true);
+    arm(c, REMORA_LIMIT_HTTP_HEAD_MS); /* a client that connects means to speak */
+}
+
+void http_connection_drain(struct http_connection *c)
+{
+    if (c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0) {
+        close_conn(c, LINGER_MS);
+    }
+}
+
+void http_connection_abandon(struct http_connection *c)
+{
+    drop_call(c);
+    close_conn(c, 0);
+    remora_list_remove(&c->node);
+    c->site = NULL;
+}

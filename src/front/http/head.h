@@ -1,0 +1,55 @@
+/*
+ * The head of an HTTP/1 request, judged by our own rules before llhttp sees it: llhttp is not a validator
+ * (reference/measurements.md "llhttp"; reference/reliability.md 3.9 rows 1 to 40; RFC 9112).
+ */
+#ifndef REMORA_HTTP_HEAD_H
+#define REMORA_HTTP_HEAD_H
+
+#include "remora/base.h"
+#include "remora/codes.h"
+#include "remora/limits.h"
+
+struct http_header {
+    struct remora_slice name;
+    struct remora_slice value;
+};
+
+/* Slices point into the bytes that were read. */
+struct http_head {
+    struct remora_slice method;
+    struct remora_slice target; /* as sent */
+    struct remora_slice path;   /* without authority and query */
+    struct remora_slice host;   /* empty: HTTP/1.0 without Host */
+    unsigned minor;             /* HTTP/1.minor */
+    struct http_header headers[REMORA_LIMIT_HTTP_HEADERS];
+    size_t header_count;
+    int64_t content_length; /* -1 none */
+    bool is_chunked;
+    bool expects_continue;
+    bool keeps_alive;
+};
+
+/* Where the scan of a head that arrives in pieces stands. Zero-initialised at its beginning. */
+struct http_head_scan {
+    size_t line_at; /* first byte of the line that has not ended yet */
+    uint32_t lines; /* that have */
+};
+
+enum http_scan { HTTP_SCAN_MORE, HTTP_SCAN_WHOLE, HTTP_SCAN_REFUSED };
+/*
+ * Looks at the lines that arrived since the last call. WHOLE: *end is behind the blank line. REFUSED: fail says why, with
+ * the HTTP status of reliability.md 3.9.
+ */
+enum http_scan http_head_scan(struct http_head_scan *scan, struct remora_slice bytes, size_t *end,
+                              struct remora_fail *fail);
+
+/* A whole head, blank line included. False: refused, fail says why; the connection must be closed. */
+REMORA_MUST_CHECK bool http_head_read(struct remora_slice bytes, struct http_head *out,
+                                      struct remora_fail *fail);
+/* The value of the only header of this name; empty when there is none or more than one. */
+struct remora_slice http_head_get(const struct http_head *head, const char *name);
+
+/* Marks a fail with a status of its own; false for returning it. */
+bool http_refuse(struct remora_fail *fail, int http_status, const char *message);
+
+#endif

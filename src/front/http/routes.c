@@ -1,0 +1,107 @@
+/*
+ * The one table of routes. A path has one spelling: no trailing slash, no escapes, no dots, exact case (ARCHITECTURE 4;
+ * reliability.md rows 116 to 118). Paths of OpenAI's API that are not served say so in OpenAI's envelope.
+ */
+#include "http.h"
+
+struct route {
+    struct remora_slice path;
+    const char *method;
+    enum remora_http_role role;
+    http_handler_fn handle;
+};
+
+#define ROUTE(role, method, path, handle)                               \
+    {                                                                   \
+        REMORA_SLICE_INIT(path), (method), REMORA_HTTP_##role, (handle) \
+    }
+static const struct route routes[] = {
+    ROUTE(DATA, "POST", "/v1/chat/completions", http_chat),
+    ROUTE(DATA, "POST", "/api/v1/chat/completions", http_chat),
+    ROUTE(DATA, "GET", "/v1/models", http_models),
+    ROUTE(DATA, "GET", "/api/v1/models", http_models),
+    ROUTE(PROBE, "GET", "/startupz", http_startupz),
+    ROUTE(PROBE, "GET", "/livez", http_livez),
+    ROUTE(PROBE, "GET", "/readyz", http_readyz),
+    ROUTE(PROBE, "GET", "/metrics", http_metrics),
+    ROUTE(ADMIN, "GET", "/config/status", http_config_status),
+    ROUTE(DEMO, "POST", "/flaky/v1/chat/completions", http_demo_flaky),
+    ROUTE(DEMO, "POST", "/steady/v1/chat/completions", http_demo_steady),
+};
+#undef ROUTE
+
+/* First segments behind /v1 of OpenAI's API reference (read 2026-11). */
+static const struct remora_slice openai_paths[] = {
+    REMORA_SLICE_INIT("/completions"),   REMORA_SLICE_INIT("/responses"),
+    REMORA_SLICE_INIT("/embeddings"),    REMORA_SLICE_INIT("/audio"),
+    REMORA_SLICE_INIT("/images"),        REMORA_SLICE_INIT("/videos"),
+    REMORA_SLICE_INIT("/files"),         REMORA_SLICE_INIT("/uploads"),
+    REMORA_SLICE_INIT("/batches"),       REMORA_SLICE_INIT("/fine_tuning"),
+    REMORA_SLICE_INIT("/moderations"),   REMORA_SLICE_INIT("/vector_stores"),
+    REMORA_SLICE_INIT("/assistants"),    REMORA_SLICE_INIT("/threads"),
+    REMORA_SLICE_INIT("/conversations"), REMORA_SLICE_INIT("/realtime"),
+    REMORA_SLICE_INIT("/evals"),         REMORA_SLICE_INIT("/containers"),
+    REMORA_SLICE_INIT("/organization"),  REMORA_SLICE_INIT("/chat/completions/"),
+    REMORA_SLICE_INIT("/models/"),
+};
+
+static bool is_openai_path(struct remora_slice path)
+{
+    struct remora_slice prefix = REMORA_SLICE("/api");
+    if (remora_slice_starts_with(path, prefix)) {
+        path = remora_slice(path.data + prefix.length, path.length - prefix.length);
+    }
+    prefix = REMORA_SLICE("/v1");
+    if (!remora_slice_starts_with(path, prefix)) {
+        return false;
+    }
+    path = remora_slice(path.data + prefix.length, path.length - prefix.length);
+    for (size_t i = 0; i < REMORA_COUNT_OF(openai_paths); i++) {
+        struct remora_slice known = openai_paths[i];
+        bool is_under = remora_slice_starts_with(path, known) &&
+                        (path.length == known.length || known.data[known.length - 1] == '/' ||
+                         path.data[known.length] == '/');
+        if (is_under) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answer_unknown(struct http_connection *c, const struct http_head *head)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (c->site->role == REMORA_HTTP_DATA && is_openai_path(head->path)) {
+        (void)remora_fail_set(&fail, REMORA_NOT_FOUND, NULL,
+                              "This path is part of OpenAI's API, but this gateway does not serve "
+                              "it; it serves /v1/chat/completions and /v1/models.");
+    } else {
+        (void)remora_fail_set(&fail, REMORA_NOT_FOUND, NULL, "There is no such path here.");
+    }
+    http_respond_fail(c, &fail, NULL, NULL);
+}
+
+void http_route(struct http_connection *c, const struct http_head *head)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    const char *allow = NULL;
+    if (!http_guard(c->site, head, &fail)) {
+        http_respond_fail(c, &fail, NULL, NULL);
+        return;
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
+        if (routes[i].role != c->site->role || !remora_slice_equal(routes[i].path, head->path)) {
+            continue;
+        }
+        if (remora_slice_is(head->method, routes[i].method)) {
+            routes[i].handle(c, head);
+            return;
+        }
+        allow = routes[i].method;
+    }
+    if (allow != NULL) {
+        http_respond_not_allowed(c, allow);
+    } else {
+        answer_unknown(c, head);
+    }
+}

@@ -1,0 +1,258 @@
+/*
+ * A listener and its sites, one per worker. The socket is accepted on worker 0's loop; the connection goes to the worker with
+ * the fewest by a message that carries the fd (DATA; the other roles stay with the first).
+ *
+ * Opening runs on the app's thread while worker 0's loop runs: the bind is sent there and waited for. Draining is sent to
+ * every site by message. Freeing happens after the loops have stopped: what is still open is let go, and frees itself when
+ * its loop is freed.
+ */
+#include "http.h"
+
+#include <semaphore.h>
+#include <unistd.h>
+
+#include "remora/memory.h"
+
+struct site_slot {
+    struct http_site site;
+    struct remora_message_node drain;
+};
+
+struct remora_http_front {
+    struct remora_process *process;
+    enum remora_http_role role;
+    struct remora_address address;
+    struct remora_listener *listener; /* worker 0's */
+    uint16_t port;
+    struct site_slot *sites;
+    unsigned site_count;
+    _Atomic uint32_t open;
+};
+
+void http_site_init(struct http_site *site, enum remora_http_role role,
+                    struct remora_process *process, struct remora_worker *worker,
+                    const struct remora_address *address)
+{
+    *site = (struct http_site){
+        .role = role, .process = process, .worker = worker, .address = address, .date_unix_s = -1};
+    remora_list_init(&site->connections);
+    remora_buf_init(&site->scratch, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+}
+
+static struct http_connection *first_of(struct http_site *site)
+{
+    return REMORA_CONTAINER_OF(site->connections.next, struct http_connection, node);
+}
+
+void http_site_fini(struct http_site *site)
+{
+    while (!remora_list_is_empty(&site->connections)) {
+        http_connection_abandon(first_of(site));
+    }
+    remora_buf_fini(&site->scratch);
+}
+
+/* ---- accepting ---- */
+
+struct handover {
+    struct remora_message_node message; /* first */
+    struct http_site *site;
+    int fd;
+};
+
+static void release_count(struct http_site *site)
+{
+    atomic_fetch_sub(site->open, 1);
+    atomic_fetch_sub(&site->worker->connections, 1);
+}
+
+/* On the site's worker; counted already. */
+static void adopt(struct http_site *site, int fd)
+{
+    struct remora_conn *conn = NULL;
+    struct http_connection *c = site->is_draining ? NULL : http_connection_new(site);
+    if (c == NULL) {
+        close(fd);
+        release_count(site);
+        return;
+    }
+    if (remora_conn_adopt(site->worker->loop, fd, &http_connection_callbacks, c, &conn) !=
+        REMORA_OK) {
+        http_connection_discard(c);
+        release_count(site);
+        return;
+    }
+    http_connection_attach(c, conn);
+}
+
+static void on_handover(struct remora_message_node *message)
+{
+    struct handover *handover = REMORA_CONTAINER_OF(message, struct handover, message);
+    struct http_site *site = handover->site;
+    int fd = handover->fd;
+    remora_free(handover);
+    adopt(site, fd);
+}
+
+static struct http_site *least_loaded(struct remora_http_front *front)
+{
+    struct http_site *best = &front->sites[0].site;
+    for (unsigned i = 1; i < front->site_count; i++) {
+        struct http_site *site = &front->sites[i].site;
+        if (atomic_load(&site->worker->connections) < atomic_load(&best->worker->connections)) {
+            best = site;
+        }
+    }
+    return best;
+}
+
+static void hand_over(struct http_site *site, int fd)
+{
+    struct handover *handover = remora_alloc(sizeof *handover);
+    if (handover == NULL) {
+        close(fd);
+        release_count(site);
+        return;
+    }
+    *handover = (struct handover){.message = {.run = on_handover}, .site = site, .fd = fd};
+    remora_loop_post(site->worker->loop, &handover->message);
+}
+
+static void on_accept(void *context, int fd, int64_t peer_uid)
+{
+    struct remora_http_front *front = context;
+    (void)peer_uid;
+    if (atomic_load(&front->open) >= REMORA_LIMIT_CONNECTIONS) {
+        close(fd); /* nothing can be said before a request was read */
+        return;
+    }
+    struct http_site *site = least_loaded(front);
+    atomic_fetch_add(&front->open, 1);
+    atomic_fetch_add(&site->worker->connections, 1);
+    if (site == &front->sites[0].site) {
+        adopt(site, fd);
+    } else {
+        hand_over(site, fd);
+    }
+}
+
+/* ---- opening ---- */
+
+struct opening {
+    struct remora_message_node message; /* first */
+    struct remora_http_front *front;
+    struct remora_fail *fail;
+    enum remora_code code;
+    sem_t done;
+};
+
+static void on_open(struct remora_message_node *message)
+{
+    struct opening *opening = REMORA_CONTAINER_OF(message, struct opening, message);
+    struct remora_http_front *front = opening->front;
+    opening->code = remora_listener_open(front->sites[0].site.worker->loop, &front->address,
+                                         on_accept, front, &front->listener, opening->fail);
+    if (opening->code == REMORA_OK) {
+        front->port = remora_listener_port(front->listener);
+    }
+    sem_post(&opening->done);
+}
+
+static enum remora_code open_listener(struct remora_http_front *front, struct remora_fail *fail)
+{
+    struct opening opening = {.message = {.run = on_open}, .front = front, .fail = fail};
+    sem_init(&opening.done, 0, 0);
+    remora_loop_post(front->sites[0].site.worker->loop, &opening.message);
+    while (sem_wait(&opening.done) != 0) {
+    }
+    sem_destroy(&opening.done);
+    return opening.code;
+}
+
+static void init_sites(struct remora_http_front *front)
+{
+    for (unsigned i = 0; i < front->site_count; i++) {
+        struct remora_worker *worker = &front->process->workers[i];
+        struct http_site *site = &front->sites[i].site;
+        http_site_init(site, front->role, front->process, worker, &front->address);
+        site->clock = remora_loop_clock(worker->loop);
+        site->timers = remora_loop_timers(worker->loop);
+        site->open = &front->open;
+    }
+}
+
+enum remora_code remora_http_front_open(struct remora_process *process, enum remora_http_role role,
+                                        const struct remora_address *address,
+                                        struct remora_http_front **out, struct remora_fail *fail)
+{
+    struct remora_http_front *front = remora_alloc(sizeof *front);
+    if (front == NULL) {
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL, "out of memory");
+    }
+    front->process = process;
+    front->role = role;
+    front->address = *address;
+    front->site_count = role == REMORA_HTTP_DATA ? process->worker_count : 1;
+    front->sites = remora_alloc_array(front->site_count, sizeof *front->sites);
+    if (front->sites == NULL) {
+        remora_free(front);
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL, "out of memory");
+    }
+    init_sites(front);
+    enum remora_code code = open_listener(front, fail);
+    if (code != REMORA_OK) {
+        remora_http_front_free(front);
+        return code;
+    }
+    *out = front;
+    return REMORA_OK;
+}
+
+uint16_t remora_http_front_port(const struct remora_http_front *front)
+{
+    return front->port;
+}
+
+uint32_t remora_http_front_connections(const struct remora_http_front *front)
+{
+    return atomic_load(&front->open);
+}
+
+/* ---- ending ---- */
+
+static void on_drain(struct remora_message_node *message)
+{
+    struct http_site *site = &REMORA_CONTAINER_OF(message, struct site_slot, drain)->site;
+    site->is_draining = true;
+    struct remora_list *node = site->connections.next;
+    while (node != &site->connections) {
+        struct http_connection *c = REMORA_CONTAINER_OF(node, struct http_connection, node);
+        node = node->next;
+        http_connection_drain(c);
+    }
+}
+
+void remora_http_front_drain(struct remora_http_front *front)
+{
+    if (front->listener == NULL) {
+        return;
+    }
+    remora_listener_close(front->listener);
+    front->listener = NULL;
+    for (unsigned i = 0; i < front->site_count; i++) {
+        front->sites[i].drain.run = on_drain;
+        remora_loop_post(front->sites[i].site.worker->loop, &front->sites[i].drain);
+    }
+}
+
+void remora_http_front_free(struct remora_http_front *front)
+{
+    if (front == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < front->site_count; i++) {
+        http_site_fini(&front->sites[i].site);
+    }
+    remora_free(front->sites);
+    remora_free(front);
+}
