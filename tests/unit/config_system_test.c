@@ -1,0 +1,121 @@
+/* The process as input: its real environment and files. */
+#include "support.h"
+
+#include "remora/config.h"
+#include "remora/secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/remora-config-XXXXXX";
+
+static int set_up(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fputs(content, file) < 0, 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static enum remora_code build(const char *yaml, struct remora_config **out,
+                              struct remora_fail *fail)
+{
+    struct remora_config_input input = {.document = remora_slice_of(yaml)};
+    remora_config_input_system(&input);
+    assert_true(input.now_unix_ms > INT64_C(1600000000000));
+    return remora_config_build(&input, out, fail);
+}
+
+static void keys_and_authorities_come_from_files(void **state)
+{
+    (void)state;
+    char key[128];
+    char ca[128];
+    char yaml[512];
+    struct remora_config *config = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    snprintf(key, sizeof key, "%s/key", folder);
+    snprintf(ca, sizeof ca, "%s/ca.pem", folder);
+    snprintf(yaml, sizeof yaml,
+             "providers: {a: {kind: openai, base_url: \"https://a/v1\", api_key: {file: %s}, "
+             "ca_file: %s}}",
+             key, ca);
+    write_file(key, "secret\n");
+    write_file(ca, "PEM");
+    assert_int_equal(build(yaml, &config, &fail), REMORA_OK);
+    const struct remora_provider *provider = remora_config_provider(config, REMORA_SLICE("a"));
+    assert_null(provider->disabled_why);
+    assert_int_equal(remora_secret_length(provider->credentials[0].secret), 6);
+    assert_slice_equal(provider->ca_pem, "PEM");
+    remora_config_release(config);
+    unlink(key);
+    unlink(ca);
+}
+
+static void the_environment_is_the_process_s(void **state)
+{
+    (void)state;
+    struct remora_config *config = NULL;
+    assert_int_equal(setenv("REMORA_TEST_KEY", "k", 1), 0);
+    assert_int_equal(build("providers: {groq: {api_key: {env: REMORA_TEST_KEY}}}", &config, NULL),
+                     REMORA_OK);
+    assert_null(remora_config_provider(config, REMORA_SLICE("groq"))->disabled_why);
+    remora_config_release(config);
+    unsetenv("REMORA_TEST_KEY");
+}
+
+static void files_that_cannot_be_read_are_told_by_name(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/nowhere/ca.pem", "/tmp", "/dev/null"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(paths); i++) {
+        struct remora_config *config = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        char yaml[128];
+        snprintf(yaml, sizeof yaml, "providers: {openai: {ca_file: %s}}", paths[i]);
+        assert_int_equal(build(yaml, &config, &fail), REMORA_INVALID_REQUEST);
+        assert_non_null(strstr(fail.message, paths[i]));
+        assert_string_equal(fail.param, "providers.openai.ca_file");
+    }
+}
+
+static void addresses_are_parsed(void **state)
+{
+    (void)state;
+    struct remora_address address;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(remora_address_parse(REMORA_SLICE("localhost:80"), &address, NULL), REMORA_OK);
+    assert_true(address.is_loopback);
+    assert_int_equal(remora_address_parse(REMORA_SLICE("[::]:80"), &address, NULL), REMORA_OK);
+    assert_string_equal(address.host, "::");
+    assert_false(address.is_loopback);
+    assert_int_equal(remora_address_check_data(&address, "--http", &fail), REMORA_INVALID_REQUEST);
+    assert_string_equal(fail.param, "--http");
+    assert_int_equal(remora_address_parse(REMORA_SLICE(""), &address, NULL),
+                     REMORA_INVALID_REQUEST);
+    assert_string_equal(address.host, "::"); /* untouched */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_and_authorities_come_from_files),
+        cmocka_unit_test(the_environment_is_the_process_s),
+        cmocka_unit_test(files_that_cannot_be_read_are_told_by_name),
+        cmocka_unit_test(addresses_are_parsed),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
