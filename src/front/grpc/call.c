@@ -1,0 +1,262 @@
+/*
+ * A call from its arrival to its end.
+ *
+ *   1. a slot is armed: grpc_server_request_call for any method, so that unknown ones are answered, too
+ *   2. it arrives: the next slot is armed; a method that is not served answers UNIMPLEMENTED at once
+ *   3. its close and its message are awaited; the message goes to the method
+ *   4. the method answers (send.c), or the caller leaves: the method is told in the same round
+ *   5. freed when every tag has come back
+ *
+ * Ways to fail: no message before the half-close (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
+ * that ends), the caller's deadline or cancel (on_gone with DEADLINE or CLIENT_GONE).
+ *
+ * Source: reference/grpc-core.md section 4 (close, deadlines, order of completions), section 6 (generic calls).
+ */
+#include "call.h"
+
+#include <assert.h>
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/slice.h>
+
+#include "remora/limits.h"
+#include "remora/text.h"
+#include "services.h"
+
+static struct remora_slice slice_view(const grpc_slice *slice)
+{
+    return remora_slice((const char *)GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
+}
+
+struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call)
+{
+    return call->lane->worker->engine;
+}
+
+struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key)
+{
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        if (remora_slice_is(slice_view(&entry->key), key)) {
+            return slice_view(&entry->value);
+        }
+    }
+    return remora_slice(NULL, 0);
+}
+
+/* Compared with gpr_now only: the newer core's clock is not ours (reference/grpc-core.md section 4). */
+int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call)
+{
+    gpr_timespec deadline = call->details.deadline;
+    if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+        return -1;
+    }
+    gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+    int64_t ms = left.tv_sec * 1000 + left.tv_nsec / 1000000;
+    return ms < 0 ? 0 : ms;
+}
+
+/* ---- the end ---- */
+
+static void release_slot(struct remora_grpc_front *front)
+{
+    if (atomic_fetch_sub(&front->slots, 1) == 1) {
+        sem_post(&front->is_empty);
+    }
+}
+
+static void call_free(struct remora_grpc_call *call)
+{
+    struct remora_grpc_front *front = call->front;
+    struct remora_grpc_lane *lane = call->lane;
+    bool had_arrived = call->has_arrived;
+    remora_grpc_queue_clear(call);
+    remora_grpc_status_fini(&call->status);
+    remora_arena_fini(&call->answer_arena);
+    grpc_byte_buffer_destroy(call->incoming);
+    grpc_byte_buffer_destroy(call->outgoing);
+    grpc_metadata_array_destroy(&call->metadata);
+    grpc_call_details_destroy(&call->details);
+    if (call->call != NULL) {
+        grpc_call_unref(call->call);
+    }
+    remora_free(call);
+    if (had_arrived) {
+        atomic_fetch_sub(&front->calls, 1);
+        if (lane->missing > 0 && remora_grpc_call_arm(front, lane) == REMORA_OK) {
+            lane->missing--;
+        }
+    }
+    release_slot(front);
+}
+
+/* Every tag ends here: the last one frees. */
+static void came_back(struct remora_grpc_call *call)
+{
+    call->outstanding--;
+    if (call->outstanding == 0) {
+        call_free(call);
+    }
+}
+
+static void on_sent(struct remora_grpc_tag *tag, bool ok)
+{
+    remora_grpc_on_sent(tag, ok);
+    came_back(REMORA_CONTAINER_OF(tag, struct remora_grpc_call, sent));
+}
+
+static void on_closed(struct remora_grpc_tag *tag, bool ok)
+{
+    struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, closed);
+    (void)ok;
+    if (call->was_cancelled != 0 || !call->has_ended) {
+        call->is_over = true;
+        remora_grpc_queue_clear(call);
+        if (call->on_gone != NULL) {
+            int64_t left_ms = remora_grpc_time_left_ms(call);
+            call->on_gone(call, left_ms == 0 ? REMORA_DEADLINE : REMORA_CLIENT_GONE);
+        }
+    }
+    came_back(call);
+}
+
+/* ---- the message ---- */
+
+static void start_one(struct remora_grpc_call *call, const grpc_op *op, struct remora_grpc_tag *tag)
+{
+    call->outstanding++;
+    grpc_call_error error = grpc_call_start_batch(call->call, op, 1, tag, NULL);
+    assert(error == GRPC_CALL_OK);
+    (void)error;
+}
+
+void remora_grpc_receive(struct remora_grpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+    op.data.recv_message.recv_message = &call->incoming;
+    start_one(call, &op, &call->received);
+}
+
+static void deliver(struct remora_grpc_call *call)
+{
+    grpc_byte_buffer_reader reader;
+    if (grpc_byte_buffer_reader_init(&reader, call->incoming) == 0) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The message cannot be decompressed.");
+        remora_grpc_refuse(call, &fail);
+        return;
+    }
+    grpc_slice *only = NULL;
+    size_t length = grpc_byte_buffer_length(call->incoming);
+    if (grpc_byte_buffer_reader_peek(&reader, &only) != 0 && GRPC_SLICE_LENGTH(*only) == length) {
+        call->method->message(call, slice_view(only));
+    } else {
+        grpc_byte_buffer_reader_destroy(&reader);
+        /* Peeking moved the reader: begin again. */
+        bool ready = grpc_byte_buffer_reader_init(&reader, call->incoming) != 0;
+        assert(ready);
+        (void)ready;
+        grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
+        call->method->message(call, slice_view(&all));
+        grpc_slice_unref(all);
+    }
+    grpc_byte_buffer_reader_destroy(&reader);
+}
+
+static void on_received(struct remora_grpc_tag *tag, bool ok)
+{
+    struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, received);
+    if (ok && call->incoming != NULL && !call->is_over) {
+        deliver(call);
+        grpc_byte_buffer_destroy(call->incoming);
+        call->incoming = NULL;
+    } else if (!call->is_over && call->method->is_talk) {
+        call->method->half_closed(call);
+    } else if (!call->is_over) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The call carries no message.");
+        remora_grpc_refuse(call, &fail);
+    }
+    came_back(call);
+}
+
+/* ---- the arrival ---- */
+
+static void refuse_method(struct remora_grpc_call *call)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_slice path = slice_view(&call->details.method);
+    remora_fail_set(&fail, REMORA_UNIMPLEMENTED, NULL, "%.*s is not served here.",
+                    (int)remora_utf8_cut(path, 200), path.data);
+    remora_grpc_refuse(call, &fail);
+}
+
+static void begin(struct remora_grpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    op.data.recv_close_on_server.cancelled = &call->was_cancelled;
+    start_one(call, &op, &call->closed);
+    call->method = remora_grpc_method_find(slice_view(&call->details.method));
+    if (call->method == NULL) {
+        refuse_method(call);
+    } else {
+        remora_grpc_receive(call);
+    }
+}
+
+static void on_arrived(struct remora_grpc_tag *tag, bool ok)
+{
+    struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, arrived);
+    struct remora_grpc_front *front = call->front;
+    if (ok) {
+        call->has_arrived = true;
+        atomic_fetch_add(&front->calls, 1);
+        if (!atomic_load(&front->is_draining) &&
+            remora_grpc_call_arm(front, call->lane) != REMORA_OK) {
+            call->lane->missing++;
+        }
+        begin(call);
+    }
+    came_back(call);
+}
+
+static struct remora_grpc_call *call_new(struct remora_grpc_front *front,
+                                         struct remora_grpc_lane *lane)
+{
+    struct remora_grpc_call *call = remora_alloc(sizeof *call);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->front = front;
+    call->lane = lane;
+    grpc_call_details_init(&call->details);
+    grpc_metadata_array_init(&call->metadata);
+    remora_grpc_tag_init(&call->arrived, lane, on_arrived);
+    remora_grpc_tag_init(&call->received, lane, on_received);
+    remora_grpc_tag_init(&call->closed, lane, on_closed);
+    remora_grpc_tag_init(&call->sent, lane, on_sent);
+    remora_list_init(&call->queue);
+    remora_arena_init(&call->answer_arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
+                      REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    return call;
+}
+
+enum remora_code remora_grpc_call_arm(struct remora_grpc_front *front,
+                                      struct remora_grpc_lane *lane)
+{
+    struct remora_grpc_call *call = call_new(front, lane);
+    if (call == NULL) {
+        return REMORA_SHEDDING;
+    }
+    atomic_fetch_add(&front->slots, 1);
+    call->outstanding = 1;
+    grpc_call_error error =
+        grpc_server_request_call(front->server, &call->call, &call->details, &call->metadata,
+                                 lane->queue, lane->queue, &call->arrived);
+    if (error != GRPC_CALL_OK) {
+        call->outstanding = 0;
+        call_free(call);
+        return REMORA_DRAINING;
+    }
+    return REMORA_OK;
+}

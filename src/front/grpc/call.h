@@ -1,0 +1,124 @@
+/*
+ * One gRPC call on the worker that serves it, and the front that it belongs to. Everything of a call runs on its worker's
+ * thread; the front's own fields say who may touch them.
+ */
+#ifndef REMORA_GRPC_CALL_H
+#define REMORA_GRPC_CALL_H
+
+#include <grpc/grpc.h>
+
+#include "handoff.h"
+#include "remora/answer.h"
+#include "remora/front.h"
+#include "status.h"
+
+struct remora_grpc_call;
+
+/* A method that is served. Called on the worker; the call ends with remora_grpc_finish or by the caller's leaving. */
+struct remora_grpc_method {
+    const char *path; /* "/remora.v1.ChatService/Chat" */
+    /* The request's bytes, valid during the call. A method with `is_talk` gets one after another, each asked for. */
+    void (*message)(struct remora_grpc_call *call, struct remora_slice bytes);
+    /* The caller sends no more (is_talk only). */
+    void (*half_closed)(struct remora_grpc_call *call);
+    bool is_talk;
+};
+const struct remora_grpc_method *remora_grpc_method_find(struct remora_slice path);
+
+/* A message that waits for the one before it to leave. */
+struct remora_grpc_pending {
+    struct remora_list node;
+    grpc_slice packed;
+    bool is_text;         /* a text delta that may still grow; `packed` is unused */
+    int32_t choice_index; /* of the delta */
+    struct remora_buf text;
+};
+
+struct remora_grpc_call {
+    struct remora_grpc_front *front;
+    struct remora_grpc_lane *lane;
+    grpc_call *call;
+    grpc_call_details details;
+    grpc_metadata_array metadata;
+    const struct remora_grpc_method *method;
+    struct remora_grpc_tag arrived;
+    struct remora_grpc_tag received;
+    struct remora_grpc_tag closed;
+    struct remora_grpc_tag sent;
+    unsigned outstanding; /* tags that have not come back */
+    grpc_byte_buffer *incoming;
+    grpc_byte_buffer *outgoing;
+    int was_cancelled;
+    bool has_arrived;
+    bool is_over;    /* the caller is gone: nothing is sent any more */
+    bool has_head;   /* initial metadata was sent */
+    bool is_sending; /* a send has not come back */
+    bool is_ending;  /* `status` is final and goes behind the last message */
+    bool has_ended;  /* it was handed to the core */
+    struct remora_list queue;
+    size_t queue_bytes;
+    struct remora_grpc_status status;
+    /* Told when the queue has become empty (may be NULL), and when the caller is gone (may be NULL). */
+    void (*on_writable)(struct remora_grpc_call *call);
+    void (*on_gone)(struct remora_grpc_call *call, enum remora_code why);
+
+    /* chat.c */
+    struct remora_sink sink;
+    struct remora_exchange *exchange;
+    bool is_full;
+    struct remora_arena answer_arena;
+    struct remora_answer answer;
+};
+
+struct remora_grpc_front {
+    struct remora_process *process;
+    grpc_server *server;
+    struct remora_grpc_lane *lanes; /* one for each worker */
+    unsigned lane_count;
+    struct remora_grpc_poller poller;
+    enum remora_grpc_way way;
+    uint16_t port;
+    bool is_unix;
+    bool has_started;       /* the server */
+    _Atomic uint32_t calls; /* being served */
+    _Atomic uint32_t slots; /* call structs alive, armed ones included */
+    _Atomic bool is_draining;
+    sem_t has_drained; /* the server's shutdown has come through */
+    sem_t is_empty;    /* no slot is left */
+    struct remora_grpc_tag shut_down;
+    /* Worker 0's own. */
+    struct remora_listener *listener;
+    struct remora_grpc_connections *connections;
+    grpc_server_credentials *credentials;
+};
+
+/* Awaits one more call of any method on the lane. Worker's thread, or before the server has started. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_call_arm(struct remora_grpc_front *front,
+                                                        struct remora_grpc_lane *lane);
+struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call);
+/* A metadata value as it came, or the empty slice. Valid as long as the call. */
+struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key);
+/* Asks for the next message of an is_talk method. */
+void remora_grpc_receive(struct remora_grpc_call *call);
+/* Milliseconds until the caller's deadline, at least 0; -1 when it has none. */
+int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call);
+
+/* ---- sending (send.c) ---- */
+
+/* Sends or queues a packed message, which is the callee's from now on. */
+void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
+/* A text delta; merged into the one of the same choice that waits at the end of the queue. */
+void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
+                           struct remora_slice text);
+/* What is queued, then call->status, which the caller has filled. Nothing may be sent afterwards. */
+void remora_grpc_finish(struct remora_grpc_call *call);
+/* Finishes with a failure that has no outcome. */
+void remora_grpc_refuse(struct remora_grpc_call *call, const struct remora_fail *fail);
+/* The last message: call->status, which the caller has filled, goes behind it in one batch. */
+void remora_grpc_answer(struct remora_grpc_call *call, grpc_slice packed);
+/* The send that was under way has come back. */
+void remora_grpc_on_sent(struct remora_grpc_tag *tag, bool ok);
+/* Throws away what waits: the caller is gone. */
+void remora_grpc_queue_clear(struct remora_grpc_call *call);
+
+#endif

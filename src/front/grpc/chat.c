@@ -1,0 +1,250 @@
+/*
+ * Chat and StreamChat: a message becomes a request, an exchange runs it, and this sink encodes what comes back.
+ *
+ *   1. an exchange is asked for (SHEDDING, DRAINING); the message is checked and unpacked into its arena (decode.c)
+ *   2. identity, trace, request id and deadline are filled in; it starts
+ *   3. stream: every event with a message of its own is sent; text deltas that wait are merged; more than
+ *      REMORA_LIMIT_STREAM_BUFFER_BYTES waiting stops the upstream until the queue has drained
+ *      unary: events are collected, the answer goes with the status in one batch
+ *   4. completed or failed ends the call with its status and trailers
+ *
+ * Ways to fail: refused before the exchange begins; failed by the engine, before or after content; the caller leaves or
+ * its deadline passes (the exchange is cancelled in the same round); no memory to encode (SHEDDING).
+ *
+ * Source: ARCHITECTURE 5 and 6; proto/remora/v1/chat.proto for the grammar.
+ */
+#include "decode.h"
+#include "encode.h"
+#include "remora/limits.h"
+#include "remora/text.h"
+#include "services.h"
+
+/* Our own DEADLINE_EXCEEDED, which tells what was tried, should arrive before the core's bare one. */
+enum { DEADLINE_SLACK_MOST_MS = 20, DEADLINE_SLACK_SHARE = 20 };
+
+static struct remora_grpc_call *call_of(struct remora_sink *sink)
+{
+    return REMORA_CONTAINER_OF(sink, struct remora_grpc_call, sink);
+}
+
+static void end_with(struct remora_grpc_call *call, const struct remora_fail *fail,
+                     const struct remora_outcome *outcome)
+{
+    if (call->is_over) {
+        return;
+    }
+    remora_grpc_status_fail(&call->status, fail, outcome, &call->lane->scratch);
+    remora_grpc_finish(call);
+}
+
+static void no_room(struct remora_fail *fail)
+{
+    *fail = (struct remora_fail)REMORA_FAIL_INIT;
+    remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway has no room for the answer.");
+}
+
+static void on_failed(struct remora_sink *sink, const struct remora_outcome *outcome)
+{
+    struct remora_grpc_call *call = call_of(sink);
+    call->exchange = NULL;
+    end_with(call, &outcome->fail, outcome);
+}
+
+static void on_gone(struct remora_grpc_call *call, enum remora_code why)
+{
+    if (call->exchange != NULL) {
+        struct remora_exchange *exchange = call->exchange;
+        call->exchange = NULL;
+        remora_exchange_cancel(exchange, why);
+    }
+}
+
+/* ---- stream ---- */
+
+/* The stream cannot go on: the upstream ends, the caller is told. */
+static void stream_break(struct remora_grpc_call *call)
+{
+    struct remora_fail fail;
+    no_room(&fail);
+    on_gone(call, REMORA_SHEDDING);
+    end_with(call, &fail, NULL);
+}
+
+static enum remora_sink_state stream_state(struct remora_grpc_call *call)
+{
+    call->is_full = call->queue_bytes > REMORA_LIMIT_STREAM_BUFFER_BYTES;
+    return call->is_full ? REMORA_SINK_FULL : REMORA_SINK_READY;
+}
+
+static void stream_completed(struct remora_grpc_call *call, const struct remora_event *event,
+                             grpc_slice packed)
+{
+    call->exchange = NULL;
+    if (call->is_over) {
+        grpc_slice_unref(packed);
+        return;
+    }
+    remora_metric_add(call->lane->worker->metrics, REMORA_METRIC_GRPC_MESSAGES, NULL, 0, 1);
+    remora_grpc_status_ok(&call->status, event->outcome);
+    remora_grpc_answer(call, packed);
+}
+
+static enum remora_sink_state stream_event(struct remora_sink *sink,
+                                           const struct remora_event *event)
+{
+    struct remora_grpc_call *call = call_of(sink);
+    if (!remora_grpc_event_is_sent(event) || call->is_over) {
+        return REMORA_SINK_READY;
+    }
+    if (event->kind == REMORA_EVENT_TEXT && event->text.logprob_count == 0) {
+        remora_grpc_send_text(call, event->choice_index, event->text.text);
+        return stream_state(call);
+    }
+    const char *id = call->exchange == NULL ? "" : remora_exchange_generation_id(call->exchange);
+    grpc_slice packed;
+    bool done = event->kind == REMORA_EVENT_COMPLETED;
+    if (!remora_grpc_encode_event(event, id, &call->lane->scratch, &packed)) {
+        call->exchange = done ? NULL : call->exchange;
+        stream_break(call);
+        return REMORA_SINK_READY;
+    }
+    if (done) {
+        stream_completed(call, event, packed);
+        return REMORA_SINK_READY;
+    }
+    remora_grpc_send(call, packed);
+    return stream_state(call);
+}
+
+/* gRPC has no status to hold back and its own keepalive: a stream that waits says nothing. */
+static void stream_waiting(struct remora_sink *sink)
+{
+    (void)sink;
+}
+
+static void stream_writable(struct remora_grpc_call *call)
+{
+    if (call->is_full && call->exchange != NULL) {
+        call->is_full = false;
+        remora_exchange_resume(call->exchange);
+    }
+}
+
+static const struct remora_sink_ops STREAM_OPS = {
+    .event = stream_event, .waiting = stream_waiting, .failed = on_failed};
+
+/* ---- unary ---- */
+
+static void unary_completed(struct remora_grpc_call *call, const struct remora_outcome *outcome)
+{
+    grpc_slice packed;
+    call->exchange = NULL;
+    if (call->is_over) {
+        return;
+    }
+    if (!remora_grpc_encode_answer(&call->answer, outcome, &call->lane->scratch, &packed)) {
+        struct remora_fail fail;
+        no_room(&fail);
+        end_with(call, &fail, outcome);
+        return;
+    }
+    remora_grpc_status_ok(&call->status, outcome);
+    remora_grpc_answer(call, packed);
+}
+
+static enum remora_sink_state unary_event(struct remora_sink *sink,
+                                          const struct remora_event *event)
+{
+    struct remora_grpc_call *call = call_of(sink);
+    if (event->kind == REMORA_EVENT_COMPLETED) {
+        unary_completed(call, event->outcome);
+        return REMORA_SINK_READY;
+    }
+    if (call->exchange != NULL && remora_answer_add(&call->answer, event) != REMORA_OK) {
+        stream_break(call);
+    }
+    return REMORA_SINK_READY;
+}
+
+static const struct remora_sink_ops UNARY_OPS = {
+    .event = unary_event, .waiting = stream_waiting, .failed = on_failed};
+
+/* ---- the request ---- */
+
+/* Visible ASCII of a sane length, or nothing. */
+static struct remora_slice safe_id(struct remora_slice id)
+{
+    for (size_t i = 0; i < id.length; i++) {
+        if (id.data[i] <= ' ' || id.data[i] > '~') {
+            return remora_slice(NULL, 0);
+        }
+    }
+    return id.length <= REMORA_LIMIT_ID_BYTES ? id : remora_slice(NULL, 0);
+}
+
+static int64_t timeout_of(const struct remora_grpc_call *call)
+{
+    int64_t left_ms = remora_grpc_time_left_ms(call);
+    if (left_ms < 0) {
+        return -1;
+    }
+    int64_t slack_ms = left_ms / DEADLINE_SLACK_SHARE;
+    slack_ms = slack_ms < DEADLINE_SLACK_MOST_MS ? slack_ms : DEADLINE_SLACK_MOST_MS;
+    return left_ms > slack_ms + 1 ? left_ms - slack_ms : 1;
+}
+
+/* Who calls and under which ids: what the message does not say (ARCHITECTURE 4 "Who calls"). */
+static void fill(struct remora_grpc_call *call, struct remora_exchange *exchange,
+                 struct remora_request *request)
+{
+    const struct remora_config *config = remora_engine_config(remora_grpc_engine(call));
+    request->api = REMORA_SLICE("grpc");
+    request->identity.service = config->service;
+    request->identity.namespace_name = config->namespace_name;
+    request->identity.proof = call->front->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE;
+    request->timeout_ms = timeout_of(call);
+    request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
+                                            safe_id(remora_grpc_metadata(call, "x-request-id")));
+    if (!remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace)) {
+        request->trace.is_set = false;
+    }
+}
+
+static void start(struct remora_grpc_call *call, struct remora_slice bytes,
+                  enum remora_delivery delivery)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_exchange *exchange = NULL;
+    enum remora_code code =
+        remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail);
+    if (code != REMORA_OK) {
+        end_with(call, &fail, NULL);
+        return;
+    }
+    struct remora_request *request = remora_exchange_request(exchange);
+    code =
+        remora_grpc_decode_chat(bytes, delivery, remora_exchange_arena(exchange), request, &fail);
+    if (code != REMORA_OK) {
+        remora_exchange_discard(exchange);
+        end_with(call, &fail, NULL);
+        return;
+    }
+    fill(call, exchange, request);
+    call->exchange = exchange;
+    call->on_gone = on_gone;
+    remora_exchange_start(exchange, &call->sink);
+}
+
+void remora_grpc_chat(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    call->sink.ops = &UNARY_OPS;
+    remora_answer_init(&call->answer, &call->answer_arena);
+    start(call, bytes, REMORA_UNARY);
+}
+
+void remora_grpc_stream_chat(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    call->sink.ops = &STREAM_OPS;
+    call->on_writable = stream_writable;
+    start(call, bytes, REMORA_STREAM);
+}

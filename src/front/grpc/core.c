@@ -1,0 +1,327 @@
+/*
+ * The gRPC front: starts the core, listens, hands sockets over, drains and ends.
+ *
+ *   open   1. the core's generation decides how completions travel, and whether this address may be bound at all
+ *          2. our own listener on worker 0's loop: connection cap, SO_SNDBUF, then the socket is the core's
+ *          3. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
+ *   drain  the listener closes, the server says GOAWAY; streams go on
+ *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
+ *
+ * Failures at open: an old core beyond loopback (PERMISSION_DENIED), an address that cannot be bound (the listener says
+ * why), no memory (SHEDDING). Later ones are single connections: closed, not told.
+ *
+ * Sources: ARCHITECTURE 3 and 5; reference/grpc-core.md sections 3 (fd channels), 5 (limits) and 6 (memory).
+ */
+#include <arpa/inet.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_posix.h>
+#include <grpc/grpc_security.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#if __has_include(<grpc/credentials.h>)
+#include <grpc/credentials.h>
+#endif
+
+#include "call.h"
+#include "connections.h"
+#include "remora/limits.h"
+#include "remora/text.h"
+
+enum {
+    ARMED = 16,                /* calls awaited on each worker */
+    SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
+    PING_INTERVAL_MS = 5000,   /* Go clients send one every 10 s (section 5) */
+    IDLE_MS =
+        600000, /* the missing handshake limit: a peer that says nothing is closed (section 3) */
+};
+
+const char *remora_grpc_core_version(void)
+{
+    return grpc_version_string();
+}
+
+static unsigned core_number(void)
+{
+    struct remora_slice version = remora_slice_of(grpc_version_string());
+    uint64_t number = 0;
+    version.length = remora_slice_find(version, '.', 0);
+    return remora_parse_u64(version, &number) ? (unsigned)number : 0;
+}
+
+/* ---- a function on worker 0's thread ---- */
+
+struct errand {
+    struct remora_message_node message;
+    void (*run)(struct remora_grpc_front *front, void *context);
+    struct remora_grpc_front *front;
+    void *context;
+    sem_t is_done;
+};
+
+static void on_errand(struct remora_message_node *message)
+{
+    struct errand *errand = REMORA_CONTAINER_OF(message, struct errand, message);
+    errand->run(errand->front, errand->context);
+    sem_post(&errand->is_done);
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0) {
+        /* Interrupted by a signal: wait on. */
+    }
+}
+
+static void on_worker_0(struct remora_grpc_front *front,
+                        void (*run)(struct remora_grpc_front *front, void *context), void *context)
+{
+    struct errand errand = {
+        .message.run = on_errand, .run = run, .front = front, .context = context};
+    sem_init(&errand.is_done, 0, 0);
+    remora_loop_post(front->process->workers[0].loop, &errand.message);
+    wait_for(&errand.is_done);
+    sem_destroy(&errand.is_done);
+}
+
+/* ---- connections ---- */
+
+static void on_accept(void *context, int fd, int64_t peer_uid)
+{
+    struct remora_grpc_front *front = context;
+    int bytes = SEND_BUFFER_BYTES;
+    int on = 1;
+    (void)
+        peer_uid; /* whoever may open the socket's file is the service: its mode is the operator's */
+    if (front->server == NULL || atomic_load(&front->is_draining) ||
+        !remora_grpc_connections_add(front->connections, fd)) {
+        close(fd);
+        return;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    if (!front->is_unix) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    grpc_server_add_channel_from_fd(front->server, fd, front->credentials);
+}
+
+struct listening {
+    const struct remora_address *address;
+    enum remora_code code;
+    struct remora_fail *fail;
+};
+
+static void listen_now(struct remora_grpc_front *front, void *context)
+{
+    struct listening *listening = context;
+    struct remora_loop *loop = front->process->workers[0].loop;
+    listening->code = remora_listener_open(loop, listening->address, on_accept, front,
+                                           &front->listener, listening->fail);
+    if (listening->code == REMORA_OK) {
+        front->port = remora_listener_port(front->listener);
+    }
+}
+
+/* ---- the server ---- */
+
+static grpc_arg integer(const char *key, int value)
+{
+    return (grpc_arg){
+        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
+static grpc_server *make_server(void)
+{
+    grpc_resource_quota *quota = grpc_resource_quota_create("remora");
+    grpc_resource_quota_resize(quota, REMORA_LIMIT_GRPC_QUOTA_BYTES);
+    grpc_arg args[] = {
+        {.type = GRPC_ARG_POINTER,
+         .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
+        integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, REMORA_LIMIT_MESSAGE_BYTES),
+        integer(GRPC_ARG_MAX_METADATA_SIZE, REMORA_LIMIT_GRPC_METADATA_BYTES),
+        /* By its text: older headers do not name it. */
+        integer("grpc.absolute_max_metadata_size", REMORA_LIMIT_GRPC_METADATA_BYTES),
+        integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, REMORA_LIMIT_GRPC_STREAMS),
+        integer("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS),
+        integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        integer(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
+        integer(GRPC_ARG_ALLOW_REUSEPORT, 0),
+    };
+    const grpc_channel_args list = {.num_args = REMORA_COUNT_OF(args), .args = args};
+    grpc_server *server = grpc_server_create(&list, NULL);
+    grpc_resource_quota_unref(quota);
+    return server;
+}
+
+static void on_shut_down(struct remora_grpc_tag *tag, bool ok)
+{
+    (void)ok;
+    sem_post(&REMORA_CONTAINER_OF(tag, struct remora_grpc_front, shut_down)->has_drained);
+}
+
+static enum remora_code open_lanes(struct remora_grpc_front *front)
+{
+    for (unsigned i = 0; i < front->process->worker_count; i++) {
+        struct remora_grpc_lane *lane = &front->lanes[i];
+        remora_arena_init(&lane->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
+                          REMORA_LIMIT_SCRATCH_ARENA_BYTES + REMORA_LIMIT_ANSWER_ARENA_BYTES);
+        front->lane_count++;
+        enum remora_code code =
+            remora_grpc_lane_open(lane, &front->process->workers[i], front->way);
+        if (code != REMORA_OK) {
+            return code;
+        }
+        grpc_server_register_completion_queue(front->server, lane->queue, NULL);
+    }
+    return front->way == REMORA_GRPC_FUNCTOR
+               ? remora_grpc_poller_open(&front->poller, front->server)
+               : REMORA_OK;
+}
+
+static enum remora_code arm_all(struct remora_grpc_front *front)
+{
+    for (unsigned i = 0; i < front->lane_count; i++) {
+        for (unsigned n = 0; n < ARMED; n++) {
+            enum remora_code code = remora_grpc_call_arm(front, &front->lanes[i]);
+            if (code != REMORA_OK) {
+                return code;
+            }
+        }
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code start(struct remora_grpc_front *front, struct remora_fail *fail)
+{
+    front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
+    front->connections = remora_grpc_connections_new(&front->process->workers[0]);
+    front->server = make_server();
+    enum remora_code code = REMORA_SHEDDING;
+    if (front->lanes != NULL && front->connections != NULL && front->server != NULL) {
+        code = open_lanes(front);
+    }
+    if (code == REMORA_OK) {
+        grpc_server_start(front->server);
+        front->has_started = true;
+        code = arm_all(front);
+    }
+    return code == REMORA_OK
+               ? REMORA_OK
+               : remora_fail_set(fail, code, "listen.grpc", "The gRPC front found no memory.");
+}
+
+static enum remora_code may_listen(const struct remora_address *address, bool accept_old_core,
+                                   struct remora_fail *fail)
+{
+    if (address->is_loopback || accept_old_core || core_number() >= REMORA_GRPC_OLD_CORE_BELOW) {
+        return REMORA_OK;
+    }
+    return remora_fail_set(fail, REMORA_PERMISSION_DENIED, "listen.grpc",
+                           "gRPC core %s has known holes and may not listen on %s; use loopback or "
+                           "set grpc.accept_old_core: true.",
+                           grpc_version_string(), address->text);
+}
+
+enum remora_code remora_grpc_front_open(struct remora_process *process,
+                                        const struct remora_address *address, bool accept_old_core,
+                                        struct remora_grpc_front **out, struct remora_fail *fail)
+{
+    enum remora_code code = may_listen(address, accept_old_core, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    struct remora_grpc_front *front = remora_alloc(sizeof *front);
+    if (front == NULL) {
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gRPC front found no memory.");
+    }
+    grpc_init();
+    front->process = process;
+    front->is_unix = address->is_unix;
+    front->way =
+        core_number() < REMORA_GRPC_OLD_CORE_BELOW ? REMORA_GRPC_FUNCTOR : REMORA_GRPC_MOVER;
+    front->credentials = grpc_insecure_server_credentials_create();
+    sem_init(&front->has_drained, 0, 0);
+    sem_init(&front->is_empty, 0, 0);
+    code = start(front, fail);
+    if (code == REMORA_OK) {
+        struct listening listening = {.address = address, .fail = fail};
+        on_worker_0(front, listen_now, &listening);
+        code = listening.code;
+    }
+    if (code != REMORA_OK) {
+        remora_grpc_front_free(front);
+        return code;
+    }
+    *out = front;
+    return REMORA_OK;
+}
+
+uint16_t remora_grpc_front_port(const struct remora_grpc_front *front)
+{
+    return front->port;
+}
+
+uint32_t remora_grpc_front_calls(const struct remora_grpc_front *front)
+{
+    return atomic_load(&front->calls);
+}
+
+/* ---- the end ---- */
+
+void remora_grpc_front_drain(struct remora_grpc_front *front)
+{
+    if (atomic_exchange(&front->is_draining, true)) {
+        return;
+    }
+    if (front->listener != NULL) {
+        remora_listener_close(front->listener);
+        front->listener = NULL;
+    }
+    if (front->has_started) {
+        remora_grpc_tag_init(&front->shut_down, &front->lanes[0], on_shut_down);
+        grpc_server_shutdown_and_notify(front->server, front->lanes[0].queue, &front->shut_down);
+    }
+}
+
+static void drain_and_forget(struct remora_grpc_front *front, void *context)
+{
+    (void)context;
+    remora_grpc_front_drain(front);
+    remora_grpc_connections_free(front->connections);
+    front->connections = NULL;
+}
+
+static void wait_for_core(struct remora_grpc_front *front)
+{
+    grpc_server_cancel_all_calls(front->server);
+    wait_for(&front->has_drained);
+    while (atomic_load(&front->slots) > 0) {
+        wait_for(&front->is_empty);
+    }
+}
+
+void remora_grpc_front_free(struct remora_grpc_front *front)
+{
+    on_worker_0(front, drain_and_forget, NULL);
+    if (front->has_started) {
+        wait_for_core(front);
+    }
+    for (unsigned i = 0; i < front->lane_count; i++) {
+        remora_grpc_lane_settle(&front->lanes[i]);
+    }
+    if (front->server != NULL) {
+        grpc_server_destroy(front->server);
+    }
+    remora_grpc_poller_close(&front->poller);
+    for (unsigned i = 0; i < front->lane_count; i++) {
+        remora_grpc_lane_close(&front->lanes[i]);
+        remora_arena_fini(&front->lanes[i].scratch);
+    }
+    grpc_server_credentials_release(front->credentials);
+    sem_destroy(&front->has_drained);
+    sem_destroy(&front->is_empty);
+    remora_free(front->lanes);
+    remora_free(front);
+    grpc_shutdown();
+}

@@ -1,0 +1,212 @@
+/*
+ * A collected answer as one ChatResponse. Each choice becomes one assistant message: its text (with annotations and
+ * refusal behind it), media and raw objects as parts, tool calls and reasoning blocks beside them.
+ */
+#include "encode.h"
+#include "pb.h"
+
+static Remora__V1__ContentPart *part_new(struct remora_arena *arena,
+                                         Remora__V1__ContentPart__KindCase kind)
+{
+    Remora__V1__ContentPart *part = remora_pb_new(arena, &remora__v1__content_part__descriptor);
+    if (part != NULL) {
+        part->kind_case = kind;
+    }
+    return part;
+}
+
+static void add_part(Remora__V1__Message *message, Remora__V1__ContentPart *part)
+{
+    if (part != NULL) {
+        message->parts[message->n_parts++] = part;
+    }
+}
+
+static void add_fragments(struct remora_arena *arena, const struct remora_fragments *text,
+                          Remora__V1__ContentPart__KindCase kind, Remora__V1__Message *message)
+{
+    Remora__V1__ContentPart *part = part_new(arena, kind);
+    if (part != NULL) {
+        part->text = remora_pb_text(remora_fragments_join(text, arena));
+        add_part(message, part);
+    }
+}
+
+static void add_item(struct remora_arena *arena, const struct remora_event *event,
+                     Remora__V1__Message *message)
+{
+    Remora__V1__ContentPart *part = NULL;
+    if (event->kind == REMORA_EVENT_MEDIA) {
+        part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_IMAGE);
+        if (part != NULL) {
+            part->image = remora_pb_media(arena, &event->media.media);
+            bool is_audio =
+                remora_slice_starts_with(event->media.media.mime_type, REMORA_SLICE("audio/"));
+            part->kind_case = is_audio ? REMORA__V1__CONTENT_PART__KIND_AUDIO
+                                       : REMORA__V1__CONTENT_PART__KIND_IMAGE;
+        }
+    } else if (event->kind == REMORA_EVENT_RAW) {
+        part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_RAW);
+        if (part != NULL) {
+            part->raw = remora_pb_struct(arena, event->raw);
+        }
+    }
+    add_part(message, part);
+}
+
+static size_t count_items(const struct remora_answer_choice *choice, enum remora_event_kind kind)
+{
+    size_t count = 0;
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        count += i->event.kind == kind ? 1 : 0;
+    }
+    return count;
+}
+
+/* Annotations belong to the text; a choice without text gets an empty part to carry them. */
+static void put_annotations(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                            Remora__V1__ContentPart *text)
+{
+    text->annotations = remora_pb_list(arena, count_items(choice, REMORA_EVENT_ANNOTATION));
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        if (i->event.kind != REMORA_EVENT_ANNOTATION || text->annotations == NULL) {
+            continue;
+        }
+        Remora__V1__Annotation *one = remora_pb_annotation(arena, &i->event.annotation);
+        if (one != NULL) {
+            text->annotations[text->n_annotations++] = one;
+        }
+    }
+}
+
+static void put_parts(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                      Remora__V1__Message *message)
+{
+    size_t annotations = count_items(choice, REMORA_EVENT_ANNOTATION);
+    message->parts = remora_pb_list(arena, 2 + count_items(choice, REMORA_EVENT_MEDIA) +
+                                               count_items(choice, REMORA_EVENT_RAW));
+    if (message->parts == NULL) {
+        return;
+    }
+    if (choice->text.length > 0 || annotations > 0) {
+        add_fragments(arena, &choice->text, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
+        if (annotations > 0 && message->n_parts > 0) {
+            put_annotations(arena, choice, message->parts[0]);
+        }
+    }
+    if (choice->refusal.length > 0) {
+        add_fragments(arena, &choice->refusal, REMORA__V1__CONTENT_PART__KIND_REFUSAL, message);
+    }
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        add_item(arena, &i->event, message);
+    }
+}
+
+static void put_tool_calls(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                           Remora__V1__Message *message)
+{
+    message->tool_calls = remora_pb_list(arena, choice->tool_call_count);
+    int32_t index = 0;
+    for (const struct remora_answer_tool_call *call = choice->tool_calls; call != NULL;
+         call = call->next, index++) {
+        Remora__V1__ToolCall *out = remora_pb_new(arena, &remora__v1__tool_call__descriptor);
+        if (out == NULL || message->tool_calls == NULL) {
+            return;
+        }
+        REMORA_PB_TEXT(out, id, call->id);
+        REMORA_PB_NUMBER(out, index, index);
+        REMORA_PB_TEXT(out, name, call->name);
+        REMORA_PB_TEXT(out, arguments_json, remora_fragments_join(&call->arguments, arena));
+        message->tool_calls[message->n_tool_calls++] = out;
+    }
+}
+
+static void put_reasoning(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                          Remora__V1__Message *message)
+{
+    size_t count = 0;
+    for (const struct remora_answer_block *b = choice->reasoning; b != NULL; b = b->next) {
+        count++;
+    }
+    message->reasoning = remora_pb_list(arena, count);
+    for (const struct remora_answer_block *b = choice->reasoning; b != NULL; b = b->next) {
+        Remora__V1__ReasoningBlock *block =
+            remora_pb_reasoning(arena, &b->block, remora_fragments_join(&b->text, arena));
+        if (block != NULL && message->reasoning != NULL) {
+            message->reasoning[message->n_reasoning++] = block;
+        }
+    }
+}
+
+static void put_logprobs(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                         Remora__V1__Choice *out)
+{
+    size_t count = 0;
+    for (const struct remora_answer_logprobs *l = choice->logprobs; l != NULL; l = l->next) {
+        count += l->count;
+    }
+    out->logprobs = remora_pb_list(arena, count);
+    for (const struct remora_answer_logprobs *l = choice->logprobs; l != NULL; l = l->next) {
+        Remora__V1__TokenLogprob **some = remora_pb_logprobs(arena, l->items, l->count);
+        if (some == NULL || out->logprobs == NULL) {
+            return;
+        }
+        memcpy(out->logprobs + out->n_logprobs, some, l->count * sizeof some[0]);
+        out->n_logprobs += l->count;
+    }
+}
+
+static Remora__V1__Choice *choice_of(struct remora_arena *arena,
+                                     const struct remora_answer_choice *choice)
+{
+    Remora__V1__Choice *out = remora_pb_new(arena, &remora__v1__choice__descriptor);
+    Remora__V1__Message *message = remora_pb_new(arena, &remora__v1__message__descriptor);
+    if (out == NULL || message == NULL) {
+        return NULL;
+    }
+    REMORA_PB_NUMBER(out, index, choice->index);
+    REMORA_PB_NUMBER(out, finish_reason, (Remora__V1__FinishReason)choice->finish);
+    REMORA_PB_TEXT(out, native_finish_reason, choice->native_finish);
+    out->message = message;
+    REMORA_PB_NUMBER(message, role, REMORA__V1__ROLE__ROLE_ASSISTANT);
+    put_parts(arena, choice, message);
+    put_tool_calls(arena, choice, message);
+    put_reasoning(arena, choice, message);
+    put_logprobs(arena, choice, out);
+    return out;
+}
+
+static void put_choices(struct remora_arena *arena, const struct remora_answer *answer,
+                        Remora__V1__ChatResponse *out)
+{
+    out->choices = remora_pb_list(arena, answer->choice_count);
+    for (const struct remora_answer_choice *c = answer->choices; c != NULL; c = c->next) {
+        Remora__V1__Choice *choice = choice_of(arena, c);
+        if (choice != NULL && out->choices != NULL) {
+            out->choices[out->n_choices++] = choice;
+        }
+    }
+}
+
+bool remora_grpc_encode_answer(const struct remora_answer *answer,
+                               const struct remora_outcome *outcome, struct remora_arena *scratch,
+                               grpc_slice *out)
+{
+    remora_arena_reset(scratch);
+    Remora__V1__ChatResponse message = REMORA__V1__CHAT_RESPONSE__INIT;
+    REMORA_PB_TEXT(&message, id, remora_slice_of(outcome->generation_id));
+    message.create_time = remora_pb_timestamp(scratch, outcome->created_unix_s * 1000);
+    struct remora_slice model =
+        outcome->served != NULL ? outcome->served->model->facts.id : answer->upstream_model;
+    REMORA_PB_TEXT(&message, model, model);
+    put_choices(scratch, answer, &message);
+    message.usage = remora_pb_usage(scratch, &outcome->usage, &outcome->cost);
+    message.route = remora_pb_route(scratch, outcome);
+    REMORA_PB_TEXT(&message, service_tier, answer->service_tier);
+    REMORA_PB_TEXT(&message, system_fingerprint, answer->system_fingerprint);
+    if (scratch->failed != REMORA_OK) {
+        return false;
+    }
+    *out = remora_pb_pack(&message.base);
+    return true;
+}

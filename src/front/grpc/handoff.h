@@ -1,0 +1,80 @@
+/*
+ * The hand-off: completions of the gRPC core reach the worker that owns the call. One file (handoff.c) hides the two ways
+ * (reference/grpc-core.md section 2): on cores before the event engine a callback queue, whose functor runs on the worker
+ * itself or on the poller's thread; on later cores a thread that drains a queue before it wakes the worker.
+ */
+#ifndef REMORA_GRPC_HANDOFF_H
+#define REMORA_GRPC_HANDOFF_H
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "remora/worker.h"
+
+/* Core numbers below this have the poller of the old generation: releases before 1.83 were not measured above 29. */
+#define REMORA_GRPC_OLD_CORE_BELOW 40u
+
+enum remora_grpc_way {
+    REMORA_GRPC_FUNCTOR, /* old core */
+    REMORA_GRPC_MOVER,   /* new core */
+};
+
+struct remora_grpc_lane;
+
+/* One completion that is awaited. Its address is the tag given to the core. `done` runs on the worker's thread. */
+struct remora_grpc_tag {
+    grpc_completion_queue_functor functor; /* first: the core hands back its address */
+    struct remora_grpc_tag *next;
+    struct remora_grpc_lane *lane;
+    void (*done)(struct remora_grpc_tag *tag, bool ok);
+    bool ok;
+};
+void remora_grpc_tag_init(struct remora_grpc_tag *tag, struct remora_grpc_lane *lane,
+                          void (*done)(struct remora_grpc_tag *tag, bool ok));
+
+/* The way from the core to one worker. */
+struct remora_grpc_lane {
+    struct remora_worker *worker;
+    grpc_completion_queue *queue;
+    enum remora_grpc_way way;
+    /* Any thread pushes; the worker takes all. */
+    _Atomic(struct remora_grpc_tag *) inbox;
+    struct remora_message_node wake;
+    /* The worker's own. */
+    unsigned missing;            /* calls that found no memory to be armed */
+    struct remora_arena scratch; /* for messages being packed; reset by its user before use */
+    struct remora_grpc_tag *first;
+    struct remora_grpc_tag **last;
+    struct remora_later later;
+    struct remora_message_node hello;
+    _Atomic bool has_thread;
+    pthread_t thread; /* of the worker, once has_thread */
+    pthread_t mover;
+    bool has_mover;
+    grpc_completion_queue_functor on_shutdown;
+    sem_t has_shut_down;
+};
+/* Makes the queue and, on new cores, the thread. Any thread; the loop need not run yet. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_lane_open(struct remora_grpc_lane *lane,
+                                                         struct remora_worker *worker,
+                                                         enum remora_grpc_way way);
+/*
+ * Shuts the queue down and waits for it. No tag may be awaited any more and the loop must have let go of the lane
+ * (remora_grpc_lane_settle). Not on a worker's thread.
+ */
+void remora_grpc_lane_close(struct remora_grpc_lane *lane);
+/* Waits until everything that was posted to the lane's loop has run. Not on the worker's thread; the loop must run. */
+void remora_grpc_lane_settle(struct remora_grpc_lane *lane);
+
+/* Old cores poll only when somebody waits on a queue: a thread that waits on one of its own, for ever. */
+struct remora_grpc_poller {
+    grpc_completion_queue *queue;
+    pthread_t thread;
+};
+/* Before grpc_server_start. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_poller_open(struct remora_grpc_poller *poller,
+                                                           grpc_server *server);
+void remora_grpc_poller_close(struct remora_grpc_poller *poller);
+
+#endif

@@ -1,0 +1,268 @@
+/*
+ * What a call sends. The core takes one message at a time; a second one waits here.
+ *
+ *   1. a message leaves at once when nothing is under way, with the initial metadata when it is the first
+ *   2. else it joins the queue; a text delta grows the one of its choice that waits at the queue's end
+ *   3. a send that comes back lets the next one leave; the last one takes the status with it
+ *   4. an empty queue is told to on_writable
+ *
+ * Failures: a packed message that could not be made (empty slice of length 0 is a valid message, so makers say so
+ * themselves), or no memory for the queue: the call ends with its failure. A caller that is gone: everything is dropped.
+ *
+ * Source: reference/grpc-core.md section 4 (one outstanding send; initial metadata in the first message's batch;
+ * byte buffers are emptied by a send) and section 5 (a send completes when it fits the peer's window).
+ */
+#include <assert.h>
+#include <grpc/byte_buffer.h>
+#include <grpc/slice.h>
+
+#include "call.h"
+#include "encode.h"
+#include "remora/limits.h"
+
+static void pending_free(struct remora_grpc_pending *pending)
+{
+    remora_buf_fini(&pending->text);
+    grpc_slice_unref(pending->packed);
+    remora_free(pending);
+}
+
+void remora_grpc_queue_clear(struct remora_grpc_call *call)
+{
+    for (struct remora_list *node; (node = remora_list_take(&call->queue)) != NULL;) {
+        pending_free(REMORA_CONTAINER_OF(node, struct remora_grpc_pending, node));
+    }
+    call->queue_bytes = 0;
+}
+
+static void count(struct remora_grpc_call *call, enum remora_metric metric)
+{
+    remora_metric_add(call->lane->worker->metrics, metric, NULL, 0, 1);
+}
+
+static grpc_op *op_head(struct remora_grpc_call *call, grpc_op *op)
+{
+    if (call->has_head) {
+        return op;
+    }
+    call->has_head = true;
+    op->op = GRPC_OP_SEND_INITIAL_METADATA;
+    return op + 1;
+}
+
+static grpc_op *op_message(struct remora_grpc_call *call, grpc_op *op, grpc_slice packed)
+{
+    call->outgoing = grpc_raw_byte_buffer_create(&packed, 1);
+    grpc_slice_unref(packed);
+    op->op = GRPC_OP_SEND_MESSAGE;
+    op->data.send_message.send_message = call->outgoing;
+    return op + 1;
+}
+
+static grpc_op *op_status(struct remora_grpc_call *call, grpc_op *op)
+{
+    struct remora_grpc_status *status = &call->status;
+    call->has_ended = true;
+    op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    op->data.send_status_from_server.status = status->code;
+    op->data.send_status_from_server.status_details = &status->message;
+    op->data.send_status_from_server.trailing_metadata = status->trailers;
+    op->data.send_status_from_server.trailing_metadata_count = status->trailer_count;
+    return op + 1;
+}
+
+static void start(struct remora_grpc_call *call, const grpc_op *ops, const grpc_op *end)
+{
+    call->is_sending = true;
+    call->outstanding++;
+    grpc_call_error error =
+        grpc_call_start_batch(call->call, ops, (size_t)(end - ops), &call->sent, NULL);
+    /* Only our own mistakes are reported here; a caller that left makes the batch come back without success. */
+    assert(error == GRPC_CALL_OK);
+    (void)error;
+}
+
+/* The head of the queue, packed. */
+static grpc_slice take_packed(struct remora_grpc_call *call)
+{
+    struct remora_grpc_pending *pending =
+        REMORA_CONTAINER_OF(remora_list_take(&call->queue), struct remora_grpc_pending, node);
+    grpc_slice packed;
+    if (pending->is_text) {
+        struct remora_slice text = remora_buf_slice(&pending->text);
+        call->queue_bytes -= text.length;
+        packed = remora_grpc_pack_text(pending->choice_index, text);
+    } else {
+        packed = grpc_slice_ref(pending->packed);
+        call->queue_bytes -= GRPC_SLICE_LENGTH(packed);
+    }
+    pending_free(pending);
+    return packed;
+}
+
+static void send_now(struct remora_grpc_call *call, grpc_slice packed)
+{
+    grpc_op ops[3] = {0};
+    grpc_op *op = op_message(call, op_head(call, ops), packed);
+    if (call->is_ending && remora_list_is_empty(&call->queue)) {
+        op = op_status(call, op);
+    }
+    start(call, ops, op);
+}
+
+static void pump(struct remora_grpc_call *call)
+{
+    if (call->is_sending || call->is_over || call->has_ended) {
+        return;
+    }
+    if (!remora_list_is_empty(&call->queue)) {
+        send_now(call, take_packed(call));
+    } else if (call->is_ending) {
+        grpc_op ops[2] = {0};
+        start(call, ops, op_status(call, op_head(call, ops)));
+    }
+}
+
+void remora_grpc_on_sent(struct remora_grpc_tag *tag, bool ok)
+{
+    struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, sent);
+    (void)ok; /* the close tells why */
+    call->is_sending = false;
+    if (call->outgoing != NULL) {
+        grpc_byte_buffer_destroy(call->outgoing);
+        call->outgoing = NULL;
+    }
+    pump(call);
+    if (!call->is_sending && !call->is_over && !call->is_ending && call->on_writable != NULL) {
+        call->on_writable(call);
+    }
+}
+
+/* No memory for the queue: what was not sent cannot be made up for, so the call ends. */
+static void give_up(struct remora_grpc_call *call)
+{
+    grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE,
+                                 "The gateway is out of memory; try again.", NULL);
+}
+
+static struct remora_grpc_pending *pending_new(struct remora_grpc_call *call)
+{
+    struct remora_grpc_pending *pending = remora_alloc(sizeof *pending);
+    if (pending == NULL) {
+        give_up(call);
+        return NULL;
+    }
+    pending->packed = grpc_empty_slice();
+    remora_buf_init(&pending->text, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+    remora_list_append(&call->queue, &pending->node);
+    return pending;
+}
+
+static bool must_wait(const struct remora_grpc_call *call)
+{
+    return call->is_sending || !remora_list_is_empty(&call->queue);
+}
+
+static void enqueue(struct remora_grpc_call *call, grpc_slice packed)
+{
+    struct remora_grpc_pending *pending = pending_new(call);
+    if (pending == NULL) {
+        grpc_slice_unref(packed);
+        return;
+    }
+    call->queue_bytes += GRPC_SLICE_LENGTH(packed);
+    pending->packed = packed;
+}
+
+void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed)
+{
+    assert(!call->is_ending);
+    if (call->is_over) {
+        grpc_slice_unref(packed);
+        return;
+    }
+    count(call, REMORA_METRIC_GRPC_MESSAGES);
+    if (must_wait(call)) {
+        enqueue(call, packed);
+    } else {
+        send_now(call, packed);
+    }
+}
+
+/* The delta at the end of the queue, if it is one of this choice. */
+static struct remora_grpc_pending *growing(struct remora_grpc_call *call, int32_t choice_index)
+{
+    if (remora_list_is_empty(&call->queue)) {
+        return NULL;
+    }
+    struct remora_grpc_pending *last =
+        REMORA_CONTAINER_OF(call->queue.previous, struct remora_grpc_pending, node);
+    return last->is_text && last->choice_index == choice_index ? last : NULL;
+}
+
+static void append_text(struct remora_grpc_call *call, struct remora_grpc_pending *pending,
+                        struct remora_slice text)
+{
+    remora_buf_append(&pending->text, text);
+    if (remora_buf_code(&pending->text) != REMORA_OK) {
+        give_up(call);
+        return;
+    }
+    call->queue_bytes += text.length;
+}
+
+void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
+                           struct remora_slice text)
+{
+    if (call->is_over) {
+        return;
+    }
+    if (!must_wait(call)) {
+        remora_grpc_send(call, remora_grpc_pack_text(choice_index, text));
+        return;
+    }
+    struct remora_grpc_pending *pending = growing(call, choice_index);
+    if (pending != NULL) {
+        count(call, REMORA_METRIC_GRPC_MERGED);
+        append_text(call, pending, text);
+        return;
+    }
+    pending = pending_new(call);
+    if (pending != NULL) {
+        count(call, REMORA_METRIC_GRPC_MESSAGES);
+        pending->is_text = true;
+        pending->choice_index = choice_index;
+        append_text(call, pending, text);
+    }
+}
+
+void remora_grpc_finish(struct remora_grpc_call *call)
+{
+    call->is_ending = true;
+    pump(call);
+}
+
+void remora_grpc_refuse(struct remora_grpc_call *call, const struct remora_fail *fail)
+{
+    if (call->is_over) {
+        return;
+    }
+    remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
+    remora_grpc_finish(call);
+}
+
+void remora_grpc_answer(struct remora_grpc_call *call, grpc_slice packed)
+{
+    assert(!call->is_ending && call->status.is_set);
+    if (call->is_over) {
+        grpc_slice_unref(packed);
+        return;
+    }
+    if (must_wait(call)) {
+        enqueue(call, packed);
+        call->is_ending = true;
+    } else {
+        call->is_ending = true;
+        send_now(call, packed);
+    }
+}

@@ -1,0 +1,35 @@
+/*
+ * How a call ends: status, rich details and trailers. Sources: codes.md; google.aip.dev/193 (ErrorInfo first);
+ * grpc/proposal A6 for grpc-retry-pushback-ms.
+ */
+#ifndef REMORA_GRPC_STATUS_H
+#define REMORA_GRPC_STATUS_H
+
+#include <grpc/grpc.h>
+
+#include "remora/attempt.h"
+#include "remora/memory.h"
+
+enum { REMORA_GRPC_TRAILERS = 5 };
+
+struct remora_grpc_status {
+    grpc_status_code code;
+    grpc_slice message;
+    grpc_metadata trailers[REMORA_GRPC_TRAILERS];
+    size_t trailer_count;
+    bool is_set;
+};
+
+/* Answered. outcome may be NULL: no trailers. */
+void remora_grpc_status_ok(struct remora_grpc_status *status, const struct remora_outcome *outcome);
+/* Failed; outcome may be NULL (refused before an exchange). `scratch` holds what is packed; it is reset first. */
+void remora_grpc_status_fail(struct remora_grpc_status *status, const struct remora_fail *fail,
+                             const struct remora_outcome *outcome, struct remora_arena *scratch);
+/* The google.rpc.Status alone, at most REMORA_LIMIT_GRPC_DETAILS_BYTES; an empty slice when there is no room. */
+grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
+                                      const struct remora_outcome *outcome,
+                                      struct remora_arena *scratch);
+/* Gives the slices back; may be called for one that was never set. */
+void remora_grpc_status_fini(struct remora_grpc_status *status);
+
+#endif
