@@ -366,6 +366,7 @@ static void fill_request(const struct http_site *site, const struct http_head *h
 {
     struct remora_request *request = remora_exchange_request(exchange);
     const struct remora_config *config = remora_engine_config(site->worker->engine);
+    request->api = remora_slice_of(remora_skin_chat_completions.name);
     request->identity.service = config->service;
     request->identity.namespace_name = config->namespace_name;
     request->identity.proof = REMORA_PROOF_NONE;
