@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { RAW_CONNECTIONS = 64, RAW_RECORD_BYTES = 4 << 20 };
+enum { RAW_CONNECTIONS = 128, RAW_RECORD_BYTES = 4 << 20 };
 
 struct raw_server;
 

@@ -1,0 +1,233 @@
+/* Host names: asked for in the background, once, and never by libcurl. The resolver is this file's. */
+#include "probe.h"
+
+#include "remora/config.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static atomic_int lookups;
+static atomic_int lookups_by_curl;
+static atomic_bool is_slow;
+
+/* good.test is 127.0.0.1, six.test ::1, meta.test a metadata address; the rest does not exist. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    (void)hints;
+    atomic_fetch_add(service == NULL ? &lookups : &lookups_by_curl, 1);
+    for (int i = 0; i < 1000 && atomic_load(&is_slow); i++) {
+        usleep(2000);
+    }
+    const char *address = strcmp(node, "good.test") == 0 ? "127.0.0.1" : NULL;
+    address = strcmp(node, "meta.test") == 0 ? "169.254.169.254" : address;
+    struct addrinfo *one = calloc(1, sizeof *one + sizeof(struct sockaddr_in6));
+    one->ai_addr = (void *)(one + 1);
+    if (address != NULL) {
+        struct sockaddr_in *v4 = (void *)one->ai_addr;
+        v4->sin_family = AF_INET;
+        inet_pton(AF_INET, address, &v4->sin_addr);
+        one->ai_family = AF_INET;
+    } else if (strcmp(node, "six.test") == 0) {
+        struct sockaddr_in6 *v6 = (void *)one->ai_addr;
+        v6->sin6_family = AF_INET6;
+        v6->sin6_addr = in6addr_loopback;
+        one->ai_family = AF_INET6;
+    } else {
+        free(one);
+        return EAI_NONAME;
+    }
+    *found = one;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *found)
+{
+    free(found);
+}
+
+struct fixture {
+    struct client client;
+    struct raw_server *server;
+};
+
+static void answer_all(struct raw_connection *c)
+{
+    while (raw_read_request(c) && raw_write(c, RAW_OK)) {
+    }
+}
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    atomic_store(&lookups, 0);
+    atomic_store(&lookups_by_curl, 0);
+    atomic_store(&is_slow, false);
+    client_init(&fixture.client, NULL);
+    fixture.server = raw_server_start(answer_all, NULL);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&is_slow, false);
+    client_fini(&f->client);
+    raw_server_stop(f->server);
+    return 0;
+}
+
+static void url_of(const struct fixture *f, const char *host, char *url, size_t size)
+{
+    snprintf(url, size, "http://%s:%u", host, (unsigned)f->server->port);
+}
+
+static void start_to(struct fixture *f, struct probe *p, const char *host)
+{
+    char url[128];
+    url_of(f, host, url, sizeof url);
+    probe_init(p, &f->client, url, "/");
+    p->connect_timeout_ms = 1000;
+    probe_start(p);
+}
+
+static enum remora_cause ask(struct fixture *f, const char *host)
+{
+    struct probe p;
+    start_to(f, &p, host);
+    probe_finish(&p);
+    probe_fini(&p);
+    return p.end.cause;
+}
+
+static void many_transfers_share_one_lookup(void **state)
+{
+    enum { MANY = 20 };
+    struct fixture *f = *state;
+    static struct probe probes[MANY];
+    for (int i = 0; i < MANY; i++) {
+        start_to(f, &probes[i], "good.test");
+    }
+    for (int i = 0; i < MANY; i++) {
+        probe_finish(&probes[i]);
+        assert_int_equal(probes[i].end.cause, REMORA_CAUSE_NONE);
+        probe_fini(&probes[i]);
+    }
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&lookups), 1);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+    assert_non_null(strstr(f->server->last, "\r\nHost: good.test"));
+}
+
+static void addresses_serve_new_connections_and_other_handles_too(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    struct probe a;
+    struct probe b;
+    start_to(f, &a, "good.test");
+    start_to(f, &b, "good.test");
+    probe_finish(&a);
+    probe_finish(&b);
+    assert_int_equal(a.end.cause, REMORA_CAUSE_NONE);
+    assert_int_equal(b.end.cause, REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+    probe_fini(&a);
+    probe_fini(&b);
+}
+
+static void configured_hosts_are_resolved_before_they_are_needed(void **state)
+{
+    struct fixture *f = *state;
+    char url[128];
+    url_of(f, "good.test", url, sizeof url);
+    struct remora_provider provider = {.facts.base_url = remora_slice_of(url)};
+    struct remora_config config = {.providers = &provider, .provider_count = 1};
+    remora_transport_set_config(f->client.transport, &config);
+    remora_transport_set_config(f->client.transport, &config);
+    client_run_until(&f->client, &lookups, 1);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&lookups), 1);
+}
+
+static void name_that_fails_is_not_asked_for_again_at_once(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(ask(f, "absent.test"), REMORA_CAUSE_DNS);
+    }
+    assert_int_equal(atomic_load(&lookups), 1);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE); /* only that name is benched */
+}
+
+static void slow_name_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&is_slow, true);
+    struct probe p;
+    start_to(f, &p, "good.test");
+    client_run_ms(&f->client, 50);
+    assert_false(p.is_over);
+    atomic_store(&is_slow, false);
+    probe_finish(&p);
+    assert_int_equal(p.end.cause, REMORA_CAUSE_NONE);
+    assert_true(p.end.connect_ns >= 40 * REMORA_NS_PER_MS); /* the wait is part of it */
+    probe_fini(&p);
+}
+
+static void slow_name_ends_with_the_connect_timeout_and_holds_up_nobody(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&is_slow, true);
+    struct probe p;
+    start_to(f, &p, "good.test");
+    assert_int_equal(ask(f, "127.0.0.1"), REMORA_CAUSE_NONE);
+    assert_int_equal(ask(f, "localhost"), REMORA_CAUSE_NONE);
+    probe_finish(&p);
+    assert_int_equal(p.end.cause, REMORA_CAUSE_CONNECT_TIMEOUT);
+    probe_fini(&p);
+}
+
+static void name_that_leads_to_a_metadata_address_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, "meta.test"), REMORA_CAUSE_UNREACHABLE);
+}
+
+static void name_with_only_an_ipv6_address_is_connected_to(void **state)
+{
+    struct fixture *f = *state;
+    /* Nobody listens on ::1 at this port: that the refusal comes from there is what is looked for. */
+    enum remora_cause cause = ask(f, "six.test");
+    assert_true(cause == REMORA_CAUSE_REFUSED || cause == REMORA_CAUSE_UNREACHABLE);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    unsetenv("http_proxy");
+    unsetenv("all_proxy");
+    unsetenv("ALL_PROXY");
+    if (remora_transport_global_init() != REMORA_OK) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        CASE(many_transfers_share_one_lookup),
+        CASE(addresses_serve_new_connections_and_other_handles_too),
+        CASE(configured_hosts_are_resolved_before_they_are_needed),
+        CASE(name_that_fails_is_not_asked_for_again_at_once),
+        CASE(slow_name_is_waited_for),
+        CASE(slow_name_ends_with_the_connect_timeout_and_holds_up_nobody),
+        CASE(name_that_leads_to_a_metadata_address_is_refused),
+        CASE(name_with_only_an_ipv6_address_is_connected_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

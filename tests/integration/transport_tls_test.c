@@ -1,0 +1,253 @@
+/* Whom a connection trusts: the public CAs, or the provider's own, and never one in place of the other. */
+#include "probe.h"
+
+#include "certificates.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct fixture {
+    struct test_authority public_ca; /* stands for the distribution's bundle */
+    struct test_authority own_ca;
+    SSL_CTX *public_context;
+    SSL_CTX *own_context;
+    SSL_CTX *misnamed_context;
+    struct raw_server *public_server;
+    struct raw_server *own_server;
+    struct raw_server *misnamed_server;
+    struct remora_trust *trust;
+    struct client client;
+};
+
+static void answer_all(struct raw_connection *c)
+{
+    while (raw_read_request(c) && raw_write(c, RAW_OK)) {
+    }
+}
+
+static void write_bundle(const char *path, const char *pem)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(pem, file);
+    fclose(file);
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    char path[] = "/tmp/remora-bundle-XXXXXX";
+    int fd = mkstemp(path);
+    test_authority_init(&f.public_ca, "public");
+    test_authority_init(&f.own_ca, "own");
+    write_bundle(path, f.public_ca.pem);
+    setenv("SSL_CERT_FILE", path, 1);
+    f.trust = remora_trust_load_begin();
+    client_init(&f.client, f.trust);
+    f.public_context = test_server_context(&f.public_ca, NULL);
+    f.own_context = test_server_context(&f.own_ca, NULL);
+    f.misnamed_context = test_server_context(&f.public_ca, "elsewhere.test");
+    f.public_server = raw_server_start(answer_all, f.public_context);
+    f.own_server = raw_server_start(answer_all, f.own_context);
+    f.misnamed_server = raw_server_start(answer_all, f.misnamed_context);
+    *state = &f;
+    /* The first exchange waits for the bundle; the file is not needed after it. */
+    struct probe p;
+    probe_init(&p, &f.client, f.public_server->url, "/");
+    probe_start(&p);
+    probe_finish(&p);
+    probe_fini(&p);
+    close(fd);
+    unlink(path);
+    return p.end.cause == REMORA_CAUSE_NONE ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    client_fini(&f->client);
+    remora_trust_free(f->trust);
+    raw_server_stop(f->public_server);
+    raw_server_stop(f->own_server);
+    raw_server_stop(f->misnamed_server);
+    SSL_CTX_free(f->public_context);
+    SSL_CTX_free(f->own_context);
+    SSL_CTX_free(f->misnamed_context);
+    test_authority_fini(&f->public_ca);
+    test_authority_fini(&f->own_ca);
+    return 0;
+}
+
+/* own_pem: the provider's CA, or NULL for the public ones. */
+static struct remora_transfer_end ask(struct fixture *f, struct raw_server *server,
+                                      const char *own_pem)
+{
+    struct probe p;
+    probe_init(&p, &f->client, server->url, "/");
+    p.provider.ca_pem = remora_slice_of(own_pem);
+    probe_start(&p);
+    probe_finish(&p);
+    probe_fini(&p);
+    return p.end;
+}
+
+static void assert_cause(struct remora_transfer_end end, enum remora_cause cause)
+{
+    assert_string_equal(remora_cause_name(end.cause), remora_cause_name(cause));
+}
+
+static void public_ca_does_not_vouch_for_an_own_server(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->own_server, NULL), REMORA_CAUSE_TLS);
+    assert_int_equal(atomic_load(&f->own_server->requests), 0);
+}
+
+static void own_ca_vouches_for_its_server_and_for_nobody_else(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->own_server, f->own_ca.pem), REMORA_CAUSE_NONE);
+    int before = atomic_load(&f->public_server->requests);
+    assert_cause(ask(f, f->public_server, f->own_ca.pem), REMORA_CAUSE_TLS);
+    assert_int_equal(atomic_load(&f->public_server->requests), before);
+}
+
+/* The fault of 7.88: the first store of the multi handle was put over all later ones. Both orders, on fresh connections. */
+static void order_of_providers_does_not_change_whom_they_trust(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 2; i++) {
+        assert_cause(ask(f, f->own_server, f->own_ca.pem), REMORA_CAUSE_NONE);
+        assert_cause(ask(f, f->own_server, NULL), REMORA_CAUSE_TLS);
+        assert_cause(ask(f, f->public_server, f->own_ca.pem), REMORA_CAUSE_TLS);
+        assert_cause(ask(f, f->public_server, NULL), REMORA_CAUSE_NONE);
+    }
+}
+
+/* The connection of one trust domain stands open, to the same host and port. */
+static void connection_of_another_trust_is_not_reused(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->own_server, f->own_ca.pem), REMORA_CAUSE_NONE);
+    assert_true(ask(f, f->own_server, f->own_ca.pem).was_reused);
+    struct remora_transfer_end end = ask(f, f->own_server, NULL);
+    assert_false(end.was_reused);
+    assert_cause(end, REMORA_CAUSE_TLS);
+}
+
+static void certificate_for_another_name_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->misnamed_server, NULL), REMORA_CAUSE_TLS);
+    assert_int_equal(atomic_load(&f->misnamed_server->requests), 0);
+}
+
+static void plain_server_on_a_tls_url_is_a_tls_failure(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_server *plain = raw_server_start(answer_all, NULL);
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", (unsigned)plain->port);
+    struct probe p;
+    probe_init(&p, &f->client, url, "/");
+    p.connect_timeout_ms = 300;
+    probe_start(&p);
+    client_run_ms(&f->client, 20);
+    raw_server_stop(plain);
+    probe_finish(&p);
+    assert_false(p.end.was_sent);
+    assert_int_equal(p.heads, 0);
+    probe_fini(&p);
+}
+
+static void old_protocol_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    SSL_CTX *old = test_server_context(&f->public_ca, NULL);
+    SSL_CTX_set_min_proto_version(old, TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(old, TLS1_1_VERSION);
+    SSL_CTX_set_cipher_list(old, "ALL:@SECLEVEL=0");
+    struct raw_server *server = raw_server_start(answer_all, old);
+    assert_cause(ask(f, server, NULL), REMORA_CAUSE_TLS);
+    raw_server_stop(server);
+    SSL_CTX_free(old);
+}
+
+static void answer_without_close_notify(struct raw_connection *c)
+{
+    if (raw_read_request(c) && raw_write(c, "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{}")) {
+        SSL_set_quiet_shutdown(c->ssl, 1);
+    }
+}
+
+static void body_cut_without_close_notify_is_not_clean(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_server *server = raw_server_start(answer_without_close_notify, f->public_context);
+    struct remora_transfer_end end = ask(f, server, NULL);
+    assert_cause(end, REMORA_CAUSE_TRUNCATED);
+    assert_true(end.tls_ns >= end.connect_ns);
+    raw_server_stop(server);
+}
+
+/* A transport whose CAs never arrive in time: what needs none is not held up. */
+static void plaintext_does_not_wait_for_the_bundle(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/remora-fifo-XXXXXX";
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening it for reading blocks: a very slow disk */
+    setenv("SSL_CERT_FILE", path, 1);
+    struct remora_trust *trust = remora_trust_load_begin();
+    struct client client;
+    client_init(&client, trust);
+    struct raw_server *server = raw_server_start(answer_all, NULL);
+    struct probe plain;
+    struct probe tls;
+    probe_init(&tls, &client, "https://127.0.0.1:1", "/");
+    tls.connect_timeout_ms = 100;
+    probe_init(&plain, &client, server->url, "/");
+    probe_start(&tls);
+    probe_start(&plain);
+    probe_finish(&plain);
+    assert_cause(plain.end, REMORA_CAUSE_NONE);
+    assert_false(tls.is_over);
+    probe_finish(&tls);
+    assert_cause(tls.end, REMORA_CAUSE_CONNECT_TIMEOUT);
+    FILE *writer = fopen(path, "w"); /* the thread goes on, with nothing */
+    fclose(writer);
+    probe_init(&tls, &client, "https://127.0.0.1:1", "/");
+    probe_start(&tls);
+    probe_finish(&tls);
+    assert_cause(tls.end, REMORA_CAUSE_REFUSED); /* it was tried */
+    probe_fini(&plain);
+    client_fini(&client);
+    remora_trust_free(trust);
+    raw_server_stop(server);
+    unlink(path);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (remora_transport_global_init() != REMORA_OK) {
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        CASE(public_ca_does_not_vouch_for_an_own_server),
+        CASE(own_ca_vouches_for_its_server_and_for_nobody_else),
+        CASE(order_of_providers_does_not_change_whom_they_trust),
+        CASE(connection_of_another_trust_is_not_reused),
+        CASE(certificate_for_another_name_is_refused),
+        CASE(plain_server_on_a_tls_url_is_a_tls_failure),
+        CASE(old_protocol_is_refused),
+        CASE(body_cut_without_close_notify_is_not_clean),
+        cmocka_unit_test(plaintext_does_not_wait_for_the_bundle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
