@@ -206,10 +206,10 @@ static void take_head(struct http_connection *c, size_t end)
 static void skip_empty_line(struct http_connection *c)
 {
     struct remora_slice bytes = remora_buf_slice(&c->in);
-    if (c->scan.lines == 0 && c->scan.line_at == 0 && bytes.length >= 2 && bytes.data[0] == '\r' &&
-        bytes.data[1] == '\n') {
+    if (!c->has_skipped_line && c->scan.line_at == 0 && bytes.length >= 2 &&
+        bytes.data[0] == '\r' && bytes.data[1] == '\n') {
         remora_buf_consume(&c->in, 2);
-        c->scan.lines = 0;
+        c->has_skipped_line = true;
     }
 }
 
@@ -326,6 +326,7 @@ void http_connection_next(struct http_connection *c)
     }
     c->state = HTTP_STATE_HEAD;
     c->scan = (struct http_head_scan){0};
+    c->has_skipped_line = false;
     remora_timers_disarm(c->site->timers, &c->timer);
     run(c);
 }

@@ -92,7 +92,7 @@ bool http_guard(const struct http_site *site, const struct http_head *head,
     }
     if (head->host.length > 0 && !is_ours(site, head->host)) {
         return http_refuse(fail, 403,
-                           "Host is not a loopback name; list it under listen.allowed_hosts if it "
+                           "Host is not a loopback name; list it under hosts if it "
                            "is meant.");
     }
     for (size_t i = 0; i < head->header_count; i++) {

@@ -70,6 +70,7 @@ struct http_connection {
     bool is_chunked_out; /* the stream is chunked, else the close ends it */
     bool is_running;     /* the loop of http_connection_run is on the stack */
     bool body_is_pending;
+    bool has_skipped_line; /* the one empty line before a request */
 };
 
 extern const struct remora_conn_callbacks http_connection_callbacks;
