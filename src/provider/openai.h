@@ -113,6 +113,7 @@ bool openai_read_usage(struct remora_json usage, struct remora_usage *out);
 /* Text of a member, or empty when it is absent, null or no string. */
 struct remora_slice openai_text(struct remora_json object, const char *key,
                                 struct remora_arena *scratch);
+struct remora_slice openai_text_of(struct remora_json value, struct remora_arena *scratch);
 uint64_t openai_hash(struct remora_slice text);
 
 void openai_decode_begin(struct remora_decoder *base);

@@ -10,6 +10,7 @@
  */
 #include "openai.h"
 
+#include "openai_members.h"
 #include "openai_parts.h"
 
 #include "envelope.h"
@@ -17,8 +18,12 @@
 struct remora_slice openai_text(struct remora_json object, const char *key,
                                 struct remora_arena *scratch)
 {
+    return openai_text_of(remora_json_get(object, key), scratch);
+}
+
+struct remora_slice openai_text_of(struct remora_json value, struct remora_arena *scratch)
+{
     struct remora_slice text = {0};
-    struct remora_json value = remora_json_get(object, key);
     if (remora_json_is(value, REMORA_JSON_STRING) && remora_json_string(value, scratch, &text)) {
         return text;
     }
@@ -89,14 +94,8 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
 }
 
 static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
-                                      struct remora_json value)
+                                      struct remora_slice word, struct remora_slice native)
 {
-    struct remora_slice word = openai_text(value, "finish_reason", feed->scratch);
-    struct remora_slice native = openai_text(value, "native_finish_reason", feed->scratch);
-    bool is_second = openai_bit(&feed->decoder->finished, choice);
-    if (word.length == 0 || is_second) {
-        return REMORA_OK;
-    }
     enum remora_finish finish = finish_of(word);
     if (finish == REMORA_FINISH_ERROR) {
         bool is_full = remora_slice_is(word, "insufficient_system_resource");
@@ -127,10 +126,9 @@ enum remora_code openai_finish_rest(struct openai_feed *feed)
 
 /* ---- choices ---- */
 
-static bool read_choice_index(struct remora_json choice, uint32_t place, int32_t *out)
+static bool read_choice_index(struct remora_json value, uint32_t place, int32_t *out)
 {
     int64_t index = place;
-    struct remora_json value = remora_json_get(choice, "index");
     if (!remora_json_is_null(value) && !remora_json_int64(value, &index)) {
         return false;
     }
@@ -150,41 +148,55 @@ static enum remora_code decode_error(struct openai_feed *feed, struct remora_jso
     return envelope_judge(&envelope, envelope.status, REMORA_CAUSE_IN_BAND, feed->fail);
 }
 
-static enum remora_code decode_choice(struct openai_feed *feed, struct remora_json chunk,
-                                      struct remora_json choice, uint32_t place)
+/* What ends a choice: an error of its own, or a finish reason with the citations of the chunk before it. */
+static enum remora_code decode_choice_end(struct openai_feed *feed, int32_t index,
+                                          struct remora_json choice,
+                                          const struct remora_json members[CHOICE_MEMBERS],
+                                          struct remora_json citations)
+{
+    struct remora_slice word = openai_text_of(members[CHOICE_FINISH_REASON], feed->scratch);
+    enum remora_code code = REMORA_OK;
+    if (remora_json_is(members[CHOICE_ERROR], REMORA_JSON_OBJECT)) {
+        code = decode_error(feed, choice);
+    }
+    if (code != REMORA_OK || word.length == 0 || openai_bit(&feed->decoder->finished, index)) {
+        return code;
+    }
+    code = openai_decode_citations(feed, index, citations);
+    struct remora_slice native =
+        openai_text_of(members[CHOICE_NATIVE_FINISH_REASON], feed->scratch);
+    return code == REMORA_OK ? decode_finish(feed, index, word, native) : code;
+}
+
+static enum remora_code decode_choice(struct openai_feed *feed, struct remora_json choice,
+                                      uint32_t place, struct remora_json citations)
 {
     int32_t index = 0;
-    enum remora_code code = REMORA_OK;
+    struct remora_json members[CHOICE_MEMBERS];
     if (!remora_json_is(choice, REMORA_JSON_OBJECT)) {
         feed->decoder->base.ignored++;
         return REMORA_OK;
     }
-    if (!read_choice_index(choice, place, &index)) {
+    openai_choice_members(choice, members);
+    if (!read_choice_index(members[CHOICE_INDEX], place, &index)) {
         return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
                              "The provider's answer has a choice with an impossible index.");
     }
-    struct remora_json delta = remora_json_get(choice, "delta");
     /* Perplexity repeats the whole text in `message` beside each delta. */
-    struct remora_json body =
-        remora_json_is(delta, REMORA_JSON_OBJECT) ? delta : remora_json_get(choice, "message");
-    code = openai_decode_body(feed, index, body, remora_json_get(choice, "logprobs"));
-    if (code == REMORA_OK && remora_json_is(remora_json_get(choice, "error"), REMORA_JSON_OBJECT)) {
-        code = decode_error(feed, choice);
-    }
-    struct remora_slice finish = openai_text(choice, "finish_reason", feed->scratch);
-    bool ends = finish.length > 0 && !openai_bit(&feed->decoder->finished, index);
-    if (code == REMORA_OK && ends) {
-        code = openai_decode_citations(feed, index, remora_json_get(chunk, "citations"));
-    }
-    return code == REMORA_OK ? decode_finish(feed, index, choice) : code;
+    struct remora_json body = remora_json_is(members[CHOICE_DELTA], REMORA_JSON_OBJECT)
+                                  ? members[CHOICE_DELTA]
+                                  : members[CHOICE_MESSAGE];
+    enum remora_code code = openai_decode_body(feed, index, body, members[CHOICE_LOGPROBS]);
+    return code == REMORA_OK ? decode_choice_end(feed, index, choice, members, citations) : code;
 }
 
-static enum remora_code decode_choices(struct openai_feed *feed, struct remora_json chunk)
+static enum remora_code decode_choices(struct openai_feed *feed,
+                                       const struct remora_json members[CHUNK_MEMBERS])
 {
     struct remora_json_iter it;
-    remora_json_iter_begin(&it, remora_json_get(chunk, "choices"));
+    remora_json_iter_begin(&it, members[CHUNK_CHOICES]);
     while (remora_json_iter_next(&it)) {
-        enum remora_code code = decode_choice(feed, chunk, it.value, it.index);
+        enum remora_code code = decode_choice(feed, it.value, it.index, members[CHUNK_CITATIONS]);
         if (code != REMORA_OK) {
             return code;
         }
@@ -195,24 +207,30 @@ static enum remora_code decode_choices(struct openai_feed *feed, struct remora_j
 /* ---- the object ---- */
 
 /* Azure's first chunk has neither id nor choices: it starts nothing (providers.md section 2). */
-static enum remora_code decode_start(struct openai_feed *feed, struct remora_json chunk)
+static enum remora_code decode_start(struct openai_feed *feed,
+                                     const struct remora_json members[CHUNK_MEMBERS])
 {
     struct openai_decoder *decoder = feed->decoder;
     struct remora_arena *scratch = feed->scratch;
-    struct remora_slice id = openai_text(chunk, "id", scratch);
-    bool has_choices = remora_json_count(remora_json_get(chunk, "choices")) > 0;
-    if (decoder->has_started || (id.length == 0 && !has_choices)) {
+    struct remora_json choices = members[CHUNK_CHOICES];
+    if (decoder->has_started) {
+        return REMORA_OK;
+    }
+    struct remora_slice id = openai_text_of(members[CHUNK_ID], scratch);
+    bool has_choices = remora_json_is(choices, REMORA_JSON_ARRAY) && remora_json_count(choices) > 0;
+    if (id.length == 0 && !has_choices) {
         return REMORA_OK;
     }
     struct remora_event event = {
         .kind = REMORA_EVENT_STARTED,
         .started = {.upstream_id = id,
-                    .model = openai_text(chunk, "model", scratch),
-                    .system_fingerprint = openai_text(chunk, "system_fingerprint", scratch),
-                    .service_tier = openai_text(chunk, "service_tier", scratch)},
+                    .model = openai_text_of(members[CHUNK_MODEL], scratch),
+                    .system_fingerprint =
+                        openai_text_of(members[CHUNK_SYSTEM_FINGERPRINT], scratch),
+                    .service_tier = openai_text_of(members[CHUNK_SERVICE_TIER], scratch)},
     };
     int64_t created = 0;
-    if (remora_json_int64(remora_json_get(chunk, "created"), &created) && created > 0) {
+    if (remora_json_int64(members[CHUNK_CREATED], &created) && created > 0) {
         event.started.created_unix_s = created;
     }
     decoder->has_started = true;
@@ -221,40 +239,65 @@ static enum remora_code decode_start(struct openai_feed *feed, struct remora_jso
 }
 
 /* Top level; else Groq's x_groq.usage; else Moonshot's choices[0].usage. */
-static enum remora_code decode_usage(struct openai_feed *feed, struct remora_json chunk)
+static struct remora_json find_usage(const struct remora_json members[CHUNK_MEMBERS])
 {
-    struct remora_json usage = remora_json_get(chunk, "usage");
-    if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
-        usage = remora_json_get(remora_json_get(chunk, "x_groq"), "usage");
+    struct remora_json usage = members[CHUNK_USAGE];
+    struct remora_json choices = members[CHUNK_CHOICES];
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT) &&
+        remora_json_is(members[CHUNK_X_GROQ], REMORA_JSON_OBJECT)) {
+        usage = remora_json_get(members[CHUNK_X_GROQ], "usage");
     }
-    if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
-        struct remora_json choices = remora_json_get(chunk, "choices");
-        usage = remora_json_is(choices, REMORA_JSON_ARRAY)
-                    ? remora_json_get(remora_json_at(choices, 0), "usage")
-                    : usage;
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT) && remora_json_is(choices, REMORA_JSON_ARRAY)) {
+        struct remora_json choice[CHOICE_MEMBERS];
+        openai_choice_members(remora_json_at(choices, 0), choice);
+        usage = choice[CHOICE_USAGE];
     }
+    return usage;
+}
+
+static enum remora_code decode_usage(struct openai_feed *feed,
+                                     const struct remora_json members[CHUNK_MEMBERS])
+{
+    struct remora_json usage = find_usage(members);
     struct remora_event event = {.kind = REMORA_EVENT_USAGE};
-    if (!openai_read_usage(usage, &event.usage)) {
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT) || !openai_read_usage(usage, &event.usage)) {
         return REMORA_OK;
     }
     return openai_put(feed, &event);
 }
 
+/* Whether reading an envelope (envelope.c) can find anything at all: seldom, so it is asked first. */
+static bool may_be_error(struct remora_json root, const struct remora_json members[CHUNK_MEMBERS])
+{
+    struct remora_json object = members[CHUNK_OBJECT];
+    return remora_json_is(root, REMORA_JSON_ARRAY) ||
+           remora_json_is_absent(members[CHUNK_CHOICES]) ||
+           !remora_json_is_null(members[CHUNK_ERROR]) ||
+           !remora_json_is_absent(members[CHUNK_BASE_RESP]) ||
+           !remora_json_is_absent(members[CHUNK_SUCCESS]) ||
+           (remora_json_is(object, REMORA_JSON_STRING) && remora_json_equals(object, "error"));
+}
+
 static enum remora_code decode_members(struct openai_feed *feed, struct remora_json root)
 {
     uint64_t before = feed->events;
-    enum remora_code code = decode_error(feed, root);
-    if (code == REMORA_OK) {
-        code = decode_start(feed, root);
+    struct remora_json members[CHUNK_MEMBERS];
+    openai_chunk_members(root, members);
+    enum remora_code code = may_be_error(root, members) ? decode_error(feed, root) : REMORA_OK;
+    if (code == REMORA_OK && remora_json_is(members[CHUNK_X_GROQ], REMORA_JSON_OBJECT)) {
+        code = decode_error(feed, members[CHUNK_X_GROQ]);
     }
     if (code == REMORA_OK) {
-        code = decode_choices(feed, root);
+        code = decode_start(feed, members);
+    }
+    if (code == REMORA_OK) {
+        code = decode_choices(feed, members);
     }
     if (code == REMORA_OK && feed->is_whole && feed->decoder->has_content) {
         code = openai_finish_rest(feed);
     }
     if (code == REMORA_OK) {
-        code = decode_usage(feed, root);
+        code = decode_usage(feed, members);
     }
     if (code == REMORA_OK && feed->scratch->failed != REMORA_OK) {
         return openai_no_memory(feed->fail);

@@ -10,6 +10,8 @@
  */
 #include "openai_parts.h"
 
+#include "openai_members.h"
+
 /* ---- logprobs ---- */
 
 static struct remora_slice read_bytes(struct remora_json array, struct remora_arena *scratch)
@@ -70,8 +72,11 @@ static void read_logprob(struct remora_json value, struct remora_arena *scratch,
 static size_t read_logprobs(struct remora_json logprobs, const char *key,
                             struct remora_arena *scratch, const struct remora_logprob **out)
 {
-    struct remora_json list = remora_json_get(logprobs, key);
     struct remora_json_iter it;
+    if (!remora_json_is(logprobs, REMORA_JSON_OBJECT)) {
+        return 0;
+    }
+    struct remora_json list = remora_json_get(logprobs, key);
     if (!remora_json_is(list, REMORA_JSON_ARRAY) || remora_json_count(list) == 0) {
         return 0;
     }
@@ -191,19 +196,19 @@ static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
 }
 
 static enum remora_code decode_reasoning(struct openai_feed *feed, int32_t choice,
-                                         struct remora_json body)
+                                         const struct remora_json members[BODY_MEMBERS])
 {
     bool said = false;
-    struct remora_json details = remora_json_get(body, "reasoning_details");
-    if (remora_json_is(details, REMORA_JSON_ARRAY)) {
-        enum remora_code code = decode_details(feed, choice, details, &said);
+    if (remora_json_is(members[BODY_REASONING_DETAILS], REMORA_JSON_ARRAY)) {
+        enum remora_code code =
+            decode_details(feed, choice, members[BODY_REASONING_DETAILS], &said);
         if (code != REMORA_OK || said) {
             return code;
         }
     }
-    struct remora_slice text = openai_text(body, "reasoning", feed->scratch);
+    struct remora_slice text = openai_text_of(members[BODY_REASONING], feed->scratch);
     if (text.length == 0) {
-        text = openai_text(body, "reasoning_content", feed->scratch);
+        text = openai_text_of(members[BODY_REASONING_CONTENT], feed->scratch);
     }
     return put_plain_reasoning(feed, choice, text);
 }
@@ -389,13 +394,12 @@ static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, ui
 }
 
 static enum remora_code decode_content(struct openai_feed *feed, int32_t choice,
-                                       struct remora_json body, struct remora_json logprobs)
+                                       struct remora_json content, struct remora_json logprobs)
 {
-    struct remora_json content = remora_json_get(body, "content");
     struct remora_json_iter it;
     if (!remora_json_is(content, REMORA_JSON_ARRAY)) {
-        return put_text(feed, choice, REMORA_EVENT_TEXT,
-                        openai_text(body, "content", feed->scratch), logprobs);
+        return put_text(feed, choice, REMORA_EVENT_TEXT, openai_text_of(content, feed->scratch),
+                        logprobs);
     }
     remora_json_iter_begin(&it, content);
     while (remora_json_iter_next(&it)) {
@@ -407,64 +411,69 @@ static enum remora_code decode_content(struct openai_feed *feed, int32_t choice,
     return REMORA_OK;
 }
 
-/* The old `function_call` is one call without id: shaped as an element of tool_calls by its own member. */
+/* The old `function_call` is one call without id: openai_calls.c finds it in the body itself. */
 static enum remora_code decode_calls(struct openai_feed *feed, int32_t choice,
-                                     struct remora_json body)
+                                     struct remora_json body,
+                                     const struct remora_json members[BODY_MEMBERS])
 {
     struct remora_json_iter it;
-    struct remora_json calls = remora_json_get(body, "tool_calls");
     enum remora_code code = REMORA_OK;
-    if (remora_json_is(calls, REMORA_JSON_ARRAY)) {
-        remora_json_iter_begin(&it, calls);
+    if (remora_json_is(members[BODY_TOOL_CALLS], REMORA_JSON_ARRAY)) {
+        remora_json_iter_begin(&it, members[BODY_TOOL_CALLS]);
         while (code == REMORA_OK && remora_json_iter_next(&it)) {
             code = openai_decode_call(feed, choice, it.value);
         }
     }
-    if (code == REMORA_OK &&
-        remora_json_is(remora_json_get(body, "function_call"), REMORA_JSON_OBJECT)) {
+    if (code == REMORA_OK && remora_json_is(members[BODY_FUNCTION_CALL], REMORA_JSON_OBJECT)) {
         code = openai_decode_call(feed, choice, body);
     }
     return code;
 }
 
 static enum remora_code decode_rest(struct openai_feed *feed, int32_t choice,
-                                    struct remora_json body)
+                                    const struct remora_json members[BODY_MEMBERS])
 {
-    struct remora_json images = remora_json_get(body, "images");
-    struct remora_json audio = remora_json_get(body, "audio");
-    struct remora_json annotations = remora_json_get(body, "annotations");
     enum remora_code code = REMORA_OK;
-    if (remora_json_is(audio, REMORA_JSON_OBJECT)) {
-        code = decode_audio(feed, choice, audio);
+    if (remora_json_is(members[BODY_AUDIO], REMORA_JSON_OBJECT)) {
+        code = decode_audio(feed, choice, members[BODY_AUDIO]);
     }
-    if (code == REMORA_OK && remora_json_is(images, REMORA_JSON_ARRAY)) {
-        code = decode_images(feed, choice, images);
+    if (code == REMORA_OK && remora_json_is(members[BODY_IMAGES], REMORA_JSON_ARRAY)) {
+        code = decode_images(feed, choice, members[BODY_IMAGES]);
     }
-    if (code == REMORA_OK && remora_json_is(annotations, REMORA_JSON_ARRAY)) {
-        code = decode_annotations(feed, choice, annotations);
+    if (code == REMORA_OK && remora_json_is(members[BODY_ANNOTATIONS], REMORA_JSON_ARRAY)) {
+        code = decode_annotations(feed, choice, members[BODY_ANNOTATIONS]);
     }
     return code;
+}
+
+static enum remora_code decode_refusal(struct openai_feed *feed, int32_t choice,
+                                       struct remora_json refusal, struct remora_json logprobs)
+{
+    if (!remora_json_is(refusal, REMORA_JSON_STRING)) {
+        return REMORA_OK;
+    }
+    return put_text(feed, choice, REMORA_EVENT_REFUSAL, openai_text_of(refusal, feed->scratch),
+                    logprobs);
 }
 
 enum remora_code openai_decode_body(struct openai_feed *feed, int32_t choice,
                                     struct remora_json body, struct remora_json logprobs)
 {
-    const struct remora_json none = {0};
+    struct remora_json members[BODY_MEMBERS];
     if (!remora_json_is(body, REMORA_JSON_OBJECT)) {
         return REMORA_OK;
     }
+    openai_body_members(body, members);
     openai_bit_set(&feed->decoder->seen, choice);
-    enum remora_code code = decode_reasoning(feed, choice, body);
+    enum remora_code code = decode_reasoning(feed, choice, members);
     if (code == REMORA_OK) {
-        code = decode_content(feed, choice, body, logprobs);
+        code = decode_content(feed, choice, members[BODY_CONTENT], logprobs);
     }
     if (code == REMORA_OK) {
-        struct remora_slice refusal = openai_text(body, "refusal", feed->scratch);
-        bool has_own = !remora_json_is_absent(remora_json_get(logprobs, "refusal"));
-        code = put_text(feed, choice, REMORA_EVENT_REFUSAL, refusal, has_own ? logprobs : none);
+        code = decode_refusal(feed, choice, members[BODY_REFUSAL], logprobs);
     }
     if (code == REMORA_OK) {
-        code = decode_calls(feed, choice, body);
+        code = decode_calls(feed, choice, body, members);
     }
-    return code == REMORA_OK ? decode_rest(feed, choice, body) : code;
+    return code == REMORA_OK ? decode_rest(feed, choice, members) : code;
 }

@@ -1,0 +1,87 @@
+/* One walk over an object for all of its known members (openai_members.h). */
+#include "openai_members.h"
+
+static const struct remora_slice chunk_names[CHUNK_MEMBERS] = {
+    [CHUNK_ID] = REMORA_SLICE_INIT("id"),
+    [CHUNK_MODEL] = REMORA_SLICE_INIT("model"),
+    [CHUNK_CREATED] = REMORA_SLICE_INIT("created"),
+    [CHUNK_CHOICES] = REMORA_SLICE_INIT("choices"),
+    [CHUNK_USAGE] = REMORA_SLICE_INIT("usage"),
+    [CHUNK_ERROR] = REMORA_SLICE_INIT("error"),
+    [CHUNK_OBJECT] = REMORA_SLICE_INIT("object"),
+    [CHUNK_SYSTEM_FINGERPRINT] = REMORA_SLICE_INIT("system_fingerprint"),
+    [CHUNK_SERVICE_TIER] = REMORA_SLICE_INIT("service_tier"),
+    [CHUNK_CITATIONS] = REMORA_SLICE_INIT("citations"),
+    [CHUNK_X_GROQ] = REMORA_SLICE_INIT("x_groq"),
+    [CHUNK_BASE_RESP] = REMORA_SLICE_INIT("base_resp"),
+    [CHUNK_SUCCESS] = REMORA_SLICE_INIT("success"),
+};
+
+static const struct remora_slice choice_names[CHOICE_MEMBERS] = {
+    [CHOICE_INDEX] = REMORA_SLICE_INIT("index"),
+    [CHOICE_DELTA] = REMORA_SLICE_INIT("delta"),
+    [CHOICE_MESSAGE] = REMORA_SLICE_INIT("message"),
+    [CHOICE_LOGPROBS] = REMORA_SLICE_INIT("logprobs"),
+    [CHOICE_ERROR] = REMORA_SLICE_INIT("error"),
+    [CHOICE_FINISH_REASON] = REMORA_SLICE_INIT("finish_reason"),
+    [CHOICE_NATIVE_FINISH_REASON] = REMORA_SLICE_INIT("native_finish_reason"),
+    [CHOICE_USAGE] = REMORA_SLICE_INIT("usage"),
+};
+
+static const struct remora_slice body_names[BODY_MEMBERS] = {
+    [BODY_CONTENT] = REMORA_SLICE_INIT("content"),
+    [BODY_REASONING] = REMORA_SLICE_INIT("reasoning"),
+    [BODY_REASONING_CONTENT] = REMORA_SLICE_INIT("reasoning_content"),
+    [BODY_REASONING_DETAILS] = REMORA_SLICE_INIT("reasoning_details"),
+    [BODY_REFUSAL] = REMORA_SLICE_INIT("refusal"),
+    [BODY_TOOL_CALLS] = REMORA_SLICE_INIT("tool_calls"),
+    [BODY_FUNCTION_CALL] = REMORA_SLICE_INIT("function_call"),
+    [BODY_AUDIO] = REMORA_SLICE_INIT("audio"),
+    [BODY_IMAGES] = REMORA_SLICE_INIT("images"),
+    [BODY_ANNOTATIONS] = REMORA_SLICE_INIT("annotations"),
+};
+
+/* Keys are compared raw; one with an escape in it is compared by its meaning. */
+static bool is_key(struct remora_json key, struct remora_slice raw, struct remora_slice name)
+{
+    if (raw.length == name.length + 2) {
+        return memcmp(raw.data + 1, name.data, name.length) == 0;
+    }
+    return raw.length > name.length + 2 && remora_slice_find(raw, '\\', 0) < raw.length &&
+           remora_json_equals(key, name.data);
+}
+
+static void collect(struct remora_json object, const struct remora_slice *names, size_t count,
+                    struct remora_json *values)
+{
+    struct remora_json_iter it;
+    memset(values, 0, count * sizeof *values);
+    if (!remora_json_is(object, REMORA_JSON_OBJECT)) {
+        return;
+    }
+    remora_json_iter_begin(&it, object);
+    while (remora_json_iter_next(&it)) {
+        struct remora_slice raw = remora_json_raw(it.key);
+        for (size_t i = 0; i < count; i++) {
+            if (is_key(it.key, raw, names[i])) {
+                values[i] = it.value;
+                break;
+            }
+        }
+    }
+}
+
+void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS])
+{
+    collect(object, chunk_names, CHUNK_MEMBERS, values);
+}
+
+void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS])
+{
+    collect(object, choice_names, CHOICE_MEMBERS, values);
+}
+
+void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS])
+{
+    collect(object, body_names, BODY_MEMBERS, values);
+}

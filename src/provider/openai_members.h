@@ -1,0 +1,56 @@
+/*
+ * The members of a chunk, a choice and a delta that mean something here, found in one walk over each object. Most of the
+ * cost of decoding a chunk was looking for members that are not there, one walk each.
+ */
+#ifndef REMORA_PROVIDER_OPENAI_MEMBERS_H
+#define REMORA_PROVIDER_OPENAI_MEMBERS_H
+
+#include "remora/json.h"
+
+enum chunk_member {
+    CHUNK_ID,
+    CHUNK_MODEL,
+    CHUNK_CREATED,
+    CHUNK_CHOICES,
+    CHUNK_USAGE,
+    CHUNK_ERROR,
+    CHUNK_OBJECT,
+    CHUNK_SYSTEM_FINGERPRINT,
+    CHUNK_SERVICE_TIER,
+    CHUNK_CITATIONS,
+    CHUNK_X_GROQ,
+    CHUNK_BASE_RESP,
+    CHUNK_SUCCESS,
+    CHUNK_MEMBERS
+};
+enum choice_member {
+    CHOICE_INDEX,
+    CHOICE_DELTA,
+    CHOICE_MESSAGE,
+    CHOICE_LOGPROBS,
+    CHOICE_ERROR,
+    CHOICE_FINISH_REASON,
+    CHOICE_NATIVE_FINISH_REASON,
+    CHOICE_USAGE,
+    CHOICE_MEMBERS
+};
+enum body_member {
+    BODY_CONTENT,
+    BODY_REASONING,
+    BODY_REASONING_CONTENT,
+    BODY_REASONING_DETAILS,
+    BODY_REFUSAL,
+    BODY_TOOL_CALLS,
+    BODY_FUNCTION_CALL,
+    BODY_AUDIO,
+    BODY_IMAGES,
+    BODY_ANNOTATIONS,
+    BODY_MEMBERS
+};
+
+/* Absent members, and all of what is no object, are absent values. Of a key that occurs twice the last counts. */
+void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS]);
+void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS]);
+void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS]);
+
+#endif
