@@ -6,6 +6,7 @@
 #define REMORA_CONFIG_H
 
 #include "remora/base.h"
+#include "remora/buf.h"
 #include "remora/catalog.h"
 #include "remora/health.h"
 #include "remora/policy.h"
@@ -111,6 +112,11 @@ struct remora_config_input {
 REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_config_input *input,
                                                        struct remora_config **out,
                                                        struct remora_fail *fail);
+/*
+ * JSON Schema (2020-12) of the document, from the table that loading reads. It says what one key can say alone; what takes the
+ * catalog, the environment or two keys only remora_config_build knows.
+ */
+void remora_config_schema(struct remora_buf *out);
 /* Input as the process has it: getenv, files. Any thread. */
 void remora_config_input_system(struct remora_config_input *input);
 

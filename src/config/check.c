@@ -39,9 +39,6 @@ static enum remora_code check_text(const struct config_node *node, int64_t min, 
     return REMORA_OK;
 }
 
-/* The longest text of a list or of a map of texts: a model id with a pattern or two. */
-enum { ITEM_BYTES = 512 };
-
 static enum remora_code check_texts(const struct config_node *node,
                                     const struct config_key_row *row, struct remora_fail *fail)
 {
@@ -53,7 +50,7 @@ static enum remora_code check_texts(const struct config_node *node,
                               (long long)row->min, (long long)row->max);
     }
     for (const struct config_node *item = node->first; item != NULL; item = item->next) {
-        enum remora_code rc = check_text(item, 1, ITEM_BYTES, fail);
+        enum remora_code rc = check_text(item, 1, CONFIG_ITEM_BYTES, fail);
         if (rc != REMORA_OK) {
             return rc;
         }
@@ -136,8 +133,9 @@ static enum remora_code check_headers(struct config_node *node, const struct con
         return wrong(node, fail, "header names with values, at most 64");
     }
     for (struct config_node *item = node->first; item != NULL; item = item->next) {
-        enum remora_code rc = item->kind == CONFIG_NODE_MAPPING ? check_source(item, fail)
-                                                                : check_text(item, 1, 4096, fail);
+        enum remora_code rc = item->kind == CONFIG_NODE_MAPPING
+                                  ? check_source(item, fail)
+                                  : check_text(item, 1, CONFIG_HEADER_BYTES, fail);
         if (rc != REMORA_OK) {
             return rc;
         }

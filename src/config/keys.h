@@ -58,6 +58,9 @@ enum config_key {
     CONFIG_KEY_COUNT
 };
 
+/* The longest entry of a list of texts (a model id with a pattern or two); the longest value of a header. */
+enum { CONFIG_ITEM_BYTES = 512, CONFIG_HEADER_BYTES = 4096 };
+
 struct config_key_row {
     const char *text;
     const char *default_text;
