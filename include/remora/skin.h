@@ -42,14 +42,16 @@ struct remora_encoder {
     char system_fingerprint[64];
     char service_tier[16];
     uint32_t state; /* the skin's own */
-    void *own;      /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
+    /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
+    void *own;
 };
 
 struct remora_skin {
     const char *name;         /* "chat_completions": metric label `api` */
     const char *content_type; /* of a unary answer */
     const char *stream_content_type;
-    size_t state_bytes; /* what its stream encoder keeps beyond `state`: open items, sequence numbers */
+    /* What its stream encoder keeps beyond `state`: open items, sequence numbers. */
+    size_t state_bytes;
     /*
      * Fills the request (initialised by the caller, identity and ids already set) and the encoder's options. Slices point
      * into input->body or the arena. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
@@ -83,5 +85,8 @@ void remora_error_body(const struct remora_fail *fail, const struct remora_outco
 /* GET /v1/models: what this service may use now. */
 void remora_models_body(const struct remora_config *config, const struct remora_policy_stack *stack,
                         struct remora_buf *out);
+/* A plan as ExplainRouteResponse (proto/remora/v1/gateway.proto) in protobuf's JSON mapping with proto field names. */
+void remora_explain_body(const struct remora_plan *plan, struct remora_slice service,
+                         struct remora_slice policy_revision, struct remora_buf *out);
 
 #endif

@@ -1,0 +1,50 @@
+/*
+ * The plan of a request that is not sent: ExplainRouteResponse of proto/remora/v1/gateway.proto in protobuf's JSON mapping
+ * with proto field names. Candidates are those of the error envelope, written by the same function.
+ */
+#include "outcome.h"
+#include "remora/skin.h"
+
+static const char *data_collection_name(enum remora_data_collection value)
+{
+    switch (value) {
+    case REMORA_DATA_UNSET:
+        return "DATA_COLLECTION_UNSPECIFIED";
+    case REMORA_DATA_ALLOW:
+        return "DATA_COLLECTION_ALLOW";
+    case REMORA_DATA_DENY:
+        return "DATA_COLLECTION_DENY";
+    }
+    return "DATA_COLLECTION_UNSPECIFIED";
+}
+
+/* Unknown names have no canonical one and are left out. */
+static void write_models(struct remora_json_writer *w, const struct remora_plan *plan)
+{
+    remora_json_array_open(w);
+    for (size_t i = 0; i < plan->model_count; i++) {
+        if (plan->models[i].resolved.length > 0) {
+            remora_json_write_string(w, plan->models[i].resolved);
+        }
+    }
+    remora_json_array_close(w);
+}
+
+void remora_explain_body(const struct remora_plan *plan, struct remora_slice service,
+                         struct remora_slice policy_revision, struct remora_buf *out)
+{
+    struct remora_json_writer w;
+    remora_json_write_begin(&w, out);
+    remora_json_object_open(&w);
+    remora_json_key(&w, "resolved_models");
+    write_models(&w, plan);
+    remora_json_key(&w, "candidates");
+    outcome_write_candidates(&w, plan);
+    remora_json_key(&w, "effective_data_collection");
+    remora_json_write_text(&w, data_collection_name(plan->policy.data_collection));
+    remora_json_key(&w, "service");
+    remora_json_write_string(&w, service);
+    remora_json_key(&w, "policy_revision");
+    remora_json_write_string(&w, policy_revision);
+    remora_json_object_close(&w);
+}
