@@ -6,6 +6,7 @@
 
 #include "remora/config.h"
 #include "remora/front.h"
+#include "remora/memory.h"
 #include "remora/worker.h"
 
 #define REMORA_VERSION_TEXT "0.1.0"
@@ -88,11 +89,42 @@ const char *demo_document(const struct demo *demo);
 void demo_stop(struct demo *demo);
 void demo_print_help(const struct app *app);
 
+/* ---- offline.c: what the subcommands that read a configuration and end share ---- */
+struct offline {
+    struct remora_arena arena; /* files and what is parsed from them */
+    struct remora_config_input input;
+    struct remora_health *health; /* everything is well */
+    struct remora_config *config;
+    struct remora_identity identity;
+    struct remora_policy_stack stack; /* of that identity, REQUEST left NULL */
+};
+/* Options --NAME VALUE, in any order; a value is left as it was when its option is not given. */
+struct offline_option {
+    const char *name;
+    const char **value;
+};
+/* Exit status, or -1 to go on. Says on stderr what is wrong, and then `usage`. */
+int offline_options(const struct offline_option *options, size_t count, const char *usage, int argc,
+                    char **argv);
+/*
+ * The configuration of a file (NULL: of the environment alone) and who would ask (NULL: the configured service). False when
+ * there is none, said on stderr. Either way offline_close follows.
+ */
+REMORA_MUST_CHECK bool offline_open(struct offline *offline, const char *config_path,
+                                    const char *service);
+void offline_close(struct offline *offline);
+/* USD per million tokens, "-" when it is not known. Returns out, which holds >= 48. */
+const char *offline_price(int64_t pico_usd, char *out);
+
 /* ---- subcommands: exit status ---- */
 int app_serve(int argc, char **argv);
 int app_demo(int argc, char **argv);
 int app_check(int argc, char **argv);
 int app_healthcheck(int argc, char **argv);
 int app_version(int argc, char **argv);
+int app_schema(int argc, char **argv);
+int app_route(int argc, char **argv);
+int app_models(int argc, char **argv);
+int app_providers(int argc, char **argv);
 
 #endif
