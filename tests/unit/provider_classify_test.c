@@ -138,8 +138,7 @@ static const char *const shapes[] = {
     "{\"error\":\"bad thing\",\"code\":\"x\"}",
     "[{\"error\":{\"code\":400,\"message\":\"bad thing\",\"status\":\"INVALID_ARGUMENT\"}}]",
     "{\"message\":\"bad thing\"}",
-    "{\"object\":\"error\",\"message\":\"bad "
-    "thing\",\"type\":\"invalid_request_error\",\"code\":3051}",
+    "{\"object\":\"error\",\"message\":\"bad thing\",\"code\":3051}",
     "{\"detail\":\"bad thing\"}",
     "{\"detail\":[{\"loc\":[\"body\",\"n\"],\"msg\":\"bad thing\",\"type\":\"value_error\"}]}",
     "{\"success\":false,\"errors\":[{\"code\":1,\"message\":\"bad thing\"}]}",
