@@ -97,13 +97,13 @@ static void write_slice(struct remora_json_writer *w, const char *key, struct re
     }
 }
 
-/* "0.034s": google.protobuf.Duration in JSON. */
+/* "0.034120s": google.protobuf.Duration in JSON. */
 static void write_duration(struct remora_json_writer *w, const char *key, uint64_t ns)
 {
     char text[40];
-    uint64_t ms = ns / 1000000;
-    int length = snprintf(text, sizeof text, "%llu.%03llus", (unsigned long long)(ms / 1000),
-                          (unsigned long long)(ms % 1000));
+    uint64_t us = ns / 1000;
+    int length = snprintf(text, sizeof text, "%llu.%06llus", (unsigned long long)(us / 1000000),
+                          (unsigned long long)(us % 1000000));
     remora_json_key(w, key);
     remora_json_write_string(w, remora_slice(text, (size_t)length));
 }
