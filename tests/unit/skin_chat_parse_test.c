@@ -1,0 +1,482 @@
+/*
+ * What callers may send: every field that is read, and a table of refusals with the field that is named. Rows 61 to 65, 78 to
+ * 88 of reference/reliability.md 3.9 are among them.
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "remora/limits.h"
+#include "remora/skin.h"
+
+struct parsed {
+    struct remora_arena arena;
+    struct remora_request request;
+    struct remora_encoder encoder;
+    struct remora_fail fail;
+    enum remora_code code;
+};
+
+static void parse_on(struct parsed *p, const char *body, enum remora_surface surface)
+{
+    *p = (struct parsed){.fail = REMORA_FAIL_INIT};
+    remora_arena_init(&p->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES, REMORA_LIMIT_REQUEST_ARENA_BYTES);
+    remora_request_init(&p->request);
+    const struct remora_skin_input input = {.body = remora_slice_of(body), .surface = surface};
+    p->code = remora_skin_chat_completions.parse(&input, &p->arena, &p->request, &p->encoder,
+                                                 &p->fail);
+}
+
+static void parse(struct parsed *p, const char *body)
+{
+    parse_on(p, body, REMORA_SURFACE_OPENAI);
+    if (p->code != REMORA_OK) {
+        fail_msg("%s: %s\n%s", p->fail.param, p->fail.message, body);
+    }
+}
+
+/* One user message and `more` members, which begin with a comma. */
+#define M    "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define R(x) "{" M "," x "}"
+
+/* ---- what is read ---- */
+
+static void the_smallest_request_is_one_message(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, "{" M "}");
+    assert_int_equal(p.request.operation, REMORA_OPERATION_CHAT);
+    assert_int_equal(p.request.delivery, REMORA_UNARY);
+    assert_int_equal(p.request.message_count, 1);
+    assert_int_equal(p.request.messages[0].role, REMORA_ROLE_USER);
+    assert_true(p.request.messages[0].content_is_text);
+    assert_slice_equal(p.request.messages[0].parts[0].text, "hi");
+    assert_int_equal(p.request.asked_count, 0);
+    assert_int_equal(p.request.model.length, 0);
+    remora_arena_fini(&p.arena);
+}
+
+static void sampling_is_read_and_noted_in_order(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"top_p\":0.5,\"temperature\":0,\"max_tokens\":7,\"seed\":-3,\"top_k\":40,\"min_p\":0.1,"
+                "\"top_a\":1,\"frequency_penalty\":-2,\"presence_penalty\":2,\"repetition_penalty\":1.1,"
+                "\"n\":2,\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"50256\":-100,\"7\":0.5},\"logprobs\":true,"
+                "\"top_logprobs\":5"));
+    const struct remora_sampling *s = &p.request.sampling;
+    assert_true(s->temperature.is_set && s->temperature.value == 0.0);
+    assert_true(s->top_p.value == 0.5);
+    assert_int_equal(s->max_output_tokens.value, 7);
+    assert_int_equal(s->seed.value, -3);
+    assert_int_equal(s->top_k.value, 40);
+    assert_true(s->repetition_penalty.value == 1.1);
+    assert_int_equal(s->choice_count.value, 2);
+    assert_int_equal(s->stop.count, 2);
+    assert_slice_equal(s->stop.items[1], "b");
+    assert_int_equal(s->logit_bias_count, 2);
+    assert_int_equal(s->logit_bias[0].token, 50256);
+    assert_true(s->logit_bias[1].bias == 0.5);
+    assert_int_equal(p.request.top_logprobs.value, 5);
+    const enum remora_parameter order[] = {REMORA_PARAMETER_TOP_P, REMORA_PARAMETER_TEMPERATURE,
+                                           REMORA_PARAMETER_MAX_TOKENS, REMORA_PARAMETER_SEED};
+    for (size_t i = 0; i < REMORA_COUNT_OF(order); i++) {
+        assert_int_equal(p.request.asked[i], order[i]);
+    }
+    assert_true(remora_request_asks(&p.request, REMORA_PARAMETER_LOGIT_BIAS));
+    remora_arena_fini(&p.arena);
+}
+
+static void values_that_ask_for_nothing_are_not_noted(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"n\":1,\"logprobs\":false,\"tools\":[],\"stop\":[],\"logit_bias\":{},"
+                "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],\"preset\":null"));
+    assert_int_equal(p.request.asked_count, 0);
+    remora_arena_fini(&p.arena);
+}
+
+static void both_names_of_the_output_limit_are_one(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"max_tokens\":7,\"max_completion_tokens\":7"));
+    assert_int_equal(p.request.sampling.max_output_tokens.value, 7);
+    assert_int_equal(p.request.asked_count, 1);
+    remora_arena_fini(&p.arena);
+    parse(&p, R("\"max_completion_tokens\":1e2"));
+    assert_int_equal(p.request.sampling.max_output_tokens.value, 100);
+    remora_arena_fini(&p.arena);
+}
+
+static void tools_and_calls_make_the_round_trip_raw(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p,
+          "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+          "{\"type\":\"text\",\"text\":\"b\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}}]},"
+          "{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"tool_calls\":[{\"id\":\"c1\","
+          "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\": 1}\"}}]},"
+          "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"ok\",\"x_vendor\":{\"a\": 1},\"y\":2}],"
+          "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\",\"strict\":true,"
+          "\"parameters\":{ \"type\" : \"object\" }}}],"
+          "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}},\"parallel_tool_calls\":false}");
+    const struct remora_message *m = p.request.messages;
+    assert_int_equal(m[0].part_count, 2);
+    assert_false(m[0].content_is_text);
+    assert_int_equal(m[0].parts[1].cache.ttl_s, 3600);
+    assert_int_equal(m[1].tool_call_count, 1);
+    assert_slice_equal(m[1].tool_calls[0].arguments_json, "{\"x\": 1}");
+    assert_slice_equal(m[2].tool_call_id, "c1");
+    assert_slice_equal(m[2].extra, "{\"x_vendor\":{\"a\": 1},\"y\":2}");
+    assert_slice_equal(p.request.tools[0].parameters_json, "{ \"type\" : \"object\" }");
+    assert_int_equal(p.request.tools[0].strict, REMORA_YES);
+    assert_int_equal(p.request.tool_choice.kind, REMORA_TOOL_CHOICE_FUNCTION);
+    assert_slice_equal(p.request.tool_choice.function_name, "f");
+    assert_int_equal(p.request.parallel_tool_calls, REMORA_NO);
+    remora_arena_fini(&p.arena);
+}
+
+static void reasoning_and_refusals_of_earlier_turns_are_kept(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\"},"
+              "{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\",\"reasoning_details\":["
+              "{\"type\":\"reasoning.encrypted\",\"data\":\"AA==\",\"format\":\"f\",\"id\":null,\"index\":3},"
+              "{\"type\":\"reasoning.text\",\"text\":\"t\",\"signature\":\"s\"}]},"
+              "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
+    const struct remora_message *m = p.request.messages;
+    assert_slice_equal(m[0].reasoning[0].text, "why");
+    assert_int_equal(m[1].reasoning_count, 2);
+    assert_int_equal(m[1].reasoning[0].kind, REMORA_REASONING_ENCRYPTED);
+    assert_slice_equal(m[1].reasoning[0].text, "AA==");
+    assert_int_equal(m[1].reasoning[0].index.value, 3);
+    assert_slice_equal(m[1].reasoning[1].signature, "s");
+    assert_int_equal(m[2].parts[0].kind, REMORA_PART_REFUSAL);
+    remora_arena_fini(&p.arena);
+}
+
+static void provider_preferences_are_read(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"provider\":{\"order\":[\"a\",\"b/x\"],\"only\":[],\"ignore\":[\"c\"],\"allow_fallbacks\":false,"
+                "\"data_collection\":\"deny\",\"require_parameters\":true,\"zdr\":false,\"quantizations\":[\"fp8\"],"
+                "\"max_price\":{\"prompt\":2.5,\"completion\":\"10\",\"request\":0.01,\"image\":null}},"
+                "\"models\":[\"x/y\"],\"model\":\"a/b\""));
+    const struct remora_preferences *o = &p.request.provider;
+    assert_int_equal(o->order.count, 2);
+    assert_slice_equal(o->order.items[1], "b/x");
+    assert_true(o->only.is_set && o->only.count == 0);
+    assert_int_equal(o->allow_fallbacks, REMORA_NO);
+    assert_int_equal(o->data_collection, REMORA_DATA_DENY);
+    assert_int_equal(o->require_parameters, REMORA_YES);
+    assert_int_equal(o->zdr, REMORA_NO);
+    assert_true(o->max_price_pico_usd[REMORA_CAP_PROMPT] == 2500000);
+    assert_true(o->max_price_pico_usd[REMORA_CAP_COMPLETION] == 10000000);
+    assert_true(o->max_price_pico_usd[REMORA_CAP_REQUEST] == 10000000000);
+    assert_true(o->max_price_pico_usd[REMORA_CAP_IMAGE] == -1);
+    assert_slice_equal(p.request.models.items[0], "x/y");
+    remora_arena_fini(&p.arena);
+}
+
+static void reasoning_formats_and_labels_are_read(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"reasoning\":{\"effort\":\"high\",\"max_tokens\":2000,\"exclude\":true,\"enabled\":true,\"summary\":\"auto\"},"
+                "\"reasoning_effort\":\"high\",\"verbosity\":\"low\",\"service_tier\":\"flex\",\"user\":\"u\","
+                "\"session_id\":\"s\",\"prompt_cache_key\":\"k\",\"metadata\":{\"a\":\"b\"},\"modalities\":[\"text\"],"
+                "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"a\":1},\"strict\":true}},"
+                "\"usage\":{\"include\":true},\"stream_options\":{\"include_usage\":true},\"stream\":true"));
+    assert_int_equal(p.request.reasoning.effort, REMORA_EFFORT_HIGH);
+    assert_int_equal(p.request.reasoning.max_tokens.value, 2000);
+    assert_true(p.request.reasoning.exclude_from_response);
+    assert_slice_equal(p.request.verbosity, "low");
+    assert_slice_equal(p.request.service_tier, "flex");
+    assert_slice_equal(p.request.end_user_id, "u");
+    assert_slice_equal(p.request.tags[0].value, "b");
+    assert_int_equal(p.request.tag_count, 1);
+    assert_int_equal(p.request.response_format.kind, REMORA_FORMAT_JSON_SCHEMA);
+    assert_slice_equal(p.request.response_format.schema_json, "{\"a\":1}");
+    assert_int_equal(p.request.delivery, REMORA_STREAM);
+    assert_true(p.encoder.wants_usage_chunk);
+    remora_arena_fini(&p.arena);
+}
+
+static void the_usage_chunk_depends_on_the_surface(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse_on(&p, "{" M "}", REMORA_SURFACE_OPENAI);
+    assert_false(p.encoder.wants_usage_chunk);
+    remora_arena_fini(&p.arena);
+    parse_on(&p, R("\"stream_options\":{\"include_usage\":false}"), REMORA_SURFACE_OPENROUTER);
+    assert_true(p.encoder.wants_usage_chunk);
+    remora_arena_fini(&p.arena);
+}
+
+static void unknown_top_level_fields_are_kept_raw(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"safe_prompt\":true,\"raw_mode\":{ \"a\" : [1] }"));
+    assert_int_equal(p.request.extra_count, 2);
+    assert_slice_equal(p.request.extra[1].key, "raw_mode");
+    assert_slice_equal(p.request.extra[1].value, "{ \"a\" : [1] }");
+    remora_arena_fini(&p.arena);
+}
+
+/* ---- what is refused ---- */
+
+struct refusal {
+    const char *body;
+    enum remora_code code;
+    const char *param;
+};
+#define MSG(x)     "{\"messages\":[" x "]}"
+#define BAD(x, f)  {R(x), REMORA_INVALID_REQUEST, (f)}
+#define BADM(x, f) {MSG(x), REMORA_INVALID_REQUEST, (f)}
+#define LATER(f)   {R("\"" f "\":{}"), REMORA_UNIMPLEMENTED, (f)}
+#define HOST(f)    {R("\"" f "\":\"x\""), REMORA_INVALID_REQUEST, (f)}
+
+static const struct refusal refusals[] = {
+    {"", REMORA_INVALID_REQUEST, ""},
+    {"[]", REMORA_INVALID_REQUEST, ""},
+    {"\"x\"", REMORA_INVALID_REQUEST, ""},
+    {"{", REMORA_INVALID_REQUEST, ""},
+    {"{}", REMORA_INVALID_REQUEST, "messages"},
+    {"{\"messages\":null}", REMORA_INVALID_REQUEST, "messages"},
+    {"{\"messages\":[]}", REMORA_INVALID_REQUEST, "messages"},
+    {"{\"messages\":\"hi\"}", REMORA_INVALID_REQUEST, "messages"},
+    /* rows 78, 79 */
+    {R("\"model\":\"a\",\"model\":\"b\""), REMORA_INVALID_REQUEST, "model"},
+    {R("\"model\":\"a\",\"mod\\u0065l\":\"b\""), REMORA_INVALID_REQUEST, "model"},
+    {R("\"x\":1,\"x\":2"), REMORA_INVALID_REQUEST, "x"},
+    /* row 81, 82, 83 */
+    BAD("\"temperature\":1e400", "temperature"),
+    BAD("\"seed\":1e999999999", "seed"),
+    BAD("\"seed\":18446744073709551616", "seed"),
+    BAD("\"max_tokens\":-1", "max_tokens"),
+    BAD("\"max_tokens\":0", "max_tokens"),
+    BAD("\"max_tokens\":2147483648", "max_tokens"),
+    BAD("\"max_tokens\":\"10\"", "max_tokens"),
+    BAD("\"max_tokens\":1.5", "max_tokens"),
+    BAD("\"max_completion_tokens\":true", "max_completion_tokens"),
+    BAD("\"max_tokens\":1,\"max_completion_tokens\":2", "max_tokens"),
+    {R("\"temperature\":NaN"), REMORA_INVALID_REQUEST, ""},
+    BAD("\"temperature\":3", "temperature"),
+    BAD("\"temperature\":-0.1", "temperature"),
+    BAD("\"temperature\":\"hot\"", "temperature"),
+    BAD("\"top_p\":0", "top_p"),
+    BAD("\"top_p\":1.01", "top_p"),
+    BAD("\"top_k\":-1", "top_k"),
+    BAD("\"min_p\":2", "min_p"),
+    BAD("\"frequency_penalty\":-2.1", "frequency_penalty"),
+    BAD("\"repetition_penalty\":[]", "repetition_penalty"),
+    BAD("\"top_logprobs\":21,\"logprobs\":true", "top_logprobs"),
+    BAD("\"top_logprobs\":2", "top_logprobs"),
+    /* row 85 */
+    BADM("{\"role\":\"robot\",\"content\":\"x\"}", "messages[0].role"),
+    BADM("{\"content\":\"x\"}", "messages[0]"),
+    BADM("{\"role\":null,\"content\":\"x\"}", "messages[0].role"),
+    BADM("{\"role\":\"user\"}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":null}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":[]}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":5}", "messages[0].content"),
+    BADM("{\"role\":\"user\",\"content\":[5]}", "messages[0].content[0]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}", "messages[0].content[0]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}", "messages[0].content[0]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":1}]}", "messages[0].content[0].text"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"poem\",\"text\":\"x\"}]}", "messages[0].content[0].type"),
+    BADM("{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"tool\",\"content\":\"x\"}", "messages[1]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"tool_call_id\":\"c\"}", "messages[0]"),
+    BADM("{\"role\":\"assistant\"}", "messages[0]"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[]}", "messages[0]"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[{}]}", "messages[0].tool_calls[0]"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}", "messages[0].tool_calls[0].function"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"custom\"}]}", "messages[0].tool_calls[0].type"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"content\":\"y\"}", "messages[0].content"),
+    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://169.254.169.254/\"}}]}"),
+     REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
+    {MSG("{\"role\":\"user\",\"content\":[{\"input_audio\":{},\"type\":\"input_audio\"}]}"), REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
+    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"file\"}]}"), REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
+    {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{\"id\":\"a\"}}"), REMORA_UNIMPLEMENTED, "messages[0].audio"},
+    /* row 86, 87 */
+    BAD("\"stream\":\"true\"", "stream"),
+    BAD("\"stream\":1", "stream"),
+    BAD("\"n\":1000000", "n"),
+    BAD("\"n\":0", "n"),
+    BAD("\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\"]", "stop"),
+    BAD("\"stop\":5", "stop"),
+    BAD("\"stop\":[\"a\",1]", "stop[1]"),
+    BAD("\"logit_bias\":{\"a\":1}", "logit_bias.a"),
+    BAD("\"logit_bias\":{\"1\":101}", "logit_bias.1"),
+    BAD("\"logit_bias\":{\"1\":1,\"1\":2}", "logit_bias"),
+    BAD("\"model\":5", "model"),
+    BAD("\"model\":\"\"", "model"),
+    BAD("\"models\":[\"a\",\"b\",\"c\",\"d\"]", "models"),
+    BAD("\"models\":[\"a\",5]", "models[1]"),
+    BAD("\"stream_options\":{\"include_usage\":\"yes\"}", "stream_options.include_usage"),
+    BAD("\"stream_options\":{\"include_use\":true}", "stream_options.include_use"),
+    BAD("\"provider\":{\"orders\":[]}", "provider.orders"),
+    BAD("\"provider\":{\"order\":\"a\"}", "provider.order"),
+    BAD("\"provider\":{\"order\":[\"\"]}", "provider.order[0]"),
+    BAD("\"provider\":{\"data_collection\":\"maybe\"}", "provider.data_collection"),
+    BAD("\"provider\":{\"allow_fallbacks\":\"no\"}", "provider.allow_fallbacks"),
+    BAD("\"provider\":{\"max_price\":{\"prompt\":-1}}", "provider.max_price.prompt"),
+    BAD("\"provider\":{\"max_price\":{\"prompt\":\"cheap\"}}", "provider.max_price.prompt"),
+    BAD("\"provider\":{\"quantizations\":[\"q4\"]}", "provider.quantizations[0]"),
+    BAD("\"provider\":{\"url\":\"http://x\"}", "provider.url"),
+    {R("\"provider\":{\"sort\":\"price\"}"), REMORA_UNIMPLEMENTED, "provider.sort"},
+    {R("\"provider\":{\"preferred_max_latency\":1}"), REMORA_UNIMPLEMENTED, "provider.preferred_max_latency"},
+    BAD("\"tools\":[{\"type\":\"function\"}]", "tools[0]"),
+    BAD("\"tools\":[{\"function\":{\"name\":\"f\"}}]", "tools[0]"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]", "tools[0].function.name"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]", "tools[0].function.parameters"),
+    {R("\"tools\":[{\"type\":\"openrouter:web_search\",\"x\":1}]"), REMORA_UNIMPLEMENTED, "tools[0].type"},
+    BAD("\"tool_choice\":\"maybe\"", "tool_choice"),
+    BAD("\"tool_choice\":\"required\"", "tool_choice"),
+    BAD("\"tool_choice\":{\"type\":\"function\"}", "tool_choice"),
+    BAD("\"response_format\":{}", "response_format"),
+    BAD("\"response_format\":{\"type\":\"xml\"}", "response_format.type"),
+    BAD("\"response_format\":{\"type\":\"json_schema\"}", "response_format"),
+    BAD("\"response_format\":{\"type\":\"text\",\"json_schema\":{\"name\":\"a\"}}", "response_format"),
+    {R("\"response_format\":{\"type\":\"grammar\"}"), REMORA_UNIMPLEMENTED, "response_format.type"},
+    BAD("\"reasoning\":{\"effort\":\"much\"}", "reasoning.effort"),
+    BAD("\"reasoning\":{\"effort\":\"low\"},\"reasoning_effort\":\"high\"", "reasoning_effort"),
+    {R("\"reasoning\":{\"mode\":\"pro\"}"), REMORA_UNIMPLEMENTED, "reasoning.mode"},
+    BAD("\"verbosity\":\"loud\"", "verbosity"),
+    BAD("\"service_tier\":\"gold\"", "service_tier"),
+    BAD("\"user\":5", "user"),
+    BAD("\"user\":\"a\\r\\nX-Evil: 1\"", "user"),
+    BAD("\"metadata\":{\"a[0]\":\"x\"}", "metadata.a[0]"),
+    BAD("\"metadata\":{\"a\":1}", "metadata.a"),
+    {R("\"modalities\":[\"image\"]"), REMORA_UNIMPLEMENTED, "modalities[0]"},
+    BAD("\"modalities\":[\"smell\"]", "modalities[0]"),
+    {R("\"prompt\":\"x\""), REMORA_UNIMPLEMENTED, "prompt"},
+    {R("\"route\":\"fallback\""), REMORA_UNIMPLEMENTED, "route"},
+    LATER("prediction"), LATER("audio"), LATER("plugins"), LATER("preset"), LATER("transforms"),
+    LATER("web_search_options"), LATER("trace"), LATER("debug"), LATER("image_config"), LATER("cache_control"),
+    LATER("structured_outputs"), LATER("functions"), LATER("function_call"), LATER("safety_identifier"),
+    /* rows 61, 62, 64, 65 */
+    HOST("api_base"), HOST("base_url"), HOST("api_key"), HOST("organization"), HOST("endpoint"), HOST("extra_headers"),
+    HOST("API_BASE"), HOST("headers"), HOST("aws_session_token"),
+};
+
+static void what_is_refused_names_the_field(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(refusals); i++) {
+        struct parsed p;
+        parse_on(&p, refusals[i].body, REMORA_SURFACE_OPENAI);
+        if (p.code != refusals[i].code || strcmp(p.fail.param, refusals[i].param) != 0) {
+            fail_msg("%s\nis %s \"%s\" (%s), expected %s \"%s\"", refusals[i].body,
+                     remora_code_row(p.code)->name, p.fail.param, p.fail.message,
+                     remora_code_row(refusals[i].code)->name, refusals[i].param);
+        }
+        assert_true(p.fail.message[0] != '\0');
+        remora_arena_fini(&p.arena);
+    }
+    print_message("%zu refusals\n", REMORA_COUNT_OF(refusals));
+}
+
+static void a_misspelt_field_is_answered_with_the_right_one(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse_on(&p, R("\"provider\":{\"oder\":[]}"), REMORA_SURFACE_OPENAI);
+    assert_string_equal(p.fail.message,
+                        "provider.oder is not a known field; did you mean \"order\"?");
+    remora_arena_fini(&p.arena);
+}
+
+static char *many(const char *before, const char *item, size_t count, const char *after)
+{
+    size_t length = strlen(item);
+    char *text = malloc(strlen(before) + count * (length + 1) + strlen(after) + 1);
+    assert_non_null(text);
+    char *at = text + sprintf(text, "%s", before);
+    for (size_t i = 0; i < count; i++) {
+        at += sprintf(at, "%s%s", i == 0 ? "" : ",", item);
+    }
+    sprintf(at, "%s", after);
+    return text;
+}
+
+static void assert_refused(char *body, enum remora_code code)
+{
+    struct parsed p;
+    parse_on(&p, body, REMORA_SURFACE_OPENAI);
+    if (p.code != code) {
+        fail_msg("%s: %s", remora_code_row(p.code)->name, p.fail.message);
+    }
+    remora_arena_fini(&p.arena);
+    free(body);
+}
+
+static void counts_and_depth_are_bounded(void **state)
+{
+    (void)state;
+    assert_refused(many("{\"messages\":[", "{\"role\":\"user\",\"content\":\"x\"}", 10001, "]}"), REMORA_TOO_LARGE);
+    assert_refused(many("{\"messages\":[{\"role\":\"user\",\"content\":[", "{\"type\":\"text\",\"text\":\"x\"}", 10001, "]}]}"),
+                   REMORA_TOO_LARGE);
+    assert_refused(many("{\"messages\":[", "1", 100001, "]}"), REMORA_TOO_LARGE);
+    assert_refused(many("{\"stop\":[", "\"a\"", 50000, "]}"), REMORA_INVALID_REQUEST);
+    assert_refused(many("{\"tools\":[", "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", 513, "]}"), REMORA_TOO_LARGE);
+    char *deep = malloc(100001);
+    assert_non_null(deep);
+    memset(deep, '[', 100000);
+    deep[100000] = '\0';
+    struct parsed p;
+    parse_on(&p, deep, REMORA_SURFACE_OPENAI);
+    assert_true(p.code == REMORA_INVALID_REQUEST || p.code == REMORA_TOO_LARGE);
+    remora_arena_fini(&p.arena);
+    free(deep);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    const char *body =
+        R("\"model\":\"a\\u0062\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"stop\":\"x\","
+          "\"x_a\":1,\"logit_bias\":{\"1\":2},\"metadata\":{\"a\":\"b\"},\"provider\":{\"order\":[\"a\"]}");
+    for (uint64_t nth = 1;; nth++) {
+        struct parsed p;
+        remora_alloc_fail_at(nth, true);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        remora_alloc_fail_at(0, false);
+        remora_arena_fini(&p.arena);
+        if (p.code == REMORA_OK) {
+            break;
+        }
+        assert_int_equal(p.code, REMORA_SHEDDING);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_smallest_request_is_one_message),
+        cmocka_unit_test(sampling_is_read_and_noted_in_order),
+        cmocka_unit_test(values_that_ask_for_nothing_are_not_noted),
+        cmocka_unit_test(both_names_of_the_output_limit_are_one),
+        cmocka_unit_test(tools_and_calls_make_the_round_trip_raw),
+        cmocka_unit_test(reasoning_and_refusals_of_earlier_turns_are_kept),
+        cmocka_unit_test(provider_preferences_are_read),
+        cmocka_unit_test(reasoning_formats_and_labels_are_read),
+        cmocka_unit_test(the_usage_chunk_depends_on_the_surface),
+        cmocka_unit_test(unknown_top_level_fields_are_kept_raw),
+        cmocka_unit_test(what_is_refused_names_the_field),
+        cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
+        cmocka_unit_test(counts_and_depth_are_bounded),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
