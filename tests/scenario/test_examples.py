@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from remora import Remora
+from gateway import Remora
 from upstream import ROOT, build_dir
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from remora import SECRETS, USER, Remora, two_providers
+from gateway import SECRETS, USER, Remora, two_providers
 from upstream import build_dir
 
 NO_KEYS = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}

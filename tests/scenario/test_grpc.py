@@ -5,7 +5,7 @@ import time
 import grpc
 import pytest
 
-from remora import SECRETS, Remora, two_providers
+from gateway import SECRETS, Remora, two_providers
 
 
 @pytest.fixture(scope="module")

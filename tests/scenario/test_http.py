@@ -6,7 +6,7 @@ import time
 import openai
 import pytest
 
-from remora import SECRETS, USER, Remora, two_providers
+from gateway import SECRETS, USER, Remora, two_providers
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from remora import SECRETS, USER, Remora, two_providers
+from gateway import SECRETS, USER, Remora, two_providers
 from upstream import ROOT, build_dir
 
 
