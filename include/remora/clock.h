@@ -11,13 +11,14 @@
 #include "remora/codes.h"
 
 #define REMORA_NS_PER_MS UINT64_C(1000000)
-#define REMORA_NS_PER_S UINT64_C(1000000000)
-#define REMORA_NEVER_NS UINT64_MAX
+#define REMORA_NS_PER_S  UINT64_C(1000000000)
+#define REMORA_NEVER_NS  UINT64_MAX
 
 /* A source of time. The loop's caches the monotonic clock once per round; a test's is a pair of numbers. */
 struct remora_clock {
-    uint64_t (*now_ns)(const struct remora_clock *clock);       /* monotonic */
-    int64_t (*unix_ms)(const struct remora_clock *clock);       /* wall clock: only for timestamps shown to people */
+    uint64_t (*now_ns)(const struct remora_clock *clock); /* monotonic */
+    int64_t (*unix_ms)(
+        const struct remora_clock *clock); /* wall clock: only for timestamps shown to people */
 };
 
 /* The system's. Any thread. */

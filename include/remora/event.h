@@ -72,7 +72,8 @@ struct remora_event {
             struct remora_slice system_fingerprint;
             struct remora_slice service_tier;
             int64_t created_unix_s; /* 0 unknown */
-            const struct remora_endpoint *served; /* engine to sink only: who answers; in the snapshot */
+            const struct remora_endpoint
+                *served; /* engine to sink only: who answers; in the snapshot */
         } started;
         struct {
             struct remora_slice text;

@@ -67,7 +67,8 @@ uint64_t remora_admission_inflight(const struct remora_admission *admission);
 struct remora_engine_input {
     struct remora_transport *transport;
     const struct remora_clock *clock;
-    const struct remora_clock *precise; /* not cached per round: for overhead_ns only; NULL: as clock */
+    const struct remora_clock
+        *precise; /* not cached per round: for overhead_ns only; NULL: as clock */
     struct remora_timers *timers;
     struct remora_random *random;
     struct remora_health *health;

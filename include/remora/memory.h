@@ -40,7 +40,7 @@ struct remora_arena {
     char *end;
     size_t chunk_bytes; /* size of an ordinary chunk */
     size_t limit_bytes;
-    size_t taken_bytes; /* from the process, chunk heads included */
+    size_t taken_bytes;      /* from the process, chunk heads included */
     enum remora_code failed; /* REMORA_OK, TOO_LARGE (limit) or SHEDDING (no memory) */
 };
 

@@ -93,15 +93,18 @@ enum remora_variant { REMORA_VARIANT_STANDARD = 0, REMORA_VARIANT_FREE };
  */
 struct remora_judge {
     const struct remora_request *request;
-    const struct remora_policy *layers[REMORA_LAYER_COUNT]; /* those that are there, outermost first */
+    const struct remora_policy
+        *layers[REMORA_LAYER_COUNT]; /* those that are there, outermost first */
     enum remora_layer layer_names[REMORA_LAYER_COUNT];
     size_t layer_count;
     uint32_t rules; /* bit per enum remora_rule that may remove something */
     uint32_t input_modalities;
     uint32_t output_modalities;
-    uint64_t text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
+    uint64_t
+        text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
     enum remora_variant variant;
-    enum remora_layer refused_by; /* whose models.allow or deny refuses the model, UNSET: nobody's */
+    enum remora_layer
+        refused_by; /* whose models.allow or deny refuses the model, UNSET: nobody's */
 };
 void remora_judge_init(struct remora_judge *judge, const struct remora_policy_stack *stack,
                        const struct remora_request *request);

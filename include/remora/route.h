@@ -85,11 +85,9 @@ REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_in
  * it may use. MODEL_NOT_FOUND: unknown (with "did you mean") or ambiguous (with the candidates); NO_ENDPOINTS: in the
  * catalog, but nobody configured serves it; UNIMPLEMENTED: a variant or router name that is not built.
  */
-REMORA_MUST_CHECK enum remora_code remora_resolve_model(const struct remora_config *config,
-                                                        const struct remora_policy_stack *stack,
-                                                        struct remora_slice asked,
-                                                        const struct remora_model **out,
-                                                        enum remora_variant *variant,
-                                                        struct remora_fail *fail);
+REMORA_MUST_CHECK enum remora_code
+remora_resolve_model(const struct remora_config *config, const struct remora_policy_stack *stack,
+                     struct remora_slice asked, const struct remora_model **out,
+                     enum remora_variant *variant, struct remora_fail *fail);
 
 #endif

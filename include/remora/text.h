@@ -35,6 +35,7 @@ unsigned remora_edit_distance(struct remora_slice a, struct remora_slice b, unsi
 /* Standard base64 with padding (RFC 4648 section 4). */
 void remora_append_base64(struct remora_buf *buf, struct remora_slice bytes);
 /* Strict: padding required, no blanks. The output is never longer than 3/4 of the input. */
-REMORA_MUST_CHECK bool remora_base64_decode(struct remora_slice text, char *out, size_t *out_length);
+REMORA_MUST_CHECK bool remora_base64_decode(struct remora_slice text, char *out,
+                                            size_t *out_length);
 
 #endif

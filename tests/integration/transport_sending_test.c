@@ -186,6 +186,20 @@ static void idle_connection_that_was_closed_is_noticed_before_sending(void **sta
     }
 }
 
+static void idle_connection_that_was_closed_does_not_keep_the_loop_busy(void **state)
+{
+    enum { ROUND_MS = 10 };
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_one_and_close, NULL);
+    assert_int_equal(exchange(f, 100, NULL).cause, REMORA_CAUSE_NONE);
+    client_run_ms(&f->client, 50);
+    uint64_t before_ns = test_now_ns();
+    for (int i = 0; i < ROUND_MS; i++) {
+        remora_loop_run_once(f->client.loop, ROUND_MS);
+    }
+    assert_true(test_now_ns() - before_ns > 50 * REMORA_NS_PER_MS); /* it slept */
+}
+
 /* ---- bodies ---- */
 
 static void assert_pieces_arrive(struct fixture *f, const size_t *lengths, size_t count)
@@ -203,6 +217,7 @@ static void assert_pieces_arrive(struct fixture *f, const size_t *lengths, size_
     size_t total = atomic_load(&f->server->last_bytes);
     assert_true(total > at);
     assert_memory_equal(f->server->last + total - at, f->big, at);
+    assert_null(strcasestr(f->server->last, "\r\nexpect:")); /* libcurl asks above 1 MB, if let */
     probe_fini(&p);
 }
 
@@ -442,6 +457,7 @@ int main(void)
         CASE(large_post_that_was_cut_on_a_reused_connection_is_a_free_resend),
         CASE(fresh_connection_that_dies_is_no_free_resend),
         CASE(idle_connection_that_was_closed_is_noticed_before_sending),
+        CASE(idle_connection_that_was_closed_does_not_keep_the_loop_busy),
         CASE(pieces_of_a_body_arrive_as_one),
         CASE(early_refusal_of_a_large_body_is_delivered),
         CASE(released_transfer_gives_its_connection_back),

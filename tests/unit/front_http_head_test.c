@@ -23,7 +23,10 @@ struct row {
     int status;    /* 0: no answer yet, more is waited for */
     enum end end;
 };
-#define ROW(number, input, status, end) {(number), (input), sizeof(input) - 1, (status), (end)}
+#define ROW(number, input, status, end)                       \
+    {                                                         \
+        (number), (input), sizeof(input) - 1, (status), (end) \
+    }
 
 static const struct row rows[] = {
     ROW(1, P H J "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, CLOSE),
@@ -37,7 +40,8 @@ static const struct row rows[] = {
     ROW(8, P H J "Content-Length: 1_0\r\n\r\n", 400, CLOSE),
     ROW(9, P H J "Content-Length:\r\n\r\n", 400, CLOSE),
     ROW(9, P H J "Content-Length: \r\n\r\n", 400, CLOSE),
-    ROW(10, P H J "Content-Length: 010\r\n\r\n{\"a\":1234}", 400, OPEN), /* read to its end, then judged */
+    ROW(10, P H J "Content-Length: 010\r\n\r\n{\"a\":1234}", 400,
+        OPEN), /* read to its end, then judged */
     ROW(10, P H J "Content-Length: 010\r\n\r\n{\"a\":123", 0, OPEN),
     ROW(11, P H J "Content-Length: 9223372036854775808\r\n\r\n", 413, CLOSE),
     ROW(11, P H J "Content-Length: 18446744073709551616\r\n\r\n", 400, CLOSE),
@@ -49,9 +53,13 @@ static const struct row rows[] = {
     ROW(13, P H J "Transfer-Encoding: chunked, chunked\r\n\r\n", 400, CLOSE),
     ROW(14, P H J "Transfer-Encoding: ,chunked\r\n\r\n", 400, CLOSE),
     ROW(14, P H J "Transfer-Encoding:\r\n\r\n", 400, CLOSE),
-    ROW(15, P H J "Transfer-Encoding: \xa0" "chunked\r\n\r\n", 400, CLOSE),
+    ROW(15,
+        P H J "Transfer-Encoding: \xa0"
+              "chunked\r\n\r\n",
+        400, CLOSE),
     ROW(15, P H J "Transfer-Encoding: chunked\x85\r\n\r\n", 400, CLOSE),
-    ROW(16, "POST /v1/chat/completions HTTP/1.0\r\n" H J "Transfer-Encoding: chunked\r\n\r\n", 400, CLOSE),
+    ROW(16, "POST /v1/chat/completions HTTP/1.0\r\n" H J "Transfer-Encoding: chunked\r\n\r\n", 400,
+        CLOSE),
     ROW(17, P H J "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, CLOSE),
     ROW(17, P H J "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n", 400, CLOSE),
     ROW(18, P H J "Content-Length : 5\r\n\r\n", 400, CLOSE),
@@ -84,7 +92,8 @@ static const struct row rows[] = {
     ROW(30, CHUNKED "11111111111111111\r\nhello\r\n0\r\n\r\n", 400, CLOSE),
     ROW(31, CHUNKED "5\r\nhelloXX0\r\n\r\n", 400, CLOSE),
     ROW(32, CHUNKED "5\r\nhello\r\n0\r\n", 0, OPEN),
-    ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nAuthorization: Bearer x\r\n\r\n", 400, OPEN), /* dropped; the body is judged */
+    ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nAuthorization: Bearer x\r\n\r\n", 400,
+        OPEN), /* dropped; the body is judged */
     ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nContent-Length: 5\r\n\r\n", 400, OPEN),
     ROW(34, "GET /v1/models HTTP/1.32\r\n" H "\r\n", 400, CLOSE),
     ROW(34, "GET /v1/models HTTP/4294967295.255\r\n" H "\r\n", 400, CLOSE),
@@ -111,14 +120,18 @@ static const struct row rows[] = {
     ROW(37, GET "Host:\r\n\r\n", 400, CLOSE),
     ROW(37, GET "Host: a@b\r\n\r\n", 400, CLOSE),
     ROW(37, GET "Host: a b\r\n\r\n", 400, CLOSE),
-    ROW(38, GET H "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", 200, OPEN),
+    ROW(38,
+        GET H
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+        200, OPEN),
     ROW(38, GET H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, OPEN),
     ROW(39, "TRACE /v1/models HTTP/1.1\r\n" H "\r\n", 405, CLOSE),
     ROW(39, "CONNECT localhost:80 HTTP/1.1\r\n" H "\r\n", 501, CLOSE),
     ROW(40, P H J "Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n", 413, CLOSE),
     ROW(40, P H J "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", 100, OPEN),
     ROW(40, P H J "Expect: something-else\r\nContent-Length: 5\r\n\r\n", 417, CLOSE),
-    ROW(75, GET H "Connection: authorization, x-api-key\r\nAuthorization: Bearer x\r\n\r\n", 200, OPEN),
+    ROW(75, GET H "Connection: authorization, x-api-key\r\nAuthorization: Bearer x\r\n\r\n", 200,
+        OPEN),
     ROW(76, P H J "Content-Length: 9\r\n\r\n{\"a\":\"\xff\"}", 400, OPEN),
     ROW(76, P H J "Content-Length: 10\r\n\r\n{\"a\":\"\xc0\x80\"}", 400, OPEN),
     ROW(76, P H J "Content-Length: 6\r\n\r\n\xff\xfe{\0}\0", 400, OPEN),
@@ -128,7 +141,8 @@ static const struct row rows[] = {
     ROW(90, P H J "Content-Length: 4\r\n\r\n{}{}", 400, OPEN),
     ROW(91, P H "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415, CLOSE),
     ROW(91, P H "Content-Length: 2\r\n\r\n{}", 415, CLOSE),
-    ROW(91, P H "Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n\r\n{}", 415, CLOSE),
+    ROW(91, P H "Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n\r\n{}",
+        415, CLOSE),
     ROW(92, P H J "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415, CLOSE),
     ROW(93, P H J "Content-Length: 0\r\n\r\n", 400, OPEN),
     ROW(93, P H J "\r\n", 400, OPEN),
@@ -318,7 +332,10 @@ static void pipelined_requests_are_answered_in_order_until_a_bad_one(void **stat
 {
     (void)state;
     struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
-    http_fixture_send(f, REMORA_SLICE(GET H "\r\n" GET H "\r\n" "BAD\r\n\r\n" GET H "\r\n"), 0);
+    http_fixture_send(f,
+                      REMORA_SLICE(GET H "\r\n" GET H "\r\n"
+                                         "BAD\r\n\r\n" GET H "\r\n"),
+                      0);
     struct remora_slice all = conn_script_written(&f->script);
     assert_int_equal(count_of(all, "HTTP/1.1 200 OK"), 2);
     assert_int_equal(count_of(all, "HTTP/1.1 400 "), 1);

@@ -148,6 +148,17 @@ static void peer_that_leaves_is_noticed_while_reading_is_off(void **state)
     assert_int_equal(f->read_calls, 0);
 }
 
+static void peer_that_leaves_is_noticed_after_reading_was_turned_off(void **state)
+{
+    struct fixture *f = *state;
+    f->conn->ops->set_reading(f->conn, true);
+    send_text(f, "GET");
+    run_until(f, &f->read_calls);
+    f->conn->ops->set_reading(f->conn, false);
+    hang_up(f);
+    run_until(f, &f->gone);
+}
+
 static void half_close_counts_as_leaving(void **state)
 {
     struct fixture *f = *state;
@@ -324,6 +335,7 @@ int main(void)
         CASE(bytes_arrive_when_reading_is_on),
         CASE(bytes_read_ahead_are_delivered_once_reading_is_on),
         CASE(peer_that_leaves_is_noticed_while_reading_is_off),
+        CASE(peer_that_leaves_is_noticed_after_reading_was_turned_off),
         CASE(half_close_counts_as_leaving),
         CASE(peer_that_leaves_is_noticed_while_the_read_ahead_is_full),
         CASE(nothing_is_lost_when_the_read_ahead_was_full),

@@ -130,6 +130,30 @@ static void messages_run_once_and_in_order(void **state)
     }
 }
 
+static void one_message_wakes_a_loop_that_sleeps(void **state)
+{
+    int next = 0;
+    struct order order = {.node.run = note_order, .next = &next, .seen_as = -1};
+    remora_loop_run_once(*state, 0);
+    uint64_t before_ns = now_of(*state);
+    remora_loop_post(*state, &order.node);
+    remora_loop_run_once(*state, LONG_MS);
+    assert_int_equal(next, 1);
+    assert_true(now_of(*state) - before_ns < (uint64_t)LONG_MS / 2 * REMORA_NS_PER_MS);
+}
+
+static void message_that_was_never_reached_is_run_when_the_loop_is_freed(void **state)
+{
+    (void)state;
+    struct remora_loop *loop = NULL;
+    assert_int_equal(remora_loop_new(&loop), REMORA_OK);
+    int next = 0;
+    struct order order = {.node.run = note_order, .next = &next, .seen_as = -1};
+    remora_loop_post(loop, &order.node);
+    remora_loop_free(loop);
+    assert_int_equal(next, 1);
+}
+
 enum { SENDERS = 4, PER_SENDER = 5000 };
 
 struct sender {
@@ -249,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(run_once_returns_after_its_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(time_stands_still_within_a_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_run_once_and_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_message_wakes_a_loop_that_sleeps, setup, teardown),
+        cmocka_unit_test(message_that_was_never_reached_is_run_when_the_loop_is_freed),
         cmocka_unit_test_setup_teardown(no_message_of_many_threads_is_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_before_run_makes_it_return, setup, teardown),
         cmocka_unit_test_setup_teardown(later_armed_twice_runs_once, setup, teardown),

@@ -21,11 +21,12 @@ struct parsed {
 static void parse_on(struct parsed *p, const char *body, enum remora_surface surface)
 {
     *p = (struct parsed){.fail = REMORA_FAIL_INIT};
-    remora_arena_init(&p->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES, REMORA_LIMIT_REQUEST_ARENA_BYTES);
+    remora_arena_init(&p->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES,
+                      REMORA_LIMIT_REQUEST_ARENA_BYTES);
     remora_request_init(&p->request);
     const struct remora_skin_input input = {.body = remora_slice_of(body), .surface = surface};
-    p->code = remora_skin_chat_completions.parse(&input, &p->arena, &p->request, &p->encoder,
-                                                 &p->fail);
+    p->code =
+        remora_skin_chat_completions.parse(&input, &p->arena, &p->request, &p->encoder, &p->fail);
 }
 
 static void parse(struct parsed *p, const char *body)
@@ -62,10 +63,13 @@ static void sampling_is_read_and_noted_in_order(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p, R("\"top_p\":0.5,\"temperature\":0,\"max_tokens\":7,\"seed\":-3,\"top_k\":40,\"min_p\":0.1,"
-                "\"top_a\":1,\"frequency_penalty\":-2,\"presence_penalty\":2,\"repetition_penalty\":1.1,"
-                "\"n\":2,\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"50256\":-100,\"7\":0.5},\"logprobs\":true,"
-                "\"top_logprobs\":5"));
+    parse(
+        &p,
+        R("\"top_p\":0.5,\"temperature\":0,\"max_tokens\":7,\"seed\":-3,\"top_k\":40,\"min_p\":0.1,"
+          "\"top_a\":1,\"frequency_penalty\":-2,\"presence_penalty\":2,\"repetition_penalty\":1.1,"
+          "\"n\":2,\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"50256\":-100,\"7\":0.5},\"logprobs\":"
+          "true,"
+          "\"top_logprobs\":5"));
     const struct remora_sampling *s = &p.request.sampling;
     assert_true(s->temperature.is_set && s->temperature.value == 0.0);
     assert_true(s->top_p.value == 0.5);
@@ -94,7 +98,8 @@ static void values_that_ask_for_nothing_are_not_noted(void **state)
     (void)state;
     struct parsed p;
     parse(&p, R("\"n\":1,\"logprobs\":false,\"tools\":[],\"stop\":[],\"logit_bias\":{},"
-                "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],\"preset\":null"));
+                "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],"
+                "\"preset\":null"));
     assert_int_equal(p.request.asked_count, 0);
     remora_arena_fini(&p.arena);
 }
@@ -118,13 +123,18 @@ static void tools_and_calls_make_the_round_trip_raw(void **state)
     struct parsed p;
     parse(&p,
           "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
-          "{\"type\":\"text\",\"text\":\"b\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}}]},"
-          "{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"tool_calls\":[{\"id\":\"c1\","
+          "{\"type\":\"text\",\"text\":\"b\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":"
+          "\"1h\"}}]},"
+          "{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"tool_"
+          "calls\":[{\"id\":\"c1\","
           "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\": 1}\"}}]},"
-          "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"ok\",\"x_vendor\":{\"a\": 1},\"y\":2}],"
-          "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\",\"strict\":true,"
+          "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"ok\",\"x_vendor\":{\"a\": "
+          "1},\"y\":2}],"
+          "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\","
+          "\"strict\":true,"
           "\"parameters\":{ \"type\" : \"object\" }}}],"
-          "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}},\"parallel_tool_calls\":false}");
+          "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}},\"parallel_tool_"
+          "calls\":false}");
     const struct remora_message *m = p.request.messages;
     assert_int_equal(m[0].part_count, 2);
     assert_false(m[0].content_is_text);
@@ -145,11 +155,13 @@ static void reasoning_and_refusals_of_earlier_turns_are_kept(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\"},"
-              "{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\",\"reasoning_details\":["
-              "{\"type\":\"reasoning.encrypted\",\"data\":\"AA==\",\"format\":\"f\",\"id\":null,\"index\":3},"
-              "{\"type\":\"reasoning.text\",\"text\":\"t\",\"signature\":\"s\"}]},"
-              "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
+    parse(&p,
+          "{\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\"},"
+          "{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\",\"reasoning_details\":["
+          "{\"type\":\"reasoning.encrypted\",\"data\":\"AA==\",\"format\":\"f\",\"id\":null,"
+          "\"index\":3},"
+          "{\"type\":\"reasoning.text\",\"text\":\"t\",\"signature\":\"s\"}]},"
+          "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
     const struct remora_message *m = p.request.messages;
     assert_slice_equal(m[0].reasoning[0].text, "why");
     assert_int_equal(m[1].reasoning_count, 2);
@@ -165,10 +177,13 @@ static void provider_preferences_are_read(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p, R("\"provider\":{\"order\":[\"a\",\"b/x\"],\"only\":[],\"ignore\":[\"c\"],\"allow_fallbacks\":false,"
-                "\"data_collection\":\"deny\",\"require_parameters\":true,\"zdr\":false,\"quantizations\":[\"fp8\"],"
-                "\"max_price\":{\"prompt\":2.5,\"completion\":\"10\",\"request\":0.01,\"image\":null}},"
-                "\"models\":[\"x/y\"],\"model\":\"a/b\""));
+    parse(&p,
+          R("\"provider\":{\"order\":[\"a\",\"b/"
+            "x\"],\"only\":[],\"ignore\":[\"c\"],\"allow_fallbacks\":false,"
+            "\"data_collection\":\"deny\",\"require_parameters\":true,\"zdr\":false,"
+            "\"quantizations\":[\"fp8\"],"
+            "\"max_price\":{\"prompt\":2.5,\"completion\":\"10\",\"request\":0.01,\"image\":null}},"
+            "\"models\":[\"x/y\"],\"model\":\"a/b\""));
     const struct remora_preferences *o = &p.request.provider;
     assert_int_equal(o->order.count, 2);
     assert_slice_equal(o->order.items[1], "b/x");
@@ -189,11 +204,16 @@ static void reasoning_formats_and_labels_are_read(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p, R("\"reasoning\":{\"effort\":\"high\",\"max_tokens\":2000,\"exclude\":true,\"enabled\":true,\"summary\":\"auto\"},"
-                "\"reasoning_effort\":\"high\",\"verbosity\":\"low\",\"service_tier\":\"flex\",\"user\":\"u\","
-                "\"session_id\":\"s\",\"prompt_cache_key\":\"k\",\"metadata\":{\"a\":\"b\"},\"modalities\":[\"text\"],"
-                "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"a\":1},\"strict\":true}},"
-                "\"usage\":{\"include\":true},\"stream_options\":{\"include_usage\":true},\"stream\":true"));
+    parse(&p, R("\"reasoning\":{\"effort\":\"high\",\"max_tokens\":2000,\"exclude\":true,"
+                "\"enabled\":true,\"summary\":\"auto\"},"
+                "\"reasoning_effort\":\"high\",\"verbosity\":\"low\",\"service_tier\":\"flex\","
+                "\"user\":\"u\","
+                "\"session_id\":\"s\",\"prompt_cache_key\":\"k\",\"metadata\":{\"a\":\"b\"},"
+                "\"modalities\":[\"text\"],"
+                "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+                "\"schema\":{\"a\":1},\"strict\":true}},"
+                "\"usage\":{\"include\":true},\"stream_options\":{\"include_usage\":true},"
+                "\"stream\":true"));
     assert_int_equal(p.request.reasoning.effort, REMORA_EFFORT_HIGH);
     assert_int_equal(p.request.reasoning.max_tokens.value, 2000);
     assert_true(p.request.reasoning.exclude_from_response);
@@ -239,11 +259,23 @@ struct refusal {
     enum remora_code code;
     const char *param;
 };
-#define MSG(x)     "{\"messages\":[" x "]}"
-#define BAD(x, f)  {R(x), REMORA_INVALID_REQUEST, (f)}
-#define BADM(x, f) {MSG(x), REMORA_INVALID_REQUEST, (f)}
-#define LATER(f)   {R("\"" f "\":{}"), REMORA_UNIMPLEMENTED, (f)}
-#define HOST(f)    {R("\"" f "\":\"x\""), REMORA_INVALID_REQUEST, (f)}
+#define MSG(x) "{\"messages\":[" x "]}"
+#define BAD(x, f)                         \
+    {                                     \
+        R(x), REMORA_INVALID_REQUEST, (f) \
+    }
+#define BADM(x, f)                          \
+    {                                       \
+        MSG(x), REMORA_INVALID_REQUEST, (f) \
+    }
+#define LATER(f)                                     \
+    {                                                \
+        R("\"" f "\":{}"), REMORA_UNIMPLEMENTED, (f) \
+    }
+#define HOST(f)                                           \
+    {                                                     \
+        R("\"" f "\":\"x\""), REMORA_INVALID_REQUEST, (f) \
+    }
 
 static const struct refusal refusals[] = {
     {"", REMORA_INVALID_REQUEST, ""},
@@ -292,22 +324,33 @@ static const struct refusal refusals[] = {
     BADM("{\"role\":\"user\",\"content\":[5]}", "messages[0].content[0]"),
     BADM("{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}", "messages[0].content[0]"),
     BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}", "messages[0].content[0]"),
-    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":1}]}", "messages[0].content[0].text"),
-    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"poem\",\"text\":\"x\"}]}", "messages[0].content[0].type"),
-    BADM("{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"tool\",\"content\":\"x\"}", "messages[1]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":1}]}",
+         "messages[0].content[0].text"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"poem\",\"text\":\"x\"}]}",
+         "messages[0].content[0].type"),
+    BADM("{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"tool\",\"content\":\"x\"}",
+         "messages[1]"),
     BADM("{\"role\":\"user\",\"content\":\"x\",\"tool_call_id\":\"c\"}", "messages[0]"),
     BADM("{\"role\":\"assistant\"}", "messages[0]"),
     BADM("{\"role\":\"assistant\",\"tool_calls\":[]}", "messages[0]"),
     BADM("{\"role\":\"assistant\",\"tool_calls\":[{}]}", "messages[0].tool_calls[0]"),
-    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}", "messages[0].tool_calls[0].function"),
-    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"custom\"}]}", "messages[0].tool_calls[0].type"),
-    BADM("{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}", "messages[0]"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}",
+         "messages[0].tool_calls[0].function"),
+    BADM("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"custom\"}]}",
+         "messages[0].tool_calls[0].type"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[{\"id\":\"a\",\"function\":{"
+         "\"name\":\"f\",\"arguments\":\"\"}}]}",
+         "messages[0]"),
     BADM("{\"role\":\"user\",\"content\":\"x\",\"content\":\"y\"}", "messages[0].content"),
-    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://169.254.169.254/\"}}]}"),
+    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "169.254.169.254/\"}}]}"),
      REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
-    {MSG("{\"role\":\"user\",\"content\":[{\"input_audio\":{},\"type\":\"input_audio\"}]}"), REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
-    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"file\"}]}"), REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
-    {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{\"id\":\"a\"}}"), REMORA_UNIMPLEMENTED, "messages[0].audio"},
+    {MSG("{\"role\":\"user\",\"content\":[{\"input_audio\":{},\"type\":\"input_audio\"}]}"),
+     REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
+    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"file\"}]}"), REMORA_UNIMPLEMENTED,
+     "messages[0].content[0].type"},
+    {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{\"id\":\"a\"}}"),
+     REMORA_UNIMPLEMENTED, "messages[0].audio"},
     /* row 86, 87 */
     BAD("\"stream\":\"true\"", "stream"),
     BAD("\"stream\":1", "stream"),
@@ -335,19 +378,24 @@ static const struct refusal refusals[] = {
     BAD("\"provider\":{\"quantizations\":[\"q4\"]}", "provider.quantizations[0]"),
     BAD("\"provider\":{\"url\":\"http://x\"}", "provider.url"),
     {R("\"provider\":{\"sort\":\"price\"}"), REMORA_UNIMPLEMENTED, "provider.sort"},
-    {R("\"provider\":{\"preferred_max_latency\":1}"), REMORA_UNIMPLEMENTED, "provider.preferred_max_latency"},
+    {R("\"provider\":{\"preferred_max_latency\":1}"), REMORA_UNIMPLEMENTED,
+     "provider.preferred_max_latency"},
     BAD("\"tools\":[{\"type\":\"function\"}]", "tools[0]"),
     BAD("\"tools\":[{\"function\":{\"name\":\"f\"}}]", "tools[0]"),
-    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]", "tools[0].function.name"),
-    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]", "tools[0].function.parameters"),
-    {R("\"tools\":[{\"type\":\"openrouter:web_search\",\"x\":1}]"), REMORA_UNIMPLEMENTED, "tools[0].type"},
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]",
+        "tools[0].function.name"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]",
+        "tools[0].function.parameters"),
+    {R("\"tools\":[{\"type\":\"openrouter:web_search\",\"x\":1}]"), REMORA_UNIMPLEMENTED,
+     "tools[0].type"},
     BAD("\"tool_choice\":\"maybe\"", "tool_choice"),
     BAD("\"tool_choice\":\"required\"", "tool_choice"),
     BAD("\"tool_choice\":{\"type\":\"function\"}", "tool_choice"),
     BAD("\"response_format\":{}", "response_format"),
     BAD("\"response_format\":{\"type\":\"xml\"}", "response_format.type"),
     BAD("\"response_format\":{\"type\":\"json_schema\"}", "response_format"),
-    BAD("\"response_format\":{\"type\":\"text\",\"json_schema\":{\"name\":\"a\"}}", "response_format"),
+    BAD("\"response_format\":{\"type\":\"text\",\"json_schema\":{\"name\":\"a\"}}",
+        "response_format"),
     {R("\"response_format\":{\"type\":\"grammar\"}"), REMORA_UNIMPLEMENTED, "response_format.type"},
     BAD("\"reasoning\":{\"effort\":\"much\"}", "reasoning.effort"),
     BAD("\"reasoning\":{\"effort\":\"low\"},\"reasoning_effort\":\"high\"", "reasoning_effort"),
@@ -362,12 +410,30 @@ static const struct refusal refusals[] = {
     BAD("\"modalities\":[\"smell\"]", "modalities[0]"),
     {R("\"prompt\":\"x\""), REMORA_UNIMPLEMENTED, "prompt"},
     {R("\"route\":\"fallback\""), REMORA_UNIMPLEMENTED, "route"},
-    LATER("prediction"), LATER("audio"), LATER("plugins"), LATER("preset"), LATER("transforms"),
-    LATER("web_search_options"), LATER("trace"), LATER("debug"), LATER("image_config"), LATER("cache_control"),
-    LATER("structured_outputs"), LATER("functions"), LATER("function_call"), LATER("safety_identifier"),
+    LATER("prediction"),
+    LATER("audio"),
+    LATER("plugins"),
+    LATER("preset"),
+    LATER("transforms"),
+    LATER("web_search_options"),
+    LATER("trace"),
+    LATER("debug"),
+    LATER("image_config"),
+    LATER("cache_control"),
+    LATER("structured_outputs"),
+    LATER("functions"),
+    LATER("function_call"),
+    LATER("safety_identifier"),
     /* rows 61, 62, 64, 65 */
-    HOST("api_base"), HOST("base_url"), HOST("api_key"), HOST("organization"), HOST("endpoint"), HOST("extra_headers"),
-    HOST("API_BASE"), HOST("headers"), HOST("aws_session_token"),
+    HOST("api_base"),
+    HOST("base_url"),
+    HOST("api_key"),
+    HOST("organization"),
+    HOST("endpoint"),
+    HOST("extra_headers"),
+    HOST("API_BASE"),
+    HOST("headers"),
+    HOST("aws_session_token"),
 };
 
 static void what_is_refused_names_the_field(void **state)
@@ -424,12 +490,16 @@ static void assert_refused(char *body, enum remora_code code)
 static void counts_and_depth_are_bounded(void **state)
 {
     (void)state;
-    assert_refused(many("{\"messages\":[", "{\"role\":\"user\",\"content\":\"x\"}", 10001, "]}"), REMORA_TOO_LARGE);
-    assert_refused(many("{\"messages\":[{\"role\":\"user\",\"content\":[", "{\"type\":\"text\",\"text\":\"x\"}", 10001, "]}]}"),
+    assert_refused(many("{\"messages\":[", "{\"role\":\"user\",\"content\":\"x\"}", 10001, "]}"),
+                   REMORA_TOO_LARGE);
+    assert_refused(many("{\"messages\":[{\"role\":\"user\",\"content\":[",
+                        "{\"type\":\"text\",\"text\":\"x\"}", 10001, "]}]}"),
                    REMORA_TOO_LARGE);
     assert_refused(many("{\"messages\":[", "1", 100001, "]}"), REMORA_TOO_LARGE);
     assert_refused(many("{\"stop\":[", "\"a\"", 50000, "]}"), REMORA_INVALID_REQUEST);
-    assert_refused(many("{\"tools\":[", "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", 513, "]}"), REMORA_TOO_LARGE);
+    assert_refused(
+        many("{\"tools\":[", "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", 513, "]}"),
+        REMORA_TOO_LARGE);
     char *deep = malloc(100001);
     assert_non_null(deep);
     memset(deep, '[', 100000);
@@ -444,9 +514,10 @@ static void counts_and_depth_are_bounded(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    const char *body =
-        R("\"model\":\"a\\u0062\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"stop\":\"x\","
-          "\"x_a\":1,\"logit_bias\":{\"1\":2},\"metadata\":{\"a\":\"b\"},\"provider\":{\"order\":[\"a\"]}");
+    const char *body = R("\"model\":\"a\\u0062\",\"tools\":[{\"type\":\"function\",\"function\":{"
+                         "\"name\":\"f\"}}],\"stop\":\"x\","
+                         "\"x_a\":1,\"logit_bias\":{\"1\":2},\"metadata\":{\"a\":\"b\"},"
+                         "\"provider\":{\"order\":[\"a\"]}");
     for (uint64_t nth = 1;; nth++) {
         struct parsed p;
         remora_alloc_fail_at(nth, true);

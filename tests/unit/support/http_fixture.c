@@ -101,6 +101,11 @@ bool http_fixture_is_closing(const struct http_fixture *f)
     return f->script.is_close_called;
 }
 
+void http_fixture_leave(struct http_fixture *f)
+{
+    http_site_fini(f->site);
+}
+
 void http_fixture_drain(struct http_fixture *f)
 {
     f->site->is_draining = true;

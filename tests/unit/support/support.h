@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* After the four above, which it needs and does not include. */
 #include <cmocka.h>
 
 #include "remora/base.h"
@@ -13,14 +15,15 @@
 /* The whole file, NUL-terminated behind; fails the test when it cannot be read. Free with free(). */
 struct remora_slice test_read_file(const char *path);
 
-#define assert_slice_equal(slice, text) \
-    do { \
-        struct remora_slice assert_slice_ = (slice); \
-        const char *assert_text_ = (text); \
-        if (!remora_slice_is(assert_slice_, assert_text_)) { \
-            print_error("is       \"%.*s\"\nexpected \"%s\"\n", REMORA_SLICE_ARG(assert_slice_), assert_text_); \
-            fail(); \
-        } \
+#define assert_slice_equal(slice, text)                                                          \
+    do {                                                                                         \
+        struct remora_slice assert_slice_ = (slice);                                             \
+        const char *assert_text_ = (text);                                                       \
+        if (!remora_slice_is(assert_slice_, assert_text_)) {                                     \
+            print_error("is       \"%.*s\"\nexpected \"%s\"\n", REMORA_SLICE_ARG(assert_slice_), \
+                        assert_text_);                                                           \
+            fail();                                                                              \
+        }                                                                                        \
     } while (0)
 
 #endif

@@ -1,0 +1,527 @@
+/*
+ * Events as SSE, against reviewed transcripts in tests/golden/chat_sse. To write them anew: REMORA_GOLDEN=write, then read
+ * the diff. Unary answers and error envelopes stand in tests/golden/chat_json.
+ */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "remora/json.h"
+#include "remora/skin.h"
+
+static const struct remora_provider provider = {
+    .facts = {.slug = REMORA_SLICE_INIT("acme"), .name = REMORA_SLICE_INIT("Acme \"AI\"")}};
+static const struct remora_model model = {.facts = {.id = REMORA_SLICE_INIT("acme/echo-1")}};
+static const struct remora_endpoint endpoint = {
+    .facts = {.provider = REMORA_SLICE_INIT("acme"),
+              .tag = REMORA_SLICE_INIT("acme/eu"),
+              .upstream_model = REMORA_SLICE_INIT("echo-1")},
+    .provider = &provider,
+    .model = &model,
+};
+
+struct talk {
+    struct remora_encoder encoder;
+    struct remora_outcome outcome;
+    struct remora_buf out;
+    struct remora_arena arena;
+    struct remora_answer answer;
+};
+
+static void talk_init(struct talk *t, enum remora_surface surface)
+{
+    *t = (struct talk){.encoder = {.skin = &remora_skin_chat_completions,
+                                   .surface = surface,
+                                   .wants_usage_chunk = surface == REMORA_SURFACE_OPENROUTER,
+                                   .created_unix_s = 1800000000}};
+    snprintf(t->encoder.id, sizeof t->encoder.id, "gen-1800000000-abcdefghijklmnopqrst");
+    remora_buf_init(&t->out, 1 << 20);
+    remora_arena_init(&t->arena, 4096, 1 << 20);
+    remora_answer_init(&t->answer, &t->arena);
+    struct remora_outcome *o = &t->outcome;
+    memcpy(o->generation_id, t->encoder.id, sizeof o->generation_id);
+    snprintf(o->requested_model, sizeof o->requested_model, "acme/echo-1");
+    o->identity.service = REMORA_SLICE("checkout");
+    o->policy_revision = REMORA_SLICE("0123456789ab");
+    o->served = &endpoint;
+    o->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    o->attempt_count = 1;
+    o->attempts[0] = (struct remora_attempt){.provider = endpoint.facts.provider,
+                                             .endpoint_tag = endpoint.facts.tag,
+                                             .model = model.facts.id,
+                                             .upstream_model = endpoint.facts.upstream_model,
+                                             .http_status = 200,
+                                             .elapsed_ns = 34120000,
+                                             .retry_after_ms = -1};
+    remora_usage_init(&o->usage);
+    o->usage.certainty = REMORA_CERTAINTY_ACTUAL;
+    o->usage.tokens[REMORA_USAGE_INPUT] = 10;
+    o->usage.tokens[REMORA_USAGE_CACHE_READ] = 4;
+    o->usage.tokens[REMORA_USAGE_OUTPUT] = 6;
+    o->usage.tokens[REMORA_USAGE_REASONING] = 3;
+    remora_cost_init(&o->cost);
+    o->cost.total_pico_usd = 12500000;
+    o->first_content_ns = 21000000;
+    o->total_ns = 98765000;
+}
+
+static void talk_fini(struct talk *t)
+{
+    remora_buf_fini(&t->out);
+    remora_arena_fini(&t->arena);
+}
+
+/* To the stream and to the collected answer alike. */
+static void say(struct talk *t, const struct remora_event *event)
+{
+    remora_skin_chat_completions.stream_event(&t->encoder, event, &t->out);
+    assert_int_equal(remora_answer_add(&t->answer, event), REMORA_OK);
+}
+
+static void say_started(struct talk *t)
+{
+    say(t, &(struct remora_event){.kind = REMORA_EVENT_STARTED,
+                                  .started = {.system_fingerprint = REMORA_SLICE("fp_1"),
+                                              .service_tier = REMORA_SLICE("default"),
+                                              .served = &endpoint}});
+}
+
+static void say_text(struct talk *t, int32_t choice, const char *text)
+{
+    say(t, &(struct remora_event){.kind = REMORA_EVENT_TEXT,
+                                  .choice_index = choice,
+                                  .text = {.text = remora_slice_of(text)}});
+}
+
+static void say_call(struct talk *t, int32_t index, const char *id, const char *name,
+                     const char *arguments)
+{
+    say(t, &(struct remora_event){.kind = REMORA_EVENT_TOOL_CALL,
+                                  .tool_call = {.index = index,
+                                                .id = remora_slice_of(id),
+                                                .name = remora_slice_of(name),
+                                                .arguments = remora_slice_of(arguments)}});
+}
+
+static void say_finish(struct talk *t, int32_t choice, enum remora_finish reason,
+                       const char *native)
+{
+    say(t, &(struct remora_event){.kind = REMORA_EVENT_CHOICE_FINISHED,
+                                  .choice_index = choice,
+                                  .finished = {reason, remora_slice_of(native)}});
+}
+
+static void say_completed(struct talk *t)
+{
+    remora_skin_chat_completions.stream_event(
+        &t->encoder, &(struct remora_event){.kind = REMORA_EVENT_COMPLETED, .outcome = &t->outcome},
+        &t->out);
+}
+
+/* ---- golden files ---- */
+
+static void assert_golden(struct remora_slice is, const char *folder, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/golden/%s/%s", REMORA_TESTS_DIR, folder, name);
+    const char *mode = getenv("REMORA_GOLDEN");
+    if (mode != NULL && strcmp(mode, "write") == 0) {
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(is.data, 1, is.length, file), is.length);
+        fclose(file);
+    }
+    struct remora_slice expected = test_read_file(path);
+    if (!remora_slice_equal(is, expected)) {
+        print_error("%s\nis\n%.*s\nexpected\n%.*s\n", path, REMORA_SLICE_ARG(is),
+                    REMORA_SLICE_ARG(expected));
+    }
+    assert_true(remora_slice_equal(is, expected));
+    free((void *)expected.data);
+}
+
+/* Every data line but [DONE] is one JSON text. */
+static void assert_is_json(struct remora_slice stream)
+{
+    static const struct remora_json_limits limits = {64, 10000};
+    size_t at = 0;
+    while (at < stream.length) {
+        size_t end = remora_slice_find(stream, '\n', at);
+        struct remora_slice line = remora_slice(stream.data + at, end - at);
+        at = end + 1;
+        if (!remora_slice_starts_with(line, REMORA_SLICE("data: {"))) {
+            continue;
+        }
+        struct remora_arena arena;
+        struct remora_json_doc doc;
+        struct remora_json_error error;
+        remora_arena_init(&arena, 4096, 1 << 20);
+        assert_int_equal(remora_json_parse(remora_slice(line.data + 6, line.length - 6), &arena,
+                                           &limits, &doc, &error),
+                         REMORA_OK);
+        remora_arena_fini(&arena);
+    }
+}
+
+static void assert_stream(struct talk *t, const char *name)
+{
+    assert_int_equal(remora_buf_code(&t->out), REMORA_OK);
+    assert_is_json(remora_buf_slice(&t->out));
+    assert_golden(remora_buf_slice(&t->out), "chat_sse", name);
+}
+
+static void assert_answer(struct talk *t, const char *name)
+{
+    struct remora_buf out;
+    remora_buf_init(&out, 1 << 20);
+    remora_skin_chat_completions.answer(&t->encoder, &t->answer, &t->outcome, &out);
+    remora_buf_append_byte(&out, '\n');
+    assert_golden(remora_buf_slice(&out), "chat_json", name);
+    remora_buf_fini(&out);
+}
+
+/* ---- cases ---- */
+
+static void plain_text(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_text(&t, 0, "Hello ");
+    say_text(&t, 0, "\"w\303\266rld\"\n");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "plain.sse");
+    assert_answer(&t, "plain.json");
+    talk_fini(&t);
+}
+
+static void usage_when_asked_for(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENROUTER);
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_LENGTH, "max_tokens");
+    say_completed(&t);
+    assert_stream(&t, "length_with_usage.sse");
+    talk_fini(&t);
+}
+
+static void parallel_tool_calls(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_call(&t, 0, "call_1", "weather", "");
+    say_call(&t, 0, "", "", "{\"city\":");
+    say_call(&t, 1, "call_2", "time", "{}");
+    say_call(&t, 0, "", "", "\"Bern\"}");
+    say_finish(&t, 0, REMORA_FINISH_TOOL_CALLS, "tool_calls");
+    say_completed(&t);
+    assert_stream(&t, "parallel_tool_calls.sse");
+    assert_answer(&t, "parallel_tool_calls.json");
+    talk_fini(&t);
+}
+
+static void say_reasoning(struct talk *t)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_REASONING,
+                                 .reasoning = {.block_index = 0,
+                                               .block = {.kind = REMORA_REASONING_TEXT,
+                                                         .text = REMORA_SLICE("Let me see.")}}};
+    say(t, &event);
+    event.reasoning.block_index = 1;
+    event.reasoning.block = (struct remora_reasoning_block){.kind = REMORA_REASONING_ENCRYPTED,
+                                                            .text = REMORA_SLICE("AAEC"),
+                                                            .format = REMORA_SLICE("f-v1"),
+                                                            .id = REMORA_SLICE("rs_1")};
+    say(t, &event);
+}
+
+static void reasoning_before_text(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_reasoning(&t);
+    say_text(&t, 0, "42");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "end_turn");
+    say_completed(&t);
+    assert_stream(&t, "reasoning.sse");
+    assert_answer(&t, "reasoning.json");
+    talk_fini(&t);
+}
+
+static void excluded_reasoning_is_withheld(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_request request;
+    const struct remora_skin_input input = {
+        .body = REMORA_SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+                             "\"reasoning\":{\"exclude\":true}}")};
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    remora_request_init(&request);
+    assert_int_equal(
+        remora_skin_chat_completions.parse(&input, &t.arena, &request, &t.encoder, &fail),
+        REMORA_OK);
+    say_started(&t);
+    say_reasoning(&t);
+    assert_int_equal(t.out.length, 0);
+    say_text(&t, 0, "42");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    assert_answer(&t, "reasoning_excluded.json");
+    talk_fini(&t);
+}
+
+static void a_refusal(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say(&t, &(struct remora_event){.kind = REMORA_EVENT_REFUSAL,
+                                   .text = {.text = REMORA_SLICE("I will not.")}});
+    say_finish(&t, 0, REMORA_FINISH_CONTENT_FILTER, "refusal");
+    say_completed(&t);
+    assert_stream(&t, "refusal.sse");
+    assert_answer(&t, "refusal.json");
+    talk_fini(&t);
+}
+
+static void several_choices(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_text(&t, 0, "a");
+    say_text(&t, 1, "b");
+    say_finish(&t, 1, REMORA_FINISH_STOP, "stop");
+    say_text(&t, 0, "c");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "several_choices.sse");
+    assert_answer(&t, "several_choices.json");
+    talk_fini(&t);
+}
+
+static void log_probabilities(void **state)
+{
+    (void)state;
+    struct talk t;
+    const struct remora_logprob_alternative other = {.token = REMORA_SLICE("No"), .logprob = -2.5};
+    const struct remora_logprob item = {.chosen = {.token = REMORA_SLICE("Ja"),
+                                                   .logprob = -0.25,
+                                                   .bytes = REMORA_SLICE("Ja"),
+                                                   .has_bytes = true},
+                                        .alternatives = &other,
+                                        .alternative_count = 1};
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say(&t, &(struct remora_event){
+                .kind = REMORA_EVENT_TEXT,
+                .text = {.text = REMORA_SLICE("Ja"), .logprobs = &item, .logprob_count = 1}});
+    say_finish(&t, 0, REMORA_FINISH_STOP, "");
+    say_completed(&t);
+    assert_stream(&t, "logprobs.sse");
+    assert_answer(&t, "logprobs.json");
+    talk_fini(&t);
+}
+
+static void fail_first_attempt(struct talk *t)
+{
+    t->outcome.attempts[1] = t->outcome.attempts[0];
+    t->outcome.attempts[0].provider = REMORA_SLICE("flaky");
+    t->outcome.attempts[0].endpoint_tag = REMORA_SLICE("flaky");
+    t->outcome.attempts[0].http_status = 503;
+    t->outcome.attempts[0].code = REMORA_UPSTREAM_OVERLOADED;
+    t->outcome.attempts[0].retry_after_ms = 1500;
+    snprintf(t->outcome.attempts[0].upstream_request_id, 64, "req_1");
+    t->outcome.attempt_count = 2;
+}
+
+static void a_fallback_is_told_on_a_chunk_of_its_own(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    fail_first_attempt(&t);
+    t.outcome.dropped[0] =
+        (struct remora_dropped){REMORA_PARAMETER_TOP_K, "the endpoint does not take it"};
+    t.outcome.dropped_count = 1;
+    say_started(&t);
+    remora_skin_chat_completions.stream_comment(&t.encoder, &t.out);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "fallback.sse");
+    assert_answer(&t, "fallback.json");
+    talk_fini(&t);
+}
+
+static void a_fallback_with_usage_is_one_chunk(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENROUTER);
+    fail_first_attempt(&t);
+    t.outcome.usage.certainty = REMORA_CERTAINTY_ESTIMATED;
+    t.outcome.cost.total_pico_usd = -1;
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "fallback_with_usage.sse");
+    talk_fini(&t);
+}
+
+static void unknown_usage_is_null(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENROUTER);
+    remora_usage_init(&t.outcome.usage);
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "usage_unknown.sse");
+    talk_fini(&t);
+}
+
+static void an_error_after_content_ends_the_stream_without_done(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    t.outcome.was_partial = true;
+    remora_fail_set(&t.outcome.fail, REMORA_STREAM_BROKEN, NULL, "The provider's stream broke.");
+    remora_skin_chat_completions.stream_failed(&t.encoder, &t.outcome, &t.out);
+    assert_stream(&t, "error_in_band.sse");
+    talk_fini(&t);
+}
+
+static void an_error_after_a_comment_keeps_its_own_code(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    remora_skin_chat_completions.stream_comment(&t.encoder, &t.out);
+    fail_first_attempt(&t);
+    t.outcome.served = NULL;
+    t.outcome.attempt_count = 1;
+    remora_fail_set(&t.outcome.fail, REMORA_UPSTREAM_OVERLOADED, NULL, "Every provider is busy.");
+    t.outcome.fail.retry_after_ms = 1500;
+    remora_skin_chat_completions.stream_failed(&t.encoder, &t.outcome, &t.out);
+    assert_stream(&t, "error_after_comment.sse");
+    talk_fini(&t);
+}
+
+/* ---- error envelopes ---- */
+
+static void assert_error(const struct remora_fail *fail, const struct remora_outcome *outcome,
+                         const char *name)
+{
+    struct remora_buf out;
+    remora_buf_init(&out, 1 << 16);
+    remora_error_body(fail, outcome, &out);
+    remora_buf_append_byte(&out, '\n');
+    assert_golden(remora_buf_slice(&out), "chat_json", name);
+    remora_buf_fini(&out);
+}
+
+static void an_error_names_its_field(void **state)
+{
+    (void)state;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_INVALID_REQUEST, "messages[0].role", "It must be a role.");
+    assert_error(&fail, NULL, "error_param.json");
+}
+
+static void an_internal_error_is_masked(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    fail_first_attempt(&t);
+    remora_fail_set(&t.outcome.fail, REMORA_INTERNAL, NULL, "secret internals");
+    assert_error(&t.outcome.fail, &t.outcome, "error_internal.json");
+    talk_fini(&t);
+}
+
+static void filters_that_left_nothing_are_listed(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct remora_endpoint priced = endpoint;
+    remora_prices_init(&priced.facts.prices);
+    priced.facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 2500000;
+    const struct remora_plan_model models[] = {
+        {.asked = REMORA_SLICE("echo"), .resolved = REMORA_SLICE("acme/echo-1"), .count = 3}};
+    const struct remora_candidate candidates[] = {
+        {.endpoint = &priced, .exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, "prompt"}},
+        {.endpoint = &endpoint,
+         .exclusion = {REMORA_RULE_IGNORED_PROVIDER, REMORA_LAYER_REQUEST, NULL}},
+        {.endpoint = &endpoint,
+         .exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_SERVICE, "prompt"}},
+    };
+    const struct remora_plan plan = {
+        .models = models, .model_count = 1, .candidates = candidates, .candidate_count = 3};
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    t.outcome.attempt_count = 0;
+    t.outcome.served = NULL;
+    t.outcome.plan = &plan;
+    remora_fail_set(&t.outcome.fail, REMORA_CONSTRAINT_FILTERED, NULL, "No endpoint is left.");
+    assert_error(&t.outcome.fail, &t.outcome, "error_filtered.json");
+    talk_fini(&t);
+}
+
+static void all_providers_limited_says_when_to_come_back(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    fail_first_attempt(&t);
+    t.outcome.attempts[0].code = REMORA_CAPACITY_EXHAUSTED;
+    t.outcome.attempts[0].http_status = 429;
+    t.outcome.attempt_count = 1;
+    remora_fail_set(&t.outcome.fail, REMORA_CAPACITY_EXHAUSTED, NULL, "Every provider is limited.");
+    t.outcome.fail.retry_after_ms = 6001;
+    assert_error(&t.outcome.fail, &t.outcome, "error_limited.json");
+    talk_fini(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_text),
+        cmocka_unit_test(usage_when_asked_for),
+        cmocka_unit_test(parallel_tool_calls),
+        cmocka_unit_test(reasoning_before_text),
+        cmocka_unit_test(excluded_reasoning_is_withheld),
+        cmocka_unit_test(a_refusal),
+        cmocka_unit_test(several_choices),
+        cmocka_unit_test(log_probabilities),
+        cmocka_unit_test(a_fallback_is_told_on_a_chunk_of_its_own),
+        cmocka_unit_test(a_fallback_with_usage_is_one_chunk),
+        cmocka_unit_test(unknown_usage_is_null),
+        cmocka_unit_test(an_error_after_content_ends_the_stream_without_done),
+        cmocka_unit_test(an_error_after_a_comment_keeps_its_own_code),
+        cmocka_unit_test(an_error_names_its_field),
+        cmocka_unit_test(an_internal_error_is_masked),
+        cmocka_unit_test(filters_that_left_nothing_are_listed),
+        cmocka_unit_test(all_providers_limited_says_when_to_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

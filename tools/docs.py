@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Generates docs/errors.md and docs/configuration.md from the tables in include/remora/tbl/ and the prose in docs/*.md.in.
+
+usage: docs.py              writes them
+       docs.py --check      exit status 1 and a diff when a file is not what would be written
+       docs.py --self-test  does the check see a change of a table?
+
+A line of a template that is only "@NAME@" becomes a table, "@file PATH@" the file as a code block; "@limit NAME@" within a line
+becomes a number.
+"""
+import difflib
+import os
+import re
+import sys
+
+ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+PAGES = ["docs/errors.md", "docs/configuration.md"]
+
+# google.rpc.Code (googleapis, google/rpc/code.proto)
+GRPC = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+        "DATA_LOSS", "UNAUTHENTICATED"]
+NEXT_ENDPOINT = {"NEVER": "no", "YES": "yes", "LARGER_WINDOW": "one with a larger window",
+                 "OTHER_PROVIDER": "once, of another provider"}
+EFFECT = {"NONE": "", "COUNTS": "counts", "COOLS": "cools the endpoint", "BENCHES": "benches the endpoint",
+          "BENCHES_KEY": "benches the key"}
+CLASS = {"NONE": "", "CALLER": "caller", "LASTING": "lasting", "TRANSIENT": "transient"}
+
+RULES = {
+    "UNSUPPORTED_WIRE": "nothing here speaks the provider's wire yet",
+    "NO_CREDENTIAL": "the provider has no usable key",
+    "MODEL_ALLOW_LIST": "`models.allow` or `models.deny` of a layer refuses the model",
+    "FREE_VARIANT": "a free endpoint answers `MODEL:free` only, and nothing else answers that",
+    "MODALITY": "the model does not read a kind of input that the request holds",
+    "OUTPUT_MODALITY": "the model does not write the kind of output that is asked for",
+    "CONTEXT_LENGTH": "the prompt is certainly longer than the endpoint's context",
+    "OUTPUT_LIMIT": "more output is asked for than the endpoint gives",
+    "ALLOWED_PROVIDERS": "not in `only`",
+    "IGNORED_PROVIDER": "in `ignore`",
+    "TRAINING": "`data_collection: deny`, and the provider trains on prompts or nobody knows",
+    "ZDR": "`zdr`, and the provider is not known to retain nothing",
+    "DISTILLABLE": "`enforce_distillable_text`, and the author is not known to allow it",
+    "DATA_REGION": "`regions`, and the endpoint is not known to lie in one of them",
+    "GEO": "kept for restrictions by place; nothing sets it today",
+    "QUANTIZATION": "not in `quantizations`",
+    "MAX_PRICE": "dearer than the cap behind the colon, or its price is not known",
+    "REQUIRE_PARAMETERS": "`require_parameters`, and the endpoint does not take the one behind the colon",
+    "SUPPORTED_PARAMETERS": "the endpoint does not take one that cannot be left out, such as `tools`",
+    "NOT_IN_ORDER": "`allow_fallbacks: false`, and not in `order` or, without `order`, not the first",
+    "COOLING": "resting after a 429, or after the provider dropped the model",
+    "BREAKER_OPEN": "the circuit breaker is open until its next probe",
+    "CREDENTIAL_BENCHED": "every key of the provider was refused and rests",
+}
+
+CAUSES = {
+    "NONE": "it did not fail, or for no cause below",
+    "REFUSED": "the connection was refused",
+    "UNREACHABLE": "no way to the provider, or the proxy refused",
+    "DNS": "the name could not be resolved",
+    "TLS": "the handshake or the certificate failed",
+    "CONNECT_TIMEOUT": "name, TCP and TLS took longer than `connect_ms`",
+    "FIRST_BYTE_TIMEOUT": "a stream did not begin within `first_byte_ms`",
+    "RESPONSE_TIMEOUT": "an answer was not whole within `response_ms`",
+    "IDLE_TIMEOUT": "a stream was silent for `idle_ms`",
+    "DEADLINE": "the request's total time was spent",
+    "RESET": "the connection was reset",
+    "TRUNCATED": "the answer ended too early",
+    "BAD_RESPONSE": "not an HTTP answer that can be used",
+    "BAD_JSON": "the answer is not JSON",
+    "BAD_EVENT": "an event of the stream is not what the wire prescribes",
+    "BAD_ENCODING": "a transfer or content encoding that was not asked for, or broken",
+    "CONTENT_TYPE": "another content type than the wire has",
+    "TOO_LARGE": "an event, head or body beyond the limits",
+    "EMPTY": "nothing in it, and no finish reason",
+    "IN_BAND": "an error inside a 200",
+    "REDIRECT": "a redirect; they are never followed",
+    "RATE_LIMIT": "429",
+    "SERVER_ERROR": "a 5xx",
+    "CLIENT_ERROR": "another 4xx",
+    "CREDENTIAL": "401, 402 or 403: our key",
+    "STALE_CONNECTION": "a kept connection was dead before the request had been written",
+    "CANCELLED": "the caller went away",
+    "BUILD": "the request could not be written in the provider's wire",
+    "MEMORY": "no room",
+}
+
+
+class Tables:
+    """The X-macro tables as lists of rows; `texts` replaces files, for the self-test."""
+
+    def __init__(self, root, texts=None):
+        self.root, self.texts = root, texts or {}
+
+    def rows(self, name, macro):
+        path = f"include/remora/tbl/{name}.h"
+        text = self.texts.get(path) or open(os.path.join(self.root, path), encoding="utf-8").read()
+        found = re.findall(rf"^{macro}\((.*)\)$", re.sub(r"/\*.*?\*/", "", text, flags=re.S), re.M)
+        if not found:
+            sys.exit(f"docs: no {macro} in {path}")
+        return [self.fields(row) for row in found]
+
+    @staticmethod
+    def fields(row):
+        parts = re.findall(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))(?:,|$)', row)
+        return [text.replace('\\"', '"') if text or not bare else bare.strip() for text, bare in parts[:-1] or parts]
+
+    def limits(self):
+        return {row[0]: number(row[1]) for row in self.rows("limits", "REMORA_LIMIT")}
+
+
+def number(text):
+    base, _, shift = text.partition("<<")
+    return int(base) << int(shift or 0)
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
+    return "\n".join(lines)
+
+
+def words_for(name, words, source):
+    if name not in words:
+        sys.exit(f"docs: {source} has {name}, tools/docs.py has no words for it")
+    return words[name]
+
+
+# ---- errors ----
+
+def codes(tables):
+    rows = []
+    for name, http, grpc, error_type, openai, avail, endpoint, model, effect, kind, summary in tables.rows("codes", "REMORA_CODE"):
+        rows.append([f"`{name}`", http, GRPC[int(grpc)], f"`{error_type}`", f"`{openai}`", "" if avail == "NULL" else f"`{avail}`",
+                     NEXT_ENDPOINT[endpoint], "yes" if model == "true" else "no", EFFECT[effect], CLASS[kind], summary])
+    return table(["Reason", "HTTP", "gRPC", "error_type", "type", "availability", "Next endpoint", "Next model", "Breaker", "Class",
+                  "When"], rows)
+
+
+def rules(tables):
+    rows = [[f"`{text}`" if not text.endswith(":") else f"`{text}NAME`", f"`{family}`", words_for(name, RULES, "rules.h")]
+            for name, text, family in tables.rows("rules", "REMORA_RULE")]
+    return table(["Rule", "All out by it", "When"], rows)
+
+
+def causes(tables):
+    rows = [[f"`{label}`", words_for(name, CAUSES, "causes.h")] for name, label in tables.rows("causes", "REMORA_CAUSE")]
+    return table(["Cause", "What happened"], rows)
+
+
+# ---- configuration ----
+
+class Key:
+    def __init__(self, row, limits):
+        self.scope, self.id, self.name, self.type, self.of, least, most, self.default, self.words = row
+        self.min, self.max = (int(limits[n[13:]] if n.startswith("REMORA_LIMIT_") else n) for n in (least, most))
+
+    def kind(self):
+        """Type and range, in words."""
+        span = f"{self.min:,} to {self.max:,}"
+        texts = {
+            "TEXT": f"text, {span}", "TEXTS": f"list of {span} texts", "TEXT_MAP": "name: text", "BOOLEAN": "true or false",
+            "TRISTATE": "true, false or null", "INTEGER": f"number, {span}", "OPTIONAL_INTEGER": f"number, {span}, or null",
+            "MONEY": "decimal", "OPTIONAL_MONEY": "decimal or null", "OBJECT": "mapping", "OBJECTS": f"list of {span} mappings",
+            "OBJECT_MAP": "name: mapping" + (f", at most {self.max:,}" if self.max else ""),
+            "SOURCES": f"source, or list of {span}", "HEADERS": f"name: text or source, at most {self.max:,}",
+        }
+        exact = f"text, {self.min:,} bytes"
+        return exact if self.type == "TEXT" and self.min == self.max else words_for(self.type, texts, "config_keys.h")
+
+    def path_below(self, path):
+        whole = f"{path}.{self.name}" if path else self.name
+        placeholder = {"models": ".ID", "providers": ".SLUG"}.get(self.name, ".NAME")
+        return whole + {"OBJECT_MAP": placeholder, "OBJECTS": "[]"}.get(self.type, "")
+
+
+def read_keys(tables):
+    limits = tables.limits()
+    return [Key(row, limits) for row in tables.rows("config_keys", "REMORA_CONFIG_KEY")]
+
+
+def scopes(all_keys):
+    """Each object with every path that leads to it, outermost first."""
+    found, queue = {}, [("DOCUMENT", "")]
+    while queue:
+        scope, path = queue.pop(0)
+        found.setdefault(scope, []).append(path)
+        for key in all_keys:
+            if key.scope == scope and key.type in ("OBJECT", "OBJECTS", "OBJECT_MAP"):
+                queue.append((key.of, key.path_below(path)))
+            elif key.scope == scope and key.type in ("SOURCES", "HEADERS"):
+                queue.append(("SOURCE", key.path_below(path) + (".NAME" if key.type == "HEADERS" else "")))
+    return found
+
+
+def keys(tables):
+    all_keys = read_keys(tables)
+    found = scopes(all_keys)
+    missing = {key.scope for key in all_keys} - set(found)
+    if missing:
+        sys.exit(f"docs: nothing leads to {', '.join(sorted(missing))}")
+    blocks = []
+    for scope, paths in found.items():
+        title = "The document" if scope == "DOCUMENT" else ", ".join(f"`{path}`" for path in paths)
+        rows = [[f"`{key.name}`", key.kind(), key.default, key.words] for key in all_keys
+                if key.scope == scope and key.type != "UNBUILT"]
+        blocks.append(f"### {title}\n\n" + table(["Key", "Type", "Default", "What it does"], rows))
+    return "\n\n".join(blocks)
+
+
+def unbuilt(tables):
+    all_keys = read_keys(tables)
+    found = scopes(all_keys)
+    rows = [[", ".join(f"`{key.path_below(path)}`" for path in found[key.scope]), key.words]
+            for key in all_keys if key.type == "UNBUILT"]
+    return table(["Key", "What it will do"], rows)
+
+
+def wires_unbuilt(tables):
+    return ", ".join(f"`{kind}`" for _, kind, built in tables.rows("wires", "REMORA_WIRE") if built != "true")
+
+
+# ---- pages ----
+
+def block_of(tables, name):
+    made = {"codes": codes, "rules": rules, "causes": causes, "keys": keys, "unbuilt": unbuilt}
+    if name.startswith("file "):
+        path = name[5:]
+        text = open(os.path.join(tables.root, path), encoding="utf-8").read()
+        return f"```{path.rsplit('.', 1)[-1]}\n{text.rstrip()}\n```\n\n(`{path}`)"
+    if name not in made:
+        sys.exit(f"docs: no table @{name}@")
+    return made[name](tables)
+
+
+def page(tables, name):
+    template = open(os.path.join(tables.root, name + ".in"), encoding="utf-8").read()
+    limits = tables.limits()
+    text = re.sub(r"@limit (\w+)@", lambda m: f"{limits[m.group(1)]:,}", template)
+    text = text.replace("@wires unbuilt@", wires_unbuilt(tables))
+    return re.sub(r"^@([a-z][^@\n]*)@$", lambda m: block_of(tables, m.group(1)), text, flags=re.M)
+
+
+def differences(tables):
+    for name in PAGES:
+        path = os.path.join(tables.root, name)
+        is_there = os.path.exists(path)
+        now = open(path, encoding="utf-8").read() if is_there else ""
+        yield from difflib.unified_diff(now.splitlines(), page(tables, name).splitlines(), name, "as generated", lineterm="", n=0)
+
+
+def self_test():
+    changes = [("codes", "CONFLICT, 409", "CONFLICT, 418"), ("rules", '"ignored_provider"', '"ignored"'), ("config_keys", '"25000"', '"25001"'),
+               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("wires", '"gemini", false', '"gemini", true')]
+    for name, old, new in changes:
+        path = f"include/remora/tbl/{name}.h"
+        text = open(os.path.join(ROOT, path), encoding="utf-8").read()
+        changed = text.replace(old, new)
+        if changed == text or not list(differences(Tables(ROOT, {path: changed}))):
+            sys.exit(f"docs self-test: a change of {path} is not seen")
+    print(f"docs self-test: {len(changes)} changes seen")
+
+
+def main():
+    tables = Tables(ROOT)
+    if "--self-test" in sys.argv:
+        self_test()
+    elif "--check" in sys.argv:
+        found = list(differences(tables))
+        print("\n".join(found + ["docs: run tools/docs.py"]) if found else "docs: current")
+        sys.exit(1 if found else 0)
+    else:
+        for name in PAGES:
+            text = page(tables, name)
+            open(os.path.join(ROOT, name), "w", encoding="utf-8").write(text)
+
+
+main()
