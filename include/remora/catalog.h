@@ -137,6 +137,9 @@ struct remora_header {
 struct remora_credential {
     struct remora_slice name; /* what the operator calls it: the variable or file; never the key */
     struct remora_secret *secret;
+    /* Credentials of several parts (AWS: access key id, secret key, session token): what stands beside `secret`. */
+    struct remora_slice key_id;
+    struct remora_secret *session_token;
     uint32_t health; /* slot in struct remora_health */
 };
 

@@ -26,6 +26,8 @@ enum remora_need_kind {
 };
 struct remora_need {
     enum remora_need_kind kind;
+    /* Needs may depend on each other (a session token before a role's credentials): after each round `needs` is asked
+     * again with the materials so far, and answers with what is still missing. */
     struct remora_http_request fetch; /* built by the adapter */
     struct remora_slice cache_key;    /* TOKEN */
     const struct remora_media *media; /* MEDIA: which one it stands for */
@@ -54,6 +56,7 @@ struct remora_build_output {
 
 /* First member of every adapter's decoder. */
 struct remora_decoder {
+    enum remora_operation operation;
     enum remora_delivery delivery;
     const struct remora_endpoint *endpoint;
     bool is_done;        /* the terminator was read: nothing that follows matters */
@@ -80,6 +83,13 @@ struct remora_adapter {
     enum remora_code (*needs)(const struct remora_build_input *input, struct remora_arena *arena,
                               const struct remora_need **out, size_t *count,
                               struct remora_fail *fail);
+    /*
+     * The answer to a TOKEN need: the secret in it and when it expires, by wall clock. NULL: this wire fetches no tokens.
+     */
+    enum remora_code (*accept)(const struct remora_need *need,
+                               const struct remora_http_response *head, struct remora_slice body,
+                               int64_t now_unix_ms, struct remora_secret **token,
+                               int64_t *expires_unix_ms, struct remora_fail *fail);
     /* Idempotent. Everything in *out lies in the arena or the request. A failure ends this endpoint's turn. */
     enum remora_code (*build)(const struct remora_build_input *input, struct remora_arena *arena,
                               struct remora_build_output *out, struct remora_fail *fail);

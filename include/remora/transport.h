@@ -9,7 +9,7 @@
 #include "remora/catalog.h"
 #include "remora/codes.h"
 
-enum remora_method { REMORA_GET, REMORA_POST };
+enum remora_method { REMORA_GET, REMORA_POST, REMORA_PUT };
 
 /* The request as an adapter built it. Must stay valid until on_head, on_end or cancel, whichever is first. */
 struct remora_http_request {

@@ -238,6 +238,7 @@ static void on_head(void *context, const struct remora_http_response *head)
     }
     struct remora_decoder *decoder = decoder_of(x);
     memset(x->run.decoder, 0, x->run.adapter->decoder_bytes);
+    decoder->operation = x->outcome.operation;
     decoder->delivery = x->outcome.delivery;
     decoder->endpoint = x->run.endpoint;
     x->run.adapter->decode_begin(decoder);

@@ -156,6 +156,7 @@ static enum remora_code set_body(struct remora_transfer *transfer,
 {
     CURL *easy = transfer->easy;
     transfer->body_bytes = request->body_bytes;
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method == REMORA_PUT ? "PUT" : NULL);
     if (request->method == REMORA_GET) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);

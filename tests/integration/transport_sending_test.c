@@ -75,6 +75,26 @@ static void connection_is_used_again(void **state)
     assert_int_equal(atomic_load(&f->server->requests), 6);
 }
 
+static void methods_are_sent_as_they_are_called(void **state)
+{
+    static const enum remora_method methods[] = {REMORA_POST, REMORA_PUT, REMORA_POST, REMORA_GET};
+    static const char *const words[] = {"POST / ", "PUT / ", "POST / ", "GET / "};
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    for (size_t i = 0; i < REMORA_COUNT_OF(methods); i++) { /* on one pooled handle */
+        struct probe p;
+        probe_init(&p, &f->client, f->server->url, "/");
+        if (methods[i] != REMORA_GET) {
+            probe_post(&p, f->big, 10);
+        }
+        p.request.method = methods[i];
+        probe_start(&p);
+        probe_finish(&p);
+        assert_memory_equal(f->server->last, words[i], strlen(words[i]));
+        probe_fini(&p);
+    }
+}
+
 /* ---- the silent re-send ---- */
 
 static void answer_one_then_fin(struct raw_connection *c)
@@ -451,6 +471,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         CASE(connection_is_used_again),
+        CASE(methods_are_sent_as_they_are_called),
         CASE(post_taken_by_a_connection_that_is_closed_is_not_sent_again),
         CASE(post_taken_by_a_connection_that_is_reset_is_not_sent_again),
         CASE(large_post_taken_in_full_is_not_sent_again),
