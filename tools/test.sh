@@ -64,6 +64,8 @@ all)
     must "lint: style can fail" python3 tests/lint/style.py --self-test
     must "lint: style" python3 tests/lint/style.py
     must "lint: format" tests/lint/format.sh
+    must "lint: docs can fail" python3 tools/docs.py --self-test
+    must "lint: docs are current" python3 tools/docs.py --check
     must "lint: docs are current" python3 tools/docs.py --check
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
     unit "unit and corpora: gcc, release" build
