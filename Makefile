@@ -37,8 +37,9 @@ scenario:
 
 bench:
 	@tools/packages.sh bench
-	@$(MAKE) --no-print-directory build
-	@tests/bench/run.sh $(BUILD)
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
+	@python3 tests/bench/bench.py --build $(BUILD)
 
 fuzz:
 	@tools/packages.sh test

@@ -7,7 +7,7 @@ goal=${1:-build}
 build="cmake ninja-build pkg-config gcc libc6-dev python3 protobuf-compiler protobuf-c-compiler libprotobuf-dev
 libprotobuf-c-dev libgrpc-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev ca-certificates curl"
 test="$build clang libclang-rt-14-dev clang-format libcmocka-dev python3-venv openssl procps"
-bench="$test wrk nginx-light nghttp2-client"
+bench="$test wrk nginx-light nghttp2-client util-linux"
 
 case $goal in
 build) wanted=$build ;;
