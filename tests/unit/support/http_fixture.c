@@ -116,8 +116,3 @@ void http_fixture_drain(struct http_fixture *f)
         http_connection_drain(c);
     }
 }
-
-void http_fixture_abandon(struct http_fixture *f)
-{
-    http_site_fini(f->site);
-}

@@ -31,8 +31,6 @@ struct remora_slice http_fixture_body(const struct http_fixture *f);
 /* Closed by us, or about to be. */
 bool http_fixture_is_closing(const struct http_fixture *f);
 void http_fixture_drain(struct http_fixture *f);
-/* The front is freed while its connection is still open. */
-void http_fixture_abandon(struct http_fixture *f);
 /* The front is gone while its connection is still there. */
 void http_fixture_leave(struct http_fixture *f);
 
