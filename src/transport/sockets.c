@@ -26,6 +26,7 @@ struct remora_socket_slot {
     int fd;
     int wanted;     /* UV_READABLE | UV_WRITABLE as curl wants it now */
     int registered; /* as the poller has it */
+    bool is_connected; /* curl has wanted to read: from now on its close comes by CLOSESOCKETFUNCTION */
 };
 
 static void on_event(uv_poll_t *handle, int status, int events)
@@ -94,26 +95,6 @@ static struct remora_socket_slot *slot_for(struct remora_curl *transport, int fd
     return slot;
 }
 
-int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
-{
-    (void)easy;
-    (void)unused;
-    struct remora_curl *transport = context;
-    if (what == CURL_POLL_REMOVE) {
-        if ((size_t)fd < transport->sockets.count && transport->sockets.slots[fd] != NULL) {
-            transport->sockets.slots[fd]->wanted = 0;
-        }
-        return 0;
-    }
-    struct remora_socket_slot *slot = slot_for(transport, fd);
-    if (slot == NULL) {
-        return -1; /* curl ends the transfers with an error of the multi handle */
-    }
-    want(slot, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                   ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
-    return 0;
-}
-
 static void on_slot_closed(uv_handle_t *handle)
 {
     remora_free(handle->data);
@@ -128,6 +109,31 @@ static void forget(struct remora_curl *transport, size_t fd)
     transport->sockets.slots[fd] = NULL;
     uv_poll_stop(&slot->poll);
     uv_close((uv_handle_t *)&slot->poll, on_slot_closed);
+}
+
+int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+{
+    (void)easy;
+    (void)unused;
+    struct remora_curl *transport = context;
+    if (what == CURL_POLL_REMOVE) {
+        if ((size_t)fd < transport->sockets.count && transport->sockets.slots[fd] != NULL) {
+            transport->sockets.slots[fd]->wanted = 0;
+            /* curl 7.88 closes a socket that never connected by itself, without CLOSESOCKETFUNCTION (cf-socket.c). */
+            if (!transport->sockets.slots[fd]->is_connected) {
+                forget(transport, (size_t)fd);
+            }
+        }
+        return 0;
+    }
+    struct remora_socket_slot *slot = slot_for(transport, fd);
+    if (slot == NULL) {
+        return -1; /* curl ends the transfers with an error of the multi handle */
+    }
+    slot->is_connected |= (what & CURL_POLL_IN) != 0;
+    want(slot, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                   ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
+    return 0;
 }
 
 int remora_socket_close(void *context, curl_socket_t fd)

@@ -333,3 +333,22 @@ def test_a_slow_reader_pauses_the_upstream(upstream):
             s.recv(65536)
         assert upstream.stats("endless")["bytes_sent"] > first
         s.close()
+
+
+def test_deadlines_while_connecting_do_not_hurt_the_process(upstream):
+    """libcurl closes a socket that never connected without a word: it must not stay with the poller."""
+    config = two_providers(upstream, "connection-close").replace(upstream.base_url, "http://127.0.0.1:%d/v1" % upstream.port)
+    with Remora(config, environment=SECRETS) as remora:
+        sockets = []
+        for i in range(400):
+            s = socket.create_connection(("127.0.0.1", remora.http_port))
+            payload = json.dumps({"model": "t/m", "messages": USER, "stream": True}).encode()
+            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                      b"x-request-timeout-ms: 1\r\nContent-Length: " + str(len(payload)).encode() + b"\r\n\r\n" + payload)
+            sockets.append(s)
+            if i % 3 == 0:
+                s.close()
+        time.sleep(0.3)
+        for s in sockets:
+            s.close()
+        assert remora.chat({"model": "t/m"})[0] == 200
