@@ -66,7 +66,6 @@ all)
     must "lint: format" tests/lint/format.sh
     must "lint: docs can fail" python3 tools/docs.py --self-test
     must "lint: docs are current" python3 tools/docs.py --check
-    must "lint: docs are current" python3 tools/docs.py --check
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
     unit "unit and corpora: gcc, release" build
     must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined

@@ -26,7 +26,8 @@ struct remora_socket_slot {
     int fd;
     int wanted;     /* UV_READABLE | UV_WRITABLE as curl wants it now */
     int registered; /* as the poller has it */
-    bool is_connected; /* curl has wanted to read: from now on its close comes by CLOSESOCKETFUNCTION */
+    bool
+        is_connected; /* curl has wanted to read: from now on its close comes by CLOSESOCKETFUNCTION */
 };
 
 static void on_event(uv_poll_t *handle, int status, int events)
