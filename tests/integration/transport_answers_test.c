@@ -164,7 +164,7 @@ static void content_length_beside_chunked_is_refused(void **state)
 
 static void folded_header_is_refused(void **state)
 {
-    assert_ends(answer(state, "HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\nContent-Length: 2\r\n\r\n{}"),
+    assert_ends(answer(state, "HTTP/1.1 200 OK\r\nX-A: 1\r\n b: 2\r\nContent-Length: 2\r\n\r\n{}"),
                 REMORA_CAUSE_BAD_RESPONSE, false);
 }
 

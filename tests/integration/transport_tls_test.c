@@ -3,10 +3,34 @@
 
 #include "certificates.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* How often anybody, libcrypto too, opened the distribution's bundle: libcurl's default CAINFO. */
+static atomic_int bundle_opens;
+
+static FILE *watched_open(const char *symbol, const char *path, const char *mode)
+{
+    FILE *(*real)(const char *, const char *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, symbol);
+    if (strncmp(path, "/etc/ssl/certs", 14) == 0) {
+        atomic_fetch_add(&bundle_opens, 1);
+    }
+    return real(path, mode);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    return watched_open("fopen", path, mode);
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+    return watched_open("fopen64", path, mode);
+}
 
 struct fixture {
     struct test_authority public_ca; /* stands for the distribution's bundle */
@@ -144,6 +168,14 @@ static void certificate_for_another_name_is_refused(void **state)
     assert_int_equal(atomic_load(&f->misnamed_server->requests), 0);
 }
 
+static void bundle_is_never_read_again_for_a_connection(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->public_server, NULL), REMORA_CAUSE_NONE);
+    assert_cause(ask(f, f->own_server, f->own_ca.pem), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&bundle_opens), 0); /* the fixture's bundle lies elsewhere */
+}
+
 static void plain_server_on_a_tls_url_is_a_tls_failure(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +276,7 @@ int main(void)
         CASE(order_of_providers_does_not_change_whom_they_trust),
         CASE(connection_of_another_trust_is_not_reused),
         CASE(certificate_for_another_name_is_refused),
+        CASE(bundle_is_never_read_again_for_a_connection),
         CASE(plain_server_on_a_tls_url_is_a_tls_failure),
         CASE(old_protocol_is_refused),
         CASE(body_cut_without_close_notify_is_not_clean),
