@@ -1,20 +1,205 @@
 /*
- * Captured answers of real providers through the openai-chat decoder, at every piece size.
+ * Captured answers of real providers through the openai-chat decoder, however they arrive.
  *
- * The captures are not part of this repository; where their folder is absent the test is skipped, and fails under CI=true.
- * Expected: tests/golden/openai_captures/summary.txt, made by reading the captures' JSON with a program that shares no
- * code with the decoder: lengths and FNV-1a hashes of text and reasoning, tool calls, finish, usage.
+ * The captures are not part of this repository; a folder of theirs that is absent skips the test with a word, and fails it
+ * under CI=true. Every Chat Completions capture of the folders below is taken: each first JSON text says whether it is one.
+ * Expected: tests/golden/openai_captures/summary.txt, printed by read_captures.py beside it, which shares no code with the
+ * decoder: lengths and FNV-1a hashes of text and reasoning, finish reason and the provider's word for it, usage in disjoint
+ * classes, money that the provider reports, tool calls. Each capture is decoded under its provider's dialect and under none.
  */
 #include "event_text.h"
 #include "support.h"
 
+#include "remora/json.h"
+
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CAPTURES REMORA_SHARED_DIR "/captures/"
 #define EXPECTED REMORA_TESTS_DIR "/golden/openai_captures/summary.txt"
 
+enum { CAPTURES_MAX = 200, PATH_BYTES = 512, SEEDED_SPLITS = 200 };
+
 static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 64, 1024, 4096};
+
+/* In byte order, as the expectation has them. */
+static const struct {
+    const char *name;
+    const char *dialect;
+} folders[] = {
+    {"alibaba", "qwen"},  {"azure", "azure"},        {"deepseek", "deepseek"},
+    {"groq", "groq"},     {"mistral", "mistral"},    {"moonshotai", "moonshot"},
+    {"openai", "openai"}, {"openai-compatible", ""}, {"perplexity", "perplexity"},
+    {"xai", "xai"},
+};
+
+/* Another folder than the one beside the repository, to see what becomes of an absent one. */
+static const char *captures_folder(void)
+{
+    const char *other = getenv("REMORA_CAPTURES");
+    return other != NULL ? other : REMORA_SHARED_DIR "/captures";
+}
+
+static void open_or_skip(const char *folder, DIR **dir)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", captures_folder(), folder);
+    *dir = opendir(path);
+    if (*dir != NULL) {
+        return;
+    }
+    const char *ci = getenv("CI");
+    if (ci != NULL && strcmp(ci, "true") == 0) {
+        fail_msg("the captures are absent: %s", path);
+    }
+    print_message("skipped: no captures in %s\n", path);
+    skip();
+}
+
+static bool ends_with(struct remora_slice name, const char *end)
+{
+    size_t length = strlen(end);
+    return name.length >= length && memcmp(name.data + name.length - length, end, length) == 0;
+}
+
+/* ---- which files are Chat Completions ---- */
+
+/* A whole body, or the first event of a stream. */
+static struct remora_slice first_json(struct remora_slice name, struct remora_slice bytes)
+{
+    size_t from = ends_with(name, ".sse") ? strlen("data: ") : 0;
+    size_t to = ends_with(name, ".json") ? bytes.length : remora_slice_find(bytes, '\n', 0);
+    return remora_slice(bytes.data + from, to - from);
+}
+
+static bool is_chat_completion(struct remora_slice text)
+{
+    const struct remora_json_limits limits = {64, 100000};
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    struct remora_json_error where;
+    bool is_one = false;
+    remora_arena_init(&arena, 8192, 16 << 20);
+    /* One Responses capture begins with a line that is no JSON. */
+    if (remora_json_parse(text, &arena, &limits, &doc, &where) == REMORA_OK) {
+        struct remora_json root = remora_json_root(&doc);
+        struct remora_json object = remora_json_get(root, "object");
+        is_one = remora_json_is_absent(object)
+                     ? !remora_json_is_absent(remora_json_get(root, "choices"))
+                     : remora_json_equals(object, "chat.completion") ||
+                           remora_json_equals(object, "chat.completion.chunk");
+    }
+    remora_arena_fini(&arena);
+    return is_one;
+}
+
+/* ---- reading one ---- */
+
+struct capture {
+    char name[128]; /* FOLDER/FILE */
+    const char *dialect;
+    struct remora_slice body; /* as it was on the wire; in `memory` */
+    char *memory;
+};
+
+static bool is_stream(const struct capture *capture)
+{
+    return !ends_with(remora_slice_of(capture->name), ".json");
+}
+
+/* One JSON event per line becomes a stream as it was on the wire. */
+static void frame(struct remora_buf *out, struct remora_slice lines)
+{
+    for (size_t at = 0; at < lines.length;) {
+        size_t end = remora_slice_find(lines, '\n', at);
+        if (end > at) {
+            remora_buf_append_text(out, "data: ");
+            remora_buf_append(out, remora_slice(lines.data + at, end - at));
+            remora_buf_append_text(out, "\n\n");
+        }
+        at = end + 1;
+    }
+    remora_buf_append_text(out, "data: [DONE]\n\n");
+}
+
+/* False for another wire. */
+static bool read_capture(size_t folder, const char *file, struct capture *out)
+{
+    char path[PATH_BYTES];
+    struct remora_buf framed;
+    snprintf(out->name, sizeof out->name, "%s/%s", folders[folder].name, file);
+    snprintf(path, sizeof path, "%s/%s", captures_folder(), out->name);
+    struct remora_slice name = remora_slice_of(out->name);
+    struct remora_slice bytes = test_read_file(path);
+    bool is_one = is_chat_completion(first_json(name, bytes));
+    remora_buf_init(&framed, 16 << 20);
+    if (is_one && ends_with(name, ".chunks.txt")) {
+        frame(&framed, bytes);
+    } else {
+        remora_buf_append(&framed, bytes);
+    }
+    free((void *)(uintptr_t)bytes.data);
+    if (is_one) {
+        struct remora_slice all_bytes = remora_buf_slice(&framed);
+        out->dialect = folders[folder].dialect;
+        out->memory = malloc(all_bytes.length);
+        assert_non_null(out->memory);
+        memcpy(out->memory, all_bytes.data, all_bytes.length);
+        out->body = remora_slice(out->memory, all_bytes.length);
+    }
+    remora_buf_fini(&framed);
+    return is_one;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct capture *)a)->name, ((const struct capture *)b)->name);
+}
+
+struct captures {
+    struct capture items[CAPTURES_MAX];
+    size_t count;
+};
+
+static void read_captures(struct captures *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < REMORA_COUNT_OF(folders); i++) {
+        size_t from = out->count;
+        DIR *dir = NULL;
+        open_or_skip(folders[i].name, &dir);
+        for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+            assert_true(out->count < CAPTURES_MAX);
+            if (entry->d_name[0] != '.' &&
+                read_capture(i, entry->d_name, &out->items[out->count])) {
+                out->count++;
+            }
+        }
+        closedir(dir);
+        qsort(&out->items[from], out->count - from, sizeof out->items[0], by_name);
+    }
+}
+
+static struct captures all;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&all, 0, sizeof all);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < all.count; i++) {
+        free(all.items[i].memory);
+    }
+    all.count = 0;
+    return 0;
+}
+
+/* ---- what it means ---- */
 
 static uint64_t hash_of(struct remora_slice text)
 {
@@ -44,6 +229,9 @@ static void append_usage(struct remora_buf *out, const struct remora_usage *usag
             remora_buf_printf(out, " %s=%lld", names[i], (long long)usage->tokens[i]);
         }
     }
+    if (usage->reported_pico_usd >= 0) {
+        remora_buf_printf(out, " reported_pico_usd=%lld", (long long)usage->reported_pico_usd);
+    }
     remora_buf_append_byte(out, '\n');
 }
 
@@ -57,131 +245,169 @@ static void append_calls(struct remora_buf *out, struct remora_answer *answer)
     }
 }
 
-static void append_answer(struct remora_buf *out, struct remora_answer *answer)
+static int count_annotations(const struct remora_answer_choice *choice)
 {
-    const struct remora_answer_choice *choice = answer->choices;
-    struct remora_slice reasoning = {0};
-    int annotations = 0;
-    assert_non_null(choice);
-    if (choice->reasoning != NULL) {
-        assert_null(choice->reasoning->next);
-        reasoning = remora_fragments_join(&choice->reasoning->text, answer->arena);
-    }
+    int count = 0;
     for (const struct remora_answer_item *item = choice->items; item != NULL; item = item->next) {
-        annotations += item->event.kind == REMORA_EVENT_ANNOTATION ? 1 : 0;
-    }
-    remora_buf_printf(out, " model=%.*s", REMORA_SLICE_ARG(answer->upstream_model));
-    append_part(out, "text", remora_fragments_join(&choice->text, answer->arena));
-    append_part(out, "reasoning", reasoning);
-    remora_buf_printf(out, " finish=%s annotations=%d", remora_finish_name(choice->finish),
-                      annotations);
-    append_usage(out, &answer->usage);
-    append_calls(out, answer);
-}
-
-static bool ends_with(struct remora_slice name, const char *end)
-{
-    size_t length = strlen(end);
-    return name.length >= length && memcmp(name.data + name.length - length, end, length) == 0;
-}
-
-/* One JSON event per line becomes a stream as it was on the wire. */
-static void frame(struct remora_buf *out, struct remora_slice lines)
-{
-    for (size_t at = 0; at < lines.length;) {
-        size_t end = remora_slice_find(lines, '\n', at);
-        if (end > at) {
-            remora_buf_append_text(out, "data: ");
-            remora_buf_append(out, remora_slice(lines.data + at, end - at));
-            remora_buf_append_text(out, "\n\n");
-        }
-        at = end + 1;
-    }
-    remora_buf_append_text(out, "data: [DONE]\n\n");
-}
-
-static void summarise(struct remora_buf *out, struct remora_slice name, size_t chunk_bytes)
-{
-    char path[512];
-    struct remora_arena arena;
-    struct remora_answer answer;
-    struct remora_buf framed;
-    struct remora_buf events;
-    snprintf(path, sizeof path, CAPTURES "%.*s", REMORA_SLICE_ARG(name));
-    struct remora_slice bytes = test_read_file(path);
-    remora_arena_init(&arena, 8192, 64 << 20);
-    remora_answer_init(&answer, &arena);
-    remora_buf_init(&framed, 16 << 20);
-    remora_buf_init(&events, 16 << 20);
-    if (ends_with(name, ".chunks.txt")) {
-        frame(&framed, bytes);
-    } else {
-        remora_buf_append(&framed, bytes);
-    }
-    const struct decode_input input = {
-        .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
-        .delivery = ends_with(name, ".json") ? REMORA_UNARY : REMORA_STREAM,
-        .bytes = remora_buf_slice(&framed),
-        .chunk_bytes = chunk_bytes,
-        .answer = &answer,
-    };
-    assert_int_equal(decode_to_text(&input, &events), REMORA_OK);
-    remora_buf_printf(out, "%.*s\n", REMORA_SLICE_ARG(name));
-    append_answer(out, &answer);
-    remora_buf_fini(&events);
-    remora_buf_fini(&framed);
-    remora_arena_fini(&arena);
-    free((void *)(uintptr_t)bytes.data);
-}
-
-/* Names are the lines of the expectation that do not begin with a blank. */
-static size_t summarise_all(struct remora_buf *out, struct remora_slice expected,
-                            size_t chunk_bytes)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < expected.length;) {
-        size_t end = remora_slice_find(expected, '\n', at);
-        if (expected.data[at] != ' ') {
-            summarise(out, remora_slice(expected.data + at, end - at), chunk_bytes);
-            count++;
-        }
-        at = end + 1;
+        count += item->event.kind == REMORA_EVENT_ANNOTATION ? 1 : 0;
     }
     return count;
 }
 
+static void append_answer(struct remora_buf *out, struct remora_answer *answer)
+{
+    const struct remora_answer_choice *choice = answer->choices;
+    struct remora_slice reasoning = {0};
+    assert_non_null(choice);
+    assert_null(choice->next);
+    if (choice->reasoning != NULL) {
+        assert_null(choice->reasoning->next);
+        reasoning = remora_fragments_join(&choice->reasoning->text, answer->arena);
+    }
+    remora_buf_printf(out, " model=%.*s", REMORA_SLICE_ARG(answer->upstream_model));
+    append_part(out, "text", remora_fragments_join(&choice->text, answer->arena));
+    append_part(out, "reasoning", reasoning);
+    remora_buf_printf(out, " finish=%s native=%.*s annotations=%d",
+                      remora_finish_name(choice->finish), REMORA_SLICE_ARG(choice->native_finish),
+                      count_annotations(choice));
+    append_usage(out, &answer->usage);
+    append_calls(out, answer);
+}
+
+/* ---- decoding ---- */
+
+struct way {
+    size_t chunk_bytes;
+    uint64_t seed;
+    bool is_under_no_dialect;
+};
+
+/* Appends the meaning to `meaning` and every event as text to `events`. */
+static void decode(const struct capture *capture, struct way way, struct remora_buf *meaning,
+                   struct remora_buf *events)
+{
+    const struct remora_provider provider = {
+        .facts = {.slug = REMORA_SLICE("p"),
+                  .dialect = remora_slice_of(way.is_under_no_dialect ? "" : capture->dialect)}};
+    const struct remora_endpoint endpoint = {.provider = &provider};
+    struct remora_arena arena;
+    struct remora_answer answer;
+    remora_arena_init(&arena, 8192, 64 << 20);
+    remora_answer_init(&answer, &arena);
+    const struct decode_input input = {
+        .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+        .delivery = is_stream(capture) ? REMORA_STREAM : REMORA_UNARY,
+        .endpoint = &endpoint,
+        .bytes = capture->body,
+        .chunk_bytes = way.chunk_bytes,
+        .piece_seed = way.seed,
+        .answer = &answer,
+    };
+    if (decode_to_text(&input, events) != REMORA_OK) {
+        fail_msg("%s: %.*s", capture->name, REMORA_SLICE_ARG(remora_buf_slice(events)));
+    }
+    remora_buf_printf(meaning, "%s\n", capture->name);
+    append_answer(meaning, &answer);
+    remora_arena_fini(&arena);
+}
+
+static void compare_with_expectation(struct way way)
+{
+    struct remora_buf meaning;
+    struct remora_slice expected = test_read_file(EXPECTED);
+    remora_buf_init(&meaning, 1 << 20);
+    for (size_t i = 0; i < all.count; i++) {
+        struct remora_buf events;
+        remora_buf_init(&events, 16 << 20);
+        decode(&all.items[i], way, &meaning, &events);
+        remora_buf_fini(&events);
+    }
+    if (!remora_slice_equal(remora_buf_slice(&meaning), expected)) {
+        print_error("pieces of %zu bytes\n%.*s", way.chunk_bytes,
+                    REMORA_SLICE_ARG(remora_buf_slice(&meaning)));
+        fail();
+    }
+    remora_buf_fini(&meaning);
+    free((void *)(uintptr_t)expected.data);
+}
+
+/* ---- cases ---- */
+
+static void no_capture_of_this_wire_is_left_out(void **state)
+{
+    (void)state;
+    read_captures(&all);
+    struct remora_slice expected = test_read_file(EXPECTED);
+    size_t at = 0;
+    size_t found = 0;
+    while (at < expected.length) {
+        size_t end = remora_slice_find(expected, '\n', at);
+        if (expected.data[at] != ' ') {
+            assert_true(found < all.count);
+            assert_slice_equal(remora_slice(expected.data + at, end - at), all.items[found].name);
+            found++;
+        }
+        at = end + 1;
+    }
+    assert_int_equal(found, all.count);
+    assert_true(found >= 33);
+    print_message("%zu captures\n", found);
+    free((void *)(uintptr_t)expected.data);
+}
+
 static void captures_mean_the_same_at_every_piece_size(void **state)
 {
-    FILE *index = fopen(CAPTURES "INDEX.tsv", "rb");
     (void)state;
-    if (index == NULL) {
-        const char *ci = getenv("CI");
-        if (ci != NULL && strcmp(ci, "true") == 0) {
-            fail_msg("the captures are absent: %s", CAPTURES);
-        }
-        print_message("skipped: no captures in %s\n", CAPTURES);
-        skip();
-    }
-    fclose(index);
-    struct remora_slice expected = test_read_file(EXPECTED);
+    read_captures(&all);
     for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
-        struct remora_buf out;
-        remora_buf_init(&out, 1 << 20);
-        assert_true(summarise_all(&out, expected, sizes[i]) >= 30);
-        if (!remora_slice_equal(remora_buf_slice(&out), expected)) {
-            print_error("pieces of %zu bytes\n%.*s", sizes[i],
-                        REMORA_SLICE_ARG(remora_buf_slice(&out)));
-            fail();
-        }
-        remora_buf_fini(&out);
+        compare_with_expectation((struct way){.chunk_bytes = sizes[i]});
     }
-    free((void *)(uintptr_t)expected.data);
+}
+
+/* Servers are recognised by what they send, so that an unlisted one is understood as well. */
+static void captures_mean_the_same_under_no_dialect(void **state)
+{
+    (void)state;
+    read_captures(&all);
+    compare_with_expectation((struct way){.is_under_no_dialect = true});
+}
+
+/* Event by event what the answer is when it arrives whole. */
+static void captures_are_the_same_events_in_200_seeded_splits(void **state)
+{
+    (void)state;
+    read_captures(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        struct remora_buf meaning;
+        struct remora_buf whole;
+        remora_buf_init(&meaning, 1 << 20);
+        remora_buf_init(&whole, 16 << 20);
+        decode(&all.items[i], (struct way){0}, &meaning, &whole);
+        for (uint64_t seed = 1; seed <= SEEDED_SPLITS; seed++) {
+            struct remora_buf split;
+            remora_buf_reset(&meaning, 0);
+            remora_buf_init(&split, 16 << 20);
+            decode(&all.items[i], (struct way){.seed = seed * 0x9e3779b97f4a7c15u}, &meaning,
+                   &split);
+            if (!remora_slice_equal(remora_buf_slice(&whole), remora_buf_slice(&split))) {
+                fail_msg("%s: seed %llu", all.items[i].name, (unsigned long long)seed);
+            }
+            remora_buf_fini(&split);
+        }
+        remora_buf_fini(&whole);
+        remora_buf_fini(&meaning);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(captures_mean_the_same_at_every_piece_size),
+        cmocka_unit_test_setup_teardown(no_capture_of_this_wire_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(captures_mean_the_same_at_every_piece_size, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(captures_mean_the_same_under_no_dialect, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(captures_are_the_same_events_in_200_seeded_splits, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

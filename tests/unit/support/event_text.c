@@ -209,15 +209,28 @@ static enum remora_code put(void *context, const struct remora_event *event)
     return reader->answer == NULL ? REMORA_OK : remora_answer_add(reader->answer, event);
 }
 
+/* As many pieces of a few bytes as of thousands: first how many bits a size has, then the bits (xorshift64). */
+static size_t next_piece(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    uint64_t bits = *seed >> 32;
+    size_t most = (size_t)1 << (*seed % 13);
+    return 1 + (size_t)(bits % most);
+}
+
 static enum remora_code feed_all(const struct decode_input *input, struct remora_decoder *decoder,
                                  const struct remora_event_out *out, struct remora_fail *fail)
 {
     size_t step = input->chunk_bytes == 0 ? input->bytes.length : input->chunk_bytes;
     struct remora_arena scratch;
     enum remora_code code = REMORA_OK;
+    uint64_t seed = input->piece_seed;
     remora_arena_init(&scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES, REMORA_LIMIT_SCRATCH_ARENA_BYTES);
     for (size_t at = 0; at < input->bytes.length && code == REMORA_OK; at += step) {
         size_t left = input->bytes.length - at;
+        step = seed != 0 ? next_piece(&seed) : step;
         size_t length = left < step ? left : step;
         /* A copy of exactly these bytes, so that a reader that looks beyond them is found out. */
         char *piece = malloc(length);
@@ -243,6 +256,7 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     struct remora_decoder *decoder = calloc(1, input->adapter->decoder_bytes);
     assert_non_null(decoder);
     decoder->delivery = input->delivery;
+    decoder->endpoint = input->endpoint;
     remora_guard_init(&reader.guard);
     input->adapter->decode_begin(decoder);
     enum remora_code code = feed_all(input, decoder, &sink, &fail);
