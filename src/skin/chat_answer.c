@@ -178,7 +178,11 @@ void chat_answer(struct remora_encoder *encoder, const struct remora_answer *ans
     }
     remora_json_array_close(&w);
     chat_write_tail(&w, encoder);
-    remora_json_key(&w, "usage");
+    if (encoder->system_fingerprint[0] == '\0') {
+        remora_json_key(&w,
+                        "system_fingerprint"); /* OpenRouter's SDK wants it, a chunk may lack it */
+        remora_json_write_null(&w);
+    }
     outcome_write_usage(&w, &outcome->usage, &outcome->cost);
     if (remora_outcome_is_notable(outcome)) {
         remora_json_key(&w, "remora");

@@ -148,7 +148,6 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
         remora_buf_append_byte(out, ']');
         w.comma = true;
         if (encoder->wants_usage_chunk) {
-            remora_json_key(&w, "usage");
             outcome_write_usage(&w, &outcome->usage, &outcome->cost);
         }
         if (is_notable) {

@@ -60,14 +60,36 @@ static void write_details(struct remora_json_writer *w, const struct remora_usag
     remora_json_object_close(w);
 }
 
+/* Sum of the parts that are known; the total is known, so those that are not were not counted either. */
+static int64_t known_sum(const int64_t *parts, size_t count)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += parts[i] > 0 ? parts[i] : 0;
+    }
+    return sum;
+}
+
+/* What is charged per request or image has no place in OpenRouter's two parts: it is in the total only. */
 static void write_cost(struct remora_json_writer *w, const struct remora_cost *cost)
 {
+    const int64_t prompt[] = {cost->input_pico_usd, cost->cache_read_pico_usd,
+                              cost->cache_write_pico_usd};
+    const int64_t completion[] = {cost->output_pico_usd, cost->reasoning_pico_usd};
     write_decimal(w, "cost", cost->total_pico_usd, 12);
     remora_json_key(w, "is_byok");
     remora_json_write_bool(w, false);
     remora_json_key(w, "cost_details");
+    if (cost->total_pico_usd < 0) {
+        remora_json_write_null(w);
+        return;
+    }
     remora_json_object_open(w);
     write_decimal(w, "upstream_inference_cost", cost->total_pico_usd, 12);
+    write_decimal(w, "upstream_inference_prompt_cost", known_sum(prompt, REMORA_COUNT_OF(prompt)),
+                  12);
+    write_decimal(w, "upstream_inference_completions_cost",
+                  known_sum(completion, REMORA_COUNT_OF(completion)), 12);
     remora_json_object_close(w);
 }
 
@@ -77,9 +99,9 @@ void outcome_write_usage(struct remora_json_writer *w, const struct remora_usage
     int64_t input = remora_usage_input_total(usage);
     int64_t output = remora_usage_output_total(usage);
     if (input < 0 && output < 0) {
-        remora_json_write_null(w);
         return;
     }
+    remora_json_key(w, "usage");
     remora_json_object_open(w);
     write_count(w, "prompt_tokens", input);
     write_count(w, "completion_tokens", output);

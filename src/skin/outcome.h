@@ -6,7 +6,10 @@
 #include "remora/json.h"
 #include "remora/route.h"
 
-/* OpenAI's inclusive usage object with OpenRouter's cost (ARCHITECTURE 7; openrouter.md 9). */
+/*
+ * The member `usage`: OpenAI's inclusive object with OpenRouter's cost (ARCHITECTURE 7; openrouter.md 9). Nothing when neither
+ * direction is known: OpenRouter's SDK refuses a null.
+ */
 void outcome_write_usage(struct remora_json_writer *w, const struct remora_usage *usage,
                          const struct remora_cost *cost);
 /* {attempts, dropped, ...}: RouteInfo of proto/remora/v1/routing.proto in snake_case. */

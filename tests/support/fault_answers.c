@@ -103,6 +103,15 @@ void answer_tools(struct script *script, const struct demand *demand)
     answer_parts(script, demand, deltas[kind], messages[kind], "tool_calls");
 }
 
+// OpenRouter API reference, "Reasoning tokens", reasoning_details (read 2026-11).
+#define BLOCK_TEXT(text, more)                                                \
+    "{\"type\":\"reasoning.text\",\"text\":\"" text "\"" more ",\"index\":0," \
+    "\"format\":\"anthropic-claude-v1\"}"
+#define BLOCK_SIGNATURE ",\"signature\":\"c2ln\""
+#define BLOCK_ENCRYPTED                                                                \
+    "{\"type\":\"reasoning.encrypted\",\"data\":\"AAEC\",\"id\":\"rs_1\",\"index\":1," \
+    "\"format\":\"anthropic-claude-v1\"}"
+
 void answer_reasoning(struct script *script, const struct demand *demand)
 {
     static const char *const content[] = {"{\"reasoning_content\":\"Let me \"}",
@@ -114,12 +123,18 @@ void answer_reasoning(struct script *script, const struct demand *demand)
         "{\"reasoning\":\"Let me \",\"reasoning_content\":\"Let me \"}",
         "{\"reasoning\":\"think.\",\"reasoning_content\":\"think.\"}", "{\"content\":\"Done.\"}",
         NULL};
-    static const char *const *const deltas[] = {content, plain, both};
+    static const char *const details[] = {
+        "{\"reasoning_details\":[" BLOCK_TEXT("Let me ", "") "]}",
+        "{\"reasoning_details\":[" BLOCK_TEXT("think.", BLOCK_SIGNATURE) "]}",
+        "{\"reasoning_details\":[" BLOCK_ENCRYPTED "]}", "{\"content\":\"Done.\"}", NULL};
+    static const char *const *const deltas[] = {content, plain, both, details};
     static const char *const messages[] = {
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_content\":\"Let me think.\"}",
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\"}",
         ("{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\","
-         "\"reasoning_content\":\"Let me think.\"}")};
+         "\"reasoning_content\":\"Let me think.\"}"),
+        "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_details\":[" BLOCK_TEXT(
+            "Let me think.", BLOCK_SIGNATURE) "," BLOCK_ENCRYPTED "]}"};
     int kind = demand->argument;
     answer_parts(script, demand, deltas[kind], messages[kind], "stop");
 }

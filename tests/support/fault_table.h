@@ -12,6 +12,7 @@ FAULT("tools-whole", answer_tools, 2, FAULT_WHOLE_REQUEST, "a tool call in one c
 FAULT("reasoning-content", answer_reasoning, 0, FAULT_WHOLE_REQUEST, "`reasoning_content` before the text")
 FAULT("reasoning", answer_reasoning, 1, FAULT_WHOLE_REQUEST, "`reasoning` before the text")
 FAULT("reasoning-both", answer_reasoning, 2, FAULT_WHOLE_REQUEST, "both members with the same text in each chunk")
+FAULT("reasoning-details", answer_reasoning, 3, FAULT_WHOLE_REQUEST, "`reasoning_details`: a signed text and an encrypted block, before the text")
 FAULT("refusal", answer_refusal, 0, FAULT_WHOLE_REQUEST, "a refusal instead of text")
 FAULT("choices-#", answer_choices, 0, FAULT_WHOLE_REQUEST, "N choices, interleaved")
 FAULT("length", answer_finish, 0, FAULT_WHOLE_REQUEST, "finish reason length")

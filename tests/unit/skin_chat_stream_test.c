@@ -63,6 +63,10 @@ static void talk_init(struct talk *t, enum remora_surface surface)
     o->usage.tokens[REMORA_USAGE_REASONING] = 3;
     remora_cost_init(&o->cost);
     o->cost.total_pico_usd = 12500000;
+    o->cost.input_pico_usd = 5000000;
+    o->cost.cache_read_pico_usd = 500000;
+    o->cost.output_pico_usd = 4000000;
+    o->cost.reasoning_pico_usd = 3000000;
     o->first_content_ns = 21000000;
     o->total_ns = 98765000;
 }
