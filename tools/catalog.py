@@ -131,7 +131,7 @@ class Catalog:
             self.add_endpoint(endpoint, provider_indexes[endpoint["provider"]])
         self.models.append((
             self.blob.add(model["id"]), self.blob.add(model["name"]), self.blob.add(model["author"]),
-            model["created"] or 0, model["context_length"] or 0, first, len(model["endpoints"]),
+            self.blob.add(model.get("canonical_slug") or model["id"]), model["created"] or 0, model["context_length"] or 0, first, len(model["endpoints"]),
             modalities(model["modalities"]["input"]), modalities(model["modalities"]["output"]),
             self.parameter_row(model["supported_parameters"])))
 

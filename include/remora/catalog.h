@@ -97,6 +97,8 @@ struct remora_model_facts {
     struct remora_slice id; /* author/slug */
     struct remora_slice name;
     struct remora_slice author;
+    struct remora_slice
+        canonical_slug; /* the permanent name (openrouter.md section 6); often the id */
     int64_t created_unix_s;
     int64_t context_length;
     uint32_t input_modalities;

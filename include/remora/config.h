@@ -8,6 +8,7 @@
 #include "remora/base.h"
 #include "remora/buf.h"
 #include "remora/catalog.h"
+#include "remora/guess.h"
 #include "remora/health.h"
 #include "remora/policy.h"
 
@@ -129,6 +130,11 @@ const struct remora_model *remora_config_model(const struct remora_config *confi
                                                struct remora_slice id);
 const struct remora_provider *remora_config_provider(const struct remora_config *config,
                                                      struct remora_slice slug);
+/* Configured or in the catalog: a slug that may stand in `order`, `only` and `ignore`. */
+bool remora_config_knows_provider(const struct remora_config *config, struct remora_slice slug);
+/* "; did you mean 'openai'?" of a slug that nobody knows, from both; or "". Returns out. */
+const char *remora_config_provider_hint(const struct remora_config *config,
+                                        struct remora_slice slug, char out[REMORA_GUESS_BYTES]);
 /* The layers that bind this identity, REQUEST left NULL. */
 void remora_config_stack(const struct remora_config *config, const struct remora_identity *identity,
                          struct remora_policy_stack *out);

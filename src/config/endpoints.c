@@ -154,13 +154,16 @@ static enum remora_code read_provider(struct config_loader *loader, const struct
     }
     out->provider = remora_config_provider(loader->config, slug->text);
     if (out->provider == NULL) {
-        struct remora_provider_facts facts;
+        char hint[REMORA_GUESS_BYTES];
+        if (remora_config_knows_provider(loader->config, slug->text)) {
+            return config_fail_at(slug, REMORA_INVALID_REQUEST, loader->fail,
+                                  "\"%.*s\" is in the catalog but not enabled: name it under "
+                                  "providers",
+                                  REMORA_SLICE_ARG(slug->text));
+        }
         return config_fail_at(slug, REMORA_INVALID_REQUEST, loader->fail,
-                              remora_catalog_find_provider(slug->text, &facts)
-                                  ? "\"%.*s\" is in the catalog but not enabled: name it under "
-                                    "providers"
-                                  : "\"%.*s\" is not among the providers",
-                              REMORA_SLICE_ARG(slug->text));
+                              "\"%.*s\" is not among the providers%s", REMORA_SLICE_ARG(slug->text),
+                              remora_config_provider_hint(loader->config, slug->text, hint));
     }
     out->facts.provider = out->provider->facts.slug;
     return REMORA_OK;

@@ -93,6 +93,13 @@ REMORA_MUST_CHECK enum remora_code config_read_endpoint(struct config_loader *lo
                                                         const struct config_node *node,
                                                         const struct remora_model_facts *model,
                                                         struct remora_endpoint *out);
+/*
+ * policies.c: one policy object of whatever stands at `node` (NULL: nothing is stated). An object of tbl/config_keys.h that
+ * holds a policy beside other keys has the keys models, provider and limits of POLICY. Needs providers and models.
+ */
+REMORA_MUST_CHECK enum remora_code config_read_policy(struct config_loader *loader,
+                                                      const struct config_node *node,
+                                                      struct remora_policy *out);
 /* policies.c: mesh, namespaces, services; needs providers and models. */
 REMORA_MUST_CHECK enum remora_code config_read_policies(struct config_loader *loader);
 /* listen.c: addresses, mode, workers, drain, attempts, identity, hosts. */

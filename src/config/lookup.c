@@ -1,4 +1,4 @@
-/* Reading a snapshot: models by binary search, providers and layers by name. Pure, any thread. */
+/* Reading a snapshot: models by binary search, providers and layers by name, and what a misspelt name may have meant. Pure, any thread. */
 #include "remora/config.h"
 
 static int compare(struct remora_slice a, struct remora_slice b)
@@ -37,6 +37,35 @@ const struct remora_provider *remora_config_provider(const struct remora_config 
         }
     }
     return NULL;
+}
+
+bool remora_config_knows_provider(const struct remora_config *config, struct remora_slice slug)
+{
+    struct remora_provider_facts facts;
+    return remora_config_provider(config, slug) != NULL ||
+           remora_catalog_find_provider(slug, &facts);
+}
+
+static void offer(struct remora_guess *guess, const struct remora_provider_facts *facts)
+{
+    remora_guess_offer(guess, facts->slug, facts->slug);
+    remora_guess_offer(guess, facts->slug, facts->name);
+}
+
+const char *remora_config_provider_hint(const struct remora_config *config,
+                                        struct remora_slice slug, char out[REMORA_GUESS_BYTES])
+{
+    struct remora_guess guess;
+    remora_guess_begin(&guess, slug);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        offer(&guess, &config->providers[i].facts);
+    }
+    for (size_t i = 0; i < remora_catalog_provider_count(); i++) {
+        struct remora_provider_facts facts;
+        remora_catalog_provider(i, &facts);
+        offer(&guess, &facts);
+    }
+    return remora_guess_hint(&guess, out);
 }
 
 static const struct remora_policy *find(const struct remora_named_policy *policies, size_t count,

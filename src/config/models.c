@@ -132,6 +132,7 @@ static enum remora_code own_facts(struct config_loader *loader, const struct mod
     *out = (struct remora_model_facts){
         .id = id,
         .name = id,
+        .canonical_slug = id,
         .author = slash < id.length ? remora_slice(id.data, slash) : REMORA_SLICE(""),
         .input_modalities = REMORA_MODALITY_TEXT | REMORA_MODALITY_IMAGE | REMORA_MODALITY_AUDIO |
                             REMORA_MODALITY_VIDEO | REMORA_MODALITY_FILE,

@@ -7,6 +7,7 @@
 #include "remora/decimal.h"
 #include "remora/text.h"
 
+/* As remora_policy_init, which stands in a room above. */
 static void policy_begin(struct remora_policy *policy)
 {
     *policy = (struct remora_policy){.limits = {-1, -1, -1}};
@@ -24,10 +25,10 @@ static void warn_of_slugs(struct config_loader *loader, const struct config_node
     const struct config_node *node = list == NULL ? NULL : list->first;
     for (; node != NULL; node = node->next) {
         struct remora_slice base = base_of(node->text);
-        struct remora_provider_facts facts;
-        if (remora_config_provider(loader->config, base) == NULL &&
-            !remora_catalog_find_provider(base, &facts)) {
-            config_warn(loader, node, "no provider has the slug \"%.*s\"", REMORA_SLICE_ARG(base));
+        char hint[REMORA_GUESS_BYTES];
+        if (!remora_config_knows_provider(loader->config, base)) {
+            config_warn(loader, node, "no provider has the slug \"%.*s\"%s", REMORA_SLICE_ARG(base),
+                        remora_config_provider_hint(loader->config, base, hint));
         }
     }
 }
@@ -153,14 +154,50 @@ static enum remora_code read_preferences(struct config_loader *loader,
     return rc;
 }
 
+/* Without ":free": the variant of a model is no other model. */
+static struct remora_slice without_variant(struct remora_slice id)
+{
+    struct remora_slice suffix = REMORA_SLICE(":free");
+    size_t stem = id.length > suffix.length ? id.length - suffix.length : 0;
+    bool is_free =
+        stem > 0 && remora_slice_equal(remora_slice(id.data + stem, suffix.length), suffix);
+    return is_free ? remora_slice(id.data, stem) : id;
+}
+
+/* A name with a `*` is no name that could be misspelt. */
+static const char *model_hint(const struct config_loader *loader, struct remora_slice name,
+                              char out[REMORA_GUESS_BYTES])
+{
+    struct remora_guess guess;
+    remora_guess_begin(&guess, name);
+    bool is_pattern = remora_slice_find(name, '*', 0) < name.length;
+    for (size_t i = 0; i < loader->config->model_count && !is_pattern; i++) {
+        remora_guess_offer_model(&guess, loader->config->models[i].facts.id);
+    }
+    return remora_guess_hint(&guess, out);
+}
+
 static void warn_of_pattern(struct config_loader *loader, const struct config_node *node)
 {
+    struct remora_slice stem = without_variant(node->text);
     for (size_t i = 0; i < loader->config->model_count; i++) {
-        if (remora_wildcard_match(node->text, loader->config->models[i].facts.id)) {
+        struct remora_slice id = loader->config->models[i].facts.id;
+        if (remora_wildcard_match(node->text, id) || remora_wildcard_match(stem, id)) {
             return;
         }
     }
-    config_warn(loader, node, "no configured model matches \"%.*s\"", REMORA_SLICE_ARG(node->text));
+    char hint[REMORA_GUESS_BYTES];
+    config_warn(loader, node, "no configured model matches \"%.*s\"%s",
+                REMORA_SLICE_ARG(node->text), model_hint(loader, node->text, hint));
+}
+
+/* A name in `deny` that is misspelt would forbid nothing, in silence. */
+static void warn_of_patterns(struct config_loader *loader, const struct config_node *list)
+{
+    const struct config_node *node = list == NULL ? NULL : list->first;
+    for (; node != NULL; node = node->next) {
+        warn_of_pattern(loader, node);
+    }
 }
 
 static bool matches(const struct remora_slices *patterns, struct remora_slice id)
@@ -186,9 +223,11 @@ static struct remora_slice alias_target(const struct remora_config *config, stru
 static void warn_of_default(struct config_loader *loader, const struct config_node *at,
                             const struct remora_policy *policy)
 {
-    struct remora_slice id = alias_target(loader->config, policy->models_default);
+    struct remora_slice id = without_variant(alias_target(loader->config, policy->models_default));
     if (remora_config_model(loader->config, id) == NULL) {
-        config_warn(loader, at, "no configured model is called \"%.*s\"", REMORA_SLICE_ARG(id));
+        char hint[REMORA_GUESS_BYTES];
+        config_warn(loader, at, "no configured model is called \"%.*s\"%s", REMORA_SLICE_ARG(id),
+                    model_hint(loader, id, hint));
     } else if ((policy->models_allow.is_set && !matches(&policy->models_allow, id)) ||
                matches(&policy->models_deny, id)) {
         config_warn(loader, at, "\"%.*s\" is not allowed by the same policy", REMORA_SLICE_ARG(id));
@@ -200,14 +239,12 @@ static enum remora_code read_models(struct config_loader *loader, const struct c
 {
     const struct config_node *allow = config_get(object, CONFIG_POLICY_MODELS_ALLOW);
     const struct config_node *preset = config_get(object, CONFIG_POLICY_MODELS_DEFAULT);
-    const struct config_node *node = allow == NULL ? NULL : allow->first;
-    for (; node != NULL; node = node->next) {
-        warn_of_pattern(loader, node);
-    }
+    const struct config_node *deny = config_get(object, CONFIG_POLICY_MODELS_DENY);
+    warn_of_patterns(loader, allow);
+    warn_of_patterns(loader, deny);
     enum remora_code rc = config_read_texts(loader, allow, &out->models_allow);
     if (rc == REMORA_OK) {
-        rc = config_read_texts(loader, config_get(object, CONFIG_POLICY_MODELS_DENY),
-                               &out->models_deny);
+        rc = config_read_texts(loader, deny, &out->models_deny);
     }
     if (rc == REMORA_OK && preset != NULL) {
         out->models_default = config_keep(loader, preset->text);
@@ -216,17 +253,18 @@ static enum remora_code read_models(struct config_loader *loader, const struct c
     return rc;
 }
 
-static enum remora_code read_policy(struct config_loader *loader, const struct config_node *node,
+/* By spelling: every object that holds a policy (a layer, a gateway key) has these keys. */
+enum remora_code config_read_policy(struct config_loader *loader, const struct config_node *node,
                                     struct remora_policy *out)
 {
-    const struct config_node *limits = config_get(node, CONFIG_POLICY_LIMITS);
+    const struct config_node *limits = config_get_named(node, "limits");
     policy_begin(out);
     out->limits.concurrency = config_integer(limits, CONFIG_LIMITS_CONCURRENCY, -1);
     out->limits.requests_per_minute = config_integer(limits, CONFIG_LIMITS_REQUESTS_PER_MINUTE, -1);
     out->limits.tokens_per_minute = config_integer(limits, CONFIG_LIMITS_TOKENS_PER_MINUTE, -1);
-    enum remora_code rc = read_models(loader, config_get(node, CONFIG_POLICY_MODELS), out);
+    enum remora_code rc = read_models(loader, config_get_named(node, "models"), out);
     if (rc == REMORA_OK) {
-        rc = read_preferences(loader, config_get(node, CONFIG_POLICY_PROVIDER), &out->provider);
+        rc = read_preferences(loader, config_get_named(node, "provider"), &out->provider);
     }
     return rc;
 }
@@ -249,7 +287,7 @@ static enum remora_code read_named(struct config_loader *loader, const struct co
                                   "a name has 1 to 128 bytes");
         }
         policies[*count].name = config_keep(loader, node->key);
-        enum remora_code rc = read_policy(loader, node, &policies[*count].policy);
+        enum remora_code rc = config_read_policy(loader, node, &policies[*count].policy);
         if (rc != REMORA_OK) {
             return rc;
         }
@@ -273,9 +311,10 @@ static enum remora_code read_aliases(struct config_loader *loader)
         struct remora_alias *alias = &aliases[loader->config->alias_count++];
         alias->from = config_keep(loader, node->key);
         alias->to = config_keep(loader, node->text);
-        if (remora_config_model(loader->config, node->text) == NULL) {
-            config_warn(loader, node, "no configured model is called \"%.*s\"",
-                        REMORA_SLICE_ARG(node->text));
+        if (remora_config_model(loader->config, without_variant(node->text)) == NULL) {
+            char hint[REMORA_GUESS_BYTES];
+            config_warn(loader, node, "no configured model is called \"%.*s\"%s",
+                        REMORA_SLICE_ARG(node->text), model_hint(loader, node->text, hint));
         }
     }
     return REMORA_OK;
@@ -284,14 +323,18 @@ static enum remora_code read_aliases(struct config_loader *loader)
 static void warn_of_service(struct config_loader *loader)
 {
     const struct remora_config *config = loader->config;
+    struct remora_guess guess;
+    remora_guess_begin(&guess, config->service);
     for (size_t i = 0; i < config->service_count; i++) {
+        remora_guess_offer(&guess, config->services[i].name, config->services[i].name);
         if (remora_slice_equal(config->services[i].name, config->service)) {
             return;
         }
     }
     if (config->service_count > 0 && config->mode == REMORA_MODE_SIDECAR) {
-        config_warn_path(loader, "service", "services has no policy for \"%.*s\"",
-                         REMORA_SLICE_ARG(config->service));
+        char hint[REMORA_GUESS_BYTES];
+        config_warn_path(loader, "service", "services has no policy for \"%.*s\"%s",
+                         REMORA_SLICE_ARG(config->service), remora_guess_hint(&guess, hint));
     }
 }
 
@@ -300,7 +343,8 @@ enum remora_code config_read_policies(struct config_loader *loader)
     struct remora_config *config = loader->config;
     enum remora_code rc = read_aliases(loader);
     if (rc == REMORA_OK) {
-        rc = read_policy(loader, config_get(loader->root, CONFIG_DOCUMENT_POLICY), &config->mesh);
+        rc = config_read_policy(loader, config_get(loader->root, CONFIG_DOCUMENT_POLICY),
+                                &config->mesh);
     }
     if (rc == REMORA_OK) {
         rc = read_named(loader, config_get(loader->root, CONFIG_DOCUMENT_NAMESPACES),

@@ -10,7 +10,7 @@
 
 #include "remora/text.h"
 
-enum { SLUG_BYTES = 64, SUGGEST_EDITS = 2 };
+enum { SLUG_BYTES = 64 };
 
 static bool is_slug(struct remora_slice slug)
 {
@@ -24,36 +24,15 @@ static bool is_slug(struct remora_slice slug)
     return slug.length > 0 && slug.length <= SLUG_BYTES;
 }
 
-static struct remora_slice suggest(struct remora_slice slug)
-{
-    struct remora_slice best = REMORA_SLICE("");
-    unsigned best_edits = SUGGEST_EDITS + 1;
-    for (size_t i = 0; i < remora_catalog_provider_count(); i++) {
-        struct remora_provider_facts facts;
-        remora_catalog_provider(i, &facts);
-        unsigned edits = remora_edit_distance(slug, facts.slug, SUGGEST_EDITS);
-        if (edits < best_edits) {
-            best_edits = edits;
-            best = facts.slug;
-        }
-    }
-    return best;
-}
-
 static enum remora_code unknown_provider(struct config_loader *loader,
                                          const struct config_node *node, const char *lacks)
 {
-    struct remora_slice closest = suggest(node->key);
-    if (closest.length > 0) {
-        return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
-                              "\"%.*s\" is not in the catalog and has no %s: did you mean "
-                              "\"%.*s\"? One of your own needs kind and base_url",
-                              REMORA_SLICE_ARG(node->key), lacks, REMORA_SLICE_ARG(closest));
-    }
+    char hint[REMORA_GUESS_BYTES];
     return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
                           "\"%.*s\" is not in the catalog and has no %s: a provider of your own "
-                          "needs kind and base_url",
-                          REMORA_SLICE_ARG(node->key), lacks);
+                          "needs kind and base_url%s",
+                          REMORA_SLICE_ARG(node->key), lacks,
+                          remora_config_provider_hint(loader->config, node->key, hint));
 }
 
 static enum remora_code read_kind(struct config_loader *loader, const struct config_node *node,

@@ -2,8 +2,9 @@
  * A model id as callers write it -> a model of the snapshot and its variant.
  *
  * In this order: the id as it is (own ids may hold a colon), an alias, the same without a known variant behind the last
- * colon, and a bare id ("gpt-4o") when exactly one model that the service may use is called so. An alias may name a
- * variant, but not another alias.
+ * colon, the canonical slug ("anthropic/claude-4-opus-20250522"), and a bare id ("gpt-4o") when exactly one model that the
+ * service may use is called so: one that its lists allow or, where those leave several, one that has an endpoint left when
+ * the service asks for nothing in particular. An alias may name a variant, but not another alias.
  *
  * Fails with MODEL_NOT_FOUND (unknown: with the nearest name; ambiguous: with the candidates), NO_ENDPOINTS (the catalog
  * knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
@@ -92,6 +93,44 @@ static bool is_called(const struct search *search, const struct remora_model *mo
            remora_policy_allows_model(search->stack, model->facts.id, search->variant, NULL);
 }
 
+/* Whether an endpoint is left when the layers above the request judge one that asks for nothing. */
+static bool is_usable(struct remora_judge *judge, const struct remora_model *model,
+                      enum remora_variant variant)
+{
+    remora_judge_model(judge, model, variant);
+    for (size_t i = 0; i < model->endpoint_count; i++) {
+        struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
+        remora_policy_judge(judge, &model->endpoints[i], &exclusion);
+        if (exclusion.rule == REMORA_RULE_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of several models that are called so, the only one that is usable; NULL when there is none or more than one. */
+static const struct remora_model *only_usable(const struct search *search, struct remora_slice bare)
+{
+    struct remora_policy_stack service = *search->stack;
+    struct remora_request nothing;
+    struct remora_judge judge;
+    const struct remora_model *found = NULL;
+    service.layers[REMORA_LAYER_REQUEST] = NULL;
+    remora_request_init(&nothing);
+    remora_judge_init(&judge, &service, &nothing);
+    for (size_t i = 0; i < search->config->model_count; i++) {
+        const struct remora_model *model = &search->config->models[i];
+        if (!is_called(search, model, bare) || !is_usable(&judge, model, search->variant)) {
+            continue;
+        }
+        if (found != NULL) {
+            return NULL;
+        }
+        found = model;
+    }
+    return found;
+}
+
 static enum remora_code ambiguous(const struct search *search, struct remora_slice bare,
                                   struct remora_fail *fail)
 {
@@ -120,7 +159,8 @@ static enum remora_code find_bare(const struct search *search, struct remora_sli
             continue;
         }
         if (found != NULL) {
-            return ambiguous(search, bare, fail);
+            *out = only_usable(search, bare);
+            return *out == NULL ? ambiguous(search, bare, fail) : REMORA_OK;
         }
         found = model;
     }
@@ -133,23 +173,36 @@ static enum remora_code find_bare(const struct search *search, struct remora_sli
 static enum remora_code unknown(const struct search *search, struct remora_slice asked,
                                 struct remora_fail *fail)
 {
-    struct route_guess guess;
-    route_guess_begin(&guess, asked);
+    struct remora_guess guess;
+    char hint[REMORA_GUESS_BYTES];
+    remora_guess_begin(&guess, asked);
     for (size_t i = 0; i < search->config->model_count; i++) {
         struct remora_slice id = search->config->models[i].facts.id;
         if (remora_policy_allows_model(search->stack, id, search->variant, NULL)) {
-            route_guess_offer(&guess, id, id);
-            route_guess_offer(&guess, id, bare_id(id));
+            remora_guess_offer_model(&guess, id);
         }
     }
     struct remora_slice shown = route_shown(asked);
-    if (guess.best.length == 0) {
-        return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%.*s'",
-                               REMORA_SLICE_ARG(shown));
+    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%.*s'%s",
+                           REMORA_SLICE_ARG(shown), remora_guess_hint(&guess, hint));
+}
+
+/* The catalog's id of a model that it knows by this id, canonical slug or bare id; empty when it knows none. */
+static struct remora_slice id_in_catalog(struct remora_slice name)
+{
+    struct remora_model_facts facts;
+    size_t index;
+    if (remora_catalog_find_model(name, &index)) {
+        return name;
     }
-    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
-                           "there is no model '%.*s'; did you mean '%.*s'?",
-                           REMORA_SLICE_ARG(shown), REMORA_SLICE_ARG(guess.best));
+    for (size_t i = 0; i < remora_catalog_model_count(); i++) {
+        remora_catalog_model(i, &facts);
+        if (remora_slice_equal(facts.canonical_slug, name) ||
+            remora_slice_equal(bare_id(facts.id), name)) {
+            return facts.id;
+        }
+    }
+    return remora_slice(NULL, 0);
 }
 
 static bool has_preset(struct remora_slice asked)
@@ -160,11 +213,11 @@ static bool has_preset(struct remora_slice asked)
 static enum remora_code missing(const struct search *search, const struct name *name,
                                 struct remora_fail *fail)
 {
-    size_t index;
-    if (remora_catalog_find_model(name->stem, &index)) {
+    struct remora_slice id = id_in_catalog(name->stem);
+    if (id.length > 0 && remora_config_model(search->config, id) == NULL) {
         return remora_fail_set(fail, REMORA_NO_ENDPOINTS, "model",
                                "no provider that is configured here serves '%.*s'",
-                               REMORA_SLICE_ARG(name->stem));
+                               REMORA_SLICE_ARG(id));
     }
     const char *router = find_word(routers_to_come, REMORA_COUNT_OF(routers_to_come), name->stem);
     if (router != NULL) {
@@ -180,14 +233,29 @@ static enum remora_code missing(const struct search *search, const struct name *
 
 /* ---- the steps ---- */
 
+static const struct remora_model *find_canonical(const struct remora_config *config,
+                                                 struct remora_slice slug)
+{
+    for (size_t i = 0; i < config->model_count; i++) {
+        if (remora_slice_equal(config->models[i].facts.canonical_slug, slug)) {
+            return &config->models[i];
+        }
+    }
+    return NULL;
+}
+
 /* OK with *out NULL when there is none of this name. */
 static enum remora_code find_stem(const struct search *search, const struct name *name,
                                   const struct remora_model **out, struct remora_fail *fail)
 {
     *out = remora_config_model(search->config, name->stem);
-    if (*out == NULL && remora_slice_find(name->stem, '/', 0) == name->stem.length) {
+    if (*out != NULL) {
+        return REMORA_OK;
+    }
+    if (remora_slice_find(name->stem, '/', 0) == name->stem.length) {
         return find_bare(search, name->stem, out, fail);
     }
+    *out = find_canonical(search->config, name->stem);
     return REMORA_OK;
 }
 

@@ -480,6 +480,34 @@ static void names_that_nobody_has_are_warned_of(void **state)
     remora_config_release(config);
 }
 
+static void a_warning_of_a_name_offers_the_nearest(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME
+        "models: {acme/echo-1: {endpoints: [{provider: acme, model_id: a}]}}\n"
+        "aliases: {x: acme/ecko-1, y: \"acme/echo-1:free\"}\nservice: chekout\n"
+        "services:\n  checkout: {models: {allow: [echo-1], deny: [acme/echo1, \"*:free\"],\n"
+        "    default: ACME/echo-1}, provider: {order: [OpenAI], only: [acne/x], ignore: [zzz]}}\n",
+        NULL);
+    assert_true(test_config_warns(config, "aliases.x", "did you mean 'acme/echo-1'?"));
+    assert_false(test_config_warns(config, "aliases.y", ""));
+    assert_true(
+        test_config_warns(config, "services.checkout.models.allow[0]", "mean 'acme/echo-1'?"));
+    assert_true(
+        test_config_warns(config, "services.checkout.models.deny[0]", "mean 'acme/echo-1'?"));
+    assert_false(test_config_warns(config, "services.checkout.models.deny[1]", ""));
+    assert_true(
+        test_config_warns(config, "services.checkout.models.default", "mean 'acme/echo-1'?"));
+    assert_true(test_config_warns(config, "services.checkout.provider.order[0]", "mean 'openai'?"));
+    assert_true(
+        test_config_warns(config, "services.checkout.provider.only[0]", "\"acne\"; did you mean"));
+    assert_true(
+        test_config_warns(config, "services.checkout.provider.ignore[0]", "the slug \"zzz\""));
+    assert_true(test_config_warns(config, "service", "did you mean 'checkout'?"));
+    remora_config_release(config);
+}
+
 static void models_are_found_by_id_in_sorted_order(void **state)
 {
     (void)state;
@@ -613,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_stated_address_is_never_left_for_one_of_the_catalog),
         cmocka_unit_test(policy_keys_have_effect),
         cmocka_unit_test(names_that_nobody_has_are_warned_of),
+        cmocka_unit_test(a_warning_of_a_name_offers_the_nearest),
         cmocka_unit_test(models_are_found_by_id_in_sorted_order),
         cmocka_unit_test(health_slots_belong_to_names_and_survive_a_reload),
         cmocka_unit_test(a_snapshot_lives_until_its_last_reference),

@@ -130,7 +130,7 @@ static const struct refusal listeners[] = {
 };
 
 static const struct refusal providers[] = {
-    {"providers: {opena: {}}", "providers.opena", "1:20", "did you mean \"openai\"?"},
+    {"providers: {opena: {}}", "providers.opena", "1:20", "did you mean 'openai'?"},
     {"providers: {my-own-server: {}}", "providers.my-own-server", "1:28", "has no kind"},
     {"providers: {acme: {kind: openai}}", "providers.acme", "1:19", "has no base_url"},
     {"providers: {acme: {kind: opnai}}", "providers.acme.kind", "1:26", "no such kind"},

@@ -14,7 +14,7 @@ static int set_up(void **state)
     plan_model(&f, "acme/echo-1");
     plan_model(&f, "acme/llama:8b");
     plan_model(&f, "beta/echo-1");
-    plan_model(&f, "beta/parrot-2");
+    plan_model(&f, "beta/parrot-2")->facts.canonical_slug = S("beta/2-parrot-20260101");
     plan_alias(&f, "echo", "acme/echo-1");
     plan_alias(&f, "cheap", "beta/parrot-2:free");
     plan_alias(&f, "loop", "echo");
@@ -136,6 +136,46 @@ static void a_bare_id_is_unique_among_what_the_service_may_use(void **state)
     expect("beta/parrot-2", "beta/parrot-2", REMORA_VARIANT_STANDARD);
 }
 
+static void a_bare_id_means_the_only_one_that_has_an_endpoint_left(void **state)
+{
+    (void)state;
+    struct remora_provider *alpha = plan_provider(&f, "alpha");
+    struct remora_provider *omega = plan_provider(&f, "omega");
+    plan_endpoint(&f, &f.models[0], alpha, "alpha");
+    plan_endpoint(&f, &f.models[2], omega, "omega");
+    expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+    plan_layer(&f, REMORA_LAYER_SERVICE)->provider.ignore = LIST(S("alpha"));
+    expect("echo-1", "beta/echo-1", REMORA_VARIANT_STANDARD);
+    expect_fail("echo-1:free", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+    f.layers[REMORA_LAYER_SERVICE].provider.ignore = LIST(S("alpha"), S("omega"));
+    expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+}
+
+/* What a request asks for must not decide which model it means. */
+static void the_request_does_not_make_a_bare_id_unique(void **state)
+{
+    (void)state;
+    plan_endpoint(&f, &f.models[0], plan_provider(&f, "alpha"), "alpha");
+    plan_endpoint(&f, &f.models[2], plan_provider(&f, "omega"), "omega");
+    plan_layer(&f, REMORA_LAYER_REQUEST)->provider.ignore = LIST(S("alpha"));
+    expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+}
+
+static void a_canonical_slug_is_a_name(void **state)
+{
+    (void)state;
+    expect("beta/2-parrot-20260101", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+    expect("beta/2-parrot-20260101:free", "beta/parrot-2", REMORA_VARIANT_FREE);
+    plan_alias(&f, "dated", "beta/2-parrot-20260101");
+    expect("dated", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+}
+
+static void case_is_what_callers_misspell(void **state)
+{
+    (void)state;
+    expect_fail("Beta/Parrot-2", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
+}
+
 static void a_near_name_is_offered(void **state)
 {
     (void)state;
@@ -165,6 +205,9 @@ static void a_model_that_nobody_configured_serves_has_no_endpoints(void **state)
     memcpy(id, facts.id.data, facts.id.length);
     id[facts.id.length] = '\0';
     expect_fail(id, REMORA_NO_ENDPOINTS, id);
+    expect_fail(strchr(id, '/') + 1, REMORA_NO_ENDPOINTS, id);
+    expect_fail("anthropic/claude-4-opus-20250522", REMORA_NO_ENDPOINTS,
+                "serves 'anthropic/claude-opus-4'");
 }
 
 static void a_long_name_is_cut_in_the_message(void **state)
@@ -192,6 +235,10 @@ int main(void)
         CASE(a_bare_id_resolves_when_it_is_unique),
         CASE(an_ambiguous_bare_id_tells_the_candidates),
         CASE(a_bare_id_is_unique_among_what_the_service_may_use),
+        CASE(a_bare_id_means_the_only_one_that_has_an_endpoint_left),
+        CASE(the_request_does_not_make_a_bare_id_unique),
+        CASE(a_canonical_slug_is_a_name),
+        CASE(case_is_what_callers_misspell),
         CASE(a_near_name_is_offered),
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),

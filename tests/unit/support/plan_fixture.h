@@ -16,7 +16,7 @@ struct plan_fixture {
     struct remora_credential credentials[PLAN_PROVIDERS][2];
     struct remora_model models[PLAN_MODELS];
     struct remora_endpoint endpoints[PLAN_MODELS][PLAN_ENDPOINTS];
-    struct remora_alias aliases[4];
+    struct remora_alias aliases[8];
     struct remora_config config;
     struct remora_policy layers[REMORA_LAYER_COUNT];
     struct remora_policy_stack stack;
