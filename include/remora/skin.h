@@ -41,7 +41,15 @@ struct remora_encoder {
     struct remora_slice provider; /* display name: in the snapshot */
     char system_fingerprint[64];
     char service_tier[16];
-    uint32_t state; /* the skin's own */
+    uint64_t begun[REMORA_LIMIT_CHOICES / 64]; /* bit per choice of a stream: its role was told */
+    struct {
+        int32_t choice_index;
+        int32_t block_index;
+        bool is_open;
+        bool has_id;     /* told */
+        bool has_format; /* told */
+    } reasoning;         /* the block that a stream is in */
+    uint32_t state;      /* the skin's own */
     /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
     void *own;
 };

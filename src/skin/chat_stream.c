@@ -6,7 +6,10 @@
  *   completed        a chunk with choices [] that carries usage and the `remora` object, where either is owed; then [DONE]
  *   failed           a chunk with the error and finish_reason "error"; no [DONE]
  *
- * Every delta carries the role, as OpenRouter's do. What never changes is appended as it stands; nothing here is formatted.
+ * What a client adds up is told once: the role with the first delta of a choice, id and format with the first of a block of
+ * reasoning. (OpenRouter repeats them; OpenAI's Python client then makes "assistantassistant" of them.) A delta has content
+ * only where there is text, so that a message without any adds up to null, as it is in a unary answer.
+ * What never changes is appended as it stands; nothing here is formatted.
  * Cannot fail: the buffer carries failure. The full route (X-OpenRouter-Metadata) will stand beside `remora`.
  */
 #include "chat.h"
@@ -28,13 +31,27 @@ static void chunk_end(struct remora_json_writer *w, const struct remora_encoder 
     remora_buf_append(w->buf, REMORA_SLICE("}\n\n"));
 }
 
-/* Up to and with the role: whatever the delta holds follows as its next member. */
-static void delta_begin(struct remora_json_writer *w, int32_t choice_index)
+/* The guard holds choice indexes below REMORA_LIMIT_CHOICES. */
+static bool begin_choice(struct remora_encoder *encoder, int32_t choice_index)
+{
+    uint64_t bit = UINT64_C(1) << ((unsigned)choice_index % 64);
+    uint64_t *begun = &encoder->begun[(unsigned)choice_index / 64];
+    bool is_first = (*begun & bit) == 0;
+    *begun |= bit;
+    return is_first;
+}
+
+/* Up to and with the role, where it is due: whatever the delta holds follows as its next member. */
+static void delta_begin(struct remora_json_writer *w, struct remora_encoder *encoder,
+                        int32_t choice_index)
 {
     remora_buf_append(w->buf, REMORA_SLICE("{\"index\":"));
     remora_buf_append_i64(w->buf, choice_index);
-    remora_buf_append(w->buf, REMORA_SLICE(",\"delta\":{\"role\":\"assistant\""));
-    w->comma = true;
+    remora_buf_append(w->buf, REMORA_SLICE(",\"delta\":{"));
+    w->comma = begin_choice(encoder, choice_index);
+    if (w->comma) {
+        remora_buf_append(w->buf, REMORA_SLICE("\"role\":\"assistant\""));
+    }
 }
 
 static void delta_end(struct remora_json_writer *w)
@@ -54,26 +71,41 @@ static void write_logprobs_end(struct remora_json_writer *w, const struct remora
 
 static void write_text(struct remora_json_writer *w, const struct remora_event *event)
 {
-    if (event->kind == REMORA_EVENT_REFUSAL) {
-        remora_buf_append(w->buf, REMORA_SLICE(",\"content\":\"\",\"refusal\":"));
-    } else {
-        remora_buf_append(w->buf, REMORA_SLICE(",\"content\":"));
-    }
-    w->comma = false;
+    remora_json_key(w, event->kind == REMORA_EVENT_REFUSAL ? "refusal" : "content");
     remora_json_write_string(w, event->text.text);
 }
 
-static void write_reasoning(struct remora_json_writer *w, const struct remora_event *event)
+/* The block without what was told of it already. */
+static struct remora_reasoning_block untold(struct remora_encoder *encoder,
+                                            const struct remora_event *event)
 {
-    const struct remora_reasoning_block *block = &event->reasoning.block;
-    remora_buf_append(w->buf, REMORA_SLICE(",\"content\":\"\""));
-    if (block->kind != REMORA_REASONING_ENCRYPTED) {
+    struct remora_reasoning_block block = event->reasoning.block;
+    bool is_same = encoder->reasoning.is_open &&
+                   encoder->reasoning.choice_index == event->choice_index &&
+                   encoder->reasoning.block_index == event->reasoning.block_index;
+    bool had_id = is_same && encoder->reasoning.has_id;
+    bool had_format = is_same && encoder->reasoning.has_format;
+    encoder->reasoning.is_open = true;
+    encoder->reasoning.choice_index = event->choice_index;
+    encoder->reasoning.block_index = event->reasoning.block_index;
+    encoder->reasoning.has_id = had_id || block.id.length > 0;
+    encoder->reasoning.has_format = had_format || block.format.length > 0;
+    block.id.length = had_id ? 0 : block.id.length;
+    block.format.length = had_format ? 0 : block.format.length;
+    return block;
+}
+
+static void write_reasoning(struct remora_json_writer *w, struct remora_encoder *encoder,
+                            const struct remora_event *event)
+{
+    const struct remora_reasoning_block block = untold(encoder, event);
+    if (block.kind != REMORA_REASONING_ENCRYPTED) {
         remora_json_key(w, "reasoning");
-        remora_json_write_string(w, block->text);
+        remora_json_write_string(w, block.text);
     }
     remora_json_key(w, "reasoning_details");
     remora_json_array_open(w);
-    chat_write_reasoning_block(w, block, event->reasoning.block_index);
+    chat_write_reasoning_block(w, &block, event->reasoning.block_index);
     remora_json_array_close(w);
 }
 
@@ -103,13 +135,13 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
 {
     struct remora_json_writer w;
     chunk_begin(&w, encoder, out);
-    delta_begin(&w, event->choice_index);
+    delta_begin(&w, encoder, event->choice_index);
     bool has_logprobs = false;
     if (event->kind == REMORA_EVENT_TEXT || event->kind == REMORA_EVENT_REFUSAL) {
         write_text(&w, event);
         has_logprobs = event->text.logprob_count > 0;
     } else if (event->kind == REMORA_EVENT_REASONING) {
-        write_reasoning(&w, event);
+        write_reasoning(&w, encoder, event);
     } else if (event->kind == REMORA_EVENT_TOOL_CALL) {
         write_tool_call(&w, event);
     } else if (event->kind == REMORA_EVENT_RAW) {
@@ -131,8 +163,11 @@ static void stream_finish(struct remora_encoder *encoder, const struct remora_ev
 {
     struct remora_json_writer w;
     chunk_begin(&w, encoder, out);
-    delta_begin(&w, event->choice_index);
-    remora_buf_append(out, REMORA_SLICE(",\"content\":\"\"}"));
+    delta_begin(&w, encoder, event->choice_index);
+    if (w.comma) { /* nothing came before: an empty message, not none */
+        remora_buf_append(out, REMORA_SLICE(",\"content\":\"\""));
+    }
+    remora_buf_append_byte(out, '}');
     chat_write_finish(&w, event->finished.reason, event->finished.native);
     remora_buf_append(out, REMORA_SLICE(",\"logprobs\":null}]"));
     chunk_end(&w, encoder);
@@ -214,8 +249,10 @@ void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outc
         encoder->model = remora_slice_of(outcome->requested_model);
     }
     chunk_begin(&w, encoder, out);
-    delta_begin(&w, 0);
-    remora_buf_append(out, REMORA_SLICE(",\"content\":\"\"},\"finish_reason\":\"error\","
+    delta_begin(&w, encoder, 0);
+    remora_json_key(&w, "content");
+    remora_json_write_text(&w, "");
+    remora_buf_append(out, REMORA_SLICE("},\"finish_reason\":\"error\","
                                         "\"native_finish_reason\":null,\"logprobs\":null}]"));
     w.comma = true;
     remora_json_key(&w, "error");
