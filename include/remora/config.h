@@ -27,11 +27,17 @@ REMORA_MUST_CHECK enum remora_code remora_address_parse(struct remora_slice text
                                                         struct remora_address *out,
                                                         struct remora_fail *fail);
 
+/* What a listener asks of its callers. */
+enum remora_entry {
+    REMORA_ENTRY_FREE,
+    REMORA_ENTRY_KEYS, /* a gateway key */
+};
 /*
- * Whether http, grpc or admin may bind it: loopback, a unix socket or off. Beyond that they would need TLS or keys, which are
- * not built yet (INVALID_REQUEST). Loading checks the document's; the command line's --http and the like are the app's.
+ * Whether http, grpc or admin may bind it: loopback, a unix socket or off; beyond that callers have to show something (INVALID_REQUEST).
+ * Loading checks the document's; the command line's --http and the like are the app's.
  */
 REMORA_MUST_CHECK enum remora_code remora_address_check_data(const struct remora_address *address,
+                                                             enum remora_entry entry,
                                                              const char *param,
                                                              struct remora_fail *fail);
 
@@ -42,6 +48,20 @@ struct remora_alias {
 struct remora_named_policy {
     struct remora_slice name;
     struct remora_policy policy;
+};
+
+/* Who has a gateway key: a service, under a policy of its own. The key itself is nowhere, only its hash. */
+struct remora_gateway_key {
+    struct remora_slice name; /* key_id of the identity */
+    struct remora_slice service;
+    struct remora_slice namespace_name;
+    struct remora_policy policy;
+};
+#define REMORA_KEY_HASH_BYTES 32
+/* SHA-256 of a key (FIPS 180-4); several may lead to one name while a key is being replaced. */
+struct remora_key_hash {
+    uint8_t sha256[REMORA_KEY_HASH_BYTES];
+    const struct remora_gateway_key *key;
 };
 
 /* Something the operator should know that does not stop the process; `check --strict` makes it an error. */
@@ -77,6 +97,10 @@ struct remora_config {
     size_t namespace_count;
     const struct remora_named_policy *services;
     size_t service_count;
+    const struct remora_gateway_key *keys; /* any: every call of the data listeners needs one */
+    size_t key_count;
+    const struct remora_key_hash *key_hashes; /* of those keys whose hash could be read */
+    size_t key_hash_count;
     struct remora_deadlines deadlines;
     int32_t attempts_per_model;
     int32_t attempts_per_request;

@@ -126,5 +126,6 @@ int app_schema(int argc, char **argv);
 int app_route(int argc, char **argv);
 int app_models(int argc, char **argv);
 int app_providers(int argc, char **argv);
+int app_keys(int argc, char **argv);
 
 #endif

@@ -24,8 +24,8 @@ static const struct subcommand subcommands[] = {
      "route explain -f REQUEST.json: who would be tried, and why not the others"},
     {"models", app_models, "list the models that a service may use, and why not the others"},
     {"providers", app_providers, "list the providers, and what the others lack"},
+    {"keys", app_keys, "keys new | keys hash: a gateway key, and the hash of one"},
     {"usage", NULL, "usage so far"},
-    {"keys", NULL, "gateway keys"},
     {"inject", NULL, "admission webhook"},
     {"certgen", NULL, "certificates"},
 };

@@ -60,6 +60,23 @@ static enum remora_code address_of(const char *override, const struct remora_add
                             : remora_address_parse(remora_slice_of(override), out, fail);
 }
 
+/* The document's own addresses were judged when it was loaded; these are the command line's. */
+static enum remora_entry entry_of(const struct app *app, enum remora_http_role role)
+{
+    return role == REMORA_HTTP_DATA && app->config->key_count > 0 ? REMORA_ENTRY_KEYS
+                                                                  : REMORA_ENTRY_FREE;
+}
+
+static void warn_of_plaintext(const struct remora_address *address)
+{
+    const struct remora_log_field field =
+        REMORA_LOG_TEXT("address", remora_slice_of(address->text));
+    if (!address->is_loopback) {
+        remora_log(REMORA_LOG_WARN, "keys and prompts travel in the clear on this listener", &field,
+                   1);
+    }
+}
+
 static enum remora_code open_http(struct app *app, enum remora_http_role role, const char *override,
                                   const struct remora_address *configured,
                                   struct remora_http_front **out, struct remora_fail *fail)
@@ -70,8 +87,11 @@ static enum remora_code open_http(struct app *app, enum remora_http_role role, c
         return code;
     }
     if (role != REMORA_HTTP_PROBE &&
-        remora_address_check_data(&address, "listen", fail) != REMORA_OK) {
+        remora_address_check_data(&address, entry_of(app, role), "listen", fail) != REMORA_OK) {
         return fail->code;
+    }
+    if (override != NULL && role == REMORA_HTTP_DATA) {
+        warn_of_plaintext(&address);
     }
     return remora_http_front_open(&app->process, role, &address, out, fail);
 }
@@ -82,6 +102,13 @@ static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
     enum remora_code code = address_of(app->options.grpc, &app->config->grpc, &address, fail);
     if (code != REMORA_OK || address.is_off) {
         return code;
+    }
+    if (remora_address_check_data(&address, entry_of(app, REMORA_HTTP_DATA), "listen.grpc", fail) !=
+        REMORA_OK) {
+        return fail->code;
+    }
+    if (app->options.grpc != NULL) {
+        warn_of_plaintext(&address);
     }
     return remora_grpc_front_open(&app->process, &address, app->config->accept_old_core, &app->grpc,
                                   fail);

@@ -98,14 +98,15 @@ enum remora_code remora_address_parse(struct remora_slice text, struct remora_ad
     return rc;
 }
 
-enum remora_code remora_address_check_data(const struct remora_address *address, const char *param,
+enum remora_code remora_address_check_data(const struct remora_address *address,
+                                           enum remora_entry entry, const char *param,
                                            struct remora_fail *fail)
 {
-    if (address->is_loopback) {
+    if (address->is_loopback || entry == REMORA_ENTRY_KEYS) {
         return REMORA_OK;
     }
     return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
-                           "%s is beyond loopback, which needs TLS or gateway keys; neither is "
-                           "built yet: bind 127.0.0.1, [::1] or a unix socket",
+                           "%s is beyond loopback, where http and grpc need gateway keys (`keys`) "
+                           "and admin may not be: bind 127.0.0.1, [::1] or a unix socket",
                            address->text);
 }

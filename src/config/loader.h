@@ -102,7 +102,9 @@ REMORA_MUST_CHECK enum remora_code config_read_policy(struct config_loader *load
                                                       struct remora_policy *out);
 /* policies.c: mesh, namespaces, services; needs providers and models. */
 REMORA_MUST_CHECK enum remora_code config_read_policies(struct config_loader *loader);
-/* listen.c: addresses, mode, workers, drain, attempts, identity, hosts. */
+/* gateway_keys.c: config->keys and key_hashes; needs what policies need. */
+REMORA_MUST_CHECK enum remora_code config_read_gateway_keys(struct config_loader *loader);
+/* process.c: addresses, mode, workers, drain, attempts, identity, hosts. */
 REMORA_MUST_CHECK enum remora_code config_read_process(struct config_loader *loader);
 
 #endif

@@ -88,4 +88,10 @@ void remora_config_stack(const struct remora_config *config, const struct remora
         find(config->namespaces, config->namespace_count, identity->namespace_name);
     out->layers[REMORA_LAYER_SERVICE] =
         find(config->services, config->service_count, identity->service);
+    for (size_t i = 0; i < config->key_count && identity->key_id.length > 0; i++) {
+        if (remora_slice_equal(config->keys[i].name, identity->key_id)) {
+            out->layers[REMORA_LAYER_KEY] = &config->keys[i].policy;
+            break;
+        }
+    }
 }

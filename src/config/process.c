@@ -1,14 +1,23 @@
 /*
  * What concerns the process: listeners, mode, workers, drain, attempts, log level, who is served, which Host names are taken.
- * A data listener (http, grpc, admin) beyond loopback needs TLS or keys; neither is built, so it is refused (ARCHITECTURE 4).
+ * A data listener (http, grpc) beyond loopback needs gateway keys (or TLS, which is not built), else it is refused
+ * (ARCHITECTURE 4). admin asks for no key, so it never leaves loopback.
  */
 #include "loader.h"
 
 enum { GATEWAY_DRAIN_DELAY_MS = 5000, DRAIN_GRACE_MS = 25000 };
 enum { ATTEMPTS_PER_MODEL = 3, ATTEMPTS_PER_REQUEST = 6 };
 
+/* What a caller has to show on a listener. */
+static enum remora_entry entry_of(const struct config_loader *loader, enum config_key listener)
+{
+    const struct config_node *keys = config_get(loader->root, CONFIG_DOCUMENT_KEYS);
+    bool has_keys = keys != NULL && keys->count > 0;
+    return has_keys && listener != CONFIG_LISTEN_ADMIN ? REMORA_ENTRY_KEYS : REMORA_ENTRY_FREE;
+}
+
 static enum remora_code read_address(struct config_loader *loader, enum config_key key,
-                                     bool is_probe, struct remora_address *out)
+                                     struct remora_address *out)
 {
     const struct config_node *node =
         config_get(config_get(loader->root, CONFIG_DOCUMENT_LISTEN), key);
@@ -16,11 +25,14 @@ static enum remora_code read_address(struct config_loader *loader, enum config_k
     struct remora_slice text =
         node == NULL ? remora_slice_of(config_key_row(key)->default_text) : node->text;
     enum remora_code rc = remora_address_parse(text, out, &why);
-    if (rc == REMORA_OK && !is_probe) {
-        rc = remora_address_check_data(out, NULL, &why);
+    if (rc == REMORA_OK && key != CONFIG_LISTEN_PROBE) {
+        rc = remora_address_check_data(out, entry_of(loader, key), NULL, &why);
     }
     if (rc != REMORA_OK && node != NULL) {
         return config_fail_at(node, rc, loader->fail, "%s", why.message);
+    }
+    if (rc == REMORA_OK && key != CONFIG_LISTEN_PROBE && !out->is_loopback) {
+        config_warn(loader, node, "keys and prompts travel in the clear there: put TLS in front");
     }
     return rc;
 }
@@ -28,15 +40,15 @@ static enum remora_code read_address(struct config_loader *loader, enum config_k
 static enum remora_code read_listeners(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
-    enum remora_code rc = read_address(loader, CONFIG_LISTEN_HTTP, false, &config->http);
+    enum remora_code rc = read_address(loader, CONFIG_LISTEN_HTTP, &config->http);
     if (rc == REMORA_OK) {
-        rc = read_address(loader, CONFIG_LISTEN_GRPC, false, &config->grpc);
+        rc = read_address(loader, CONFIG_LISTEN_GRPC, &config->grpc);
     }
     if (rc == REMORA_OK) {
-        rc = read_address(loader, CONFIG_LISTEN_PROBE, true, &config->probe);
+        rc = read_address(loader, CONFIG_LISTEN_PROBE, &config->probe);
     }
     if (rc == REMORA_OK) {
-        rc = read_address(loader, CONFIG_LISTEN_ADMIN, false, &config->admin);
+        rc = read_address(loader, CONFIG_LISTEN_ADMIN, &config->admin);
     }
     return rc;
 }

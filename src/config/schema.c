@@ -30,6 +30,7 @@ static const char *const object_names[] = {
     [CONFIG_OBJECT_ENDPOINT] = "endpoint",
     [CONFIG_OBJECT_PRICING] = "pricing",
     [CONFIG_OBJECT_PRICING_TIER] = "pricing_tier",
+    [CONFIG_OBJECT_GATEWAY_KEY] = "gateway_key",
     [CONFIG_OBJECT_POLICY] = "policy",
     [CONFIG_OBJECT_POLICY_MODELS] = "policy_models",
     [CONFIG_OBJECT_PREFERENCES] = "preferences",
@@ -66,6 +67,7 @@ static const struct text_rule text_rules[] = {
     {CONFIG_DOCUMENT_MODELS, .name_pattern = "^[!-)+-~]{1,256}$"},
     {CONFIG_DOCUMENT_NAMESPACES, .name_pattern = "^.{1,128}$"},
     {CONFIG_DOCUMENT_SERVICES, .name_pattern = "^.{1,128}$"},
+    {CONFIG_DOCUMENT_KEYS, .name_pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
     {CONFIG_PROVIDER_KIND, .words =
 #define REMORA_WIRE(name, kind, built) kind " "
 #include "remora/tbl/wires.h"
@@ -102,7 +104,8 @@ static bool is_required(enum config_key key)
 {
     return key == CONFIG_ENDPOINT_PROVIDER || key == CONFIG_ENDPOINT_MODEL_ID ||
            key == CONFIG_PRICING_TIER_MIN_PROMPT_TOKENS || key == CONFIG_CLIENT_CERT_CERT_FILE ||
-           key == CONFIG_CLIENT_CERT_KEY_FILE;
+           key == CONFIG_CLIENT_CERT_KEY_FILE || key == CONFIG_GATEWAY_KEY_SERVICE ||
+           key == CONFIG_GATEWAY_KEY_HASH;
 }
 
 /* ---- small writers ---- */

@@ -1,8 +1,8 @@
 /*
  * One document -> one immutable snapshot.
  *
- * Read the YAML into a tree, hold it against the table of keys, then build: process, providers, models, policies. Each part
- * needs only those before it. The tree and what is needed on the way lie in a scratch arena that goes; what the snapshot
+ * Read the YAML into a tree, hold it against the table of keys, then build: process, providers, models, policies, gateway
+ * keys. Each part needs only those before it. The tree and what is needed on the way lie in a scratch arena that goes; what the snapshot
  * keeps lies in one arena that goes with the last reference, after its secrets were wiped.
  *
  * Fails: INVALID_REQUEST (with path, line and column), UNIMPLEMENTED (a key that is not built), TOO_LARGE, SHEDDING.
@@ -167,6 +167,9 @@ static enum remora_code fill(struct config_loader *loader)
     }
     if (rc == REMORA_OK) {
         rc = config_read_policies(loader);
+    }
+    if (rc == REMORA_OK) {
+        rc = config_read_gateway_keys(loader);
     }
     if (rc == REMORA_OK) {
         write_revision(loader);

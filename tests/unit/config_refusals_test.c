@@ -49,7 +49,6 @@ static const struct refusal keys[] = {
 };
 
 static const struct refusal unbuilt[] = {
-    {"keys: {}", "keys", "1:7", "\"keys\" is not built yet"},
     {"policy_files: {}", "policy_files", "1:15", "not built yet"},
     {"state: {dir: /x}", "state", "1:8", "not built yet"},
     {"budgets: []", "budgets", "1:10", "not built yet"},
@@ -113,10 +112,31 @@ static const struct refusal types[] = {
     {"drain: {grace_ms: 3600001}", "drain.grace_ms", "1:19", "from 0 to 3600000"},
 };
 
+#define KEY "keys: {ci: {service: s, hash: {file: /h}}}"
+
+static const struct refusal gateway_keys[] = {
+    {"keys: [ci]", "keys", "1:7", "expected a mapping of names"},
+    {"keys: {ci: {}}", "keys.ci", "1:12", "needs \"service\""},
+    {"keys: {ci: {service: s}}", "keys.ci", "1:12", "needs \"hash\""},
+    {"keys: {ci: {hash: {file: /h}}}", "keys.ci", "1:12", "needs \"service\""},
+    {"keys: {ci: {service: s, hash: abc}}", "keys.ci.hash", "1:31", "never stands in the document"},
+    {"keys: {ci: {service: s, hash: []}}", "keys.ci.hash", "1:31", "must have 1 to 4"},
+    {"keys: {ci: {service: s, key: {file: /h}}}", "keys.ci.key", "1:25", "unknown key"},
+    {"keys: {\"a b\": {service: s, hash: {file: /h}}}", "keys.a b", "1:15", "the name of a key"},
+    {"keys: {\"\": {service: s, hash: {file: /h}}}", "keys.", "1:12", "the name of a key"},
+    {"keys: {.a: {service: s, hash: {file: /h}}}", "keys..a", "1:12", "the name of a key"},
+    {"keys: {ci: {service: s, hash: {file: /h}, limits: {concurrency: 0}}}",
+     "keys.ci.limits.concurrency", "1:65", "whole number"},
+    {"keys: {ci: {service: s, hash: {file: /h}, provider: {data_collection: maybe}}}",
+     "keys.ci.provider.data_collection", "1:71", "expected allow or deny"},
+};
+
 static const struct refusal listeners[] = {
     {"listen: {http: \"0.0.0.0:7360\"}", "listen.http", "1:16", "beyond loopback"},
     {"listen: {grpc: \"[::]:7361\"}", "listen.grpc", "1:16", "beyond loopback"},
-    {"listen: {admin: \"10.0.0.1:7363\"}", "listen.admin", "1:17", "TLS or gateway keys"},
+    {"listen: {admin: \"10.0.0.1:7363\"}", "listen.admin", "1:17", "need gateway keys"},
+    {"listen: {admin: \"10.0.0.1:7363\"}\n" KEY, "listen.admin", "1:17", "admin may not be"},
+    {"listen: {http: \"0.0.0.0:7360\"}\nkeys: {}", "listen.http", "1:16", "beyond loopback"},
     {"listen: {http: \"127.0.0.1\"}", "listen.http", "1:16", "expected HOST:PORT"},
     {"listen: {http: \":7360\"}", "listen.http", "1:16", "must be an IP address"},
     {"listen: {http: \"*:7360\"}", "listen.http", "1:16", "must be an IP address"},
@@ -292,6 +312,7 @@ static bool is_refused(const struct refusal *row, enum remora_code expected)
 
 CASE(yaml_beyond_the_format_is_refused_with_its_place, yaml_itself, REMORA_INVALID_REQUEST)
 CASE(unknown_keys_are_refused_with_the_closest_one, keys, REMORA_INVALID_REQUEST)
+CASE(gateway_keys_that_are_wrong_are_refused, gateway_keys, REMORA_INVALID_REQUEST)
 CASE(keys_that_are_not_built_are_named, unbuilt, REMORA_UNIMPLEMENTED)
 CASE(wrong_types_and_ranges_are_refused, types, REMORA_INVALID_REQUEST)
 CASE(data_listeners_stay_on_loopback, listeners, REMORA_INVALID_REQUEST)
@@ -327,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(yaml_beyond_the_format_is_refused_with_its_place),
         cmocka_unit_test(unknown_keys_are_refused_with_the_closest_one),
+        cmocka_unit_test(gateway_keys_that_are_wrong_are_refused),
         cmocka_unit_test(keys_that_are_not_built_are_named),
         cmocka_unit_test(wrong_types_and_ranges_are_refused),
         cmocka_unit_test(data_listeners_stay_on_loopback),

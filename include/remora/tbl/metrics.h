@@ -9,6 +9,7 @@ REMORA_METRIC(REQUEST_DURATION, SECONDS, "remora_request_duration_seconds", "api
 REMORA_METRIC(FIRST_CHUNK, SECONDS, "remora_time_to_first_chunk_seconds", "provider", "Admission to first content.")
 REMORA_METRIC(OVERHEAD, OVERHEAD, "remora_overhead_seconds", "api", "Time added by the gateway itself before the upstream has the request.")
 REMORA_METRIC(INFLIGHT, GAUGE, "remora_inflight_requests", "", "Requests being served.")
+REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
 REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Streams that ended before their end, by who ended them.")
 REMORA_METRIC(ATTEMPTS, COUNTER, "remora_upstream_attempts_total", "provider,model,outcome,error_type", "Calls to providers.")
 REMORA_METRIC(FALLBACKS, COUNTER, "remora_fallbacks_total", "from,to,reason", "Moves to another endpoint.")

@@ -3,7 +3,8 @@
  *
  *   1. a slot is armed: grpc_server_request_call for any method, so that unknown ones are answered, too
  *   2. it arrives: the next slot is armed; a method that is not served answers UNIMPLEMENTED at once
- *   3. its close and its message are awaited; the message goes to the method
+ *   3. a caller without a key that is known is refused (remora/caller.h); its close and its message are awaited; the
+ *      message goes to the method
  *   4. the method answers (send.c), or the caller leaves: the method is told in the same round
  *   5. freed when every tag has come back
  *
@@ -19,6 +20,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
 
+#include "remora/caller.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 #include "services.h"
@@ -42,6 +44,19 @@ struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, co
         }
     }
     return remora_slice(NULL, 0);
+}
+
+enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
+                                      struct remora_identity *out, struct remora_fail *fail)
+{
+    const struct remora_caller caller = {
+        .authorization = remora_grpc_metadata(call, "authorization"),
+        .api_key = remora_grpc_metadata(call, "x-api-key"),
+        .is_local = call->front->is_local,
+        .local_proof = call->front->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE,
+    };
+    return remora_caller_identify(remora_engine_config(remora_grpc_engine(call)), &caller, out,
+                                  fail);
 }
 
 /* Compared with gpr_now only: the newer core's clock is not ours (reference/grpc-core.md section 4). */
@@ -191,12 +206,30 @@ static void refuse_method(struct remora_grpc_call *call)
     remora_grpc_refuse(call, &fail);
 }
 
+/* False: refused. Before the method is looked at and before the message is taken. */
+static bool admit(struct remora_grpc_call *call)
+{
+    struct remora_identity ignored;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    const struct remora_slice api = REMORA_SLICE("grpc");
+    bool is_open = call->method != NULL && call->method->is_open;
+    if (is_open || remora_grpc_identify(call, &ignored, &fail) == REMORA_OK) {
+        return true;
+    }
+    remora_metric_add(call->lane->worker->metrics, REMORA_METRIC_UNAUTHENTICATED, &api, 1, 1);
+    remora_grpc_refuse(call, &fail);
+    return false;
+}
+
 static void begin(struct remora_grpc_call *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
     op.data.recv_close_on_server.cancelled = &call->was_cancelled;
     start_one(call, &op, &call->closed);
     call->method = remora_grpc_method_find(slice_view(&call->details.method));
+    if (!admit(call)) {
+        return;
+    }
     if (call->method == NULL) {
         refuse_method(call);
     } else {

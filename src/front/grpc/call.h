@@ -22,6 +22,7 @@ struct remora_grpc_method {
     /* The caller sends no more (is_talk only). */
     void (*half_closed)(struct remora_grpc_call *call);
     bool is_talk;
+    bool is_open; /* served to whoever asks: no key */
 };
 const struct remora_grpc_method *remora_grpc_method_find(struct remora_slice path);
 
@@ -79,6 +80,7 @@ struct remora_grpc_front {
     enum remora_grpc_way way;
     uint16_t port;
     bool is_unix;
+    bool is_local;          /* loopback or unix */
     bool has_started;       /* the server */
     _Atomic uint32_t calls; /* being served */
     _Atomic uint32_t slots; /* call structs alive, armed ones included */
@@ -96,7 +98,11 @@ struct remora_grpc_front {
 REMORA_MUST_CHECK enum remora_code remora_grpc_call_arm(struct remora_grpc_front *front,
                                                         struct remora_grpc_lane *lane);
 struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call);
-/* A metadata value as it came, or the empty slice. Valid as long as the call. */
+/* Who calls, by the worker's current snapshot (remora/caller.h). */
+REMORA_MUST_CHECK enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
+                                                        struct remora_identity *out,
+                                                        struct remora_fail *fail);
+/* A metadata value as it came, or the empty slice when there is none. Valid as long as the call. */
 struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);

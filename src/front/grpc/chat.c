@@ -193,15 +193,11 @@ static int64_t timeout_of(const struct remora_grpc_call *call)
     return left_ms > slack_ms + 1 ? left_ms - slack_ms : 1;
 }
 
-/* Who calls and under which ids: what the message does not say (ARCHITECTURE 4 "Who calls"). */
+/* Under which ids: what the message does not say. */
 static void fill(struct remora_grpc_call *call, struct remora_exchange *exchange,
                  struct remora_request *request)
 {
-    const struct remora_config *config = remora_engine_config(remora_grpc_engine(call));
     request->api = REMORA_SLICE("grpc");
-    request->identity.service = config->service;
-    request->identity.namespace_name = config->namespace_name;
-    request->identity.proof = call->front->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE;
     request->timeout_ms = timeout_of(call);
     request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
                                             safe_id(remora_grpc_metadata(call, "x-request-id")));
@@ -224,6 +220,10 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
     struct remora_request *request = remora_exchange_request(exchange);
     code =
         remora_grpc_decode_chat(bytes, delivery, remora_exchange_arena(exchange), request, &fail);
+    if (code == REMORA_OK) {
+        /* Again, though the call was admitted: the snapshot may have changed since, and the key with it. */
+        code = remora_grpc_identify(call, &request->identity, &fail);
+    }
     if (code != REMORA_OK) {
         remora_exchange_discard(exchange);
         end_with(call, &fail, NULL);

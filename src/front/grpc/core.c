@@ -238,6 +238,7 @@ enum remora_code remora_grpc_front_open(struct remora_process *process,
     grpc_init();
     front->process = process;
     front->is_unix = address->is_unix;
+    front->is_local = address->is_loopback;
     front->way =
         core_number() < REMORA_GRPC_OLD_CORE_BELOW ? REMORA_GRPC_FUNCTOR : REMORA_GRPC_MOVER;
     front->credentials = grpc_insecure_server_credentials_create();

@@ -361,15 +361,13 @@ static int64_t timeout_of(const struct http_head *head)
     return -1;
 }
 
+/* The exchange began in this round with the snapshot that the caller was found in. */
 static void fill_request(const struct http_site *site, const struct http_head *head,
                          struct remora_exchange *exchange)
 {
     struct remora_request *request = remora_exchange_request(exchange);
-    const struct remora_config *config = remora_engine_config(site->worker->engine);
     request->api = remora_slice_of(remora_skin_chat_completions.name);
-    request->identity.service = config->service;
-    request->identity.namespace_name = config->namespace_name;
-    request->identity.proof = REMORA_PROOF_NONE;
+    request->identity = site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
     request->timeout_ms = timeout_of(head);
     (void)!remora_trace_parse(http_head_get(head, "traceparent"), &request->trace);

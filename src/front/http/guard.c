@@ -6,6 +6,8 @@
  */
 #include "http.h"
 
+#include "remora/caller.h"
+
 /* Without a port; brackets of IPv6 stay. */
 static struct remora_slice without_port(struct remora_slice host)
 {
@@ -102,4 +104,16 @@ bool http_guard(const struct http_site *site, const struct http_head *head,
         }
     }
     return true;
+}
+
+enum remora_code http_identify(const struct http_site *site, const struct http_head *head,
+                               struct remora_identity *out, struct remora_fail *fail)
+{
+    const struct remora_caller caller = {
+        .authorization = http_head_get(head, "Authorization"),
+        .api_key = http_head_get(head, "x-api-key"),
+        .is_local = site->address->is_loopback,
+        .local_proof = site->address->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE,
+    };
+    return remora_caller_identify(remora_engine_config(site->worker->engine), &caller, out, fail);
 }

@@ -19,7 +19,8 @@ struct http_site {
     const struct remora_clock *clock;
     struct remora_timers *timers;
     const struct remora_address *address; /* where the listener is bound */
-    _Atomic uint32_t *open;               /* connections of the whole listener, or NULL */
+    struct remora_identity caller; /* DATA: of the head being routed, for its handler to copy */
+    _Atomic uint32_t *open;        /* connections of the whole listener, or NULL */
     struct remora_list connections;
     struct remora_buf scratch; /* what one answer or event is built in */
     int64_t date_unix_s;       /* of `date` */
@@ -121,6 +122,12 @@ void http_stream_end(struct http_connection *c);
 /* Whether Host and Origin are such that no foreign web page can be behind the request (ARCHITECTURE 4). */
 REMORA_MUST_CHECK bool http_guard(const struct http_site *site, const struct http_head *head,
                                   struct remora_fail *fail);
+
+/* DATA listeners: who sends this head, or UNAUTHENTICATED (remora/caller.h). The snapshot is the worker's current one. */
+REMORA_MUST_CHECK enum remora_code http_identify(const struct http_site *site,
+                                                 const struct http_head *head,
+                                                 struct remora_identity *out,
+                                                 struct remora_fail *fail);
 
 /* ---- routes.c ---- */
 /* Finds the handler and calls it; every refusal is answered. */

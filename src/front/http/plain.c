@@ -22,10 +22,8 @@ void http_models(struct http_connection *c, const struct http_head *head)
     struct remora_buf body;
     struct remora_policy_stack stack;
     struct remora_config *config = remora_engine_config(c->site->worker->engine);
-    const struct remora_identity identity = {.service = config->service,
-                                             .namespace_name = config->namespace_name};
     (void)head;
-    remora_config_stack(config, &identity, &stack);
+    remora_config_stack(config, &c->site->caller, &stack);
     remora_buf_init(&body, REMORA_LIMIT_MESSAGE_BYTES);
     remora_models_body(config, &stack, &body);
     respond_buffer(c, "application/json", &body);

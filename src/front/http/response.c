@@ -102,6 +102,9 @@ static void append_optional(struct remora_buf *out, const struct http_answer *an
         remora_buf_append_i64(out, (answer->retry_after_ms + 999) / 1000);
         remora_buf_append(out, REMORA_SLICE("\r\n"));
     }
+    if (answer->status == 401) { /* RFC 9110 section 15.5.2 asks for it */
+        append_header(out, "WWW-Authenticate", REMORA_SLICE("Bearer"));
+    }
     if (answer->must_not_retry) {
         append_header(out, "x-should-retry", REMORA_SLICE("false"));
     }

@@ -81,12 +81,25 @@ static void answer_unknown(struct http_connection *c, const struct http_head *he
     http_respond_fail(c, &fail, NULL, NULL);
 }
 
+/* Before anything is looked up: who has no key learns nothing of what is here. */
+static void refuse_caller(struct http_connection *c, const struct remora_fail *fail)
+{
+    const struct remora_slice api = REMORA_SLICE("http");
+    remora_metric_add(c->site->worker->metrics, REMORA_METRIC_UNAUTHENTICATED, &api, 1, 1);
+    http_respond_fail(c, fail, NULL, NULL);
+}
+
 void http_route(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     const char *allow = NULL;
     if (!http_guard(c->site, head, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
+        return;
+    }
+    if (c->site->role == REMORA_HTTP_DATA &&
+        http_identify(c->site, head, &c->site->caller, &fail) != REMORA_OK) {
+        refuse_caller(c, &fail);
         return;
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {

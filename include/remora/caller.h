@@ -1,0 +1,33 @@
+/*
+ * Who calls: from what a listener received to a remora_identity (ARCHITECTURE 4 "Who calls"). One rule for both fronts.
+ *
+ * Without gateway keys a local caller is the configured service, whatever it sends. With any key in the configuration every
+ * caller has to show one, local or not. Pure, any thread.
+ */
+#ifndef REMORA_CALLER_H
+#define REMORA_CALLER_H
+
+#include "remora/config.h"
+#include "remora/identity.h"
+
+/* Values of headers (HTTP) or metadata (gRPC) as received; empty where there was none, or more than one. */
+struct remora_caller {
+    struct remora_slice authorization; /* "Bearer KEY" (RFC 6750 section 2.1) */
+    struct remora_slice api_key;       /* x-api-key, heard when there is no authorization */
+    bool is_local;                     /* came over loopback or a unix socket */
+    enum remora_proof local_proof;     /* of a local caller that needs no key */
+};
+
+/*
+ * Fills *out with slices of the snapshot. UNAUTHENTICATED: no key, or none that is known; the message never says which.
+ * Takes as long for every key that is not known (all hashes are compared, CRYPTO_memcmp).
+ */
+REMORA_MUST_CHECK enum remora_code remora_caller_identify(const struct remora_config *config,
+                                                          const struct remora_caller *caller,
+                                                          struct remora_identity *out,
+                                                          struct remora_fail *fail);
+
+/* SHA-256 of a key, as key_hashes has it. */
+void remora_key_hash(struct remora_slice key, uint8_t out[REMORA_KEY_HASH_BYTES]);
+
+#endif
