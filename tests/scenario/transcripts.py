@@ -1,7 +1,8 @@
 """The cases whose answers stand byte for byte in tests/golden/transcripts, and how they are brought about over a real socket.
 
-A case is a name, the behaviours of the two endpoints of t/m (tests/support/README.md) and what is asked for beyond the plain
-question. `answer` asks and gives head and body as they came, but for what differs from run to run: ids, times, the revision of the
+A case is a name, the behaviours of the two endpoints of its model (tests/support/README.md) and what is asked for beyond the plain
+question. Endpoints that failed are rested by the gateway, so each way of asking ("stream/plain", "unary/plain") has a model of its
+own. `answer` asks and gives head and body as they came, but for what differs from run to run: ids, times, the revision of the
 configuration (it holds the upstream's port).
 """
 import json
@@ -22,8 +23,8 @@ class Case:
         self.endpoint = endpoint  # further keys of the first endpoint
         self.body = body
 
-    def model(self):
-        return "t/" + self.name.replace("_", "-")
+    def model(self, asker):
+        return f"{asker}/{self.name.replace('_', '-')}"
 
 
 # Answers: every client must make the same message of the stream and of the unary twin.
@@ -67,13 +68,17 @@ WAITING = [
 ]
 
 
-def config(server, cases):
+ASKERS = ("stream", "unary")
+
+
+def config(server, cases, askers):
     models = "".join(f"""
-  {case.model()}:
+  {case.model(asker)}:
     context_length: 100000
     endpoints:
       - {{provider: a, model_id: "{case.first}", pricing: {{prompt: "0.000001", completion: "0.000002"}}{case.endpoint}}}
-      - {{provider: b, model_id: "{case.second}", pricing: {{prompt: "0.000003", completion: "0.000004"}}}}""" for case in cases)
+      - {{provider: b, model_id: "{case.second}", pricing: {{prompt: "0.000003", completion: "0.000004"}}}}"""
+                     for case in cases for asker in askers)
     return f"""
 version: 1
 service: checkout
@@ -85,12 +90,12 @@ models:{models}
 """
 
 
-def gateway(server, cases):
-    return Remora(config(server, cases), environment=SECRETS)
+def gateway(server, cases, askers=ASKERS):
+    return Remora(config(server, cases, askers), environment=SECRETS)
 
 
-def body_of(case, is_stream):
-    body = {"model": case.model(), "messages": USER, **case.body}
+def body_of(case, is_stream, asker=None):
+    body = {"model": case.model(asker or ASKERS[not is_stream]), "messages": USER, **case.body}
     if not is_stream:
         return {k: v for k, v in body.items() if k != "stream_options"}
     return {**body, "stream": True}

@@ -1,0 +1,67 @@
+"""The official clients against the gateway: each must add every transcript up to the same message."""
+import itertools
+
+import pytest
+
+from clients import NODE, install, run_node, run_python
+from transcripts import ANSWERS, ASKERS, FAILURES, body_of, gateway
+
+# What OpenRouter's SDK does not send: its own schema of requests has no reasoning.exclude and refuses a temperature that is text.
+NOT_IN_THE_SDK = {"reasoning_excluded", "error_unknown_field"}
+KINDS = [(case, is_stream) for case in ANSWERS + FAILURES for is_stream in (False, True)]
+
+
+CLIENTS = ("python", "openai", "openrouter")
+
+
+@pytest.fixture(scope="module")
+def heard(upstream):
+    """What every client made of every case: {(case, is_stream): {client: result}}."""
+    install(NODE)
+    with gateway(upstream, ANSWERS + FAILURES, [f"{client}-{kind}" for client in CLIENTS for kind in ASKERS]) as remora:
+        found, jobs, owners = {}, [], []
+        for (case, is_stream), client in itertools.product(KINDS, CLIENTS):
+            if client == "openrouter" and case.name in NOT_IN_THE_SDK:
+                continue
+            base_url = f"http://127.0.0.1:{remora.http_port}{case.surface}"
+            body = body_of(case, is_stream, f"{client}-{ASKERS[not is_stream]}")
+            body.pop("stream", None)
+            results = found.setdefault((case.name, is_stream), {})
+            if client == "python":
+                results[client] = run_python(base_url, body, is_stream)
+            else:
+                jobs.append({"client": client, "baseURL": base_url, "do": "chat", "body": body, "stream": is_stream})
+                owners.append((results, client))
+        for (results, client), result in zip(owners, run_node(jobs), strict=True):
+            results[client] = {key: value for key, value in result.items() if key != "metadata"}
+        yield found
+
+
+@pytest.mark.parametrize("case", ANSWERS, ids=lambda case: case.name)
+def test_every_client_makes_the_same_message_of_an_answer(heard, case):
+    whole = heard[case.name, False]["python"]
+    assert whole["choices"] and whole["usage"]["total"] > 0
+    for client, result in heard[case.name, False].items():
+        assert result["choices"] == whole["choices"], client
+    for client, result in heard[case.name, True].items():
+        assert result["choices"] == whole["choices"], client
+        assert (result["usage"] is not None) == (case.surface == "/api/v1" or "stream_options" in case.body), client
+        if result["usage"] is not None and case.name != "usage_estimated":  # from bodies of different lengths
+            assert result["usage"] == whole["usage"], client
+
+
+@pytest.mark.parametrize("case", FAILURES, ids=lambda case: case.name)
+@pytest.mark.parametrize("is_stream", [False, True], ids=["unary", "stream"])
+def test_every_client_raises_the_same_error(heard, case, is_stream):
+    results = heard[case.name, is_stream]
+    is_late = case.name.startswith("error_after")
+    if is_late and not is_stream:
+        assert all("choices" in result for result in results.values()), "a unary answer falls back"
+        return
+    errors = {client: result["error"] for client, result in results.items()}
+    assert {error["code"] for error in errors.values()} == {502 if is_late else errors["python"]["status"]}
+    if not is_late:  # else the stream's status is spent
+        assert {error["status"] for error in errors.values()} == {errors["python"]["code"]}
+    said = errors["openai"]["message"].removeprefix(f"{errors['openai']['status']} ")
+    for client, error in errors.items():
+        assert said in error["message"].replace(f"{client}-", "openai-"), client
