@@ -108,6 +108,15 @@ struct remora_json remora_json_duplicate(struct remora_json object, struct remor
  */
 REMORA_MUST_CHECK bool remora_json_string(struct remora_json value, struct remora_arena *arena,
                                           struct remora_slice *out);
+/*
+ * For a reader that knows what stands around a string: `text` begins behind its opening quote. True when a valid string
+ * and its closing quote follow; *raw is what stands between the quotes, *escaped whether a backslash is among it. What it
+ * means is told by remora_json_unescape, which is false when the arena is full, as remora_json_string is.
+ */
+REMORA_MUST_CHECK bool remora_json_scan_string(struct remora_slice text, struct remora_slice *raw,
+                                               bool *escaped);
+REMORA_MUST_CHECK bool remora_json_unescape(struct remora_slice raw, bool escaped,
+                                            struct remora_arena *arena, struct remora_slice *out);
 /* Each is false when the value is not of that kind or out of range; *out is then untouched. */
 REMORA_MUST_CHECK bool remora_json_bool(struct remora_json value, bool *out);
 /* 1.0 and 1e2 are integers too; 1.5 is not. */

@@ -173,12 +173,11 @@ static bool read_escape(struct parser *p)
     }
 }
 
-/* At the opening quote. */
-static bool read_string(struct parser *p)
+/* Behind the opening quote; the cursor stops at the closing one. */
+static bool check_string(struct parser *p, bool *escaped)
 {
-    const char *from = ++p->at;
+    const char *from = p->at;
     bool high = false;
-    bool escaped = false;
     for (;;) {
         p->at = json_scan(p->at, p->end, &high);
         if (p->at == p->end || (unsigned char)*p->at < 0x20) {
@@ -187,7 +186,7 @@ static bool read_string(struct parser *p)
         if (*p->at == '"') {
             break;
         }
-        escaped = true;
+        *escaped = true;
         if (!read_escape(p)) {
             return false;
         }
@@ -196,7 +195,27 @@ static bool read_string(struct parser *p)
         p->at = from;
         return fail(p, "a string is not UTF-8");
     }
-    return emit(p, REMORA_JSON_STRING, from, p->at++, escaped);
+    return true;
+}
+
+/* At the opening quote. */
+static bool read_string(struct parser *p)
+{
+    const char *from = ++p->at;
+    bool escaped = false;
+    return check_string(p, &escaped) && emit(p, REMORA_JSON_STRING, from, p->at++, escaped);
+}
+
+bool remora_json_scan_string(struct remora_slice text, struct remora_slice *raw, bool *escaped)
+{
+    struct parser p = {.at = text.data, .end = text.data + text.length};
+    bool has_escape = false;
+    if (text.length == 0 || !check_string(&p, &has_escape)) {
+        return false;
+    }
+    *raw = remora_slice(text.data, (size_t)(p.at - text.data));
+    *escaped = has_escape;
+    return true;
 }
 
 static inline bool is_digit(const struct parser *p, const char *at)

@@ -137,14 +137,10 @@ bool remora_json_equals(struct remora_json string, const char *text)
     return remora_json_is(string, REMORA_JSON_STRING) && equals(string, remora_slice_of(text));
 }
 
-bool remora_json_string(struct remora_json value, struct remora_arena *arena,
-                        struct remora_slice *out)
+bool remora_json_unescape(struct remora_slice raw, bool escaped, struct remora_arena *arena,
+                          struct remora_slice *out)
 {
-    if (!remora_json_is(value, REMORA_JSON_STRING)) {
-        return false;
-    }
-    struct remora_slice raw = text_of(value);
-    if (!node_of(value)->escaped) {
+    if (!escaped) {
         *out = raw;
         return true;
     }
@@ -155,6 +151,15 @@ bool remora_json_string(struct remora_json value, struct remora_arena *arena,
     }
     *out = remora_slice(copy, json_unescape_all(raw, copy));
     return true;
+}
+
+bool remora_json_string(struct remora_json value, struct remora_arena *arena,
+                        struct remora_slice *out)
+{
+    if (!remora_json_is(value, REMORA_JSON_STRING)) {
+        return false;
+    }
+    return remora_json_unescape(text_of(value), node_of(value)->escaped, arena, out);
 }
 
 bool remora_json_bool(struct remora_json value, bool *out)

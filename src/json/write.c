@@ -93,10 +93,31 @@ static void append_escape(struct remora_buf *buf, unsigned char c)
     remora_buf_append(buf, remora_slice(text, sizeof text));
 }
 
+/* True when nothing had to be escaped and it was written in one go. */
+static bool append_plain_string(struct remora_buf *buf, struct remora_slice text)
+{
+    bool high = false;
+    const char *end = text.data + text.length;
+    if (json_scan(text.data, end, &high) != end || (high && !remora_utf8_is_valid(text))) {
+        return false;
+    }
+    char *to = remora_buf_reserve(buf, text.length + 2);
+    if (to != NULL) {
+        to[0] = '"';
+        memcpy(to + 1, text.data, text.length);
+        to[text.length + 1] = '"';
+        buf->length += text.length + 2;
+    }
+    return true;
+}
+
 static void append_string(struct remora_buf *buf, struct remora_slice text)
 {
     const char *at = text.data;
     const char *end = text.length == 0 ? at : at + text.length;
+    if (text.length > 0 && append_plain_string(buf, text)) {
+        return;
+    }
     remora_buf_append_byte(buf, '"');
     while (at < end) {
         bool high = false;

@@ -1,9 +1,11 @@
 /* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c and openai_message.c (body),
- * openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_calls.c, openai_usage.c. */
+ * openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_mold.c (chunks like the one
+ * before), openai_calls.c, openai_usage.c. */
 #ifndef REMORA_PROVIDER_OPENAI_H
 #define REMORA_PROVIDER_OPENAI_H
 
 #include "dialect.h"
+#include "openai_mold.h"
 #include "pieces.h"
 
 #include "remora/provider.h"
@@ -68,6 +70,7 @@ struct openai_decoder {
     struct remora_buf held_arguments; /* of the same */
     struct remora_sse sse;
     struct remora_buf whole;
+    struct openai_mold mold;
 };
 
 /* One feed or end: what the functions below need besides the decoder. */
@@ -76,10 +79,12 @@ struct openai_feed {
     struct remora_arena *scratch;
     const struct remora_event_out *out;
     struct remora_fail *fail;
-    uint64_t events;       /* put so far */
-    enum remora_code life; /* what putting a sign of life returned */
-    bool is_whole;         /* the object is a whole answer, not a chunk */
-    bool put_failed;       /* the code is of whoever takes the events */
+    uint64_t events;           /* put so far */
+    enum remora_code life;     /* what putting a sign of life returned */
+    bool is_whole;             /* the object is a whole answer, not a chunk */
+    bool is_stateful;          /* the object changed what later ones mean: it is no mold for them */
+    struct openai_plain plain; /* the last event, if it was a text */
+    bool put_failed;           /* the code is of whoever takes the events */
 };
 
 static inline bool openai_bit(const struct openai_bits *bits, int32_t at)

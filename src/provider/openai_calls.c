@@ -216,6 +216,7 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
 {
     struct openai_decoder *decoder = feed->decoder;
     struct call call = read_call(value, feed->scratch);
+    feed->is_stateful = true;
     struct openai_seat *seat = feed->is_whole ? NULL : find(&decoder->calls, choice, &call);
     if (seat == NULL) {
         if (call.name.length == 0 && call.id.length == 0 && call.arguments.length == 0) {

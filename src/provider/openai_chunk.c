@@ -278,11 +278,10 @@ static bool may_be_error(struct remora_json root, const struct remora_json membe
            (remora_json_is(object, REMORA_JSON_STRING) && remora_json_equals(object, "error"));
 }
 
-static enum remora_code decode_members(struct openai_feed *feed, struct remora_json root)
+static enum remora_code decode_members(struct openai_feed *feed, struct remora_json root,
+                                       const struct remora_json members[CHUNK_MEMBERS])
 {
     uint64_t before = feed->events;
-    struct remora_json members[CHUNK_MEMBERS];
-    openai_chunk_members(root, members);
     enum remora_code code = may_be_error(root, members) ? decode_error(feed, root) : REMORA_OK;
     if (code == REMORA_OK && remora_json_is(members[CHUNK_X_GROQ], REMORA_JSON_OBJECT)) {
         code = decode_error(feed, members[CHUNK_X_GROQ]);
@@ -303,6 +302,31 @@ static enum remora_code decode_members(struct openai_feed *feed, struct remora_j
         return openai_no_memory(feed->fail);
     }
     return code == REMORA_OK && feed->events == before ? openai_put_alive(feed) : code;
+}
+
+/* One text and nothing else came of it, and no string but that one could have changed what came. */
+static bool is_plain(const struct openai_feed *feed, uint64_t events, uint64_t ignored,
+                     struct remora_json root, const struct remora_json members[CHUNK_MEMBERS])
+{
+    return feed->events == events + 1 && feed->plain.text.length > 0 && !feed->is_stateful &&
+           !feed->is_whole && feed->decoder->base.ignored == ignored &&
+           !may_be_error(root, members) && remora_json_is_null(members[CHUNK_X_GROQ]);
+}
+
+static enum remora_code decode_root(struct openai_feed *feed, struct remora_slice text,
+                                    struct remora_json root)
+{
+    uint64_t events = feed->events;
+    uint64_t ignored = feed->decoder->base.ignored;
+    struct remora_json members[CHUNK_MEMBERS];
+    openai_chunk_members(root, members);
+    feed->is_stateful = false;
+    feed->plain = (struct openai_plain){0};
+    enum remora_code code = decode_members(feed, root, members);
+    if (code == REMORA_OK && is_plain(feed, events, ignored, root, members)) {
+        openai_mold_learn(&feed->decoder->mold, text, root, &feed->plain);
+    }
+    return code;
 }
 
 enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_slice text)
@@ -333,5 +357,5 @@ enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_sl
         return openai_refuse(feed->fail, REMORA_CAUSE_BAD_JSON,
                              "The provider's answer is not a JSON object.");
     }
-    return decode_members(feed, root);
+    return decode_root(feed, text, root);
 }

@@ -13,6 +13,7 @@
 #include "openai.h"
 
 #include "envelope.h"
+#include "openai_parts.h"
 
 enum { SEATS_BYTES = 256 << 10 }; /* of tool calls or reasoning blocks of one answer */
 
@@ -60,6 +61,7 @@ void openai_decode_begin(struct remora_decoder *base)
     remora_buf_init(&decoder->blocks.buf, SEATS_BYTES);
     remora_buf_init(&decoder->held_id, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
     remora_buf_init(&decoder->held_arguments, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+    openai_mold_init(&decoder->mold);
 }
 
 void openai_decode_fini(struct remora_decoder *base)
@@ -71,6 +73,7 @@ void openai_decode_fini(struct remora_decoder *base)
     remora_buf_fini(&decoder->blocks.buf);
     remora_buf_fini(&decoder->held_id);
     remora_buf_fini(&decoder->held_arguments);
+    openai_mold_fini(&decoder->mold);
 }
 
 /* ---- framing ---- */
@@ -140,6 +143,10 @@ static enum remora_code on_event(void *context, const struct remora_sse_event *e
     if (feed->decoder->base.is_done) {
         feed->decoder->base.ignored++;
         return REMORA_OK;
+    }
+    struct openai_plain plain;
+    if (openai_mold_match(&feed->decoder->mold, event->data, feed->scratch, &plain)) {
+        return openai_put_plain(feed, &plain);
     }
     if (is_done_marker(event->data)) {
         return take_done(feed);

@@ -71,6 +71,17 @@ static void collect(struct remora_json object, const struct remora_slice *names,
     }
 }
 
+bool openai_is_chunk_member(struct remora_json key)
+{
+    struct remora_slice raw = remora_json_raw(key);
+    for (size_t i = 0; i < CHUNK_MEMBERS; i++) {
+        if (is_key(key, raw, chunk_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS])
 {
     collect(object, chunk_names, CHUNK_MEMBERS, values);

@@ -48,6 +48,8 @@ enum body_member {
     BODY_MEMBERS
 };
 
+/* Whether a member of a chunk by this key is one of enum chunk_member. */
+bool openai_is_chunk_member(struct remora_json key);
 /* Absent members, and all of what is no object, are absent values. Of a key that occurs twice the last counts. */
 void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS]);
 void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS]);

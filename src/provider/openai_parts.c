@@ -105,6 +105,9 @@ static enum remora_code put_text(struct openai_feed *feed, int32_t choice,
     if (text.length == 0 && event.text.logprob_count == 0) {
         return REMORA_OK;
     }
+    if (event.text.logprob_count == 0) {
+        feed->plain = (struct openai_plain){.kind = kind, .choice = choice, .text = text};
+    }
     return openai_put(feed, &event);
 }
 
@@ -132,7 +135,18 @@ static enum remora_code put_plain_reasoning(struct openai_feed *feed, int32_t ch
                                             struct remora_slice text)
 {
     const struct remora_reasoning_block block = {.kind = REMORA_REASONING_TEXT, .text = text};
+    if (text.length > 0) {
+        feed->plain = (struct openai_plain){REMORA_EVENT_REASONING, choice, text};
+    }
     return put_reasoning(feed, choice, -1, &block);
+}
+
+enum remora_code openai_put_plain(struct openai_feed *feed, const struct openai_plain *plain)
+{
+    const struct remora_json none = {0};
+    return plain->kind == REMORA_EVENT_REASONING
+               ? put_plain_reasoning(feed, plain->choice, plain->text)
+               : put_text(feed, plain->choice, plain->kind, plain->text, none);
 }
 
 /* False for a type that has no place in a reasoning block (reasoning.server_tool_call). */

@@ -5,6 +5,15 @@
 #include "remora/json.h"
 #include "remora/skin.h"
 
+/* encoder->own of a stream: a chunk of one text, all but the text. Made by the same functions as every chunk. */
+enum { CHAT_FRAME_BYTES = 512 };
+struct chat_frame {
+    int32_t choice;
+    uint16_t length;  /* 0: not made yet */
+    uint16_t text_at; /* where the text's JSON string belongs */
+    char bytes[CHAT_FRAME_BYTES];
+};
+
 /* encoder->state: reasoning.exclude, the text of reasoning is withheld (openrouter.md 2.1). */
 #define CHAT_EXCLUDES_REASONING 1u
 

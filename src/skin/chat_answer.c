@@ -199,6 +199,7 @@ const struct remora_skin remora_skin_chat_completions = {
     .name = "chat_completions",
     .content_type = "application/json",
     .stream_content_type = "text/event-stream",
+    .state_bytes = sizeof(struct chat_frame),
     .parse = chat_parse,
     .stream_event = chat_stream_event,
     .stream_comment = chat_stream_comment,

@@ -10,6 +10,7 @@
  * reasoning. (OpenRouter repeats them; OpenAI's Python client then makes "assistantassistant" of them.) A delta has content
  * only where there is text, so that a message without any adds up to null, as it is in a unary answer.
  * What never changes is appended as it stands; nothing here is formatted.
+ * Of plain text, which is nearly all of a stream, all but the text is written once and copied from then on.
  * Cannot fail: the buffer carries failure. The full route (X-OpenRouter-Metadata) will stand beside `remora`.
  */
 #include "chat.h"
@@ -32,12 +33,16 @@ static void chunk_end(struct remora_json_writer *w, const struct remora_encoder 
 }
 
 /* The guard holds choice indexes below REMORA_LIMIT_CHOICES. */
+static bool has_begun(const struct remora_encoder *encoder, int32_t choice_index)
+{
+    uint64_t begun = encoder->begun[(unsigned)choice_index / 64];
+    return (begun >> ((unsigned)choice_index % 64) & 1) != 0;
+}
+
 static bool begin_choice(struct remora_encoder *encoder, int32_t choice_index)
 {
-    uint64_t bit = UINT64_C(1) << ((unsigned)choice_index % 64);
-    uint64_t *begun = &encoder->begun[(unsigned)choice_index / 64];
-    bool is_first = (*begun & bit) == 0;
-    *begun |= bit;
+    bool is_first = !has_begun(encoder, choice_index);
+    encoder->begun[(unsigned)choice_index / 64] |= UINT64_C(1) << ((unsigned)choice_index % 64);
     return is_first;
 }
 
@@ -158,6 +163,61 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
     chunk_end(&w, encoder);
 }
 
+/* ---- plain text ---- */
+
+/* A chunk of a choice that has begun. False when it is too long to be kept; nothing was appended then. */
+static bool make_frame(struct remora_encoder *encoder, int32_t choice, struct chat_frame *frame,
+                       struct remora_buf *out)
+{
+    static const struct remora_event none = {.kind = REMORA_EVENT_TEXT};
+    struct remora_json_writer w;
+    size_t begin = out->length;
+    chunk_begin(&w, encoder, out);
+    delta_begin(&w, encoder, choice);
+    write_text(&w, &none);
+    size_t text_at = out->length - begin - 2; /* before the quotes of "" */
+    delta_end(&w);
+    chunk_end(&w, encoder);
+    size_t length = out->length - begin;
+    bool fits = remora_buf_code(out) == REMORA_OK && length - 2 <= sizeof frame->bytes;
+    if (fits) {
+        memcpy(frame->bytes, out->data + begin, text_at);
+        memcpy(frame->bytes + text_at, out->data + begin + text_at + 2, length - text_at - 2);
+        frame->choice = choice;
+        frame->text_at = (uint16_t)text_at;
+        frame->length = (uint16_t)(length - 2);
+    }
+    out->length = begin;
+    return fits;
+}
+
+static void stream_text(struct remora_encoder *encoder, const struct remora_event *event,
+                        struct remora_buf *out)
+{
+    struct chat_frame *frame = encoder->own;
+    bool is_plain =
+        frame != NULL && event->text.logprob_count == 0 && has_begun(encoder, event->choice_index);
+    bool is_made = is_plain && frame->length > 0 && frame->choice == event->choice_index;
+    if (!is_made && (!is_plain || !make_frame(encoder, event->choice_index, frame, out))) {
+        stream_content(encoder, event, out);
+        return;
+    }
+    struct remora_json_writer w;
+    remora_json_write_begin(&w, out);
+    remora_buf_append(out, remora_slice(frame->bytes, frame->text_at));
+    remora_json_write_string(&w, event->text.text);
+    remora_buf_append(
+        out, remora_slice(frame->bytes + frame->text_at, (size_t)frame->length - frame->text_at));
+}
+
+static void forget_frame(struct remora_encoder *encoder)
+{
+    struct chat_frame *frame = encoder->own;
+    if (frame != NULL) {
+        frame->length = 0;
+    }
+}
+
 static void stream_finish(struct remora_encoder *encoder, const struct remora_event *event,
                           struct remora_buf *out)
 {
@@ -200,13 +260,16 @@ void chat_stream_event(struct remora_encoder *encoder, const struct remora_event
     switch (event->kind) {
     case REMORA_EVENT_STARTED:
         chat_encoder_start(encoder, event);
+        forget_frame(encoder);
+        break;
+    case REMORA_EVENT_TEXT:
+        stream_text(encoder, event, out);
         break;
     case REMORA_EVENT_REASONING:
         if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {
             stream_content(encoder, event, out);
         }
         break;
-    case REMORA_EVENT_TEXT:
     case REMORA_EVENT_REFUSAL:
     case REMORA_EVENT_TOOL_CALL:
     case REMORA_EVENT_MEDIA:

@@ -1,6 +1,6 @@
 /*
  * The openai-chat decoder on any bytes, as a stream and as a unary answer, cut and not: it must not crash, and what it
- * makes of them must not depend on how they arrive. The first byte chooses delivery and end, the rest is the body.
+ * makes of them must depend neither on how they arrive nor on a chunk being like the one before. The first byte chooses delivery and end, the rest is the body.
  */
 #include "event_text.h"
 
@@ -14,6 +14,28 @@ static void decode(struct decode_input input, size_t chunk_bytes, struct remora_
     input.chunk_bytes = chunk_bytes;
     remora_buf_init(out, 64 << 20);
     (void)decode_to_text(&input, out);
+}
+
+static void compare(const char *label, const struct remora_buf *whole, const struct remora_buf *is)
+{
+    if (!remora_slice_equal(remora_buf_slice(whole), remora_buf_slice(is))) {
+        fprintf(stderr, "whole:\n%.*s%s:\n%.*s", REMORA_SLICE_ARG(remora_buf_slice(whole)), label,
+                REMORA_SLICE_ARG(remora_buf_slice(is)));
+        abort();
+    }
+}
+
+static void decode_unlike(struct decode_input input, const struct remora_buf *whole)
+{
+    struct remora_buf bytes;
+    struct remora_buf events;
+    remora_buf_init(&bytes, 64 << 20);
+    append_unlike(&bytes, input.bytes);
+    input.bytes = remora_buf_slice(&bytes);
+    decode(input, 0, &events);
+    compare("unlike", whole, &events);
+    remora_buf_fini(&events);
+    remora_buf_fini(&bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -33,14 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
         struct remora_buf pieces;
         decode(input, sizes[i], &pieces);
-        if (!remora_slice_equal(remora_buf_slice(&whole), remora_buf_slice(&pieces))) {
-            fprintf(stderr, "whole:\n%.*spieces of %zu:\n%.*s",
-                    REMORA_SLICE_ARG(remora_buf_slice(&whole)), sizes[i],
-                    REMORA_SLICE_ARG(remora_buf_slice(&pieces)));
-            abort();
-        }
+        compare("pieces", &whole, &pieces);
         remora_buf_fini(&pieces);
     }
+    decode_unlike(input, &whole);
     remora_buf_fini(&whole);
     return 0;
 }

@@ -246,6 +246,39 @@ static void a_tape_takes_only_what_it_needs(void **state)
     remora_arena_fini(&arena);
 }
 
+static void one_string_is_read_up_to_its_closing_quote(void **state)
+{
+    static const struct {
+        const char *text; /* behind the opening quote */
+        int length;       /* of what stands between the quotes; -1: it is no string */
+        bool escaped;
+    } cases[] = {
+        {"\"", 0, false},
+        {"a\"b\"", 1, false},
+        {"a word of more than sixteen bytes\"}", 33, false},
+        {"a\\\"b\":", 4, true},
+        {"\\ud83d\\ude00\"", 12, true},
+        {"\303\244\"", 2, false},
+        {"", -1, false},
+        {"no end", -1, false},
+        {"a\nb\"", -1, false},
+        {"\\x\"", -1, false},
+        {"\\ud83d\"", -1, false},
+        {"\\u12\"", -1, false},
+        {"\377\"", -1, false},
+        {"ends in a backslash\\", -1, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_slice raw = {0};
+        bool escaped = false;
+        bool is_one = remora_json_scan_string(remora_slice_of(cases[i].text), &raw, &escaped);
+        assert_int_equal(is_one, cases[i].length >= 0);
+        assert_int_equal(raw.length, cases[i].length < 0 ? 0 : cases[i].length);
+        assert_int_equal(escaped, cases[i].escaped);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_full_arena_is_too_large),
         cmocka_unit_test(survives_each_allocation_failing),
         cmocka_unit_test(a_tape_takes_only_what_it_needs),
+        cmocka_unit_test(one_string_is_read_up_to_its_closing_quote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

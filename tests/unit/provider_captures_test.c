@@ -399,6 +399,36 @@ static void captures_are_the_same_events_in_200_seeded_splits(void **state)
     }
 }
 
+/* Event by event what each chunk means when none is like the one before. */
+static void captures_are_the_same_events_when_no_chunk_is_like_another(void **state)
+{
+    (void)state;
+    read_captures(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        struct remora_buf meaning;
+        struct remora_buf alike;
+        struct remora_buf unlike;
+        struct remora_buf body;
+        remora_buf_init(&meaning, 1 << 20);
+        remora_buf_init(&alike, 16 << 20);
+        remora_buf_init(&unlike, 16 << 20);
+        remora_buf_init(&body, 16 << 20);
+        decode(&all.items[i], (struct way){0}, &meaning, &alike);
+        append_unlike(&body, all.items[i].body);
+        struct capture other = all.items[i];
+        other.body = remora_buf_slice(&body);
+        remora_buf_reset(&meaning, 0);
+        decode(&other, (struct way){0}, &meaning, &unlike);
+        if (!remora_slice_equal(remora_buf_slice(&alike), remora_buf_slice(&unlike))) {
+            fail_msg("%s", all.items[i].name);
+        }
+        remora_buf_fini(&body);
+        remora_buf_fini(&unlike);
+        remora_buf_fini(&alike);
+        remora_buf_fini(&meaning);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +438,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(captures_mean_the_same_under_no_dialect, set_up, tear_down),
         cmocka_unit_test_setup_teardown(captures_are_the_same_events_in_200_seeded_splits, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(captures_are_the_same_events_when_no_chunk_is_like_another,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,58 @@ static void every_case_yields_its_events_at_every_piece_size(void **state)
     assert_true(count >= 40);
 }
 
+static void decode_stream(struct remora_slice bytes, bool is_cut, struct remora_buf *out)
+{
+    const struct decode_input input = {
+        .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+        .delivery = REMORA_STREAM,
+        .end = is_cut ? REMORA_END_CUT : REMORA_END_CLEAN,
+        .bytes = bytes,
+    };
+    (void)decode_to_text(&input, out);
+}
+
+static void check_unlike(const char *name)
+{
+    char path[512];
+    struct remora_buf unlike;
+    struct remora_buf is;
+    struct remora_buf expected;
+    snprintf(path, sizeof path, "%s/%s", CASES, name);
+    struct remora_slice bytes = test_read_file(path);
+    remora_buf_init(&unlike, 64 << 20);
+    remora_buf_init(&is, 16 << 20);
+    remora_buf_init(&expected, 16 << 20);
+    append_unlike(&unlike, bytes);
+    decode_stream(bytes, ends_with(name, "_cut.sse"), &is);
+    decode_stream(remora_buf_slice(&unlike), ends_with(name, "_cut.sse"), &expected);
+    if (!remora_slice_equal(remora_buf_slice(&is), remora_buf_slice(&expected))) {
+        fail_msg("%s\n--- is\n%.*s--- expected\n%.*s", name,
+                 REMORA_SLICE_ARG(remora_buf_slice(&is)),
+                 REMORA_SLICE_ARG(remora_buf_slice(&expected)));
+    }
+    remora_buf_fini(&expected);
+    remora_buf_fini(&is);
+    remora_buf_fini(&unlike);
+    free((void *)(uintptr_t)bytes.data);
+}
+
+static void chunks_that_are_alike_mean_what_they_mean_alone(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    DIR *dir = opendir(CASES);
+    assert_non_null(dir);
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (ends_with(entry->d_name, ".sse")) {
+            check_unlike(entry->d_name);
+            count++;
+        }
+    }
+    closedir(dir);
+    assert_true(count >= 30);
+}
+
 static void decoder_fits_its_seat(void **state)
 {
     (void)state;
@@ -104,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_yields_its_events_at_every_piece_size),
+        cmocka_unit_test(chunks_that_are_alike_mean_what_they_mean_alone),
         cmocka_unit_test(decoder_fits_its_seat),
         cmocka_unit_test(wire_that_is_not_built_has_no_adapter),
     };

@@ -23,7 +23,9 @@ static const struct remora_endpoint endpoint = {
 };
 
 struct talk {
-    struct remora_encoder encoder;
+    struct remora_encoder encoder; /* with room of its own, as the front gives it */
+    struct remora_encoder bare;    /* without: writes every chunk anew */
+    struct remora_buf bare_out;
     struct remora_outcome outcome;
     struct remora_buf out;
     struct remora_arena arena;
@@ -37,7 +39,11 @@ static void talk_init(struct talk *t, enum remora_surface surface)
                                    .wants_usage_chunk = surface == REMORA_SURFACE_OPENROUTER,
                                    .created_unix_s = 1800000000}};
     snprintf(t->encoder.id, sizeof t->encoder.id, "gen-1800000000-abcdefghijklmnopqrst");
+    t->bare = t->encoder;
+    t->encoder.own = calloc(1, remora_skin_chat_completions.state_bytes);
+    assert_non_null(t->encoder.own);
     remora_buf_init(&t->out, 1 << 20);
+    remora_buf_init(&t->bare_out, 1 << 20);
     remora_arena_init(&t->arena, 4096, 1 << 20);
     remora_answer_init(&t->answer, &t->arena);
     struct remora_outcome *o = &t->outcome;
@@ -73,7 +79,9 @@ static void talk_init(struct talk *t, enum remora_surface surface)
 
 static void talk_fini(struct talk *t)
 {
+    free(t->encoder.own);
     remora_buf_fini(&t->out);
+    remora_buf_fini(&t->bare_out);
     remora_arena_fini(&t->arena);
 }
 
@@ -81,6 +89,7 @@ static void talk_fini(struct talk *t)
 static void say(struct talk *t, const struct remora_event *event)
 {
     remora_skin_chat_completions.stream_event(&t->encoder, event, &t->out);
+    remora_skin_chat_completions.stream_event(&t->bare, event, &t->bare_out);
     assert_int_equal(remora_answer_add(&t->answer, event), REMORA_OK);
 }
 
@@ -119,9 +128,21 @@ static void say_finish(struct talk *t, int32_t choice, enum remora_finish reason
 
 static void say_completed(struct talk *t)
 {
-    remora_skin_chat_completions.stream_event(
-        &t->encoder, &(struct remora_event){.kind = REMORA_EVENT_COMPLETED, .outcome = &t->outcome},
-        &t->out);
+    const struct remora_event event = {.kind = REMORA_EVENT_COMPLETED, .outcome = &t->outcome};
+    remora_skin_chat_completions.stream_event(&t->encoder, &event, &t->out);
+    remora_skin_chat_completions.stream_event(&t->bare, &event, &t->bare_out);
+}
+
+static void say_comment(struct talk *t)
+{
+    remora_skin_chat_completions.stream_comment(&t->encoder, &t->out);
+    remora_skin_chat_completions.stream_comment(&t->bare, &t->bare_out);
+}
+
+static void say_failed(struct talk *t)
+{
+    remora_skin_chat_completions.stream_failed(&t->encoder, &t->outcome, &t->out);
+    remora_skin_chat_completions.stream_failed(&t->bare, &t->outcome, &t->bare_out);
 }
 
 /* ---- golden files ---- */
@@ -173,6 +194,7 @@ static void assert_stream(struct talk *t, const char *name)
 {
     assert_int_equal(remora_buf_code(&t->out), REMORA_OK);
     assert_is_json(remora_buf_slice(&t->out));
+    assert_true(remora_slice_equal(remora_buf_slice(&t->bare_out), remora_buf_slice(&t->out)));
     assert_golden(remora_buf_slice(&t->out), "chat_sse", name);
 }
 
@@ -363,7 +385,7 @@ static void a_fallback_is_told_on_a_chunk_of_its_own(void **state)
         (struct remora_dropped){REMORA_PARAMETER_TOP_K, "the endpoint does not take it"};
     t.outcome.dropped_count = 1;
     say_started(&t);
-    remora_skin_chat_completions.stream_comment(&t.encoder, &t.out);
+    say_comment(&t);
     say_text(&t, 0, "Hi");
     say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
     say_completed(&t);
@@ -411,7 +433,7 @@ static void an_error_after_content_ends_the_stream_without_done(void **state)
     say_text(&t, 0, "Hi");
     t.outcome.was_partial = true;
     remora_fail_set(&t.outcome.fail, REMORA_STREAM_BROKEN, NULL, "The provider's stream broke.");
-    remora_skin_chat_completions.stream_failed(&t.encoder, &t.outcome, &t.out);
+    say_failed(&t);
     assert_stream(&t, "error_in_band.sse");
     talk_fini(&t);
 }
@@ -421,14 +443,32 @@ static void an_error_after_a_comment_keeps_its_own_code(void **state)
     (void)state;
     struct talk t;
     talk_init(&t, REMORA_SURFACE_OPENAI);
-    remora_skin_chat_completions.stream_comment(&t.encoder, &t.out);
+    say_comment(&t);
     fail_first_attempt(&t);
     t.outcome.served = NULL;
     t.outcome.attempt_count = 1;
     remora_fail_set(&t.outcome.fail, REMORA_UPSTREAM_OVERLOADED, NULL, "Every provider is busy.");
     t.outcome.fail.retry_after_ms = 1500;
-    remora_skin_chat_completions.stream_failed(&t.encoder, &t.outcome, &t.out);
+    say_failed(&t);
     assert_stream(&t, "error_after_comment.sse");
+    talk_fini(&t);
+}
+
+static void a_chunk_too_long_to_be_kept_is_written_all_the_same(void **state)
+{
+    (void)state;
+    struct talk t;
+    char name[600];
+    memset(name, 'n', sizeof name);
+    const struct remora_provider wordy = {.facts = {.name = {name, sizeof name}}};
+    const struct remora_endpoint served = {.provider = &wordy, .model = &model};
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say(&t, &(struct remora_event){.kind = REMORA_EVENT_STARTED, .started = {.served = &served}});
+    say_text(&t, 0, "Hello ");
+    say_text(&t, 0, "world");
+    assert_int_equal(remora_buf_code(&t.out), REMORA_OK);
+    assert_is_json(remora_buf_slice(&t.out));
+    assert_true(remora_slice_equal(remora_buf_slice(&t.bare_out), remora_buf_slice(&t.out)));
     talk_fini(&t);
 }
 
@@ -522,6 +562,7 @@ int main(void)
         cmocka_unit_test(unknown_usage_is_null),
         cmocka_unit_test(an_error_after_content_ends_the_stream_without_done),
         cmocka_unit_test(an_error_after_a_comment_keeps_its_own_code),
+        cmocka_unit_test(a_chunk_too_long_to_be_kept_is_written_all_the_same),
         cmocka_unit_test(an_error_names_its_field),
         cmocka_unit_test(an_internal_error_is_masked),
         cmocka_unit_test(filters_that_left_nothing_are_listed),

@@ -226,11 +226,24 @@ void http_stream_begin(struct http_connection *c, const struct http_answer *answ
     remora_buf_fini(&head);
 }
 
-void http_stream_write(struct http_connection *c, struct remora_slice bytes)
+enum { SIZE_LINE_BYTES = 18, SMALL_CHUNK_BYTES = 1024 };
+
+/* The size and its CRLF, up to `end`; returns where it begins. */
+static char *put_size_line(char *end, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    char line[20];
-    size_t at = sizeof line;
+    *--end = '\n';
+    *--end = '\r';
+    for (size_t left = size; left > 0; left >>= 4) {
+        *--end = digits[left & 15];
+    }
+    return end;
+}
+
+void http_stream_write(struct http_connection *c, struct remora_slice bytes)
+{
+    char chunk[SIZE_LINE_BYTES + SMALL_CHUNK_BYTES + 2];
+    char *content = chunk + SIZE_LINE_BYTES;
     if (bytes.length == 0) {
         return;
     }
@@ -238,14 +251,16 @@ void http_stream_write(struct http_connection *c, struct remora_slice bytes)
         http_connection_write(c, bytes);
         return;
     }
-    line[--at] = '\n';
-    line[--at] = '\r';
-    for (size_t left = bytes.length; left > 0; left >>= 4) {
-        line[--at] = digits[left & 15];
+    char *begin = put_size_line(content, bytes.length);
+    if (bytes.length > SMALL_CHUNK_BYTES) {
+        http_connection_write(c, remora_slice(begin, (size_t)(content - begin)));
+        http_connection_write(c, bytes);
+        http_connection_write(c, REMORA_SLICE("\r\n"));
+        return;
     }
-    http_connection_write(c, remora_slice(line + at, sizeof line - at));
-    http_connection_write(c, bytes);
-    http_connection_write(c, REMORA_SLICE("\r\n"));
+    memcpy(content, bytes.data, bytes.length);
+    memcpy(content + bytes.length, "\r\n", 2);
+    http_connection_write(c, remora_slice(begin, (size_t)(content - begin) + bytes.length + 2));
 }
 
 void http_stream_end(struct http_connection *c)

@@ -273,3 +273,23 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     free(decoder);
     return code;
 }
+
+void append_unlike(struct remora_buf *out, struct remora_slice stream)
+{
+    unsigned blanks = 0;
+    for (size_t at = 0; at < stream.length;) {
+        size_t newline = remora_slice_find(stream, '\n', at);
+        size_t end = newline < stream.length ? newline + 1 : newline;
+        struct remora_slice line = remora_slice(stream.data + at, end - at);
+        size_t brace = remora_slice_starts_with(line, REMORA_SLICE("data: {"))  ? 7
+                       : remora_slice_starts_with(line, REMORA_SLICE("data:{")) ? 6
+                                                                                : 0;
+        remora_buf_append(out, remora_slice(line.data, brace));
+        blanks = brace > 0 ? blanks % 97 + 1 : blanks;
+        for (unsigned i = 0; brace > 0 && i < blanks; i++) {
+            remora_buf_append_byte(out, ' ');
+        }
+        remora_buf_append(out, remora_slice(line.data + brace, line.length - brace));
+        at = end;
+    }
+}

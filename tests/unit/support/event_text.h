@@ -26,4 +26,10 @@ struct decode_input {
  */
 enum remora_code decode_to_text(const struct decode_input *input, struct remora_buf *out);
 
+/*
+ * The same stream with another number of blanks behind the opening brace of every event: JSON that means the same, but no
+ * event is like the one before, so that a decoder cannot make short work of it.
+ */
+void append_unlike(struct remora_buf *out, struct remora_slice stream);
+
 #endif
