@@ -46,7 +46,7 @@ fuzz:
 	@tools/fuzz.sh
 
 format:
-	@clang-format -i $$(git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]')
+	@git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]' | grep -v /tbl/ | xargs clang-format -i
 
 clean:
 	@rm -rf build build-*

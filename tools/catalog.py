@@ -11,6 +11,7 @@ addresses, so the loader has nothing to relocate and its pages stay shared.
 Anything that this file does not know (a parameter, a price, a wire, a modality) stops the build instead of being left out.
 Field meanings: data/README.md.
 """
+import datetime
 import json
 import sys
 from decimal import ROUND_HALF_UP, Decimal
@@ -178,6 +179,8 @@ def write(path, catalog, version):
     with open(path, "w", encoding="ascii") as out:
         out.write("/* Made by tools/catalog.py from data/catalog.json. */\n")
         out.write(f'static const char catalog_version[] = "{version}";\n')
+        day = datetime.datetime.strptime(version, "%Y-%m-%d").replace(tzinfo=datetime.timezone.utc)
+        out.write(f"static const int64_t catalog_unix_s = {int(day.timestamp())};\n")
         out.write(f"static const size_t catalog_rounded_prices = {catalog.rounded};\n")
         out.write("static const char texts[] =\n")
         for at in range(0, len(catalog.blob.bytes), BLOB_LINE_BYTES):

@@ -48,6 +48,7 @@ struct remora_dropped {
 struct remora_outcome {
     char generation_id[REMORA_GENERATION_ID_BYTES];
     char requested_model[REMORA_LIMIT_MODEL_ID_BYTES + 1];
+    char request_id[REMORA_LIMIT_ID_BYTES + 1]; /* the caller's x-request-id, or empty */
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice api; /* static */
@@ -69,8 +70,10 @@ struct remora_outcome {
     uint64_t began_ns;
     uint64_t total_ns;
     uint64_t first_content_ns; /* after began; 0 none */
-    uint64_t overhead_ns;      /* our own share: admission to first upstream byte sent */
+    uint64_t last_content_ns;  /* after began; 0 none */
+    uint64_t overhead_ns;      /* our own share: request whole to first upstream byte sent */
     uint64_t events;           /* delivered to the sink */
+    uint64_t content_events;   /* of them: content */
     bool was_partial;          /* content had gone out when it failed or was cancelled */
 };
 

@@ -17,9 +17,12 @@ struct remora_buf {
     size_t capacity; /* bytes held */
     size_t limit_bytes;
     enum remora_code failed;
+    bool is_borrowed; /* data is the caller's */
 };
 
 void remora_buf_init(struct remora_buf *buf, size_t limit_bytes);
+/* Over memory of the caller's, which outlives it: never allocates, TOO_LARGE when it is full. fini is not owed. */
+void remora_buf_init_over(struct remora_buf *buf, char *memory, size_t bytes);
 /* Gives the memory back; the buffer is as after init. */
 void remora_buf_fini(struct remora_buf *buf);
 void remora_buf_append(struct remora_buf *buf, struct remora_slice s);

@@ -126,6 +126,8 @@ size_t remora_catalog_endpoint_provider(size_t model_index, size_t at);
 size_t remora_catalog_rounded_prices(void);
 /* "2026-11-21": the day that the catalog's facts are of. */
 const char *remora_catalog_version(void);
+/* That day's beginning, UTC, in unix seconds. */
+int64_t remora_catalog_unix_s(void);
 
 /* ---- in a snapshot ---- */
 
@@ -158,6 +160,7 @@ struct remora_provider {
     struct remora_slice client_key_file;
     struct remora_slice proxy;
     bool http2;
+    bool sends_trace; /* the W3C trace context goes to this provider */
     struct remora_deadlines deadlines;
 };
 

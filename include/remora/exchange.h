@@ -102,8 +102,12 @@ struct remora_arena *remora_exchange_arena(struct remora_exchange *exchange);
 /* Initialised; to be filled before start. Lies in the arena, so it goes at COMMITTED. */
 struct remora_request *remora_exchange_request(struct remora_exchange *exchange);
 const char *remora_exchange_generation_id(const struct remora_exchange *exchange);
+/* The request has arrived whole: from here on the time is ours (overhead_ns). Without it start counts from itself. */
+void remora_exchange_whole(struct remora_exchange *exchange);
 /* Never started: gives everything back; not observed. */
 void remora_exchange_discard(struct remora_exchange *exchange);
+/* Never started, because the request is not acceptable: observed with *fail and what is known of it, then as discard. */
+void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail);
 /*
  * Begins. The sink may be called, its terminal call included, before this returns; afterwards use the handle only if no
  * terminal call was made.

@@ -22,20 +22,33 @@ struct remora_identity {
     enum remora_proof proof;
 };
 
-/* W3C Trace Context level 1, sections 3.2 and 3.3; kept as received. All zero when the caller sent none. */
+/*
+ * W3C Trace Context level 1, sections 3.2 and 3.3. What the caller sent is kept as received; a request without it begins a
+ * trace of its own (section 4.3), not sampled.
+ */
 struct remora_trace {
     uint8_t trace_id[16];
-    uint8_t parent_id[8];
+    uint8_t parent_id[8]; /* the caller's span; all zero when the trace begins here */
+    uint8_t span_id[8];   /* our own span: what a provider would see as its parent */
     uint8_t flags;
-    bool is_set;
+    bool is_set; /* the caller sent it */
 };
 /* Parses a `traceparent` header; false leaves *out untouched. */
 REMORA_MUST_CHECK bool remora_trace_parse(struct remora_slice header, struct remora_trace *out);
+/* Whether a `tracestate` value may be passed on: 1 to 512 bytes of printable ASCII. */
+bool remora_tracestate_is_valid(struct remora_slice value);
+struct remora_random;
+/* Gives the trace our span, and an id where the caller sent none. Once per request. */
+void remora_trace_begin(struct remora_trace *trace, struct remora_random *random);
+#define REMORA_TRACEPARENT_BYTES 56
+/* The header for the next hop: the trace, our span as the parent, the sampled flag. NUL-terminated. */
+void remora_trace_text(const struct remora_trace *trace, char out[REMORA_TRACEPARENT_BYTES]);
+/* Lower-case hex of `count` bytes, NUL-terminated; out holds 2 * count + 1. */
+void remora_trace_hex(const uint8_t *bytes, size_t count, char *out);
 
 #define REMORA_GENERATION_ID_BYTES 40
 
 /* "gen-<unix seconds>-<20 characters>", as OpenRouter's (openrouter.md 9 "id"). NUL-terminated. Not a secret. */
-struct remora_random;
 void remora_generation_id(char out[REMORA_GENERATION_ID_BYTES], int64_t unix_ms,
                           struct remora_random *random);
 

@@ -46,6 +46,8 @@ struct remora_build_input {
     const struct remora_material *materials;    /* one per need */
     size_t material_count;
     struct remora_slice upstream_request_id; /* sent as x-request-id: one per attempt */
+    /* To be sent, with request->tracestate, to a provider with sends_trace; valid during the call. */
+    struct remora_slice traceparent;
     int64_t now_unix_ms;
 };
 struct remora_build_output {

@@ -239,6 +239,7 @@ struct remora_request {
     enum remora_delivery delivery;
     struct remora_identity identity;
     struct remora_trace trace;
+    struct remora_slice tracestate; /* W3C, as received; empty without a valid traceparent */
     struct remora_slice request_id; /* caller's x-request-id or empty */
     struct remora_slice api;        /* static: "chat_completions", "grpc": the metric label */
 

@@ -47,8 +47,10 @@ struct remora_process {
     unsigned worker_count;
     struct remora_metrics *metrics;
     struct remora_config_status_store *config_status;
-    _Atomic bool is_started; /* configuration loaded, listeners bound: stays true */
-    _Atomic bool is_ready;   /* started and not draining */
+    struct remora_health *health;       /* atomics inside */
+    struct remora_admission *admission; /* atomics inside */
+    _Atomic bool is_started;            /* configuration loaded, listeners bound: stays true */
+    _Atomic bool is_ready;              /* started and not draining */
     _Atomic bool is_draining;
     int64_t start_unix_ms;
 };

@@ -34,6 +34,8 @@ static bool make_shared(struct app *app)
         app->admission == NULL) {
         return false;
     }
+    app->process.health = app->health;
+    app->process.admission = app->admission;
     app->observer = remora_observer_new(app->process.metrics);
     app->trust = remora_trust_load_begin();
     return app->observer != NULL && app->trust != NULL;

@@ -17,8 +17,18 @@ void remora_buf_init(struct remora_buf *buf, size_t limit_bytes)
     *buf = (struct remora_buf){.limit_bytes = limit_bytes};
 }
 
+void remora_buf_init_over(struct remora_buf *buf, char *memory, size_t bytes)
+{
+    *buf = (struct remora_buf){
+        .data = memory, .capacity = bytes, .limit_bytes = bytes, .is_borrowed = true};
+}
+
 void remora_buf_fini(struct remora_buf *buf)
 {
+    if (buf->is_borrowed) {
+        remora_buf_init_over(buf, buf->data, buf->capacity);
+        return;
+    }
     remora_free(buf->data);
     remora_buf_init(buf, buf->limit_bytes);
 }

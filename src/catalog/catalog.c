@@ -276,3 +276,8 @@ const char *remora_catalog_version(void)
 {
     return catalog_version;
 }
+
+int64_t remora_catalog_unix_s(void)
+{
+    return catalog_unix_s;
+}

@@ -273,6 +273,7 @@ static enum remora_code read_transport(struct config_loader *loader, const struc
 {
     config_read_deadlines(config_get(node, CONFIG_PROVIDER_DEADLINES), &out->deadlines);
     out->http2 = config_boolean(node, CONFIG_PROVIDER_HTTP2, false);
+    out->sends_trace = config_boolean(node, CONFIG_PROVIDER_TRACE_CONTEXT, false);
     enum remora_code rc = read_ca(loader, node, out);
     if (rc == REMORA_OK) {
         rc = read_client_certificate(loader, node, out);

@@ -69,21 +69,28 @@ static void tell_health(struct remora_exchange *x, const struct remora_fail *fai
     }
 }
 
+static void observe_record(struct remora_exchange *x)
+{
+    struct remora_attempt *attempt = attempt_record(x);
+    struct remora_observer *observer = x->engine->use.observer;
+    attempt->elapsed_ns = exchange_now(x) - attempt->began_ns;
+    x->has_open_record = false;
+    if (observer != NULL) {
+        observer->attempt(observer, &x->outcome, attempt);
+    }
+}
+
 /* Closes the record of the attempt under way and tells who wants to know. */
 static void close_record(struct remora_exchange *x, const struct remora_fail *fail)
 {
     struct remora_attempt *attempt = attempt_record(x);
-    attempt->elapsed_ns = exchange_now(x) - attempt->began_ns;
     attempt->code = fail->code;
     attempt->cause = fail->cause;
     attempt->retry_after_ms = fail->retry_after_ms;
     if (attempt->http_status == 0) {
         attempt->http_status = fail->upstream_status;
     }
-    struct remora_observer *observer = x->engine->use.observer;
-    if (observer != NULL) {
-        observer->attempt(observer, &x->outcome, attempt);
-    }
+    observe_record(x);
 }
 
 void attempt_settle_usage(struct remora_exchange *x)
@@ -97,6 +104,28 @@ void attempt_settle_usage(struct remora_exchange *x)
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
     x->outcome.usage = attempt->usage;
     x->outcome.cost = attempt->cost;
+}
+
+void attempt_answered(struct remora_exchange *x)
+{
+    attempt_settle_usage(x);
+    observe_record(x);
+}
+
+void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why)
+{
+    attempt_drop(x);
+    if (!x->has_open_record) {
+        return;
+    }
+    struct remora_fail fail = *why;
+    if (fail.code == REMORA_CLIENT_GONE) {
+        fail.cause = REMORA_CAUSE_CANCELLED;
+    }
+    if (x->state == STATE_COMMITTED) {
+        attempt_settle_usage(x);
+    }
+    close_record(x, &fail);
 }
 
 /* After content nothing falls back: one failure, told in-band. */
@@ -170,6 +199,7 @@ static void open_record(struct remora_exchange *x, const struct remora_endpoint 
         .is_resend = is_resend,
         .began_ns = exchange_now(x),
     };
+    x->has_open_record = true;
     remora_usage_init(&attempt->usage);
     remora_cost_init(&attempt->cost);
 }
@@ -200,11 +230,14 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
 {
     struct remora_slice id = remora_arena_printf(&x->arena, "%s-%zu", x->outcome.generation_id,
                                                  x->outcome.attempt_count);
+    char traceparent[REMORA_TRACEPARENT_BYTES];
+    remora_trace_text(&x->outcome.trace, traceparent);
     const struct remora_build_input input = {
         .request = x->request,
         .endpoint = x->run.endpoint,
         .credential = x->run.credential,
         .upstream_request_id = id,
+        .traceparent = remora_slice_of(traceparent),
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };
     fail->cause = REMORA_CAUSE_BUILD;

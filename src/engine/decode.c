@@ -83,6 +83,10 @@ static enum remora_code forward(struct remora_exchange *x, const struct remora_e
         return REMORA_CLIENT_GONE;
     }
     x->run.answer_bytes += content_bytes(event);
+    if (remora_event_is_content(event->kind)) {
+        x->outcome.content_events++;
+        x->outcome.last_content_ns = x->run.life_ns - x->outcome.began_ns;
+    }
     if (exchange_deliver(x, event) == REMORA_SINK_FULL) {
         x->is_paused = true;
     }
@@ -172,7 +176,6 @@ static void finish_answer(struct remora_exchange *x)
     if (x->run.credential != NULL) {
         remora_health_success(health, x->run.credential->health, now);
     }
-    attempt->elapsed_ns = now - attempt->began_ns;
     attempt->had_terminator = decoder_of(x)->had_terminator;
     if (x->state != STATE_COMMITTED) {
         exchange_commit(x); /* finishes without content are an answer, too */
@@ -180,11 +183,7 @@ static void finish_answer(struct remora_exchange *x)
             return;
         }
     }
-    attempt_settle_usage(x);
-    struct remora_observer *observer = x->engine->use.observer;
-    if (observer != NULL) {
-        observer->attempt(observer, &x->outcome, attempt);
-    }
+    attempt_answered(x);
     exchange_complete(x);
 }
 

@@ -130,6 +130,12 @@ static void let_go(struct remora_exchange *x)
     x->config = NULL;
 }
 
+void remora_exchange_whole(struct remora_exchange *exchange)
+{
+    const struct remora_clock *precise = exchange->engine->use.precise;
+    exchange->precise_start_ns = precise->now_ns(precise);
+}
+
 void remora_exchange_discard(struct remora_exchange *exchange)
 {
     assert(exchange->sink == NULL);
@@ -139,6 +145,15 @@ void remora_exchange_discard(struct remora_exchange *exchange)
 }
 
 /* ---- 2. start ---- */
+
+static void keep_text(char *out, size_t most, struct remora_slice text)
+{
+    size_t length = text.length < most ? text.length : most;
+    if (length > 0) {
+        memcpy(out, text.data, length);
+    }
+    out[length] = '\0';
+}
 
 /* What must outlive the request's memory. */
 static void remember_request(struct remora_exchange *x)
@@ -150,14 +165,9 @@ static void remember_request(struct remora_exchange *x)
     outcome->api = request->api;
     outcome->operation = request->operation;
     outcome->delivery = request->delivery;
-    size_t length = request->model.length;
-    if (length > REMORA_LIMIT_MODEL_ID_BYTES) {
-        length = REMORA_LIMIT_MODEL_ID_BYTES;
-    }
-    if (length > 0) {
-        memcpy(outcome->requested_model, request->model.data, length);
-    }
-    outcome->requested_model[length] = '\0';
+    remora_trace_begin(&outcome->trace, x->engine->use.random);
+    keep_text(outcome->requested_model, REMORA_LIMIT_MODEL_ID_BYTES, request->model);
+    keep_text(outcome->request_id, REMORA_LIMIT_ID_BYTES, request->request_id);
     x->idle_ms = request->idle_timeout_ms;
     x->request_bytes = request->body_bytes;
     x->max_output_tokens =
@@ -215,7 +225,9 @@ void remora_exchange_start(struct remora_exchange *exchange, struct remora_sink 
     struct remora_exchange *x = exchange;
     struct remora_fail fail = REMORA_FAIL_INIT;
     x->sink = sink;
-    x->precise_start_ns = x->engine->use.precise->now_ns(x->engine->use.precise);
+    if (x->precise_start_ns == 0) {
+        remora_exchange_whole(x);
+    }
     remember_request(x);
     exchange_enter(x);
     enum remora_code code = stack_up(x, &fail);
@@ -327,12 +339,20 @@ void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail)
     exchange_enter(x);
     x->outcome.fail = *fail;
     x->outcome.was_partial = x->state == STATE_COMMITTED;
-    attempt_drop(x);
+    attempt_abandon(x, fail);
     observe_settled(x);
     x->state = STATE_SETTLED;
     x->sink->ops->failed(x->sink, &x->outcome);
     let_go(x);
     exchange_leave(x);
+}
+
+void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail)
+{
+    remember_request(exchange);
+    exchange->outcome.fail = *fail;
+    observe_settled(exchange);
+    remora_exchange_discard(exchange);
 }
 
 void remora_exchange_resume(struct remora_exchange *exchange)
@@ -359,7 +379,7 @@ void remora_exchange_cancel(struct remora_exchange *exchange, enum remora_code w
     exchange_enter(x);
     remora_fail_set(&x->outcome.fail, why, NULL, "%s", remora_code_row(why)->summary);
     x->outcome.was_partial = x->state == STATE_COMMITTED;
-    attempt_drop(x);
+    attempt_abandon(x, &x->outcome.fail);
     observe_settled(x);
     let_go(x);
     exchange_leave(x);

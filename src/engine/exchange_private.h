@@ -103,7 +103,8 @@ struct remora_exchange {
     bool has_slot;
     bool is_paused;
     bool is_resend;
-    bool is_gone; /* cancelled or settled: free when busy is 0 */
+    bool has_open_record; /* an attempt's record waits to be closed */
+    bool is_gone;         /* cancelled or settled: free when busy is 0 */
 };
 
 /* ---- engine.c ---- */
@@ -129,6 +130,10 @@ void attempt_next(struct remora_exchange *x);
 void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail);
 /* Lets go of the transfer and the decoder; no callbacks follow. */
 void attempt_drop(struct remora_exchange *x);
+/* The exchange ends while an attempt may be under way: what it used is settled and its record closed with *why. */
+void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why);
+/* The attempt answered: its record is closed. */
+void attempt_answered(struct remora_exchange *x);
 struct remora_attempt *attempt_record(struct remora_exchange *x);
 /* Estimates what was not reported, prices it, and makes it the outcome's. */
 void attempt_settle_usage(struct remora_exchange *x);

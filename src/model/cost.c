@@ -25,7 +25,7 @@ static const int fallbacks[REMORA_PRICE_COUNT] = {
 };
 
 static const enum remora_price class_prices[REMORA_USAGE_CLASS_COUNT] = {
-#define REMORA_USAGE_CLASS(name, direction, price, label) \
+#define REMORA_USAGE_CLASS(name, direction, price, label, ...) \
     [REMORA_USAGE_##name] = REMORA_PRICE_##price,
 #include "remora/tbl/usage.h"
 #undef REMORA_USAGE_CLASS

@@ -15,6 +15,7 @@ enum {
     PARENT_ID_AT = 36,
     FLAGS_AT = 53,
     TRACEPARENT_BYTES = 55,
+    TRACESTATE_BYTES = 512, /* section 3.3.1.5 */
 };
 
 static int hex_value(char byte)
@@ -80,6 +81,59 @@ bool remora_trace_parse(struct remora_slice header, struct remora_trace *out)
     }
     *out = trace;
     return true;
+}
+
+bool remora_tracestate_is_valid(struct remora_slice value)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.data[i] < 0x20 || value.data[i] > 0x7e) {
+            return false;
+        }
+    }
+    return value.length > 0 && value.length <= TRACESTATE_BYTES;
+}
+
+/* count: a multiple of 8. */
+static void random_bytes(uint8_t *out, size_t count, struct remora_random *random)
+{
+    do {
+        for (size_t at = 0; at < count; at += sizeof(uint64_t)) {
+            uint64_t word = remora_random_next(random);
+            memcpy(out + at, &word, sizeof word);
+        }
+    } while (is_zero(out, count));
+}
+
+void remora_trace_begin(struct remora_trace *trace, struct remora_random *random)
+{
+    if (!trace->is_set) {
+        *trace = (struct remora_trace){0};
+        random_bytes(trace->trace_id, sizeof trace->trace_id, random);
+    }
+    random_bytes(trace->span_id, sizeof trace->span_id, random);
+}
+
+void remora_trace_hex(const uint8_t *bytes, size_t count, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * count] = '\0';
+}
+
+void remora_trace_text(const struct remora_trace *trace, char out[REMORA_TRACEPARENT_BYTES])
+{
+    const uint8_t version = 0;
+    const uint8_t sampled = trace->flags & 1; /* version 00 defines no other flag */
+    remora_trace_hex(&version, 1, out + VERSION_AT);
+    remora_trace_hex(trace->trace_id, sizeof trace->trace_id, out + TRACE_ID_AT);
+    remora_trace_hex(trace->span_id, sizeof trace->span_id, out + PARENT_ID_AT);
+    remora_trace_hex(&sampled, 1, out + FLAGS_AT);
+    out[TRACE_ID_AT - 1] = '-';
+    out[PARENT_ID_AT - 1] = '-';
+    out[FLAGS_AT - 1] = '-';
 }
 
 void remora_generation_id(char out[REMORA_GENERATION_ID_BYTES], int64_t unix_ms,

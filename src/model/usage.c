@@ -4,7 +4,7 @@
 enum direction { DIRECTION_INPUT, DIRECTION_OUTPUT };
 
 static const enum direction directions[REMORA_USAGE_CLASS_COUNT] = {
-#define REMORA_USAGE_CLASS(name, direction, price, label) \
+#define REMORA_USAGE_CLASS(name, direction, price, label, ...) \
     [REMORA_USAGE_##name] = DIRECTION_##direction,
 #include "remora/tbl/usage.h"
 #undef REMORA_USAGE_CLASS

@@ -21,8 +21,11 @@ static struct remora_slice join_url(struct remora_arena *arena, struct remora_sl
     return remora_arena_printf(arena, "%.*s/chat/completions", REMORA_SLICE_ARG(base));
 }
 
-/* Content-Type, Accept, Authorization, x-request-id, then the operator's, of which one of the same name wins. */
-enum { OWN_HEADERS = 4 };
+/*
+ * Content-Type, Accept, Authorization, x-request-id, traceparent, tracestate, then the operator's, of which one of the same
+ * name wins.
+ */
+enum { OWN_HEADERS = 6 };
 
 static bool operator_has(const struct remora_provider *provider, struct remora_slice name)
 {
@@ -50,6 +53,21 @@ static void add_header(struct header_list *list, const char *name, struct remora
     }
 }
 
+/* W3C Trace Context section 4: our span is the provider's parent, the state goes on as it came. */
+static bool add_trace(struct header_list *list, const struct remora_build_input *input,
+                      struct remora_arena *arena)
+{
+    if (!list->provider->sends_trace || input->traceparent.length == 0) {
+        return true;
+    }
+    struct remora_slice parent = remora_arena_copy(arena, input->traceparent);
+    add_header(list, "traceparent", parent, NULL);
+    if (input->request->tracestate.length > 0) {
+        add_header(list, "tracestate", input->request->tracestate, NULL);
+    }
+    return parent.data != NULL;
+}
+
 static bool build_headers(const struct remora_build_input *input, struct remora_arena *arena,
                           struct remora_http_request *http)
 {
@@ -71,12 +89,13 @@ static bool build_headers(const struct remora_build_input *input, struct remora_
     if (input->upstream_request_id.length > 0) {
         add_header(&list, "x-request-id", input->upstream_request_id, NULL);
     }
+    bool has_trace = add_trace(&list, input, arena);
     for (size_t i = 0; i < provider->header_count; i++) {
         list.items[list.count++] = provider->headers[i];
     }
     http->headers = list.items;
     http->header_count = list.count;
-    return true;
+    return has_trace;
 }
 
 static enum remora_code fail_build(struct remora_fail *fail, enum remora_code code)

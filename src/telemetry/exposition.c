@@ -2,14 +2,8 @@
  * The registry as text. Source: Prometheus documentation, "Exposition formats", text format 0.0.4 (HELP, TYPE, label
  * escaping, histogram _bucket/_sum/_count, cumulative buckets).
  */
-#include <dirent.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include "metrics_private.h"
 #include "remora/decimal.h"
-#include "remora/text.h"
 
 static void write_escaped(struct remora_buf *out, struct remora_slice value)
 {
@@ -70,8 +64,7 @@ static unsigned scale_of(enum remora_metric metric)
 static void write_histogram(struct remora_buf *out, const struct series *s)
 {
     const struct metric_row *row = &metric_rows[s->metric];
-    const uint64_t *bounds =
-        row->type == METRIC_OVERHEAD ? metric_bounds_overhead : metric_bounds_seconds;
+    const uint64_t *bounds = metric_bounds(row->type);
     uint64_t sum = 0;
     for (size_t i = 0; i < BUCKETS; i++) {
         char le[48] = "+Inf";
@@ -95,7 +88,7 @@ static void write_histogram(struct remora_buf *out, const struct series *s)
 static void write_series(struct remora_buf *out, const struct series *s)
 {
     const struct metric_row *row = &metric_rows[s->metric];
-    if (row->type == METRIC_SECONDS || row->type == METRIC_OVERHEAD) {
+    if (metric_bounds(row->type) != NULL) {
         write_histogram(out, s);
         return;
     }
@@ -120,9 +113,8 @@ static void write_metric(struct remora_metrics *metrics, enum remora_metric metr
                          struct remora_buf *out)
 {
     bool has_head = false;
-    for (size_t i = 0; i < SERIES_SLOTS; i++) {
-        const struct series *s = atomic_load_explicit(&metrics->slots[i], memory_order_acquire);
-        if (s == NULL || s->metric != metric) {
+    for (const struct series *s = metric_first(metrics, metric); s != NULL; s = s->next) {
+        if (atomic_load_explicit(&s->is_hidden, memory_order_relaxed)) {
             continue;
         }
         if (!has_head) {
@@ -133,56 +125,9 @@ static void write_metric(struct remora_metrics *metrics, enum remora_metric metr
     }
 }
 
-/* ---- the process's own figures, read when asked for ---- */
-
-static int64_t resident_bytes(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    char text[128];
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    struct remora_slice all = remora_slice(text, length);
-    size_t first = remora_slice_find(all, ' ', 0);
-    size_t second = remora_slice_find(all, ' ', first + 1);
-    uint64_t pages = 0;
-    if (second >= length ||
-        !remora_parse_u64(remora_slice(text + first + 1, second - first - 1), &pages)) {
-        return 0;
-    }
-    return (int64_t)pages * sysconf(_SC_PAGESIZE);
-}
-
-static int64_t open_fds(void)
-{
-    int64_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    if (dir == NULL) {
-        return 0;
-    }
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        count += entry->d_name[0] != '.' ? 1 : 0;
-    }
-    closedir(dir);
-    return count - 1; /* the directory's own */
-}
-
-static int64_t cpu_ns(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    int64_t us = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
-                 usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-    return us * 1000;
-}
-
 void remora_metrics_write(struct remora_metrics *metrics, struct remora_buf *out)
 {
-    remora_metric_set(metrics, REMORA_METRIC_PROCESS_RSS, NULL, 0, resident_bytes());
-    remora_metric_set(metrics, REMORA_METRIC_PROCESS_FDS, NULL, 0, open_fds());
-    remora_metric_set(metrics, REMORA_METRIC_PROCESS_CPU, NULL, 0, cpu_ns());
+    metrics_measure_process(metrics);
     remora_metric_set(metrics, REMORA_METRIC_LOG_DROPPED, NULL, 0, (int64_t)remora_log_dropped());
     for (int metric = 0; metric < REMORA_METRIC_COUNT; metric++) {
         write_metric(metrics, (enum remora_metric)metric, out);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,37 +18,58 @@
 static _Atomic int log_level = REMORA_LOG_INFO;
 static _Atomic uint64_t log_dropped = 0;
 
-static const char *level_name(enum remora_log_level level)
+static const char *const level_names[] = {
+    [REMORA_LOG_ERROR] = "error",
+    [REMORA_LOG_WARN] = "warn",
+    [REMORA_LOG_INFO] = "info",
+    [REMORA_LOG_DEBUG] = "debug",
+};
+
+const char *remora_log_level_name(enum remora_log_level level)
 {
-    switch (level) {
-    case REMORA_LOG_ERROR:
-        return "error";
-    case REMORA_LOG_WARN:
-        return "warn";
-    case REMORA_LOG_INFO:
-        return "info";
-    case REMORA_LOG_DEBUG:
-        return "debug";
-    }
-    return "?";
+    return level_names[level];
 }
 
+bool remora_log_level_by_name(struct remora_slice name, enum remora_log_level *out)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(level_names); i++) {
+        if (remora_slice_is(name, level_names[i])) {
+            *out = (enum remora_log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 3339 with milliseconds. The date is made once per second and thread. */
 static void write_time(struct remora_json_writer *w)
 {
+    static _Thread_local struct {
+        time_t second;
+        char text[sizeof "2026-01-01T00:00:00.000Z"];
+    } last = {.second = -1};
     struct timespec now;
-    struct tm parts;
-    char text[40];
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    length +=
-        (size_t)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
+    if (now.tv_sec != last.second) {
+        struct tm parts;
+        gmtime_r(&now.tv_sec, &parts);
+        (void)strftime(last.text, sizeof last.text, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
+        last.second = now.tv_sec;
+    }
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    char *digits = last.text + sizeof last.text - sizeof "000Z";
+    digits[0] = (char)('0' + ms / 100);
+    digits[1] = (char)('0' + ms / 10 % 10);
+    digits[2] = (char)('0' + ms % 10);
     remora_json_key(w, "time");
-    remora_json_write_string(w, remora_slice(text, length));
+    remora_json_write_string(w, remora_slice(last.text, sizeof last.text - 1));
 }
 
 static void write_field(struct remora_json_writer *w, const struct remora_log_field *field)
 {
+    if (field->key == NULL) {
+        return;
+    }
     remora_json_key(w, field->key);
     if (field->text.data != NULL) {
         remora_json_write_string(w, field->text);
@@ -80,14 +100,15 @@ void remora_log(enum remora_log_level level, const char *message,
     if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed)) {
         return;
     }
+    char memory[REMORA_LIMIT_LOG_LINE_BYTES];
     struct remora_buf line;
     struct remora_json_writer w;
-    remora_buf_init(&line, REMORA_LIMIT_LOG_LINE_BYTES);
+    remora_buf_init_over(&line, memory, sizeof memory);
     remora_json_write_begin(&w, &line);
     remora_json_object_open(&w);
     write_time(&w);
     remora_json_key(&w, "level");
-    remora_json_write_text(&w, level_name(level));
+    remora_json_write_text(&w, remora_log_level_name(level));
     remora_json_key(&w, "message");
     remora_json_write_text(&w, message);
     for (size_t i = 0; i < count; i++) {
@@ -96,12 +117,16 @@ void remora_log(enum remora_log_level level, const char *message,
     remora_json_object_close(&w);
     remora_buf_append_byte(&line, '\n');
     put_line(&line);
-    remora_buf_fini(&line);
 }
 
 void remora_log_set_level(enum remora_log_level level)
 {
     atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
+}
+
+enum remora_log_level remora_log_level(void)
+{
+    return (enum remora_log_level)atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
 uint64_t remora_log_dropped(void)

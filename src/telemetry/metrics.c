@@ -1,8 +1,8 @@
 /*
  * Counters, gauges and histograms: one open-addressed table of series, read without a lock, grown under one.
  *
- * Label values beyond SERIES_PER_METRIC series of a metric fold into "other", so that a caller cannot grow the registry by
- * inventing names.
+ * Beyond SERIES_PER_METRIC series of a metric the labels that take names fold into "other" and the rest stays, so that
+ * nobody can grow the registry by inventing names and no outcome is lost.
  */
 #include "metrics_private.h"
 #include "remora/memory.h"
@@ -17,12 +17,30 @@ const struct metric_row metric_rows[REMORA_METRIC_COUNT] = {
 
 #define MS REMORA_NS_PER_MS
 #define US UINT64_C(1000)
-const uint64_t metric_bounds_seconds[BUCKETS - 1] = {
-    10 * MS,   20 * MS,   40 * MS,   80 * MS,    160 * MS,   320 * MS,   640 * MS,
-    1280 * MS, 2560 * MS, 5120 * MS, 10240 * MS, 20480 * MS, 40960 * MS, 81920 * MS};
-const uint64_t metric_bounds_overhead[BUCKETS - 1] = {
-    50 * US,   100 * US,  200 * US,  300 * US,   500 * US,   750 * US,   1000 * US,
-    2000 * US, 3000 * US, 5000 * US, 10000 * US, 20000 * US, 30000 * US, 50000 * US};
+const uint64_t *metric_bounds(enum metric_type type)
+{
+    static const uint64_t seconds[BUCKETS - 1] = {
+        10 * MS,   20 * MS,   40 * MS,   80 * MS,    160 * MS,   320 * MS,   640 * MS,
+        1280 * MS, 2560 * MS, 5120 * MS, 10240 * MS, 20480 * MS, 40960 * MS, 81920 * MS};
+    static const uint64_t chunk[BUCKETS - 1] = {1 * MS,   2500 * US, 5 * MS,    10 * MS,  25 * MS,
+                                                50 * MS,  75 * MS,   100 * MS,  150 * MS, 200 * MS,
+                                                300 * MS, 500 * MS,  1000 * MS, 2500 * MS};
+    static const uint64_t overhead[BUCKETS - 1] = {
+        50 * US,   100 * US,  200 * US,  300 * US,   500 * US,   750 * US,   1000 * US,
+        2000 * US, 3000 * US, 5000 * US, 10000 * US, 20000 * US, 30000 * US, 50000 * US};
+    switch (type) {
+    case METRIC_COUNTER:
+    case METRIC_GAUGE:
+        return NULL;
+    case METRIC_SECONDS:
+        return seconds;
+    case METRIC_CHUNK:
+        return chunk;
+    case METRIC_OVERHEAD:
+        return overhead;
+    }
+    return NULL;
+}
 
 struct remora_metrics *remora_metrics_new(void)
 {
@@ -116,36 +134,68 @@ static struct series *make(enum remora_metric metric, uint64_t hash,
     return s;
 }
 
+static void publish_locked(struct remora_metrics *metrics, struct series *s, size_t slot)
+{
+    s->next = atomic_load_explicit(&metrics->first[s->metric], memory_order_relaxed);
+    atomic_store_explicit(&metrics->first[s->metric], s, memory_order_release);
+    atomic_store_explicit(&metrics->slots[slot], s, memory_order_release);
+}
+
+struct series *metric_first(struct remora_metrics *metrics, enum remora_metric metric)
+{
+    return atomic_load_explicit(&metrics->first[metric], memory_order_acquire);
+}
+
 static struct series *insert_locked(struct remora_metrics *metrics, enum remora_metric metric,
                                     uint64_t hash, const struct remora_slice *labels, size_t count)
 {
     size_t slot;
     struct series *s = find(metrics, metric, hash, labels, count, &slot);
-    if (s != NULL || slot == SERIES_SLOTS || metrics->per_metric[metric] >= SERIES_PER_METRIC) {
+    if (s != NULL || slot == SERIES_SLOTS || metrics->per_metric[metric] >= SERIES_PER_METRIC ||
+        metrics->series >= SERIES_MOST) {
         return s;
     }
     s = make(metric, hash, labels, count);
     if (s != NULL) {
         metrics->per_metric[metric]++;
-        atomic_store_explicit(&metrics->slots[slot], s, memory_order_release);
+        metrics->series++;
+        publish_locked(metrics, s, slot);
     }
     return s;
 }
 
-/* The overflow series takes its place beyond the cap: one more per metric. */
-static struct series *other(struct remora_metrics *metrics, enum remora_metric metric, size_t count)
+/* Labels whose values operators or callers choose; the others are closed sets. */
+static bool is_open_label(struct remora_slice name)
 {
-    struct remora_slice labels[LABELS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        labels[i] = REMORA_SLICE("other");
+    static const char *const names[] = {"service", "model", "provider", "from", "to", "key"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_is(name, names[i])) {
+            return true;
+        }
     }
-    uint64_t hash = hash_of(metric, labels, count);
+    return false;
+}
+
+/* The overflow series takes its place beyond the cap: closed sets are small. */
+static struct series *other_locked(struct remora_metrics *metrics, enum remora_metric metric,
+                                   const struct remora_slice *labels, size_t count)
+{
+    struct remora_slice names = remora_slice_of(metric_rows[metric].labels);
+    struct remora_slice folded[LABELS_MAX];
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t end = remora_slice_find(names, ',', at);
+        bool is_open = is_open_label(remora_slice(names.data + at, end - at));
+        folded[i] = is_open ? REMORA_SLICE("other") : labels[i];
+        at = end + 1;
+    }
+    uint64_t hash = hash_of(metric, folded, count);
     size_t slot;
-    struct series *s = find(metrics, metric, hash, labels, count, &slot);
+    struct series *s = find(metrics, metric, hash, folded, count, &slot);
     if (s == NULL && slot != SERIES_SLOTS) {
-        s = make(metric, hash, labels, count);
+        s = make(metric, hash, folded, count);
         if (s != NULL) {
-            atomic_store_explicit(&metrics->slots[slot], s, memory_order_release);
+            publish_locked(metrics, s, slot);
         }
     }
     return s;
@@ -166,7 +216,7 @@ static struct series *series_of(struct remora_metrics *metrics, enum remora_metr
     pthread_mutex_lock(&metrics->lock);
     s = insert_locked(metrics, metric, hash, labels, count);
     if (s == NULL) {
-        s = other(metrics, metric, count);
+        s = other_locked(metrics, metric, labels, count);
     }
     pthread_mutex_unlock(&metrics->lock);
     return s;
@@ -187,6 +237,14 @@ void remora_metric_set(struct remora_metrics *metrics, enum remora_metric metric
     struct series *s = series_of(metrics, metric, labels, label_count);
     if (s != NULL) {
         atomic_store_explicit(&s->value, value, memory_order_relaxed);
+        atomic_store_explicit(&s->is_hidden, false, memory_order_relaxed);
+    }
+}
+
+void remora_metrics_forget(struct remora_metrics *metrics, enum remora_metric metric)
+{
+    for (struct series *s = metric_first(metrics, metric); s != NULL; s = s->next) {
+        atomic_store_explicit(&s->is_hidden, true, memory_order_relaxed);
     }
 }
 
@@ -197,8 +255,7 @@ void remora_metric_observe_ns(struct remora_metrics *metrics, enum remora_metric
     if (s == NULL) {
         return;
     }
-    const uint64_t *bounds = metric_rows[metric].type == METRIC_OVERHEAD ? metric_bounds_overhead
-                                                                         : metric_bounds_seconds;
+    const uint64_t *bounds = metric_bounds(metric_rows[metric].type);
     size_t bucket = 0;
     while (bucket < BUCKETS - 1 && ns > bounds[bucket]) {
         bucket++;

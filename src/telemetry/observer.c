@@ -1,11 +1,15 @@
 /*
  * The observer that turns outcomes into metrics and the access log: one line a request at info, one a failed attempt.
- * Labels are names from the configuration, never text of a caller (an unknown model is "").
+ * Labels are names of the configuration, never text of a caller: a model that it does not know is "other", and where nobody
+ * served the provider is "none". Runs on the worker's thread at the end of each attempt and request: no lock, no allocation
+ * (but for a series that is new).
  */
 #include "remora/account.h"
 #include "remora/memory.h"
 #include "remora/route.h"
 #include "remora/telemetry.h"
+
+enum { TRIED_BYTES = 65 }; /* a slug and its comma; longer ones end the list */
 
 struct observer {
     struct remora_observer ops; /* first */
@@ -25,15 +29,41 @@ static struct remora_slice operation_label(const struct remora_outcome *outcome)
     return outcome->delivery == REMORA_STREAM ? REMORA_SLICE("chat_stream") : REMORA_SLICE("chat");
 }
 
+/* The model that was tried last, else the first one asked for, if the configuration knows it. */
 static struct remora_slice model_label(const struct remora_outcome *outcome)
 {
-    return outcome->attempt_count == 0 ? REMORA_SLICE("")
-                                       : outcome->attempts[outcome->attempt_count - 1].model;
+    const struct remora_plan *plan = outcome->plan;
+    if (outcome->attempt_count > 0) {
+        return outcome->attempts[outcome->attempt_count - 1].model;
+    }
+    bool is_known = plan != NULL && plan->model_count > 0 && plan->models[0].resolved.length > 0;
+    return is_known ? plan->models[0].resolved : REMORA_SLICE("other");
 }
 
 static struct remora_slice provider_label(const struct remora_outcome *outcome)
 {
-    return outcome->served == NULL ? REMORA_SLICE("") : outcome->served->facts.provider;
+    return outcome->served == NULL ? REMORA_SLICE("none") : outcome->served->facts.provider;
+}
+
+/* Who ended a stream that had begun. */
+static struct remora_slice abort_side(const struct remora_outcome *outcome)
+{
+    static const enum remora_code by_gateway[] = {REMORA_DRAINING, REMORA_SHEDDING,
+                                                  REMORA_INTERNAL};
+    enum remora_code code = outcome->fail.code;
+    for (size_t i = 0; i < REMORA_COUNT_OF(by_gateway); i++) {
+        if (code == by_gateway[i]) {
+            return REMORA_SLICE("gateway");
+        }
+    }
+    bool is_by_client = code == REMORA_CLIENT_GONE || code == REMORA_DEADLINE;
+    return is_by_client ? REMORA_SLICE("client") : REMORA_SLICE("upstream");
+}
+
+/* The HTTP status of the answer, or the one that an API without statuses would have had. */
+static int64_t status_of(const struct remora_outcome *outcome)
+{
+    return outcome->fail.code == REMORA_OK ? 200 : remora_fail_http_status(&outcome->fail);
 }
 
 /* ---- attempts ---- */
@@ -41,7 +71,7 @@ static struct remora_slice provider_label(const struct remora_outcome *outcome)
 static void count_fallback(struct remora_metrics *metrics, const struct remora_outcome *outcome,
                            const struct remora_attempt *attempt)
 {
-    if (attempt != &outcome->attempts[outcome->attempt_count - 1] || outcome->attempt_count < 2) {
+    if (attempt == outcome->attempts || attempt->is_resend) {
         return;
     }
     const struct remora_attempt *before = attempt - 1;
@@ -55,12 +85,14 @@ static void log_failed_attempt(const struct remora_outcome *outcome,
 {
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("generation_id", remora_slice_of(outcome->generation_id)),
+        REMORA_LOG_NUMBER("attempt", attempt - outcome->attempts + 1),
         REMORA_LOG_TEXT("provider", attempt->provider),
         REMORA_LOG_TEXT("endpoint", attempt->endpoint_tag),
         REMORA_LOG_TEXT("model", attempt->model),
         REMORA_LOG_TEXT("code", code_label(attempt->code)),
         REMORA_LOG_TEXT("cause", remora_slice_of(remora_cause_name(attempt->cause))),
         REMORA_LOG_NUMBER("http_status", attempt->http_status),
+        REMORA_LOG_TEXT_IF("upstream_request_id", remora_slice_of(attempt->upstream_request_id)),
         REMORA_LOG_NUMBER("elapsed_us", (int64_t)(attempt->elapsed_ns / 1000)),
     };
     remora_log(REMORA_LOG_INFO, "attempt failed", fields, REMORA_COUNT_OF(fields));
@@ -87,8 +119,12 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
 
 /* ---- settlements ---- */
 
-static const char *const class_labels[] = {
-#define REMORA_USAGE_CLASS(name, direction, price, label) [REMORA_USAGE_##name] = (label),
+static const struct {
+    struct remora_slice type;
+    struct remora_slice modality;
+} class_labels[] = {
+#define REMORA_USAGE_CLASS(name, direction, price, label, kind, media) \
+    [REMORA_USAGE_##name] = {REMORA_SLICE_INIT(kind), REMORA_SLICE_INIT(media)},
 #include "remora/tbl/usage.h"
 #undef REMORA_USAGE_CLASS
 };
@@ -99,10 +135,10 @@ static void count_money(struct remora_metrics *metrics, const struct remora_outc
                                     outcome->identity.service};
     for (int c = 0; c < REMORA_USAGE_CLASS_COUNT; c++) {
         if (outcome->usage.tokens[c] > 0) {
-            const struct remora_slice token_labels[] = {labels[0], labels[1],
-                                                        remora_slice_of(class_labels[c])};
-            remora_metric_add(metrics, REMORA_METRIC_TOKENS, token_labels, 3,
-                              (uint64_t)outcome->usage.tokens[c]);
+            const struct remora_slice token_labels[] = {labels[0], labels[1], class_labels[c].type,
+                                                        class_labels[c].modality};
+            remora_metric_add(metrics, REMORA_METRIC_TOKENS, token_labels,
+                              REMORA_COUNT_OF(token_labels), (uint64_t)outcome->usage.tokens[c]);
         }
     }
     int64_t nano = remora_nano_usd(outcome->cost.total_pico_usd);
@@ -139,6 +175,17 @@ static void count_rejections(struct remora_metrics *metrics, const struct remora
     }
 }
 
+/* Mean time between two pieces of content; a stream that broke off has no pace to tell. */
+static void observe_pace(struct remora_metrics *metrics, const struct remora_outcome *outcome,
+                         struct remora_slice provider)
+{
+    if (outcome->fail.code == REMORA_OK && outcome->content_events > 1) {
+        uint64_t span_ns = outcome->last_content_ns - outcome->first_content_ns;
+        remora_metric_observe_ns(metrics, REMORA_METRIC_PER_CHUNK, &provider, 1,
+                                 span_ns / (outcome->content_events - 1));
+    }
+}
+
 static void observe_times(struct remora_metrics *metrics, const struct remora_outcome *outcome)
 {
     const struct remora_slice labels[] = {outcome->api, operation_label(outcome)};
@@ -146,30 +193,103 @@ static void observe_times(struct remora_metrics *metrics, const struct remora_ou
     if (outcome->overhead_ns > 0) {
         remora_metric_observe_ns(metrics, REMORA_METRIC_OVERHEAD, labels, 1, outcome->overhead_ns);
     }
-    if (outcome->first_content_ns > 0) {
+    if (outcome->delivery == REMORA_STREAM && outcome->first_content_ns > 0) {
         const struct remora_slice provider = provider_label(outcome);
         remora_metric_observe_ns(metrics, REMORA_METRIC_FIRST_CHUNK, &provider, 1,
                                  outcome->first_content_ns);
+        observe_pace(metrics, outcome, provider);
     }
 }
 
+/* "a,b": who was tried, in order. */
+static struct remora_slice tried(const struct remora_outcome *outcome, struct remora_buf *out)
+{
+    for (size_t i = 0; i < outcome->attempt_count; i++) {
+        if (i > 0) {
+            remora_buf_append_byte(out, ',');
+        }
+        remora_buf_append(out, outcome->attempts[i].provider);
+    }
+    return remora_buf_slice(out);
+}
+
+static struct remora_slice certainty_name(enum remora_certainty certainty)
+{
+    switch (certainty) {
+    case REMORA_CERTAINTY_ACTUAL:
+        return REMORA_SLICE("actual");
+    case REMORA_CERTAINTY_ESTIMATED:
+        return REMORA_SLICE("estimated");
+    case REMORA_CERTAINTY_UNSET:
+    case REMORA_CERTAINTY_UNKNOWN:
+        break;
+    }
+    return remora_slice(NULL, 0);
+}
+
+/* The ids of a line as hex. */
+struct trace_text {
+    char trace_id[33];
+    char span_id[17];
+    char parent_id[17]; /* empty: the trace begins here */
+};
+
+static void write_trace(const struct remora_trace *trace, struct trace_text *out)
+{
+    remora_trace_hex(trace->trace_id, sizeof trace->trace_id, out->trace_id);
+    remora_trace_hex(trace->span_id, sizeof trace->span_id, out->span_id);
+    out->parent_id[0] = '\0';
+    if (trace->is_set) {
+        remora_trace_hex(trace->parent_id, sizeof trace->parent_id, out->parent_id);
+    }
+}
+
+/* docs/telemetry.md describes each field. */
 static void log_request(const struct remora_outcome *outcome)
 {
+    char names[REMORA_LIMIT_ATTEMPTS * TRIED_BYTES];
+    struct remora_buf list;
+    struct trace_text trace;
+    const struct remora_usage *usage = &outcome->usage;
+    const struct remora_endpoint *served = outcome->served;
+    const struct remora_slice nothing = {0};
+    if (remora_log_level() < REMORA_LOG_INFO) {
+        return;
+    }
+    remora_buf_init_over(&list, names, sizeof names);
+    write_trace(&outcome->trace, &trace);
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("generation_id", remora_slice_of(outcome->generation_id)),
+        REMORA_LOG_TEXT_IF("request_id", remora_slice_of(outcome->request_id)),
+        REMORA_LOG_TEXT("trace_id", remora_slice_of(trace.trace_id)),
+        REMORA_LOG_TEXT("span_id", remora_slice_of(trace.span_id)),
+        REMORA_LOG_TEXT_IF("parent_span_id", remora_slice_of(trace.parent_id)),
         REMORA_LOG_TEXT("api", outcome->api),
         REMORA_LOG_TEXT("operation", operation_label(outcome)),
         REMORA_LOG_TEXT("service", outcome->identity.service),
+        REMORA_LOG_TEXT("namespace", outcome->identity.namespace_name),
+        REMORA_LOG_TEXT_IF("key_id", outcome->identity.key_id),
+        REMORA_LOG_TEXT_IF("requested_model", remora_slice_of(outcome->requested_model)),
         REMORA_LOG_TEXT("model", model_label(outcome)),
         REMORA_LOG_TEXT("provider", provider_label(outcome)),
-        REMORA_LOG_TEXT("code", code_label(outcome->fail.code)),
+        REMORA_LOG_TEXT_IF("endpoint", served == NULL ? nothing : served->facts.tag),
+        REMORA_LOG_TEXT_IF("tried", tried(outcome, &list)),
         REMORA_LOG_NUMBER("attempts", (int64_t)outcome->attempt_count),
-        REMORA_LOG_NUMBER("input_tokens", remora_usage_input_total(&outcome->usage)),
-        REMORA_LOG_NUMBER("output_tokens", remora_usage_output_total(&outcome->usage)),
-        REMORA_LOG_NUMBER("cost_nano_usd", remora_nano_usd(outcome->cost.total_pico_usd)),
+        REMORA_LOG_TEXT("code", code_label(outcome->fail.code)),
+        REMORA_LOG_NUMBER("status", status_of(outcome)),
+        REMORA_LOG_KNOWN("input_tokens", remora_usage_input_total(usage)),
+        REMORA_LOG_KNOWN("cached_tokens", usage->tokens[REMORA_USAGE_CACHE_READ]),
+        REMORA_LOG_KNOWN("output_tokens", remora_usage_output_total(usage)),
+        REMORA_LOG_KNOWN("reasoning_tokens", usage->tokens[REMORA_USAGE_REASONING]),
+        REMORA_LOG_TEXT_IF("usage", certainty_name(usage->certainty)),
+        REMORA_LOG_KNOWN("cost_nano_usd", remora_nano_usd(outcome->cost.total_pico_usd)),
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
-        REMORA_LOG_NUMBER("first_content_us", (int64_t)(outcome->first_content_ns / 1000)),
-        REMORA_LOG_NUMBER("overhead_us", (int64_t)(outcome->overhead_ns / 1000)),
+        REMORA_LOG_US_IF("first_content_us", outcome->first_content_ns),
+        REMORA_LOG_US_IF("overhead_us", outcome->overhead_ns),
+        REMORA_LOG_KNOWN("dropped",
+                         outcome->dropped_count > 0 ? (int64_t)outcome->dropped_count : -1),
+        REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
+        REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };
     remora_log(REMORA_LOG_INFO, "request", fields, REMORA_COUNT_OF(fields));
 }
@@ -188,9 +308,7 @@ static void observe_settled(struct remora_observer *observer, const struct remor
         count_money(metrics, outcome);
     }
     if (outcome->was_partial) {
-        const struct remora_slice side = outcome->fail.code == REMORA_CLIENT_GONE
-                                             ? REMORA_SLICE("client")
-                                             : REMORA_SLICE("upstream");
+        const struct remora_slice side = abort_side(outcome);
         remora_metric_add(metrics, REMORA_METRIC_STREAM_ABORTS, &side, 1, 1);
     }
     log_request(outcome);

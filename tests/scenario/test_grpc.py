@@ -228,6 +228,7 @@ def test_config_status_health_and_reflection(upstream, pb):
     with run(upstream, "ok") as remora, channel(remora) as c:
         status = pb.gateway_grpc.GatewayServiceStub(c).GetConfigStatus(pb.gateway.GetConfigStatusRequest())
         assert len(status.revision) == 12 and status.catalog_version and not status.last_error
+        assert status.catalog_age_seconds > 0
         from wire_health.v1 import health_pb2  # noqa: PLC0415
 
         check = c.unary_unary("/grpc.health.v1.Health/Check", request_serializer=lambda m: m.SerializeToString(),

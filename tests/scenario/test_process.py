@@ -30,7 +30,7 @@ def test_probes_metrics_and_healthcheck(upstream):
         name = ('remora_requests_total{api="chat_completions",operation="chat",service="checkout",model="t/m",provider="a",'
                 'code="OK"}')
         assert metrics[name] == 1
-        assert metrics['remora_tokens_total{provider="a",model="t/m",type="output"}'] == 3
+        assert metrics['remora_tokens_total{provider="a",model="t/m",type="output",modality="text"}'] == 3
         assert metrics['remora_cost_usd_total{provider="a",model="t/m",service="checkout"}'] == pytest.approx(17e-6)
         assert metrics['remora_overhead_seconds_count{api="chat_completions"}'] == 1
         assert tool("healthcheck", "--probe", f"127.0.0.1:{remora.probe_port}").returncode == 0

@@ -188,6 +188,25 @@ static void buf_appends_every_kind_of_value(void **state)
     assert_null(buf.data);
 }
 
+static void buf_over_memory_of_the_caller_s_allocates_nothing(void **state)
+{
+    char memory[16];
+    struct remora_buf buf;
+    (void)state;
+    remora_buf_init_over(&buf, memory, sizeof memory);
+    remora_alloc_fail_at(1, true);
+    remora_buf_append_text(&buf, "0123456789");
+    remora_buf_consume(&buf, 4);
+    remora_buf_append_text(&buf, "abcdefghij");
+    remora_alloc_fail_at(0, false);
+    assert_slice_equal(remora_buf_slice(&buf), "456789abcdefghij");
+    remora_buf_append_byte(&buf, 'k');
+    assert_int_equal(remora_buf_code(&buf), REMORA_TOO_LARGE);
+    remora_buf_fini(&buf);
+    remora_buf_append_text(&buf, "again");
+    assert_slice_equal(remora_buf_slice(&buf), "again");
+}
+
 static void buf_failure_is_sticky_until_reset(void **state)
 {
     (void)state;
@@ -257,6 +276,7 @@ int main(void)
         cmocka_unit_test(arena_copies_and_prints),
         cmocka_unit_test(arena_survives_each_allocation_failing),
         cmocka_unit_test(buf_appends_every_kind_of_value),
+        cmocka_unit_test(buf_over_memory_of_the_caller_s_allocates_nothing),
         cmocka_unit_test(buf_failure_is_sticky_until_reset),
         cmocka_unit_test(buf_limit_counts_only_what_is_not_consumed),
         cmocka_unit_test(buf_survives_each_allocation_failing),

@@ -123,6 +123,56 @@ static void traceparent_is_read(void **state)
     assert_true(parses("01-" TRACE "-" PARENT "-00-later"));
 }
 
+static void a_trace_goes_on_under_our_span(void **state)
+{
+    struct remora_trace trace = {0};
+    struct remora_random random;
+    char text[REMORA_TRACEPARENT_BYTES];
+    (void)state;
+    remora_random_seed(&random, 1);
+    assert_true(remora_trace_parse(REMORA_SLICE("00-" TRACE "-" PARENT "-ff"), &trace));
+    remora_trace_begin(&trace, &random);
+    remora_trace_text(&trace, text);
+    assert_int_equal(strlen(text), REMORA_TRACEPARENT_BYTES - 1);
+    assert_memory_equal(text, "00-" TRACE "-", 36);
+    assert_memory_not_equal(text + 36, PARENT, 16);
+    assert_string_equal(text + 52, "-01");
+    struct remora_trace next = {0};
+    assert_true(remora_trace_parse(remora_slice_of(text), &next));
+    assert_memory_equal(next.trace_id, trace.trace_id, sizeof trace.trace_id);
+    assert_memory_equal(next.parent_id, trace.span_id, sizeof trace.span_id);
+}
+
+static void a_request_without_a_trace_begins_one_that_is_not_sampled(void **state)
+{
+    struct remora_trace a = {.flags = 1, .parent_id = {9}};
+    struct remora_trace b = {0};
+    struct remora_random random;
+    char text[REMORA_TRACEPARENT_BYTES];
+    (void)state;
+    remora_random_seed(&random, 1);
+    remora_trace_begin(&a, &random);
+    remora_trace_begin(&b, &random);
+    remora_trace_text(&a, text);
+    assert_true(remora_trace_parse(remora_slice_of(text), &(struct remora_trace){0}));
+    assert_string_equal(text + 52, "-00");
+    assert_int_equal(a.parent_id[0], 0);
+    assert_memory_not_equal(a.trace_id, b.trace_id, sizeof a.trace_id);
+}
+
+static void tracestate_is_printable_and_short(void **state)
+{
+    char longest[513];
+    (void)state;
+    memset(longest, 'a', sizeof longest);
+    assert_true(remora_tracestate_is_valid(REMORA_SLICE("vendor=value,other=b c")));
+    assert_true(remora_tracestate_is_valid(remora_slice(longest, 512)));
+    assert_false(remora_tracestate_is_valid(remora_slice(longest, 513)));
+    assert_false(remora_tracestate_is_valid(REMORA_SLICE("")));
+    assert_false(remora_tracestate_is_valid(REMORA_SLICE("a=b\r\nx: y")));
+    assert_false(remora_tracestate_is_valid(REMORA_SLICE("a=\xc3\xa4")));
+}
+
 static void traceparent_that_breaks_the_rules_is_refused(void **state)
 {
     (void)state;
@@ -177,6 +227,9 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_surfaces),
         cmocka_unit_test(fallback_dropped_parameter_and_estimate_are_notable),
         cmocka_unit_test(traceparent_is_read),
+        cmocka_unit_test(a_trace_goes_on_under_our_span),
+        cmocka_unit_test(a_request_without_a_trace_begins_one_that_is_not_sampled),
+        cmocka_unit_test(tracestate_is_printable_and_short),
         cmocka_unit_test(traceparent_that_breaks_the_rules_is_refused),
         cmocka_unit_test(generation_id_has_its_shape_and_differs),
         cmocka_unit_test(response_header_is_found_in_any_case),

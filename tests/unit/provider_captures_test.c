@@ -219,7 +219,7 @@ static void append_part(struct remora_buf *out, const char *label, struct remora
 static void append_usage(struct remora_buf *out, const struct remora_usage *usage)
 {
     static const char *const names[] = {
-#define REMORA_USAGE_CLASS(name, direction, price, label) label,
+#define REMORA_USAGE_CLASS(name, direction, price, label, ...) label,
 #include "remora/tbl/usage.h"
 #undef REMORA_USAGE_CLASS
     };

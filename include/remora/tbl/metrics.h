@@ -1,34 +1,43 @@
 /*
- * REMORA_METRIC(name, type, prometheus name, labels (comma separated), help). Type: COUNTER, GAUGE or SECONDS (histogram,
- * 10 ms .. 80 s doubling) or OVERHEAD (histogram, 50 us .. 50 ms). Names: reference/kubernetes.md 7.3.
- * Costs are counted in nano-USD inside and written in USD.
+ * REMORA_METRIC(name, type, prometheus name, labels (comma separated), help). Type: COUNTER, GAUGE or a histogram: SECONDS
+ * (10 ms .. 80 s, doubling), CHUNK (1 ms .. 2.5 s) or OVERHEAD (50 us .. 50 ms). Names: reference/kubernetes.md 7.3.
+ * A label that names a thing (service, model, provider, from, to, key) has values of the configuration only; "other" is what
+ * is not known to it, "none" that there was none. Costs are counted in nano-USD inside and written in USD.
  */
 REMORA_METRIC(BUILD_INFO, GAUGE, "remora_build_info", "version,grpc_core,libcurl", "Constant 1.")
 REMORA_METRIC(REQUESTS, COUNTER, "remora_requests_total", "api,operation,service,model,provider,code", "Requests by outcome.")
 REMORA_METRIC(REQUEST_DURATION, SECONDS, "remora_request_duration_seconds", "api,operation", "Admission to settlement.")
-REMORA_METRIC(FIRST_CHUNK, SECONDS, "remora_time_to_first_chunk_seconds", "provider", "Admission to first content.")
-REMORA_METRIC(OVERHEAD, OVERHEAD, "remora_overhead_seconds", "api", "Time added by the gateway itself before the upstream has the request.")
+REMORA_METRIC(FIRST_CHUNK, SECONDS, "remora_time_to_first_chunk_seconds", "provider", "Streams: admission to first content.")
+REMORA_METRIC(PER_CHUNK, CHUNK, "remora_time_per_output_chunk_seconds", "provider", "Streams that were completed: mean time between two pieces of content.")
+REMORA_METRIC(OVERHEAD, OVERHEAD, "remora_overhead_seconds", "api", "Time added by the gateway itself: request whole to upstream request sent.")
 REMORA_METRIC(INFLIGHT, GAUGE, "remora_inflight_requests", "", "Requests being served.")
 REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
 REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Streams that ended before their end, by who ended them.")
 REMORA_METRIC(ATTEMPTS, COUNTER, "remora_upstream_attempts_total", "provider,model,outcome,error_type", "Calls to providers.")
 REMORA_METRIC(FALLBACKS, COUNTER, "remora_fallbacks_total", "from,to,reason", "Moves to another endpoint.")
-REMORA_METRIC(TOKENS, COUNTER, "remora_tokens_total", "provider,model,type", "Tokens by disjoint class.")
+REMORA_METRIC(TOKENS, COUNTER, "remora_tokens_total", "provider,model,type,modality", "Tokens; types are disjoint.")
 REMORA_METRIC(COST, COUNTER, "remora_cost_usd_total", "provider,model,service", "Cost of answered requests.")
 REMORA_METRIC(COST_UNKNOWN, COUNTER, "remora_cost_unknown_total", "provider,model", "Answers whose cost is not known.")
 REMORA_METRIC(USAGE_ESTIMATED, COUNTER, "remora_usage_estimated_total", "provider,model", "Answers without reported usage.")
 REMORA_METRIC(DROPPED, COUNTER, "remora_dropped_parameters_total", "provider,parameter", "Parameters left out for an endpoint.")
 REMORA_METRIC(POLICY_REJECTIONS, COUNTER, "remora_policy_rejections_total", "rule", "Endpoints removed from plans that found none.")
+REMORA_METRIC(CIRCUIT_STATE, GAUGE, "remora_circuit_state", "provider", "Worst circuit breaker among the provider's endpoints: 0 closed, 1 half open, 2 open.")
 REMORA_METRIC(NO_TERMINATOR, COUNTER, "remora_stream_no_terminator_total", "provider", "Complete streams without the wire's end marker.")
 REMORA_METRIC(CONFIG_RELOADS, COUNTER, "remora_config_reloads_total", "result", "Configuration loads.")
 REMORA_METRIC(CONFIG_OK, GAUGE, "remora_config_last_reload_successful", "", "1 when the newest load succeeded.")
 REMORA_METRIC(CONFIG_TIME, GAUGE, "remora_config_last_reload_success_timestamp_seconds", "", "When the running configuration was loaded.")
 REMORA_METRIC(CONFIG_WARNINGS, GAUGE, "remora_config_warnings", "", "Warnings of the running configuration.")
+REMORA_METRIC(CATALOG_INFO, GAUGE, "remora_catalog_info", "version", "Constant 1; the day that the shipped catalog's facts are of.")
+REMORA_METRIC(CATALOG_AGE, GAUGE, "remora_catalog_age_seconds", "", "Time since that day.")
+REMORA_METRIC(CATALOG_ROUNDED, GAUGE, "remora_catalog_rounded_prices", "", "Shipped prices with more than 12 decimal places.")
+REMORA_METRIC(HTTP_RESPONSES, COUNTER, "remora_http_responses_total", "listener,route,status", "HTTP answers beside those to the requests above: lists, probes, heads that were refused.")
 REMORA_METRIC(LOG_DROPPED, COUNTER, "remora_log_lines_dropped_total", "", "Log lines that found no room.")
 REMORA_METRIC(CONNECTIONS, GAUGE, "remora_connections", "listener", "Open client connections.")
 REMORA_METRIC(GRPC_MESSAGES, COUNTER, "remora_grpc_stream_messages_total", "", "Messages sent on streaming calls.")
 REMORA_METRIC(GRPC_MERGED, COUNTER, "remora_grpc_merged_deltas_total", "", "Text deltas that were merged into a waiting message.")
 REMORA_METRIC(PROCESS_RSS, GAUGE, "process_resident_memory_bytes", "", "Resident memory.")
+REMORA_METRIC(PROCESS_VSIZE, GAUGE, "process_virtual_memory_bytes", "", "Virtual memory.")
 REMORA_METRIC(PROCESS_CPU, COUNTER, "process_cpu_seconds_total", "", "User and system CPU time.")
 REMORA_METRIC(PROCESS_FDS, GAUGE, "process_open_fds", "", "Open file descriptors.")
+REMORA_METRIC(PROCESS_MAX_FDS, GAUGE, "process_max_fds", "", "Limit of open file descriptors.")
 REMORA_METRIC(PROCESS_START, GAUGE, "process_start_time_seconds", "", "Start of the process, unix time.")

@@ -201,8 +201,10 @@ static void fill(struct remora_grpc_call *call, struct remora_exchange *exchange
     request->timeout_ms = timeout_of(call);
     request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
                                             safe_id(remora_grpc_metadata(call, "x-request-id")));
-    if (!remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace)) {
-        request->trace.is_set = false;
+    struct remora_slice tracestate = remora_grpc_metadata(call, "tracestate");
+    if (remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace) &&
+        remora_tracestate_is_valid(tracestate)) {
+        request->tracestate = remora_arena_copy(remora_exchange_arena(exchange), tracestate);
     }
 }
 
@@ -218,18 +220,20 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
         return;
     }
     struct remora_request *request = remora_exchange_request(exchange);
-    code =
-        remora_grpc_decode_chat(bytes, delivery, remora_exchange_arena(exchange), request, &fail);
+    remora_exchange_whole(exchange);
+    fill(call, exchange, request);
+    /* Again, though the call was admitted: the snapshot may have changed since, and the key with it. */
+    code = remora_grpc_identify(call, &request->identity, &fail);
     if (code == REMORA_OK) {
-        /* Again, though the call was admitted: the snapshot may have changed since, and the key with it. */
-        code = remora_grpc_identify(call, &request->identity, &fail);
+        code = remora_grpc_decode_chat(bytes, delivery, remora_exchange_arena(exchange), request,
+                                       &fail);
     }
     if (code != REMORA_OK) {
-        remora_exchange_discard(exchange);
+        request->delivery = delivery;
+        remora_exchange_refuse(exchange, &fail);
         end_with(call, &fail, NULL);
         return;
     }
-    fill(call, exchange, request);
     call->exchange = exchange;
     call->on_gone = on_gone;
     remora_exchange_start(exchange, &call->sink);

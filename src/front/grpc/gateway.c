@@ -24,6 +24,8 @@ void remora_grpc_config_status(struct remora_grpc_call *call, struct remora_slic
     response.load_time = remora_pb_timestamp(arena, status.load_unix_ms);
     REMORA_PB_TEXT(&response, last_error, remora_slice_of(status.last_error));
     REMORA_PB_TEXT(&response, catalog_version, remora_slice_of(remora_catalog_version()));
+    const struct remora_clock *clock = remora_clock_system();
+    REMORA_PB_NUMBER(&response, catalog_age_seconds, remora_catalog_age_s(clock->unix_ms(clock)));
     remora_grpc_status_ok(&call->status, NULL);
     remora_grpc_answer(call, remora_pb_pack(&response.base));
 }

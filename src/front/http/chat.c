@@ -211,6 +211,14 @@ static const struct remora_sink_ops sink_ops = {on_event, on_waiting, on_failed}
 
 /* ---- the call ---- */
 
+/* The request is not acceptable: it ends before it began, and is observed. */
+static void refuse_exchange(struct chat *chat, const struct remora_fail *fail)
+{
+    struct remora_exchange *exchange = chat->exchange;
+    chat->exchange = NULL;
+    remora_exchange_refuse(exchange, fail);
+}
+
 static enum remora_code grow_body(struct chat *chat, size_t bytes, struct remora_fail *fail)
 {
     size_t needed = chat->body_bytes + bytes;
@@ -238,6 +246,7 @@ static enum remora_code on_body(void *context, struct remora_slice bytes, struct
     if (chat->body_bytes + bytes.length > chat->body_room) {
         enum remora_code code = grow_body(chat, bytes.length, fail);
         if (code != REMORA_OK) {
+            refuse_exchange(chat, fail);
             return code;
         }
     }
@@ -271,9 +280,9 @@ static void on_whole(void *context)
 {
     struct chat *chat = context;
     struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_exchange_whole(chat->exchange);
     if (parse(chat, &fail) != REMORA_OK) {
-        remora_exchange_discard(chat->exchange);
-        chat->exchange = NULL;
+        refuse_exchange(chat, &fail);
         fail_whole(chat, &fail, NULL);
         return;
     }
@@ -346,6 +355,23 @@ static struct remora_slice request_id_of(const struct http_head *head, struct re
                                                                : remora_arena_copy(arena, id);
 }
 
+/* All headers of that name as one list (W3C Trace Context section 3.3.1); empty when it may not be passed on. */
+static struct remora_slice tracestate_of(const struct http_head *head, struct remora_arena *arena)
+{
+    struct remora_slice all = {0};
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (!remora_slice_equal_nocase(header->name, REMORA_SLICE("tracestate")) ||
+            header->value.length == 0) {
+            continue;
+        }
+        all = all.length == 0 ? remora_arena_copy(arena, header->value)
+                              : remora_arena_printf(arena, "%.*s,%.*s", REMORA_SLICE_ARG(all),
+                                                    REMORA_SLICE_ARG(header->value));
+    }
+    return remora_tracestate_is_valid(all) ? all : remora_slice(NULL, 0);
+}
+
 /* The caller's own total: x-request-timeout-ms, or the seconds that OpenAI's clients send; 0 and nonsense are none. */
 static int64_t timeout_of(const struct http_head *head)
 {
@@ -370,7 +396,9 @@ static void fill_request(const struct http_site *site, const struct http_head *h
     request->identity = site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
     request->timeout_ms = timeout_of(head);
-    (void)!remora_trace_parse(http_head_get(head, "traceparent"), &request->trace);
+    if (remora_trace_parse(http_head_get(head, "traceparent"), &request->trace)) {
+        request->tracestate = tracestate_of(head, remora_exchange_arena(exchange));
+    }
 }
 
 static void init_chat(struct chat *chat, struct http_connection *c, const struct http_head *head)

@@ -60,6 +60,7 @@ void http_metrics(struct http_connection *c, const struct http_head *head)
     struct remora_buf body;
     (void)head;
     remora_buf_init(&body, REMORA_LIMIT_MESSAGE_BYTES);
+    remora_process_measure(c->site->process, remora_engine_config(c->site->worker->engine));
     remora_metrics_write(c->site->process->metrics, &body);
     respond_buffer(c, "text/plain; version=0.0.4; charset=utf-8", &body);
 }

@@ -55,7 +55,7 @@ static void logprobs_of(struct remora_buf *out, const struct remora_logprob *ite
 static void usage_of(struct remora_buf *out, const struct remora_usage *usage)
 {
     static const char *const names[] = {
-#define REMORA_USAGE_CLASS(name, direction, price, label) label,
+#define REMORA_USAGE_CLASS(name, direction, price, label, ...) label,
 #include "remora/tbl/usage.h"
 #undef REMORA_USAGE_CLASS
     };
