@@ -107,7 +107,14 @@ struct remora_config {
     const struct remora_slice *allowed_hosts; /* further Host names, beside the loopback ones */
     size_t allowed_host_count;
 
-    struct remora_slice revision; /* first 12 hex digits of the document's SHA-256 */
+    /* Why no request may be served yet ("the mesh policy is absent"), or NULL: a file of policy_files is not there. */
+    const char *not_ready_why;
+    /* Paths, NUL-terminated, beside the document's: when one changes, the configuration has changed. */
+    const struct remora_slice *files;
+    size_t file_count;
+
+    /* First 12 hex digits of the SHA-256 of the document, and of the files of policy_files where there are any. */
+    struct remora_slice revision;
     int64_t load_unix_ms;
     const struct remora_warning *warnings;
     size_t warning_count;
@@ -123,6 +130,7 @@ struct remora_config_input {
     void *getenv_context;
     enum remora_code (*read_secret)(void *context, const char *path, struct remora_secret **out,
                                     struct remora_fail *fail);
+    /* NOT_FOUND: there is none of this name; INVALID_REQUEST: it cannot be read. */
     enum remora_code (*read_file)(void *context, const char *path, struct remora_arena *arena,
                                   struct remora_slice *out, struct remora_fail *fail);
     void *file_context;

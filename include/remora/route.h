@@ -71,7 +71,8 @@ struct remora_plan_input {
  * REMORA_OK with at least one in `order`; else the code of codes.md for what left nothing, with *out filled all the same
  * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST when no model is named and no layer has a
  * default, or for an unknown provider slug in the request's order, only or ignore (with "did you mean"); UNIMPLEMENTED
- * for variants that are not built; out->policy is filled even then.
+ * for variants that are not built; SHEDDING while a policy file of the configuration is absent; out->policy is filled even
+ * then.
  *
  * Endpoints and keys in PROBE count as usable: whoever tries them claims the probe first (health.h).
  */

@@ -68,10 +68,12 @@ void app_snapshot_reload(struct app *app);
 /* ---- control.c ---- */
 struct control {
     int signal_fd;
-    int watch_fd; /* inotify on the folder of the configuration, or -1 */
+    int watch_fd; /* inotify on the folders of the configuration and of its policy files, or -1 */
 };
 /* Blocks the signals that control reads; before any thread is started. */
 REMORA_MUST_CHECK bool control_open(struct control *control, const char *config_path);
+/* Watches the folder of one more file; asked again it changes nothing. A folder that is not there is not watched. */
+void control_watch(struct control *control, const char *path);
 enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
 /* Waits for at most timeout_ms (-1: for ever). A change of the folder is reported once it has been quiet for 250 ms. */
 enum control_event control_wait(struct control *control, int timeout_ms);

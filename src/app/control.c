@@ -1,5 +1,5 @@
 /*
- * What the control thread waits for: signals by signalfd, changes of the configuration's folder by inotify.
+ * What the control thread waits for: signals by signalfd, changes of the configuration's folders by inotify.
  *
  * A ConfigMap is swapped by renaming `..data` in its folder, so the folder is watched, not the file (kubernetes.md
  * section 3 "Hot reload"); a burst of changes is one reload, 250 ms after the last.
@@ -19,20 +19,20 @@
 
 #define QUIET_MS 250
 
-static int watch_folder(const char *config_path)
+void control_watch(struct control *control, const char *path)
 {
-    char *copy = remora_strdup(remora_slice_of(config_path));
+    char *copy = remora_strdup(remora_slice_of(path));
     if (copy == NULL) {
-        return -1;
+        return;
     }
-    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd >= 0 &&
-        inotify_add_watch(fd, dirname(copy), IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
-        close(fd);
-        fd = -1;
+    if (control->watch_fd < 0) {
+        control->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    }
+    if (control->watch_fd >= 0) {
+        (void)inotify_add_watch(control->watch_fd, dirname(copy),
+                                IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE);
     }
     remora_free(copy);
-    return fd;
 }
 
 bool control_open(struct control *control, const char *config_path)
@@ -49,7 +49,7 @@ bool control_open(struct control *control, const char *config_path)
     }
     control->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (config_path != NULL) {
-        control->watch_fd = watch_folder(config_path);
+        control_watch(control, config_path);
     }
     return control->signal_fd >= 0;
 }

@@ -14,6 +14,8 @@
 #include "remora/memory.h"
 #include "remora/telemetry.h"
 
+enum { ABSENT_FILE_MS = 500 }; /* how often an absent policy file is looked for */
+
 static int complain(const char *what, const struct remora_fail *fail)
 {
     fprintf(stderr, "remora: %s: %s%s%s\n", what, fail->param, fail->param[0] != '\0' ? ": " : "",
@@ -217,11 +219,39 @@ static void stop(struct app *app)
     remora_config_status_store_free(app->process.config_status);
 }
 
+static void watch_files(const struct remora_config *config, struct control *control)
+{
+    for (size_t i = 0; i < config->file_count; i++) {
+        control_watch(control, config->files[i].data);
+    }
+}
+
+/* An absent file may lie in a folder that cannot be watched because it is not there either. */
+static bool has_all_files(const struct remora_config *config)
+{
+    for (size_t i = 0; i < config->file_count; i++) {
+        if (access(config->files[i].data, F_OK) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void serve_until_stopped(struct app *app, struct control *control)
 {
+    bool had_all = false;
     for (;;) {
-        switch (control_wait(control, -1)) {
+        watch_files(app->config, control);
+        bool is_waiting = app->config->not_ready_why != NULL;
+        switch (control_wait(control, is_waiting ? ABSENT_FILE_MS : -1)) {
         case CONTROL_NOTHING:
+            if (is_waiting) {
+                bool has_all = has_all_files(app->config);
+                if (has_all && !had_all) { /* once: a file that is wrong is told once */
+                    app_snapshot_reload(app);
+                }
+                had_all = has_all;
+            }
             break;
         case CONTROL_RELOAD:
             app_snapshot_reload(app);

@@ -81,6 +81,21 @@ static void note(struct app *app, const struct remora_config *config,
     log_warnings(config);
 }
 
+/* What runs with all its policies is not replaced by what lacks one: a deleted file does not take a gateway down. */
+static enum remora_code keep_complete(const struct app *app, struct remora_config **next,
+                                      struct remora_fail *fail)
+{
+    const char *why = (*next)->not_ready_why;
+    if (why == NULL || app->config == NULL || app->config->not_ready_why != NULL) {
+        return REMORA_OK;
+    }
+    (void)remora_fail_set(fail, REMORA_NOT_FOUND, "policy_files",
+                          "%s; the policies that were loaded before stay in force", why);
+    remora_config_release(*next);
+    *next = NULL;
+    return REMORA_NOT_FOUND;
+}
+
 enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
@@ -100,6 +115,9 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
             app->options.config_path != NULL ? app->options.config_path : "(built in)";
         input.health = app->health;
         code = remora_config_build(&input, out, fail);
+    }
+    if (code == REMORA_OK) {
+        code = keep_complete(app, out, fail);
     }
     note(app, code == REMORA_OK ? *out : NULL, fail);
     remora_buf_fini(&text);

@@ -268,6 +268,12 @@ static enum remora_code check_object(struct config_node *node, enum config_objec
     return REMORA_OK;
 }
 
+enum remora_code config_check_object(struct config_node *root, enum config_object object,
+                                     struct remora_fail *fail)
+{
+    return check_object(root, object, fail);
+}
+
 enum remora_code config_check(struct config_node *root, struct remora_fail *fail)
 {
     return root == NULL ? REMORA_OK : check_object(root, CONFIG_OBJECT_DOCUMENT, fail);

@@ -23,6 +23,22 @@ struct remora_config_private {
     atomic_uint references;
 };
 
+/* What policy_files named: the policy object of each file, NULL where none is named. */
+enum config_file_layer {
+    CONFIG_FILE_MESH,
+    CONFIG_FILE_NAMESPACE,
+    CONFIG_FILE_SERVICE,
+    CONFIG_FILE_LAYER_COUNT
+};
+struct config_policy_file {
+    const struct config_node *stated; /* its path in the document, NULL: not named */
+    struct remora_slice content;
+    const struct config_node *root; /* NULL: the file is absent */
+};
+struct config_policy_files {
+    struct config_policy_file of[CONFIG_FILE_LAYER_COUNT];
+};
+
 struct config_loader {
     const struct remora_config_input *input;
     struct remora_fail *fail;
@@ -34,6 +50,7 @@ struct config_loader {
     struct remora_provider *providers;         /* config->providers while they are made */
     const struct remora_provider **by_catalog; /* by index of the catalog, NULL: not configured */
     struct provider_variant *variants;         /* see models.c */
+    struct config_policy_files policy_files;
     struct remora_warning *warnings;
     size_t warning_count;
     size_t warning_capacity;
@@ -100,6 +117,13 @@ REMORA_MUST_CHECK enum remora_code config_read_endpoint(struct config_loader *lo
 REMORA_MUST_CHECK enum remora_code config_read_policy(struct config_loader *loader,
                                                       const struct config_node *node,
                                                       struct remora_policy *out);
+void config_policy_begin(struct remora_policy *policy);
+/* policy_files.c: the policy of a file that the document names; an absent one allows nothing. */
+REMORA_MUST_CHECK enum remora_code config_read_policy_file(struct config_loader *loader,
+                                                           const struct config_policy_file *file,
+                                                           struct remora_policy *out);
+/* policy_files.c: config->files, not_ready_why, loader->policy_files; after the process is known. */
+REMORA_MUST_CHECK enum remora_code config_read_policy_files(struct config_loader *loader);
 /* policies.c: mesh, namespaces, services; needs providers and models. */
 REMORA_MUST_CHECK enum remora_code config_read_policies(struct config_loader *loader);
 /* gateway_keys.c: config->keys and key_hashes; needs what policies need. */

@@ -8,7 +8,7 @@
 #include "remora/text.h"
 
 /* As remora_policy_init, which stands in a room above. */
-static void policy_begin(struct remora_policy *policy)
+void config_policy_begin(struct remora_policy *policy)
 {
     *policy = (struct remora_policy){.limits = {-1, -1, -1}};
     remora_preferences_init(&policy->provider);
@@ -258,7 +258,7 @@ enum remora_code config_read_policy(struct config_loader *loader, const struct c
                                     struct remora_policy *out)
 {
     const struct config_node *limits = config_get_named(node, "limits");
-    policy_begin(out);
+    config_policy_begin(out);
     out->limits.concurrency = config_integer(limits, CONFIG_LIMITS_CONCURRENCY, -1);
     out->limits.requests_per_minute = config_integer(limits, CONFIG_LIMITS_REQUESTS_PER_MINUTE, -1);
     out->limits.tokens_per_minute = config_integer(limits, CONFIG_LIMITS_TOKENS_PER_MINUTE, -1);
@@ -269,19 +269,34 @@ enum remora_code config_read_policy(struct config_loader *loader, const struct c
     return rc;
 }
 
-static enum remora_code read_named(struct config_loader *loader, const struct config_node *map,
+static enum remora_code read_mesh(struct config_loader *loader)
+{
+    const struct config_policy_file *file = &loader->policy_files.of[CONFIG_FILE_MESH];
+    struct remora_policy *mesh = &loader->config->mesh;
+    return file->stated != NULL
+               ? config_read_policy_file(loader, file, mesh)
+               : config_read_policy(loader, config_get(loader->root, CONFIG_DOCUMENT_POLICY), mesh);
+}
+
+/* The policies of a mapping by name, and the one of a file under the own name. */
+struct named_source {
+    const struct config_node *map;
+    const struct config_policy_file *file;
+    struct remora_slice own_name;
+};
+
+static enum remora_code read_named(struct config_loader *loader, const struct named_source *from,
                                    const struct remora_named_policy **out, size_t *count)
 {
-    if (map == NULL || map->count == 0) {
-        return REMORA_OK;
-    }
+    size_t most = (from->map == NULL ? 0 : from->map->count) + 1;
     struct remora_named_policy *policies =
-        remora_arena_array(loader->arena, map->count, sizeof *policies);
+        remora_arena_array(loader->arena, most, sizeof *policies);
     if (policies == NULL) {
         return config_no_room(loader);
     }
     *out = policies;
-    for (const struct config_node *node = map->first; node != NULL; node = node->next) {
+    const struct config_node *node = from->map == NULL ? NULL : from->map->first;
+    for (; node != NULL; node = node->next) {
         if (node->key.length == 0 || node->key.length > 128) {
             return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
                                   "a name has 1 to 128 bytes");
@@ -293,7 +308,29 @@ static enum remora_code read_named(struct config_loader *loader, const struct co
         }
         (*count)++;
     }
-    return REMORA_OK;
+    if (from->file->stated == NULL) {
+        return REMORA_OK;
+    }
+    policies[*count].name = from->own_name;
+    return config_read_policy_file(loader, from->file, &policies[(*count)++].policy);
+}
+
+static enum remora_code read_namespaces(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    const struct named_source from = {config_get(loader->root, CONFIG_DOCUMENT_NAMESPACES),
+                                      &loader->policy_files.of[CONFIG_FILE_NAMESPACE],
+                                      config->namespace_name};
+    return read_named(loader, &from, &config->namespaces, &config->namespace_count);
+}
+
+static enum remora_code read_services(struct config_loader *loader)
+{
+    struct remora_config *config = loader->config;
+    const struct named_source from = {config_get(loader->root, CONFIG_DOCUMENT_SERVICES),
+                                      &loader->policy_files.of[CONFIG_FILE_SERVICE],
+                                      config->service};
+    return read_named(loader, &from, &config->services, &config->service_count);
 }
 
 static enum remora_code read_aliases(struct config_loader *loader)
@@ -340,19 +377,15 @@ static void warn_of_service(struct config_loader *loader)
 
 enum remora_code config_read_policies(struct config_loader *loader)
 {
-    struct remora_config *config = loader->config;
     enum remora_code rc = read_aliases(loader);
     if (rc == REMORA_OK) {
-        rc = config_read_policy(loader, config_get(loader->root, CONFIG_DOCUMENT_POLICY),
-                                &config->mesh);
+        rc = read_mesh(loader);
     }
     if (rc == REMORA_OK) {
-        rc = read_named(loader, config_get(loader->root, CONFIG_DOCUMENT_NAMESPACES),
-                        &config->namespaces, &config->namespace_count);
+        rc = read_namespaces(loader);
     }
     if (rc == REMORA_OK) {
-        rc = read_named(loader, config_get(loader->root, CONFIG_DOCUMENT_SERVICES),
-                        &config->services, &config->service_count);
+        rc = read_services(loader);
     }
     if (rc == REMORA_OK) {
         warn_of_service(loader);

@@ -224,7 +224,7 @@ static enum remora_code read_ca(struct config_loader *loader, const struct confi
                                       &out->ca_pem, &why);
     }
     if (rc != REMORA_OK) {
-        return config_fail_at(file, rc, loader->fail, "%s",
+        return config_fail_at(file, REMORA_INVALID_REQUEST, loader->fail, "%s",
                               why.message[0] == '\0' ? "the file cannot be read" : why.message);
     }
     if (out->ca_pem.length == 0) {

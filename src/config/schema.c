@@ -31,6 +31,7 @@ static const char *const object_names[] = {
     [CONFIG_OBJECT_PRICING] = "pricing",
     [CONFIG_OBJECT_PRICING_TIER] = "pricing_tier",
     [CONFIG_OBJECT_GATEWAY_KEY] = "gateway_key",
+    [CONFIG_OBJECT_POLICY_FILES] = "policy_files",
     [CONFIG_OBJECT_POLICY] = "policy",
     [CONFIG_OBJECT_POLICY_MODELS] = "policy_models",
     [CONFIG_OBJECT_PREFERENCES] = "preferences",

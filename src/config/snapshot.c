@@ -1,8 +1,9 @@
 /*
  * One document -> one immutable snapshot.
  *
- * Read the YAML into a tree, hold it against the table of keys, then build: process, providers, models, policies, gateway
- * keys. Each part needs only those before it. The tree and what is needed on the way lie in a scratch arena that goes; what the snapshot
+ * Read the YAML into a tree, hold it against the table of keys, then build: process, files of policies, providers, models,
+ * policies, gateway keys. Each part needs only those before it. The tree and what is needed on the way lie in a scratch arena
+ * that goes; what the snapshot
  * keeps lies in one arena that goes with the last reference, after its secrets were wiped.
  *
  * Fails: INVALID_REQUEST (with path, line and column), UNIMPLEMENTED (a key that is not built), TOO_LARGE, SHEDDING.
@@ -134,6 +135,15 @@ bool config_is_quantization(struct remora_slice text)
     return false;
 }
 
+/* Of the document; files beside it make it the digest of both digests, one after another. */
+static void digest_add(unsigned char digest[SHA256_DIGEST_LENGTH], struct remora_slice content)
+{
+    unsigned char both[2 * SHA256_DIGEST_LENGTH];
+    memcpy(both, digest, SHA256_DIGEST_LENGTH);
+    SHA256((const unsigned char *)content.data, content.length, both + SHA256_DIGEST_LENGTH);
+    SHA256(both, sizeof both, digest);
+}
+
 static void write_revision(struct config_loader *loader)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -141,6 +151,11 @@ static void write_revision(struct config_loader *loader)
     struct remora_buf hex;
     SHA256((const unsigned char *)(document.data == NULL ? "" : document.data), document.length,
            digest);
+    for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT; i++) {
+        if (loader->policy_files.of[i].root != NULL) {
+            digest_add(digest, loader->policy_files.of[i].content);
+        }
+    }
     remora_buf_init(&hex, 64);
     remora_append_hex(&hex, remora_slice((const char *)digest, REVISION_BYTES));
     loader->config->revision = config_keep(loader, remora_buf_slice(&hex));
@@ -158,6 +173,9 @@ static enum remora_code fill(struct config_loader *loader)
     loader->root = root;
     if (rc == REMORA_OK) {
         rc = config_read_process(loader);
+    }
+    if (rc == REMORA_OK) {
+        rc = config_read_policy_files(loader);
     }
     if (rc == REMORA_OK) {
         rc = config_read_providers(loader);

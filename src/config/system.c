@@ -65,6 +65,10 @@ static enum remora_code system_read_file(void *context, const char *path,
     (void)context;
     /* O_NONBLOCK: a FIFO of that name must not hold up the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return remora_fail_set(fail, REMORA_NOT_FOUND, NULL, "%s: %s", path,
+                               strerrordesc_np(errno));
+    }
     if (fd < 0) {
         return refuse(fail, path, strerrordesc_np(errno));
     }

@@ -44,6 +44,9 @@ REMORA_MUST_CHECK enum remora_code config_tree_read(struct remora_slice document
  * Holds the tree against the table of keys: unknown and unbuilt keys, types, ranges. Fills id, integer and boolean.
  */
 REMORA_MUST_CHECK enum remora_code config_check(struct config_node *root, struct remora_fail *fail);
+/* The same for a document whose root is one object of the table. */
+REMORA_MUST_CHECK enum remora_code
+config_check_object(struct config_node *root, enum config_object object, struct remora_fail *fail);
 
 /* Fails with code at the node's value: param is its path, the message begins with its place. */
 enum remora_code config_fail_at(const struct config_node *node, enum remora_code code,

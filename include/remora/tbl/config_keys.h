@@ -25,7 +25,7 @@ REMORA_CONFIG_KEY(DOCUMENT, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "",
 REMORA_CONFIG_KEY(DOCUMENT, ATTEMPTS, "attempts", OBJECT, ATTEMPTS, 0, 0, "", "How often a request is tried.")
 REMORA_CONFIG_KEY(DOCUMENT, DRAIN, "drain", OBJECT, DRAIN, 0, 0, "", "How the process ends.")
 REMORA_CONFIG_KEY(DOCUMENT, KEYS, "keys", OBJECT_MAP, GATEWAY_KEY, 0, 1000, "", "Gateway keys by name. With any, every call of the data listeners needs one.")
-REMORA_CONFIG_KEY(DOCUMENT, POLICY_FILES, "policy_files", UNBUILT, NONE, 0, 0, "", "Policy layers from files of their own.")
+REMORA_CONFIG_KEY(DOCUMENT, POLICY_FILES, "policy_files", OBJECT, POLICY_FILES, 0, 0, "", "Policy layers from files of their own: each holds one policy object and takes the place of the layer in this document. While one is absent the process is not ready and refuses every request.")
 REMORA_CONFIG_KEY(DOCUMENT, STATE, "state", UNBUILT, NONE, 0, 0, "", "Where journal and store lie.")
 REMORA_CONFIG_KEY(DOCUMENT, BUDGETS, "budgets", UNBUILT, NONE, 0, 0, "", "Budgets in money.")
 REMORA_CONFIG_KEY(DOCUMENT, LEDGER, "ledger", UNBUILT, NONE, 0, 0, "", "The ledger of costs.")
@@ -109,6 +109,9 @@ REMORA_CONFIG_KEY(GATEWAY_KEY, MODELS, "models", OBJECT, POLICY_MODELS, 0, 0, ""
 REMORA_CONFIG_KEY(GATEWAY_KEY, PROVIDER, "provider", OBJECT, PREFERENCES, 0, 0, "", "Which endpoints: OpenRouter's provider object.")
 REMORA_CONFIG_KEY(GATEWAY_KEY, LIMITS, "limits", OBJECT, LIMITS, 0, 0, "", "How much at a time, counted for this key alone.")
 
+REMORA_CONFIG_KEY(POLICY_FILES, MESH, "mesh", TEXT, NONE, 1, 4095, "", "Path of the mesh's policy, instead of `policy`.")
+REMORA_CONFIG_KEY(POLICY_FILES, NAMESPACE, "namespace", TEXT, NONE, 1, 4095, "", "Path of the policy of the own namespace, instead of its entry in `namespaces`.")
+REMORA_CONFIG_KEY(POLICY_FILES, SERVICE, "service", TEXT, NONE, 1, 4095, "", "Path of the policy of the own service, instead of its entry in `services`.")
 REMORA_CONFIG_KEY(POLICY, MODELS, "models", OBJECT, POLICY_MODELS, 0, 0, "", "Which models.")
 REMORA_CONFIG_KEY(POLICY, PROVIDER, "provider", OBJECT, PREFERENCES, 0, 0, "", "Which endpoints: OpenRouter's provider object.")
 REMORA_CONFIG_KEY(POLICY, LIMITS, "limits", OBJECT, LIMITS, 0, 0, "", "How much at a time, counted for each service.")

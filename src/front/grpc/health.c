@@ -1,5 +1,5 @@
 /*
- * grpc.health.v1.Health/Check. Serving is the process's readiness; "liveness" always serves while we can answer. Watch is
+ * grpc.health.v1.Health/Check. Serving is the process's readiness and that of its configuration; "liveness" always serves while we can answer. Watch is
  * not built: clients that get UNIMPLEMENTED assume that the server serves (grpc/grpc, doc/health-checking.md).
  */
 #include "descriptors.h"
@@ -20,11 +20,17 @@ static bool is_service(struct remora_slice name)
            remora_slice_is(name, "readiness");
 }
 
+static bool is_ready(const struct remora_grpc_call *call)
+{
+    const struct remora_config *config = remora_engine_config(remora_grpc_engine(call));
+    return atomic_load(&call->front->process->is_ready) &&
+           (config == NULL || config->not_ready_why == NULL);
+}
+
 static void answer(struct remora_grpc_call *call, struct remora_slice service)
 {
     Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    bool serves =
-        remora_slice_is(service, "liveness") || atomic_load(&call->front->process->is_ready);
+    bool serves = remora_slice_is(service, "liveness") || is_ready(call);
     response.has_status = true;
     response.status = serves ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
                              : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;

@@ -42,7 +42,7 @@ static enum remora_code fake_read_file(void *context, const char *path, struct r
     const struct test_world *world = context;
     const char *content = look_up(world->files, path);
     if (content == NULL) {
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "%s: no such file", path);
+        return remora_fail_set(fail, REMORA_NOT_FOUND, NULL, "%s: no such file", path);
     }
     *out = remora_arena_copy(arena, remora_slice_of(content));
     return out->data == NULL ? REMORA_SHEDDING : REMORA_OK;

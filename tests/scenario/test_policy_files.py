@@ -1,0 +1,99 @@
+"""Policy layers from files of their own: waited for when absent, reloaded when they change, told of when they are wrong."""
+import os
+import subprocess
+import time
+
+from gateway import SECRETS, Remora, two_providers
+from upstream import build_dir
+
+
+def config(upstream, path, layer="mesh"):
+    return two_providers(upstream, "ok", more=f"policy_files: {{{layer}: {path}}}\n")
+
+
+def wait_status(remora, path, expected, seconds=10):
+    end = time.monotonic() + seconds
+    while True:
+        status, _, text = remora.request("GET", path, port=remora.probe_port)
+        if status == expected or time.monotonic() > end:
+            assert status == expected, text
+            return text.decode()
+        time.sleep(0.02)
+
+
+def health(remora, stubs, service=""):
+    import grpc
+    from wire_health.v1 import health_pb2, health_pb2_grpc
+    with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(
+            stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status)
+
+
+def test_an_absent_file_is_waited_for_and_no_request_is_served_meanwhile(upstream, tmp_path, stubs):
+    path = tmp_path / "later" / "mesh.yaml"  # its folder is not there either
+    with Remora(config(upstream, path), environment=SECRETS) as remora:
+        assert wait_status(remora, "/readyz", 503) == "not ready: the mesh policy is absent\n"
+        assert wait_status(remora, "/startupz", 200) and wait_status(remora, "/livez", 200)
+        assert health(remora, stubs) == "NOT_SERVING" and health(remora, stubs, "liveness") == "SERVING"
+        status, headers, answer = remora.chat({"model": "t/m"})
+        assert status == 503 and headers["retry-after"] == "1"
+        assert answer["error"]["metadata"]["reason"] == "SHEDDING"
+        assert "the mesh policy is absent" in answer["error"]["message"]
+        assert remora.request("GET", "/v1/models")[2] == b'{"object":"list","data":[]}'
+        path.parent.mkdir()
+        path.write_text("provider: {ignore: [a]}\n")
+        remora.wait_log("configuration loaded")
+        assert wait_status(remora, "/readyz", 200) == "ok\n"
+        assert health(remora, stubs) == "SERVING"
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_the_kubelet_s_swap_of_a_policy_is_a_reload(upstream, tmp_path):
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    for name, text in (("one", "{}\n"), ("two", "provider: {ignore: [a]}\n")):
+        (folder / f"..{name}").mkdir()
+        (folder / f"..{name}" / "policy.yaml").write_text(text)
+    os.symlink("..one", folder / "..data")
+    os.symlink("..data/policy.yaml", folder / "policy.yaml")
+    with Remora(config(upstream, folder / "policy.yaml"), environment=SECRETS) as remora:
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "a"
+        first = remora.wait_log("ready")[0]["revision"]
+        os.symlink("..two", folder / "..data_tmp")
+        os.rename(folder / "..data_tmp", folder / "..data")
+        loaded = remora.wait_log("configuration loaded", seconds=5)[0]
+        assert loaded["revision"] != first
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_a_wrong_or_deleted_file_changes_nothing_and_says_why(upstream, tmp_path):
+    path = tmp_path / "service.yaml"
+    path.write_text("provider: {ignore: [a]}\n")
+    with Remora(config(upstream, path, "service"), environment=SECRETS) as remora:
+        path.write_text("provider:\n  ignored: [b]\n")
+        refused = remora.wait_log("configuration refused")[0]
+        assert refused["error"].startswith(f"{path}:2:3: unknown key"), refused
+        assert refused["path"] == "policy_files.service.provider.ignored"
+        path.unlink()
+        (tmp_path / "other").write_text("")
+        refused = remora.wait_log("configuration refused", count=2)[1]
+        assert "absent" in refused["error"] and "stay in force" in refused["error"], refused
+        assert wait_status(remora, "/readyz", 200) == "ok\n"
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_a_wrong_file_stops_the_start_and_check(upstream, tmp_path):
+    policy, document = tmp_path / "mesh.yaml", tmp_path / "remora.yaml"
+    document.write_text(config(upstream, policy))
+    policy.write_text("limits: {concurrency: none}\n")
+    for arguments in (["check", str(document)], ["serve", "--config", str(document), "--http", "off", "--grpc", "off", "--probe",
+                                                 "off", "--admin", "off"]):
+        result = subprocess.run([str(build_dir() / "remora"), *arguments], capture_output=True, text=True, timeout=60,
+                                env={**os.environ, **SECRETS})
+        assert result.returncode == 1
+        assert f"policy_files.mesh.limits.concurrency: {policy}:1:23: expected a whole number" in result.stderr
+    policy.unlink()
+    result = subprocess.run([str(build_dir() / "remora"), "check", "--strict", str(document)], capture_output=True, text=True,
+                            timeout=60, env={**os.environ, **SECRETS})
+    assert result.returncode == 1 and f"policy_files.mesh: {policy} is absent" in result.stderr

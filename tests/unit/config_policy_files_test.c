@@ -1,0 +1,219 @@
+/* Policy layers from files of their own: they stand where the document's would, are told of by name, and are waited for. */
+#include "support.h"
+
+#include "config_build.h"
+
+#include <stdio.h>
+
+#define DOCUMENT                                                            \
+    "service: checkout\nnamespace: shop\n"                                  \
+    "providers: {acme: {kind: openai, base_url: \"http://127.0.0.1:1\"}}\n" \
+    "models: {acme/a: {endpoints: [{provider: acme, model_id: a}]}}\n"
+
+static const char *const files[] = {"/p/mesh.yaml",
+                                    "provider: {data_collection: deny}\n",
+                                    "/p/namespace.yaml",
+                                    "models: {deny: [\"b/*\"]}\n",
+                                    "/p/service.yaml",
+                                    "# the service's own\nlimits: {concurrency: 3}\n",
+                                    "/p/empty.yaml",
+                                    "",
+                                    "/p/comment.yaml",
+                                    "# nothing\n",
+                                    "/p/null.yaml",
+                                    "~\n",
+                                    "/p/open.yaml",
+                                    "{}\n",
+                                    "/p/broken.yaml",
+                                    "provider: {zdr: true\n",
+                                    "/p/unknown.yaml",
+                                    "provider:\n  zrd: true\n",
+                                    "/p/wrong.yaml",
+                                    "provider:\n  quantizations: [fp5]\n",
+                                    "/p/warns.yaml",
+                                    "provider:\n  ignore: [acmee]\n",
+                                    NULL};
+static const struct test_world world = {NULL, files};
+
+static struct remora_config *load(const char *policy_files)
+{
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml, DOCUMENT "policy_files: {%s}\n", policy_files);
+    return test_config(yaml, &world);
+}
+
+static void stack_of(const struct remora_config *config, struct remora_policy_stack *stack)
+{
+    const struct remora_identity identity = {.service = config->service,
+                                             .namespace_name = config->namespace_name};
+    remora_config_stack(config, &identity, stack);
+}
+
+static void every_layer_may_come_from_a_file(void **state)
+{
+    (void)state;
+    struct remora_policy_stack stack;
+    struct remora_config *config =
+        load("mesh: /p/mesh.yaml, namespace: /p/namespace.yaml, service: /p/service.yaml");
+    stack_of(config, &stack);
+    assert_int_equal(stack.layers[REMORA_LAYER_MESH]->provider.data_collection, REMORA_DATA_DENY);
+    assert_slice_equal(stack.layers[REMORA_LAYER_NAMESPACE]->models_deny.items[0], "b/*");
+    assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 3);
+    assert_null(config->not_ready_why);
+    assert_int_equal(config->file_count, 3);
+    assert_string_equal(config->files[1].data, "/p/namespace.yaml");
+    remora_config_release(config);
+}
+
+static void layers_of_the_document_and_of_files_stand_beside_each_other(void **state)
+{
+    (void)state;
+    struct remora_policy_stack stack;
+    struct remora_config *config = test_config(
+        DOCUMENT "policy: {provider: {zdr: true}}\nservices: {other: {limits: {concurrency: 9}}}\n"
+                 "policy_files: {service: /p/service.yaml}\n",
+        &world);
+    stack_of(config, &stack);
+    assert_int_equal(stack.layers[REMORA_LAYER_MESH]->provider.zdr, REMORA_YES);
+    assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 3);
+    assert_int_equal(config->service_count, 2);
+    remora_config_release(config);
+}
+
+static void an_absent_file_allows_nothing_and_is_not_ready(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy_files;
+        const char *path;
+        const char *why;
+        enum remora_layer layer;
+    } rows[] = {
+        {"mesh: /p/none", "policy_files.mesh", "the mesh policy is absent", REMORA_LAYER_MESH},
+        {"namespace: /p/none", "policy_files.namespace", "the namespace's policy is absent",
+         REMORA_LAYER_NAMESPACE},
+        {"service: /p/none", "policy_files.service", "the service's policy is absent",
+         REMORA_LAYER_SERVICE},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct remora_policy_stack stack;
+        struct remora_config *config = load(rows[i].policy_files);
+        assert_string_equal(config->not_ready_why, rows[i].why);
+        assert_true(test_config_warns(config, rows[i].path, "/p/none is absent"));
+        stack_of(config, &stack);
+        assert_true(stack.layers[rows[i].layer]->models_allow.is_set);
+        assert_int_equal(stack.layers[rows[i].layer]->models_allow.count, 0);
+        assert_int_equal(config->file_count, 1);
+        remora_config_release(config);
+    }
+}
+
+static void an_explicit_nothing_restricts_nothing(void **state)
+{
+    (void)state;
+    struct remora_config *config = load("mesh: /p/open.yaml");
+    assert_null(config->not_ready_why);
+    assert_false(config->mesh.models_allow.is_set);
+    remora_config_release(config);
+}
+
+static void what_is_wrong_in_a_file_is_told_with_its_name_line_and_column(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        const char *param;
+        const char *message;
+    } rows[] = {
+        {"/p/empty.yaml", "policy_files.mesh", "/p/empty.yaml:1:1: the file is empty"},
+        {"/p/comment.yaml", "policy_files.mesh", "/p/comment.yaml:1:1: the file is empty"},
+        {"/p/null.yaml", "policy_files.mesh", "/p/null.yaml:1:1: the file is empty"},
+        {"/p/broken.yaml", "policy_files.mesh", "/p/broken.yaml:2:1: "},
+        {"/p/unknown.yaml", "policy_files.mesh.provider.zrd",
+         "/p/unknown.yaml:2:3: unknown key \"zrd\": did you mean \"zdr\"?"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char yaml[1024];
+        struct remora_config *config = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        snprintf(yaml, sizeof yaml, DOCUMENT "policy_files: {mesh: %s}\n", rows[i].file);
+        assert_int_equal(test_config_build(yaml, &world, &config, &fail), REMORA_INVALID_REQUEST);
+        assert_string_equal(fail.param, rows[i].param);
+        if (strncmp(fail.message, rows[i].message, strlen(rows[i].message)) != 0) {
+            fail_msg("\"%s\" does not begin with \"%s\"", fail.message, rows[i].message);
+        }
+    }
+}
+
+static void what_is_wrong_in_the_meaning_is_told_the_same(void **state)
+{
+    (void)state;
+    struct remora_config *config = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(test_config_build(DOCUMENT "policy_files: {service: /p/wrong.yaml}\n", &world,
+                                       &config, &fail),
+                     REMORA_INVALID_REQUEST);
+    assert_string_equal(fail.param, "policy_files.service.provider.quantizations[0]");
+    assert_string_equal(fail.message, "/p/wrong.yaml:2:19: no such quantization");
+    config = load("namespace: /p/warns.yaml");
+    assert_true(test_config_warns(config, "policy_files.namespace.provider.ignore[0]", "'acme'?"));
+    remora_config_release(config);
+}
+
+static void a_layer_has_one_source(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more;
+        const char *param;
+        const char *other;
+    } rows[] = {
+        {"policy: {}\npolicy_files: {mesh: /p/open.yaml}\n", "policy_files.mesh", "states policy"},
+        {"namespaces: {shop: {}}\npolicy_files: {namespace: /p/open.yaml}\n",
+         "policy_files.namespace", "states namespaces.shop"},
+        {"services: {checkout: {}}\npolicy_files: {service: /p/none}\n", "policy_files.service",
+         "states services.checkout"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char yaml[1024];
+        struct remora_config *config = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        snprintf(yaml, sizeof yaml, "%s%s", DOCUMENT, rows[i].more);
+        assert_int_equal(test_config_build(yaml, &world, &config, &fail), REMORA_INVALID_REQUEST);
+        assert_string_equal(fail.param, rows[i].param);
+        assert_non_null(strstr(fail.message, rows[i].other));
+    }
+}
+
+static void the_revision_is_of_the_document_and_its_files(void **state)
+{
+    (void)state;
+    static const char *const other[] = {"/p/mesh.yaml", "provider: {data_collection: allow}\n",
+                                        NULL};
+    static const struct test_world changed = {NULL, other};
+    struct remora_config *one = load("mesh: /p/mesh.yaml");
+    struct remora_config *same = load("mesh: /p/mesh.yaml");
+    struct remora_config *two =
+        test_config(DOCUMENT "policy_files: {mesh: /p/mesh.yaml}\n", &changed);
+    assert_int_equal(one->revision.length, 12);
+    assert_slice_equal(same->revision, one->revision.data);
+    assert_false(remora_slice_equal(one->revision, two->revision));
+    remora_config_release(one);
+    remora_config_release(same);
+    remora_config_release(two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_layer_may_come_from_a_file),
+        cmocka_unit_test(layers_of_the_document_and_of_files_stand_beside_each_other),
+        cmocka_unit_test(an_absent_file_allows_nothing_and_is_not_ready),
+        cmocka_unit_test(an_explicit_nothing_restricts_nothing),
+        cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_name_line_and_column),
+        cmocka_unit_test(what_is_wrong_in_the_meaning_is_told_the_same),
+        cmocka_unit_test(a_layer_has_one_source),
+        cmocka_unit_test(the_revision_is_of_the_document_and_its_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
