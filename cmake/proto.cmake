@@ -16,7 +16,7 @@ set(proto_third_party
 set(proto_system google/protobuf/struct google/protobuf/duration google/protobuf/timestamp google/protobuf/any)
 # Messages that arrive here: their schemas are made, with all that they hold.
 set(proto_roots
-  remora.v1.ChatRequest remora.v1.StreamChatRequest remora.v1.GetConfigStatusRequest
+  remora.v1.ChatRequest remora.v1.StreamChatRequest remora.v1.GetConfigStatusRequest remora.v1.ExplainRouteRequest
   grpc.health.v1.HealthCheckRequest grpc.reflection.v1.ServerReflectionRequest)
 
 set(proto_inputs)

@@ -27,6 +27,22 @@ REMORA_MUST_CHECK enum remora_code remora_caller_identify(const struct remora_co
                                                           struct remora_identity *out,
                                                           struct remora_fail *fail);
 
+/* A caller as an operator names one who asks what somebody would get; empty: the configured service and namespace. */
+struct remora_named_caller {
+    struct remora_slice service;
+    struct remora_slice namespace_name;
+    struct remora_slice key; /* name of a gateway key: whose service and namespace it is */
+};
+/*
+ * Fills *out with slices of the snapshot and of `named`. INVALID_REQUEST, with "did you mean": a key that there is not, or a
+ * service or namespace that nothing in the configuration names although it names others; also a service or namespace beside
+ * a key that is of another.
+ */
+REMORA_MUST_CHECK enum remora_code remora_caller_named(const struct remora_config *config,
+                                                       const struct remora_named_caller *named,
+                                                       struct remora_identity *out,
+                                                       struct remora_fail *fail);
+
 /* SHA-256 of a key, as key_hashes has it. */
 void remora_key_hash(struct remora_slice key, uint8_t out[REMORA_KEY_HASH_BYTES]);
 

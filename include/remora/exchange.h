@@ -104,6 +104,13 @@ struct remora_request *remora_exchange_request(struct remora_exchange *exchange)
 const char *remora_exchange_generation_id(const struct remora_exchange *exchange);
 /* The request has arrived whole: from here on the time is ours (overhead_ns). Without it start counts from itself. */
 void remora_exchange_whole(struct remora_exchange *exchange);
+/*
+ * The plan that start would make now, of the request as it was filled, with nothing sent and no slot taken. *out lies in the
+ * request arena and is filled as remora_plan_build says, whose codes these are. Before start or instead of it.
+ */
+REMORA_MUST_CHECK enum remora_code remora_exchange_plan(struct remora_exchange *exchange,
+                                                        const struct remora_plan **out,
+                                                        struct remora_fail *fail);
 /* Never started: gives everything back; not observed. */
 void remora_exchange_discard(struct remora_exchange *exchange);
 /* Never started, because the request is not acceptable: observed with *fail and what is known of it, then as discard. */

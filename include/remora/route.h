@@ -81,6 +81,9 @@ REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_in
                                                      struct remora_plan *out,
                                                      struct remora_fail *fail);
 
+/* Whether a code of remora_plan_build stands for a plan, be it one that leaves nothing; false: the request itself is refused. */
+bool remora_plan_is_made(enum remora_code code);
+
 /*
  * A model id as the service may write it -> a model and its variant: exact id, alias, or bare id that is unique among what
  * it may use. MODEL_NOT_FOUND: unknown (with "did you mean") or ambiguous (with the candidates); NO_ENDPOINTS: in the

@@ -93,8 +93,14 @@ void remora_error_body(const struct remora_fail *fail, const struct remora_outco
 /* GET /v1/models: what this service may use now. */
 void remora_models_body(const struct remora_config *config, const struct remora_policy_stack *stack,
                         struct remora_buf *out);
-/* A plan as ExplainRouteResponse (proto/remora/v1/gateway.proto) in protobuf's JSON mapping with proto field names. */
-void remora_explain_body(const struct remora_plan *plan, struct remora_slice service,
-                         struct remora_slice policy_revision, struct remora_buf *out);
+/* What is explained: a plan, whose it is, and why nothing is left of it (code REMORA_OK: something is). */
+struct remora_explanation {
+    const struct remora_plan *plan;
+    struct remora_slice service;
+    struct remora_slice policy_revision;
+    const struct remora_fail *fail;
+};
+/* As ExplainRouteResponse (proto/remora/v1/gateway.proto) in protobuf's JSON mapping with proto field names. */
+void remora_explain_body(const struct remora_explanation *explanation, struct remora_buf *out);
 
 #endif

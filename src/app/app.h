@@ -4,9 +4,11 @@
 
 #include <pthread.h>
 
+#include "remora/caller.h"
 #include "remora/config.h"
 #include "remora/front.h"
 #include "remora/memory.h"
+#include "remora/route.h"
 #include "remora/worker.h"
 
 #define REMORA_VERSION_TEXT "0.1.0"
@@ -92,6 +94,17 @@ void demo_stop(struct demo *demo);
 void demo_print_help(const struct app *app);
 
 /* ---- offline.c: what the subcommands that read a configuration and end share ---- */
+struct offline_who {
+    const char *service; /* of --service, --namespace and --key; NULL: not given */
+    const char *namespace_name;
+    const char *key;
+};
+/* A chat request that is not sent. */
+struct offline_request {
+    struct remora_request request;
+    struct remora_policy own; /* its layer */
+    struct remora_plan plan;
+};
 struct offline {
     struct remora_arena arena; /* files and what is parsed from them */
     struct remora_config_input input;
@@ -109,11 +122,19 @@ struct offline_option {
 int offline_options(const struct offline_option *options, size_t count, const char *usage, int argc,
                     char **argv);
 /*
- * The configuration of a file (NULL: of the environment alone) and who would ask (NULL: the configured service). False when
- * there is none, said on stderr. Either way offline_close follows.
+ * The configuration of a file (NULL: of the environment alone) and who would ask (nothing given: the configured service).
+ * False when there is none, said on stderr. Either way offline_close follows.
  */
 REMORA_MUST_CHECK bool offline_open(struct offline *offline, const char *config_path,
-                                    const char *service);
+                                    const struct offline_who *who);
+/* Turns to another caller. */
+REMORA_MUST_CHECK enum remora_code offline_become(struct offline *offline,
+                                                  const struct remora_named_caller *named,
+                                                  struct remora_fail *fail);
+/* Reads the body of POST /v1/chat/completions and plans it; codes of the skin and of remora_plan_build. */
+REMORA_MUST_CHECK enum remora_code offline_plan(struct offline *offline, struct remora_slice body,
+                                                struct offline_request *out,
+                                                struct remora_fail *fail);
 void offline_close(struct offline *offline);
 /* USD per million tokens, "-" when it is not known. Returns out, which holds >= 48. */
 const char *offline_price(int64_t pico_usd, char *out);

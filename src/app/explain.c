@@ -1,7 +1,7 @@
 /*
  * remora route explain: the plan of a request that is not sent.
  *
- *   1. the configuration, and the caller that it or --service names
+ *   1. the configuration, and the caller that it, --service and --namespace, or --key name
  *   2. the request: the body of POST /v1/chat/completions in a file, read by the skin that serves it
  *   3. the policy stack and the plan, as the engine builds them for a request
  *   4. ExplainRouteResponse, or a table for people
@@ -14,25 +14,23 @@
 
 #include "app.h"
 #include "remora/buf.h"
-#include "remora/clock.h"
 #include "remora/limits.h"
-#include "remora/route.h"
 #include "remora/skin.h"
 
 enum { OUTPUT_BYTES = 8 << 20 };
 
 static const char usage[] =
-    "remora route explain [--config FILE] -f REQUEST.json [--service NAME] [-o json|text]";
+    "remora route explain [--config FILE] -f REQUEST.json [--service NAME] [--namespace NAME]\n"
+    "                            [--key NAME] [-o json|text]";
 
 struct explain {
     const char *config;
     const char *file;
-    const char *service;
+    struct offline_who who;
     const char *output;
     struct offline offline;
-    struct remora_request request;
-    struct remora_policy own; /* the request's layer */
-    struct remora_plan plan;
+    struct offline_request planned;
+    struct remora_fail fail; /* why nothing is left */
 };
 
 static int say(const struct remora_fail *fail, int status)
@@ -48,49 +46,7 @@ static int status_of(enum remora_code code)
     if (code == REMORA_OK) {
         return 0;
     }
-    bool is_bad = code == REMORA_INVALID_REQUEST || code == REMORA_UNIMPLEMENTED ||
-                  code == REMORA_TOO_LARGE || code == REMORA_SHEDDING;
-    return is_bad ? 2 : 1;
-}
-
-/* ---- 2. the request ---- */
-
-static enum remora_code read_request(struct explain *e, struct remora_fail *fail)
-{
-    struct offline *offline = &e->offline;
-    struct remora_skin_input input = {.surface = REMORA_SURFACE_OPENROUTER};
-    struct remora_encoder ignored = {.skin = &remora_skin_chat_completions};
-    enum remora_code code = offline->input.read_file(offline->input.file_context, e->file,
-                                                     &offline->arena, &input.body, fail);
-    if (code != REMORA_OK) {
-        return code;
-    }
-    remora_request_init(&e->request);
-    e->request.identity = offline->identity;
-    e->request.operation = REMORA_OPERATION_CHAT;
-    e->request.body_bytes = input.body.length;
-    return remora_skin_chat_completions.parse(&input, &offline->arena, &e->request, &ignored, fail);
-}
-
-/* ---- 3. the plan ---- */
-
-static enum remora_code make_plan(struct explain *e, struct remora_fail *fail)
-{
-    struct remora_random random;
-    const struct remora_clock *clock = remora_clock_system();
-    remora_random_seed_system(&random);
-    remora_policy_init(&e->own);
-    e->own.provider = e->request.provider;
-    e->offline.stack.layers[REMORA_LAYER_REQUEST] = &e->own;
-    const struct remora_plan_input input = {
-        .config = e->offline.config,
-        .request = &e->request,
-        .stack = &e->offline.stack,
-        .health = e->offline.health,
-        .random = &random,
-        .now_ns = clock->now_ns(clock),
-    };
-    return remora_plan_build(&input, &e->offline.arena, &e->plan, fail);
+    return remora_plan_is_made(code) ? 1 : 2;
 }
 
 /* ---- 4. output ---- */
@@ -99,7 +55,11 @@ static bool print_json(const struct explain *e)
 {
     struct remora_buf out;
     remora_buf_init(&out, OUTPUT_BYTES);
-    remora_explain_body(&e->plan, e->offline.identity.service, e->offline.config->revision, &out);
+    const struct remora_explanation explanation = {.plan = &e->planned.plan,
+                                                   .service = e->offline.identity.service,
+                                                   .policy_revision = e->offline.config->revision,
+                                                   .fail = &e->fail};
+    remora_explain_body(&explanation, &out);
     bool is_whole = remora_buf_code(&out) == REMORA_OK;
     if (is_whole) {
         printf("%.*s\n", REMORA_SLICE_ARG(remora_buf_slice(&out)));
@@ -119,7 +79,7 @@ static void print_candidate(const struct explain *e, const struct remora_candida
         snprintf(position, sizeof position, "%u", candidate->position);
     }
     printf("%-4s %-40.*s %-32.*s %10s %10s", position,
-           REMORA_SLICE_ARG(e->plan.models[candidate->model].resolved),
+           REMORA_SLICE_ARG(e->planned.plan.models[candidate->model].resolved),
            REMORA_SLICE_ARG(facts->tag), offline_price(prices[REMORA_PRICE_PROMPT], prompt),
            offline_price(prices[REMORA_PRICE_COMPLETION], completion));
     if (candidate->exclusion.rule != REMORA_RULE_NONE) {
@@ -137,27 +97,35 @@ static void print_text(const struct explain *e)
            REMORA_SLICE_ARG(e->offline.config->revision));
     printf("%-4s %-40s %-32s %10s %10s  %s\n", "TRY", "MODEL", "ENDPOINT", "PROMPT", "COMPLETION",
            "OUT BY (USD per million tokens)");
-    for (size_t i = 0; i < e->plan.order_count; i++) {
-        print_candidate(e, &e->plan.candidates[e->plan.order[i]]);
+    for (size_t i = 0; i < e->planned.plan.order_count; i++) {
+        print_candidate(e, &e->planned.plan.candidates[e->planned.plan.order[i]]);
     }
-    for (size_t i = 0; i < e->plan.candidate_count; i++) {
-        if (e->plan.candidates[i].position == 0) {
-            print_candidate(e, &e->plan.candidates[i]);
+    for (size_t i = 0; i < e->planned.plan.candidate_count; i++) {
+        if (e->planned.plan.candidates[i].position == 0) {
+            print_candidate(e, &e->planned.plan.candidates[i]);
         }
     }
 }
 
 /* ---- the whole ---- */
 
+static enum remora_code plan(struct explain *e)
+{
+    struct offline *offline = &e->offline;
+    struct remora_slice body;
+    enum remora_code code = offline->input.read_file(offline->input.file_context, e->file,
+                                                     &offline->arena, &body, &e->fail);
+    if (code != REMORA_OK) {
+        return REMORA_INVALID_REQUEST; /* whatever is wrong with the file */
+    }
+    return offline_plan(offline, body, &e->planned, &e->fail);
+}
+
 static int plan_and_print(struct explain *e)
 {
-    struct remora_fail fail = REMORA_FAIL_INIT;
-    if (read_request(e, &fail) != REMORA_OK) {
-        return say(&fail, 2);
-    }
-    int status = status_of(make_plan(e, &fail));
+    int status = status_of(plan(e));
     if (status != 0) {
-        say(&fail, status);
+        say(&e->fail, status);
     }
     if (status == 2) {
         return status;
@@ -171,9 +139,11 @@ static int plan_and_print(struct explain *e)
 
 static int explain(int argc, char **argv)
 {
-    struct explain e = {.output = "text"};
+    struct explain e = {.output = "text", .fail = REMORA_FAIL_INIT};
     const struct offline_option options[] = {
-        {"--config", &e.config}, {"-f", &e.file}, {"--service", &e.service}, {"-o", &e.output}};
+        {"--config", &e.config},       {"-f", &e.file},
+        {"--service", &e.who.service}, {"--namespace", &e.who.namespace_name},
+        {"--key", &e.who.key},         {"-o", &e.output}};
     int status = offline_options(options, REMORA_COUNT_OF(options), usage, argc, argv);
     if (status >= 0) {
         return status;
@@ -182,7 +152,7 @@ static int explain(int argc, char **argv)
         fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    status = offline_open(&e.offline, e.config, e.service) ? plan_and_print(&e) : 2;
+    status = offline_open(&e.offline, e.config, &e.who) ? plan_and_print(&e) : 2;
     offline_close(&e.offline);
     return status;
 }

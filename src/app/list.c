@@ -81,14 +81,19 @@ int app_models(int argc, char **argv)
 {
     struct offline offline;
     const char *config = NULL;
-    const char *service = NULL;
-    const struct offline_option options[] = {{"--config", &config}, {"--service", &service}};
-    int status = offline_options(options, REMORA_COUNT_OF(options),
-                                 "remora models [--config FILE] [--service NAME]", argc, argv);
+    struct offline_who who = {NULL, NULL, NULL};
+    const struct offline_option options[] = {{"--config", &config},
+                                             {"--service", &who.service},
+                                             {"--namespace", &who.namespace_name},
+                                             {"--key", &who.key}};
+    int status = offline_options(
+        options, REMORA_COUNT_OF(options),
+        "remora models [--config FILE] [--service NAME] [--namespace NAME] [--key NAME]", argc,
+        argv);
     if (status >= 0) {
         return status;
     }
-    bool is_open = offline_open(&offline, config, service);
+    bool is_open = offline_open(&offline, config, &who);
     if (is_open) {
         print_models(&offline);
     }
@@ -173,7 +178,8 @@ int app_providers(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    bool is_open = offline_open(&offline, config, NULL);
+    const struct offline_who who = {NULL, NULL, NULL};
+    bool is_open = offline_open(&offline, config, &who);
     if (is_open) {
         print_providers(offline.config, with_others);
     }

@@ -1,5 +1,5 @@
 /*
- * What `route explain`, `models` and `providers` share: options, one snapshot, one caller. Nothing is logged, no thread is
+ * What `route explain`, `policy test`, `models` and `providers` share: options, one snapshot, one caller, a plan. Nothing is logged, no thread is
  * started, no health is known: what a running gateway has learnt of its providers is not seen here.
  */
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "app.h"
 #include "remora/decimal.h"
 #include "remora/limits.h"
+#include "remora/skin.h"
 
 static const char **place_of(const struct offline_option *options, size_t count, const char *name)
 {
@@ -66,23 +67,81 @@ static enum remora_code build(struct offline *offline, struct remora_fail *fail)
     return code;
 }
 
-bool offline_open(struct offline *offline, const char *config_path, const char *service)
+enum remora_code offline_become(struct offline *offline, const struct remora_named_caller *named,
+                                struct remora_fail *fail)
+{
+    enum remora_code code = remora_caller_named(offline->config, named, &offline->identity, fail);
+    if (code == REMORA_OK) {
+        remora_config_stack(offline->config, &offline->identity, &offline->stack);
+    }
+    return code;
+}
+
+static enum remora_code take_who(struct offline *offline, const struct offline_who *who,
+                                 struct remora_fail *fail)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    const struct remora_named_caller named = {
+        .service = remora_slice_of(who->service),
+        .namespace_name = remora_slice_of(who->namespace_name),
+        .key = remora_slice_of(who->key),
+    };
+    enum remora_code code = offline_become(offline, &named, &why);
+    if (code != REMORA_OK) {
+        remora_fail_set(fail, code, NULL, "--%s: %s", why.param, why.message);
+    }
+    return code;
+}
+
+bool offline_open(struct offline *offline, const char *config_path, const struct offline_who *who)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     *offline = (struct offline){0};
     remora_arena_init(&offline->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES,
                       REMORA_LIMIT_REQUEST_ARENA_BYTES);
     if (read_document(offline, config_path, &fail) != REMORA_OK ||
-        build(offline, &fail) != REMORA_OK) {
+        build(offline, &fail) != REMORA_OK || take_who(offline, who, &fail) != REMORA_OK) {
         fprintf(stderr, "remora: %s\n", fail.message);
         return false;
     }
-    offline->identity = (struct remora_identity){
-        .service = service == NULL ? offline->config->service : remora_slice_of(service),
-        .namespace_name = offline->config->namespace_name,
-    };
-    remora_config_stack(offline->config, &offline->identity, &offline->stack);
     return true;
+}
+
+static enum remora_code parse(struct offline *offline, struct remora_slice body,
+                              struct remora_request *out, struct remora_fail *fail)
+{
+    const struct remora_skin_input input = {.body = body, .surface = REMORA_SURFACE_OPENROUTER};
+    struct remora_encoder ignored = {.skin = &remora_skin_chat_completions};
+    remora_request_init(out);
+    out->identity = offline->identity;
+    out->operation = REMORA_OPERATION_CHAT;
+    out->body_bytes = body.length;
+    return ignored.skin->parse(&input, &offline->arena, out, &ignored, fail);
+}
+
+enum remora_code offline_plan(struct offline *offline, struct remora_slice body,
+                              struct offline_request *out, struct remora_fail *fail)
+{
+    struct remora_random random;
+    const struct remora_clock *clock = remora_clock_system();
+    enum remora_code code = parse(offline, body, &out->request, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    remora_random_seed_system(&random);
+    remora_policy_init(&out->own);
+    out->own.provider = out->request.provider;
+    struct remora_policy_stack stack = offline->stack;
+    stack.layers[REMORA_LAYER_REQUEST] = &out->own;
+    const struct remora_plan_input input = {
+        .config = offline->config,
+        .request = &out->request,
+        .stack = &stack,
+        .health = offline->health,
+        .random = &random,
+        .now_ns = clock->now_ns(clock),
+    };
+    return remora_plan_build(&input, &offline->arena, &out->plan, fail);
 }
 
 void offline_close(struct offline *offline)

@@ -220,6 +220,14 @@ static enum remora_code make_plan(struct remora_exchange *x, struct remora_fail 
     return code;
 }
 
+enum remora_code remora_exchange_plan(struct remora_exchange *exchange,
+                                      const struct remora_plan **out, struct remora_fail *fail)
+{
+    *out = exchange->plan;
+    enum remora_code code = stack_up(exchange, fail);
+    return code == REMORA_OK ? make_plan(exchange, fail) : code;
+}
+
 void remora_exchange_start(struct remora_exchange *exchange, struct remora_sink *sink)
 {
     struct remora_exchange *x = exchange;

@@ -94,6 +94,12 @@ enum remora_code route_plan_code(const struct remora_plan *plan, size_t *decidin
     return plan->models[*deciding].code;
 }
 
+bool remora_plan_is_made(enum remora_code code)
+{
+    return code != REMORA_INVALID_REQUEST && code != REMORA_UNIMPLEMENTED &&
+           code != REMORA_TOO_LARGE && code != REMORA_SHEDDING;
+}
+
 /* ---- words ---- */
 
 static bool is_same(const struct remora_exclusion *a, const struct remora_exclusion *b)

@@ -30,10 +30,10 @@ static void write_models(struct remora_json_writer *w, const struct remora_plan 
     remora_json_array_close(w);
 }
 
-void remora_explain_body(const struct remora_plan *plan, struct remora_slice service,
-                         struct remora_slice policy_revision, struct remora_buf *out)
+void remora_explain_body(const struct remora_explanation *explanation, struct remora_buf *out)
 {
     struct remora_json_writer w;
+    const struct remora_plan *plan = explanation->plan;
     remora_json_write_begin(&w, out);
     remora_json_object_open(&w);
     remora_json_key(&w, "resolved_models");
@@ -43,8 +43,14 @@ void remora_explain_body(const struct remora_plan *plan, struct remora_slice ser
     remora_json_key(&w, "effective_data_collection");
     remora_json_write_text(&w, data_collection_name(plan->policy.data_collection));
     remora_json_key(&w, "service");
-    remora_json_write_string(&w, service);
+    remora_json_write_string(&w, explanation->service);
     remora_json_key(&w, "policy_revision");
-    remora_json_write_string(&w, policy_revision);
+    remora_json_write_string(&w, explanation->policy_revision);
+    if (explanation->fail->code != REMORA_OK) {
+        remora_json_key(&w, "reason");
+        remora_json_write_text(&w, remora_code_row(explanation->fail->code)->name);
+        remora_json_key(&w, "message");
+        remora_json_write_text(&w, explanation->fail->message);
+    }
     remora_json_object_close(&w);
 }

@@ -31,7 +31,11 @@ static void expect(const char *json)
 {
     struct remora_buf out;
     remora_buf_init(&out, 4096);
-    remora_explain_body(&f.plan, S("checkout"), S("0123abcd"), &out);
+    const struct remora_explanation explanation = {.plan = &f.plan,
+                                                   .service = S("checkout"),
+                                                   .policy_revision = S("0123abcd"),
+                                                   .fail = &f.fail};
+    remora_explain_body(&explanation, &out);
     assert_int_equal(remora_buf_code(&out), REMORA_OK);
     assert_slice_equal(remora_buf_slice(&out), json);
     remora_buf_fini(&out);
@@ -60,7 +64,8 @@ static void an_unknown_model_leaves_empty_lists_and_the_policy(void **state)
     assert_int_equal(plan_build(&f), REMORA_MODEL_NOT_FOUND);
     expect("{\"resolved_models\":[],\"candidates\":[],"
            "\"effective_data_collection\":\"DATA_COLLECTION_DENY\",\"service\":\"checkout\","
-           "\"policy_revision\":\"0123abcd\"}");
+           "\"policy_revision\":\"0123abcd\",\"reason\":\"MODEL_NOT_FOUND\","
+           "\"message\":\"there is no model 'acme/nothing'\"}");
 }
 
 int main(void)

@@ -435,6 +435,18 @@ static enum remora_code read_chat(struct reader *r, const Remora__V1__ChatReques
     return REMORA_OK;
 }
 
+/* A chat request that is a field of another message. */
+static enum remora_code read_inner(struct reader *r, const Remora__V1__ChatRequest *chat)
+{
+    if (chat == NULL) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "chat", "is missing.");
+    }
+    size_t mark = reader_enter(r, "chat", -1);
+    enum remora_code code = read_chat(r, chat);
+    reader_leave(r, mark);
+    return code;
+}
+
 static enum remora_code read_stream(struct reader *r, struct remora_slice bytes)
 {
     Remora__V1__StreamChatRequest *stream = NULL;
@@ -444,17 +456,8 @@ static enum remora_code read_stream(struct reader *r, struct remora_slice bytes)
     if (code != REMORA_OK) {
         return code;
     }
-    if (stream->chat == NULL) {
-        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "chat", "is missing.");
-    }
     code = reader_duration(r, "idle_timeout", stream->idle_timeout, &r->request->idle_timeout_ms);
-    if (code != REMORA_OK) {
-        return code;
-    }
-    size_t mark = reader_enter(r, "chat", -1);
-    code = read_chat(r, stream->chat);
-    reader_leave(r, mark);
-    return code;
+    return code == REMORA_OK ? read_inner(r, stream->chat) : code;
 }
 
 static enum remora_code read_unary(struct reader *r, struct remora_slice bytes)
@@ -481,4 +484,18 @@ enum remora_code remora_grpc_decode_chat(struct remora_slice bytes, enum remora_
         return read_unary(&r, bytes);
     }
     return REMORA_INTERNAL;
+}
+
+enum remora_code remora_grpc_decode_explain(struct remora_slice bytes, struct remora_arena *arena,
+                                            struct remora_request *request,
+                                            struct remora_fail *fail)
+{
+    struct reader r = {.arena = arena, .request = request, .fail = fail};
+    Remora__V1__ExplainRouteRequest *explain = NULL;
+    request->operation = REMORA_OPERATION_CHAT;
+    request->body_bytes = bytes.length;
+    enum remora_code code =
+        remora_grpc_unpack(bytes, &remora_schema_remora_v1_ExplainRouteRequest,
+                           &remora__v1__explain_route_request__descriptor, arena, &explain, fail);
+    return code == REMORA_OK ? read_inner(&r, explain->chat) : code;
 }

@@ -18,5 +18,10 @@ REMORA_MUST_CHECK enum remora_code remora_grpc_decode_chat(struct remora_slice b
                                                            struct remora_arena *arena,
                                                            struct remora_request *request,
                                                            struct remora_fail *fail);
+/* bytes: ExplainRouteRequest. As above; every path begins with "chat". */
+REMORA_MUST_CHECK enum remora_code remora_grpc_decode_explain(struct remora_slice bytes,
+                                                              struct remora_arena *arena,
+                                                              struct remora_request *request,
+                                                              struct remora_fail *fail);
 
 #endif

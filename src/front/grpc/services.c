@@ -5,6 +5,7 @@ static const struct remora_grpc_method METHODS[] = {
     {.path = "/remora.v1.ChatService/StreamChat", .message = remora_grpc_stream_chat},
     {.path = "/remora.v1.ChatService/Chat", .message = remora_grpc_chat},
     {.path = "/grpc.health.v1.Health/Check", .message = remora_grpc_health_check, .is_open = true},
+    {.path = "/remora.v1.GatewayService/ExplainRoute", .message = remora_grpc_explain_route},
     {.path = "/remora.v1.GatewayService/GetConfigStatus", .message = remora_grpc_config_status},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
      .message = remora_grpc_reflection,
@@ -18,7 +19,6 @@ static const struct remora_grpc_method METHODS[] = {
     {.path = "/remora.v1.EmbeddingService/Embed", .message = remora_grpc_not_built},
     {.path = "/remora.v1.ModelService/ListModels", .message = remora_grpc_not_built},
     {.path = "/remora.v1.ModelService/GetModel", .message = remora_grpc_not_built},
-    {.path = "/remora.v1.GatewayService/ExplainRoute", .message = remora_grpc_not_built},
     {.path = "/remora.v1.GatewayService/GetUsage", .message = remora_grpc_not_built},
     {.path = "/grpc.health.v1.Health/Watch", .message = remora_grpc_not_built, .is_open = true},
 };

@@ -7,6 +7,7 @@
 void remora_grpc_chat(struct remora_grpc_call *call, struct remora_slice bytes);
 void remora_grpc_stream_chat(struct remora_grpc_call *call, struct remora_slice bytes);
 void remora_grpc_health_check(struct remora_grpc_call *call, struct remora_slice bytes);
+void remora_grpc_explain_route(struct remora_grpc_call *call, struct remora_slice bytes);
 void remora_grpc_config_status(struct remora_grpc_call *call, struct remora_slice bytes);
 /* v1 and v1alpha have the same messages; answers name no type. */
 void remora_grpc_reflection(struct remora_grpc_call *call, struct remora_slice bytes);

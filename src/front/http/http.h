@@ -141,6 +141,7 @@ void http_startupz(struct http_connection *c, const struct http_head *head);
 void http_livez(struct http_connection *c, const struct http_head *head);
 void http_readyz(struct http_connection *c, const struct http_head *head);
 void http_metrics(struct http_connection *c, const struct http_head *head);
+void http_route_explain(struct http_connection *c, const struct http_head *head);
 void http_config_status(struct http_connection *c, const struct http_head *head);
 void http_demo_flaky(struct http_connection *c, const struct http_head *head);
 void http_demo_steady(struct http_connection *c, const struct http_head *head);

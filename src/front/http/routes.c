@@ -25,6 +25,7 @@ static const struct route routes[] = {
     ROUTE(PROBE, "GET", "/readyz", http_readyz),
     ROUTE(PROBE, "GET", "/metrics", http_metrics),
     ROUTE(ADMIN, "GET", "/config/status", http_config_status),
+    ROUTE(ADMIN, "POST", "/v1/route/explain", http_route_explain),
     ROUTE(DEMO, "POST", "/flaky/v1/chat/completions", http_demo_flaky),
     ROUTE(DEMO, "POST", "/steady/v1/chat/completions", http_demo_steady),
 };

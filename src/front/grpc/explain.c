@@ -1,0 +1,86 @@
+/*
+ * remora.v1.GatewayService/ExplainRoute: the plan of a request that is not sent, for whoever calls, as things stand now.
+ *
+ * An exchange makes the plan that its start would make, and is given back. A plan that leaves nothing is an answer with its
+ * reason; a request that would be refused as such is refused the same.
+ */
+#include "decode.h"
+#include "pb.h"
+#include "services.h"
+
+static void put_models(struct remora_arena *arena, const struct remora_plan *plan,
+                       Remora__V1__ExplainRouteResponse *out)
+{
+    ProtobufCBinaryData *ids = remora_arena_array(arena, plan->model_count + 1, sizeof *ids);
+    for (size_t i = 0; ids != NULL && i < plan->model_count; i++) {
+        if (plan->models[i].resolved.length > 0) {
+            ids[out->n_resolved_models++] = remora_pb_text(plan->models[i].resolved);
+        }
+    }
+    out->resolved_models = ids;
+}
+
+static void put_candidates(struct remora_arena *arena, const struct remora_plan *plan,
+                           Remora__V1__ExplainRouteResponse *out)
+{
+    out->candidates = remora_pb_list(arena, plan->candidate_count);
+    for (size_t i = 0; out->candidates != NULL && i < plan->candidate_count; i++) {
+        Remora__V1__Candidate *candidate = remora_pb_candidate(arena, &plan->candidates[i]);
+        if (candidate != NULL) {
+            out->candidates[out->n_candidates++] = candidate;
+        }
+    }
+}
+
+static void answer(struct remora_grpc_call *call, struct remora_exchange *exchange,
+                   const struct remora_plan *plan, struct remora_fail *fail)
+{
+    struct remora_arena *arena = remora_exchange_arena(exchange);
+    Remora__V1__ExplainRouteResponse response = REMORA__V1__EXPLAIN_ROUTE_RESPONSE__INIT;
+    put_models(arena, plan, &response);
+    put_candidates(arena, plan, &response);
+    REMORA_PB_NUMBER(&response, effective_data_collection,
+                     (Remora__V1__DataCollection)plan->policy.data_collection);
+    REMORA_PB_TEXT(&response, service, remora_exchange_request(exchange)->identity.service);
+    REMORA_PB_TEXT(&response, policy_revision,
+                   remora_engine_config(remora_grpc_engine(call))->revision);
+    if (fail->code != REMORA_OK) {
+        REMORA_PB_TEXT(&response, reason, remora_slice_of(remora_code_row(fail->code)->name));
+        REMORA_PB_TEXT(&response, message, remora_slice_of(fail->message));
+    }
+    if (arena->failed != REMORA_OK) {
+        *fail = (struct remora_fail)REMORA_FAIL_INIT;
+        remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway has no room for the answer.");
+        remora_grpc_refuse(call, fail);
+        return;
+    }
+    remora_grpc_status_ok(&call->status, NULL);
+    remora_grpc_answer(call, remora_pb_pack(&response.base));
+}
+
+void remora_grpc_explain_route(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_exchange *exchange = NULL;
+    const struct remora_plan *plan = NULL;
+    if (remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail) !=
+        REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        return;
+    }
+    struct remora_request *request = remora_exchange_request(exchange);
+    enum remora_code code =
+        remora_grpc_decode_explain(bytes, remora_exchange_arena(exchange), request, &fail);
+    if (code == REMORA_OK) {
+        code = remora_grpc_identify(call, &request->identity, &fail);
+    }
+    if (code == REMORA_OK) {
+        code = remora_exchange_plan(exchange, &plan, &fail);
+    }
+    if (plan == NULL || !remora_plan_is_made(code)) {
+        remora_grpc_refuse(call, &fail);
+    } else {
+        answer(call, exchange, plan, &fail);
+    }
+    remora_exchange_discard(exchange);
+}
