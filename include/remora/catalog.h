@@ -63,6 +63,21 @@ static inline bool remora_parameter_set_has(remora_parameter_set set, enum remor
     return (set >> (unsigned)p & 1u) != 0;
 }
 
+/* Servers that speak OpenAI's chat completions, each in its way. */
+enum remora_dialect {
+#define REMORA_DIALECT(name, ...) REMORA_DIALECT_##name,
+#include "remora/tbl/dialects.h"
+#undef REMORA_DIALECT
+    REMORA_DIALECT_COUNT
+};
+const char *remora_dialect_name(enum remora_dialect dialect);
+/* REMORA_DIALECT_COUNT when there is no such name. */
+enum remora_dialect remora_dialect_by_name(struct remora_slice name);
+/* The dialect of a provider of that wire: GENERIC for an unknown name, and for "openai" of anybody but OpenAI itself. */
+enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provider);
+/* The parameters that its servers do not take, whatever the facts of an endpoint say. */
+remora_parameter_set remora_dialect_refused(enum remora_dialect dialect);
+
 /* Input and output kinds, bit per value. */
 enum remora_modality {
     REMORA_MODALITY_TEXT = 1,

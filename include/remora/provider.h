@@ -48,6 +48,9 @@ struct remora_build_input {
     struct remora_slice upstream_request_id; /* sent as x-request-id: one per attempt */
     /* To be sent, with request->tracestate, to a provider with sends_trace; valid during the call. */
     struct remora_slice traceparent;
+    /* What the merged policy wants of data, for a provider that routes further itself. */
+    enum remora_data_collection data_collection;
+    enum remora_tristate zdr;
     int64_t now_unix_ms;
 };
 struct remora_build_output {

@@ -354,6 +354,14 @@ static bool says_reasoning(remora_parameter_set supported)
            remora_parameter_set_has(supported, REMORA_PARAMETER_REASONING);
 }
 
+/* "All that the dialect can express" is the most that an endpoint supports. */
+static remora_parameter_set refused_by_dialect(const struct remora_provider *provider)
+{
+    enum remora_wire wire = provider->facts.wire;
+    bool has_dialects = wire == REMORA_WIRE_OPENAI || wire == REMORA_WIRE_AZURE;
+    return has_dialects ? remora_dialect_refused(remora_dialect_of(&provider->facts)) : 0;
+}
+
 static enum remora_code finish_endpoints(struct config_loader *loader,
                                          const struct model_draft *draft,
                                          struct remora_model *model, bool reasons,
@@ -369,6 +377,7 @@ static enum remora_code finish_endpoints(struct config_loader *loader,
         const struct remora_deadlines *scopes[4] = {&stated, &of_model,
                                                     &endpoint->provider->deadlines, &document};
         endpoint->model = model;
+        endpoint->facts.supported &= ~refused_by_dialect(endpoint->provider);
         resolve_deadlines(scopes, reasons, &endpoint->deadlines);
         struct remora_slice slot =
             remora_arena_printf(loader->scratch, "%.*s|%.*s", REMORA_SLICE_ARG(endpoint->facts.tag),

@@ -35,6 +35,26 @@ static enum remora_code unknown_provider(struct config_loader *loader,
                           remora_config_provider_hint(loader->config, node->key, hint));
 }
 
+/* The other wires have no dialects, so that their name is the only one. */
+static enum remora_code check_dialect(struct config_loader *loader, const struct config_node *node,
+                                      enum remora_wire wire)
+{
+    struct remora_guess guess;
+    char hint[REMORA_GUESS_BYTES];
+    bool has_dialects = wire == REMORA_WIRE_OPENAI || wire == REMORA_WIRE_AZURE;
+    if (!has_dialects || remora_dialect_by_name(node->text) != REMORA_DIALECT_COUNT) {
+        return REMORA_OK;
+    }
+    remora_guess_begin(&guess, node->text);
+    for (int i = 0; i < REMORA_DIALECT_COUNT; i++) {
+        struct remora_slice name = remora_slice_of(remora_dialect_name((enum remora_dialect)i));
+        remora_guess_offer(&guess, name, name);
+    }
+    return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
+                          "no such dialect: docs/providers.md lists them%s",
+                          remora_guess_hint(&guess, hint));
+}
+
 static enum remora_code read_kind(struct config_loader *loader, const struct config_node *node,
                                   bool is_known, struct remora_provider_facts *facts)
 {
@@ -57,6 +77,7 @@ static enum remora_code read_kind(struct config_loader *loader, const struct con
     }
     if (dialect != NULL) {
         facts->dialect = config_keep(loader, dialect->text);
+        return check_dialect(loader, dialect, facts->wire);
     }
     return REMORA_OK;
 }

@@ -238,6 +238,8 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         .credential = x->run.credential,
         .upstream_request_id = id,
         .traceparent = remora_slice_of(traceparent),
+        .data_collection = x->plan->policy.data_collection,
+        .zdr = x->plan->policy.zdr,
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };
     fail->cause = REMORA_CAUSE_BUILD;

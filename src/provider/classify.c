@@ -85,6 +85,7 @@ static const struct word words[] = {
     {"context_window_exceeded", REMORA_CONTEXT_LENGTH},
     {"string_above_max_length", REMORA_CONTEXT_LENGTH},
     {"payload_too_large", REMORA_CONTEXT_LENGTH},
+    {"exceed_context_size_error", REMORA_CONTEXT_LENGTH}, /* llama.cpp */
     {"content_policy_violation", REMORA_CONTENT_POLICY},
     {"content_filter", REMORA_CONTENT_POLICY},
     {"ResponsibleAIPolicyViolation", REMORA_CONTENT_POLICY},
@@ -99,6 +100,7 @@ static const struct word words[] = {
     {"model_not_found", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"model_decommissioned", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"model_not_available", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"model_not_supported", REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* Hugging Face's router */
     {"DeploymentNotFound", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"not_found_error", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"rate_limit_exceeded", REMORA_CAPACITY_EXHAUSTED},
@@ -198,7 +200,11 @@ static enum remora_code code_of(const struct envelope *envelope, int status,
     enum remora_code said = envelope == NULL ? REMORA_OK : said_code(envelope);
     if (status != 0) {
         enum remora_code code = remora_classify_status(status, cause);
-        return may_replace(status, said) ? said : code;
+        if (!may_replace(status, said)) {
+            return code;
+        }
+        *cause = REMORA_CAUSE_CLIENT_ERROR;
+        return said;
     }
     *cause = REMORA_CAUSE_IN_BAND;
     return said == REMORA_OK ? REMORA_UPSTREAM_UNAVAILABLE : said;

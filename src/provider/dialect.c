@@ -1,109 +1,224 @@
 /*
- * The dialect table. Sources: reference/providers.md section 8, each row's line, and its common rules (developer becomes
- * system and max_completion_tokens becomes max_tokens everywhere except where a row says otherwise).
+ * The dialect table. Sources: reference/providers.md section 8, each server's line, and its common rules (developer becomes
+ * system and max_completion_tokens becomes max_tokens everywhere except where a row says otherwise); section 1 for OpenAI,
+ * 2 for Azure, 7 for local servers, 0.1 for usage. Perplexity's missing end marker: its issue tracker, api-discussion 209;
+ * its multiplicative frequency_penalty is what everybody else calls repetition_penalty.
+ * Parameters that a server does not take at all: include/remora/tbl/dialects.h.
  *
- * The catalog says `openai` of every server without quirks, also of those that know neither max_completion_tokens nor the
- * developer role; the row `openai` is therefore OpenAI's own and is taken only for its slug or its host.
+ * What is the same for all is no row: errors are read in every shape (envelope.c), finish reasons in every vendor's words
+ * (openai_chunk.c), usage wherever it stands and reasoning under every name (openai_parts.c).
  */
 #include "dialect.h"
 
-#define COMMON                                                                           \
-    .max_tokens_field = "max_tokens", .seed_field = "seed", .required_word = "required", \
-    .takes_usage_option = true
+#define FIELDS(max) \
+    .max_tokens_field = (max), .seed_field = "seed", .repetition_field = "repetition_penalty"
+#define COMMON FIELDS("max_tokens")
 
-static const struct dialect generic = {
-    .name = "generic",
-    COMMON,
-    .reasoning_echo = REASONING_ECHO_ANY,
-    .takes_cache_control = true,
+static const struct dialect rows[REMORA_DIALECT_COUNT] = {
+    [REMORA_DIALECT_GENERIC] =
+        {
+            COMMON,
+            .reasoning_echo = REASONING_ECHO_ANY,
+            .takes_cache_control = true,
+        },
+    [REMORA_DIALECT_OPENAI] =
+        {
+            FIELDS("max_completion_tokens"),
+            .role_style = ROLE_BY_MODEL,
+        },
+    [REMORA_DIALECT_AZURE] =
+        {
+            FIELDS("max_completion_tokens"),
+            .role_style = ROLE_BY_MODEL,
+            .key_header = "api-key",
+        },
+    [REMORA_DIALECT_MISTRAL] =
+        {
+            .max_tokens_field = "max_tokens",
+            .seed_field = "random_seed",
+            .repetition_field = "repetition_penalty",
+            .choice_style = CHOICE_ANY,
+            .usage_stream = USAGE_STREAM_ALWAYS,
+            .go_on_field = "prefix",
+            .tool_id_length = 9,
+        },
+    [REMORA_DIALECT_DEEPSEEK] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_THINKING,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+        },
+    [REMORA_DIALECT_GROQ] =
+        {
+            FIELDS("max_completion_tokens"),
+            .reasoning_ask = REASONING_ASK_FORMAT,
+            .reasoning_echo = REASONING_ECHO_FIELD,
+        },
+    [REMORA_DIALECT_XAI] =
+        {
+            COMMON,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+            .usage_rule = USAGE_REASONING_BESIDE,
+        },
+    [REMORA_DIALECT_TOGETHER] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_ENABLED,
+            .reasoning_echo = REASONING_ECHO_FIELD,
+        },
+    [REMORA_DIALECT_FIREWORKS] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_EITHER,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+        },
+    [REMORA_DIALECT_DEEPINFRA] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_ENABLED,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+        },
+    [REMORA_DIALECT_CEREBRAS] =
+        {
+            FIELDS("max_completion_tokens"),
+            .reasoning_ask = REASONING_ASK_DISABLE,
+            .reasoning_echo = REASONING_ECHO_FIELD,
+        },
+    [REMORA_DIALECT_PERPLEXITY] =
+        {
+            .max_tokens_field = "max_tokens",
+            .seed_field = "seed",
+            .repetition_field = "frequency_penalty",
+            .usage_stream = USAGE_STREAM_ALWAYS,
+            .done_marker = DONE_OPTIONAL,
+            .alternates_roles = true,
+        },
+    [REMORA_DIALECT_OPENROUTER] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_OBJECT,
+            .reasoning_echo = REASONING_ECHO_DETAILS,
+            .takes_cache_control = true,
+            .takes_annotations = true,
+            .takes_preferences = true,
+        },
+    [REMORA_DIALECT_VERCEL] = {COMMON, .reasoning_echo = REASONING_ECHO_ANY},
+    [REMORA_DIALECT_CLOUDFLARE] = {COMMON},
+    [REMORA_DIALECT_HUGGINGFACE] = {COMMON},
+    [REMORA_DIALECT_NIM] = {COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
+    [REMORA_DIALECT_MOONSHOT] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_THINKING,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+            .go_on_field = "partial",
+            .temperature_max = 1,
+        },
+    [REMORA_DIALECT_ZAI] =
+        {
+            COMMON,
+            .choice_style = CHOICE_AUTO_ONLY,
+            .reasoning_ask = REASONING_ASK_THINKING,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+        },
+    [REMORA_DIALECT_QWEN] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_BUDGET,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+            .takes_cache_control = true,
+        },
+    [REMORA_DIALECT_MINIMAX] =
+        {
+            COMMON,
+            .reasoning_echo = REASONING_ECHO_ANY,
+            .reasoning_place = REASONING_IN_TAGS,
+            .always_true = "reasoning_split",
+        },
+    [REMORA_DIALECT_OLLAMA] = {COMMON, .reasoning_echo = REASONING_ECHO_FIELD},
+    [REMORA_DIALECT_VLLM] =
+        {
+            COMMON,
+            .reasoning_ask = REASONING_ASK_TEMPLATE,
+            .reasoning_echo = REASONING_ECHO_CONTENT,
+        },
+    [REMORA_DIALECT_LLAMACPP] = {COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
 };
 
-static const struct dialect openai = {
-    .name = "openai",
-    .max_tokens_field = "max_completion_tokens",
-    .seed_field = "seed",
-    .required_word = "required",
-    .takes_usage_option = true,
-    .knows_developer = true,
-};
-
-static const struct dialect rows[] = {
-    {.name = "azure",
-     .max_tokens_field = "max_completion_tokens",
-     .seed_field = "seed",
-     .required_word = "required",
-     .takes_usage_option = true,
-     .knows_developer = true},
-    {.name = "mistral",
-     .max_tokens_field = "max_tokens",
-     .seed_field = "random_seed",
-     .required_word = "any"},
-    {.name = "deepseek",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_THINKING,
-     .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "groq",
-     .max_tokens_field = "max_completion_tokens",
-     .seed_field = "seed",
-     .required_word = "required",
-     .takes_usage_option = true,
-     .reasoning_echo = REASONING_ECHO_FIELD},
-    {.name = "xai", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "together",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_OBJECT,
-     .reasoning_echo = REASONING_ECHO_FIELD},
-    {.name = "fireworks", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "deepinfra", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "cerebras",
-     .max_tokens_field = "max_completion_tokens",
-     .seed_field = "seed",
-     .required_word = "required",
-     .takes_usage_option = true,
-     .reasoning_echo = REASONING_ECHO_FIELD},
-    {.name = "perplexity", COMMON},
-    {.name = "openrouter",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_OBJECT,
-     .reasoning_echo = REASONING_ECHO_DETAILS,
-     .takes_cache_control = true,
-     .takes_annotations = true},
-    {.name = "cloudflare", COMMON},
-    {.name = "huggingface", COMMON},
-    {.name = "nim", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "moonshot",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_THINKING,
-     .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "zai",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_THINKING,
-     .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "qwen",
-     COMMON,
-     .reasoning_ask = REASONING_ASK_BUDGET,
-     .reasoning_echo = REASONING_ECHO_CONTENT,
-     .takes_cache_control = true},
-    {.name = "minimax", COMMON, .reasoning_echo = REASONING_ECHO_ANY},
-    {.name = "vllm", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-    {.name = "llamacpp", COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
-};
-
-static bool is_openai_itself(const struct remora_provider_facts *provider)
+const struct dialect *dialect_row(enum remora_dialect dialect)
 {
-    return remora_slice_is(provider->slug, "openai") ||
-           remora_slice_starts_with(provider->base_url, REMORA_SLICE("https://api.openai.com/"));
+    return &rows[dialect];
 }
 
 const struct dialect *dialect_for(const struct remora_provider_facts *provider)
 {
-    if (remora_slice_is(provider->dialect, openai.name)) {
-        return is_openai_itself(provider) ? &openai : &generic;
+    return &rows[remora_dialect_of(provider)];
+}
+
+/* ---- OpenAI's models ---- */
+
+/* gpt-N or gpt-N.M: major and minor, or 0. */
+struct version {
+    unsigned major;
+    unsigned minor;
+};
+
+static unsigned digits_at(struct remora_slice text, size_t *at)
+{
+    unsigned value = 0;
+    for (; *at < text.length && text.data[*at] >= '0' && text.data[*at] <= '9' && value < 1000;
+         (*at)++) {
+        value = value * 10 + (unsigned)(text.data[*at] - '0');
     }
-    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
-        if (remora_slice_is(provider->dialect, rows[i].name)) {
-            return &rows[i];
+    return value;
+}
+
+static struct version gpt_version(struct remora_slice model)
+{
+    static const struct remora_slice prefix = REMORA_SLICE_INIT("gpt-");
+    struct version version = {0};
+    size_t at = prefix.length;
+    if (!remora_slice_starts_with(model, prefix)) {
+        return version;
+    }
+    version.major = digits_at(model, &at);
+    if (at < model.length && model.data[at] == '.') {
+        at++;
+        version.minor = digits_at(model, &at);
+    }
+    return version;
+}
+
+static bool is_chat_variant(struct remora_slice model)
+{
+    static const char word[] = "-chat";
+    for (size_t at = 0; at + sizeof word - 1 <= model.length; at++) {
+        if (memcmp(model.data + at, word, sizeof word - 1) == 0) {
+            return true;
         }
     }
-    return &generic;
+    return false;
+}
+
+bool dialect_model_reasons(struct remora_slice upstream_model)
+{
+    bool is_o = upstream_model.length >= 2 && upstream_model.data[0] == 'o' &&
+                upstream_model.data[1] >= '0' && upstream_model.data[1] <= '9';
+    return is_o || (gpt_version(upstream_model).major >= 5 && !is_chat_variant(upstream_model));
+}
+
+#define BIT(name) (UINT64_C(1) << REMORA_PARAMETER_##name)
+
+remora_parameter_set dialect_refused_by_model(struct remora_slice upstream_model, bool is_off)
+{
+    static const remora_parameter_set always =
+        BIT(FREQUENCY_PENALTY) | BIT(PRESENCE_PENALTY) | BIT(LOGIT_BIAS);
+    static const remora_parameter_set thinking =
+        BIT(TEMPERATURE) | BIT(TOP_P) | BIT(LOGPROBS) | BIT(TOP_LOGPROBS);
+    if (!dialect_model_reasons(upstream_model)) {
+        return 0;
+    }
+    struct version version = gpt_version(upstream_model);
+    bool takes_when_off = version.major > 5 || (version.major == 5 && version.minor >= 1);
+    return is_off && takes_when_off ? always : always | thinking;
 }

@@ -81,6 +81,28 @@ static void read_detail(struct remora_json detail, struct remora_arena *arena, s
     read_text(remora_json_get(first, "msg"), arena, &out->message);
 }
 
+/* MiniMax' numbers as words that others have for the same ("Error Codes" of its platform documents, read 2026-11-29). */
+static const char *base_resp_word(int64_t status)
+{
+    static const struct {
+        int64_t status;
+        const char *word;
+    } words[] = {
+        {1000, "server_error"},         {1001, "timeout"},
+        {1002, "rate_limit_error"},     {1004, "authentication_error"},
+        {1008, "payment_required"},     {1013, "server_error"},
+        {1026, "content_filter"},       {1027, "content_filter"},
+        {1039, "rate_limit_error"},     {2013, "invalid_request_error"},
+        {2049, "authentication_error"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {
+        if (words[i].status == status) {
+            return words[i].word;
+        }
+    }
+    return "";
+}
+
 static bool read_base_resp(struct remora_json base, struct remora_arena *arena,
                            struct envelope *out)
 {
@@ -89,6 +111,7 @@ static bool read_base_resp(struct remora_json base, struct remora_arena *arena,
         !remora_json_int64(remora_json_get(base, "status_code"), &status) || status == 0) {
         return false;
     }
+    out->type = remora_slice_of(base_resp_word(status));
     read_text(remora_json_get(base, "status_msg"), arena, &out->message);
     return true;
 }

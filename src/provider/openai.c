@@ -1,8 +1,8 @@
 /*
  * The openai-chat wire: the HTTP request, and the vtable.
  *
- * POST {base_url}/chat/completions with a bearer key. Sources: providers.md section 1 "OpenAI" (path, headers) and
- * section 8 (the same for every compatible server). The key is named in the header, not copied: the transport reads it.
+ * POST {base_url}/chat/completions with a bearer key, or the key in a header of the dialect's (Azure: api-key). Sources:
+ * providers.md sections 1 "OpenAI" (path, headers), 2 "Azure OpenAI" and 8 (the same for every compatible server). The key is named in the header, not copied: the transport reads it.
  * Ways to fail: an operation that this wire does not have (UNIMPLEMENTED), memory (TOO_LARGE, SHEDDING).
  */
 #include "openai.h"
@@ -22,7 +22,7 @@ static struct remora_slice join_url(struct remora_arena *arena, struct remora_sl
 }
 
 /*
- * Content-Type, Accept, Authorization, x-request-id, traceparent, tracestate, then the operator's, of which one of the same
+ * Content-Type, Accept, the key, x-request-id, traceparent, tracestate, then the operator's, of which one of the same
  * name wins.
  */
 enum { OWN_HEADERS = 6 };
@@ -83,7 +83,10 @@ static bool build_headers(const struct remora_build_input *input, struct remora_
                input->request->delivery == REMORA_STREAM ? REMORA_SLICE("text/event-stream")
                                                          : REMORA_SLICE("application/json"),
                NULL);
-    if (input->credential != NULL) {
+    const char *key_header = dialect_for(&provider->facts)->key_header;
+    if (input->credential != NULL && key_header != NULL) {
+        add_header(&list, key_header, (struct remora_slice){0}, input->credential->secret);
+    } else if (input->credential != NULL) {
         add_header(&list, "Authorization", REMORA_SLICE("Bearer "), input->credential->secret);
     }
     if (input->upstream_request_id.length > 0) {
@@ -106,6 +109,19 @@ static enum remora_code fail_build(struct remora_fail *fail, enum remora_code co
     return remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);
 }
 
+/* Of OpenAI's own models some reason, and refuse what others take; the name tells which. */
+static void ask_model(struct openai_build *work)
+{
+    const struct remora_endpoint *endpoint = work->endpoint;
+    work->refused = remora_dialect_refused(remora_dialect_of(&endpoint->provider->facts));
+    if (work->dialect->role_style == ROLE_BY_MODEL) {
+        struct remora_slice model = endpoint->facts.upstream_model;
+        work->model_reasons = dialect_model_reasons(model);
+        work->refused |=
+            dialect_refused_by_model(model, openai_reasoning_is_off(&work->request->reasoning));
+    }
+}
+
 static enum remora_code build(const struct remora_build_input *input, struct remora_arena *arena,
                               struct remora_build_output *out, struct remora_fail *fail)
 {
@@ -116,8 +132,11 @@ static enum remora_code build(const struct remora_build_input *input, struct rem
         .request = input->request,
         .endpoint = input->endpoint,
         .dialect = dialect_for(&input->endpoint->provider->facts),
+        .denies_collection = input->data_collection == REMORA_DATA_DENY,
+        .wants_zdr = input->zdr == REMORA_YES,
         .out = out,
     };
+    ask_model(&work);
     memset(out, 0, sizeof *out);
     out->http.method = REMORA_POST;
     out->http.url = join_url(arena, input->endpoint->provider->facts.base_url);

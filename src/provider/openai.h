@@ -1,6 +1,6 @@
-/* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c and openai_message.c (body),
- * openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_mold.c (chunks like the one
- * before), openai_calls.c, openai_usage.c. */
+/* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c, openai_message.c and openai_reasoning.c
+ * (body), openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_mold.c (chunks
+ * like the one before), openai_parts.c, openai_think.c, openai_calls.c, openai_usage.c. */
 #ifndef REMORA_PROVIDER_OPENAI_H
 #define REMORA_PROVIDER_OPENAI_H
 
@@ -18,11 +18,20 @@ struct openai_build {
     const struct remora_request *request;
     const struct remora_endpoint *endpoint;
     const struct dialect *dialect;
+    remora_parameter_set refused; /* by the dialect, for this model and request */
+    bool model_reasons;           /* where the dialect's roles depend on it */
+    bool denies_collection;       /* the merged policy, for a router behind this one */
+    bool wants_zdr;
     struct remora_build_output *out;
 };
 
 /* False when the endpoint does not take the parameter, which is then listed as dropped. */
 bool openai_takes(struct openai_build *build, enum remora_parameter parameter);
+/* Lists it once; `why` is static. */
+void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
+                         const char *why);
+bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning);
+void openai_write_reasoning(struct openai_build *build);
 void openai_write_messages(struct openai_build *build);
 void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache);
 /* The whole body. Failure is asked of pieces_finish. */
@@ -60,6 +69,8 @@ struct openai_decoder {
     uint8_t bom_seen;
     bool has_started;
     bool has_content;
+    const struct dialect *dialect;
+    uint8_t tags[REMORA_LIMIT_CHOICES]; /* openai_think.c's, per choice */
     uint64_t answer_hash; /* of the provider's id: makes ids for tool calls that have none */
     struct openai_bits seen;
     struct openai_bits finished;
@@ -114,7 +125,12 @@ int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
                           enum remora_reasoning_kind kind, int32_t upstream_index,
                           struct remora_slice id);
 /* False when the object holds no valid count and no money. */
-bool openai_read_usage(struct remora_json usage, struct remora_usage *out);
+bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct remora_usage *out);
+/* Text of a dialect that thinks in tags: reasoning between them, text behind them. */
+enum remora_code openai_think_text(struct openai_feed *feed, int32_t choice,
+                                   struct remora_slice text, struct remora_json logprobs);
+/* What was held back because it might have become a tag. Before the choice finishes. */
+enum remora_code openai_think_end(struct openai_feed *feed, int32_t choice);
 /* Text of a member, or empty when it is absent, null or no string. */
 struct remora_slice openai_text(struct remora_json object, const char *key,
                                 struct remora_arena *scratch);

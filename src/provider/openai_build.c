@@ -1,12 +1,15 @@
 /*
  * The body of a chat completion request: model, messages, delivery, then every parameter that the caller stated.
  *
- * A parameter that the endpoint does not support is left out and listed in `dropped`. Never left out: tools, tool_choice,
- * response_format and output modalities; endpoints without them were filtered before (codes.md "supported_parameters").
+ * A parameter that the endpoint does not support or the dialect refuses is left out and listed in `dropped`. Never left
+ * out because of an endpoint's list: tools, tool_choice, response_format and output modalities; endpoints without them were
+ * filtered before (codes.md "supported_parameters"). A tool_choice that the dialect has no word for is dropped and told.
  * Labels, session and preset are the gateway's own and stay here.
  * Sources: providers.md sections 1 and 8 (names of fields), openrouter.md 2 and 2.1 (fields beyond OpenAI's).
  */
 #include "openai.h"
+
+#include "remora/decimal.h"
 
 #include <stdio.h>
 
@@ -15,20 +18,31 @@ static struct remora_json_writer *json_of(struct openai_build *build)
     return &build->pieces.json;
 }
 
-bool openai_takes(struct openai_build *build, enum remora_parameter parameter)
+void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
+                         const char *why)
 {
-    if (remora_parameter_set_has(build->endpoint->facts.supported, parameter)) {
-        return true;
-    }
     struct remora_build_output *out = build->out;
     for (size_t i = 0; i < out->dropped_count; i++) {
         if (out->dropped[i].parameter == parameter) {
-            return false;
+            return;
         }
     }
     out->dropped[out->dropped_count++] =
-        (struct remora_dropped){.parameter = parameter, .why = "the endpoint does not support it"};
-    return false;
+        (struct remora_dropped){.parameter = parameter, .why = why};
+}
+
+bool openai_takes(struct openai_build *build, enum remora_parameter parameter)
+{
+    const char *why = NULL;
+    if (!remora_parameter_set_has(build->endpoint->facts.supported, parameter)) {
+        why = "the endpoint does not support it";
+    } else if (remora_parameter_set_has(build->refused, parameter)) {
+        why = "the provider does not take it";
+    }
+    if (why != NULL) {
+        openai_note_dropped(build, parameter, why);
+    }
+    return why == NULL;
 }
 
 static void write_text(struct openai_build *build, const char *key, struct remora_slice text)
@@ -37,13 +51,31 @@ static void write_text(struct openai_build *build, const char *key, struct remor
     pieces_string(&build->pieces, text);
 }
 
+static void write_f64_as(struct openai_build *build, enum remora_parameter parameter,
+                         const char *key, const struct remora_opt_f64 *value)
+{
+    if (value->is_set && openai_takes(build, parameter)) {
+        remora_json_key(json_of(build), key);
+        remora_json_write_double(json_of(build), value->value);
+    }
+}
+
 static void write_f64(struct openai_build *build, enum remora_parameter parameter,
                       const struct remora_opt_f64 *value)
 {
-    if (value->is_set && openai_takes(build, parameter)) {
-        remora_json_key(json_of(build), remora_parameter_name(parameter));
-        remora_json_write_double(json_of(build), value->value);
+    write_f64_as(build, parameter, remora_parameter_name(parameter), value);
+}
+
+/* Where the scale ends earlier, the end of it: told like what is left out. */
+static void write_temperature(struct openai_build *build, struct remora_opt_f64 value)
+{
+    double most = build->dialect->temperature_max;
+    if (value.is_set && most > 0 && value.value > most) {
+        value.value = most;
+        openai_note_dropped(build, REMORA_PARAMETER_TEMPERATURE,
+                            "lowered to the highest that the provider takes");
     }
+    write_f64(build, REMORA_PARAMETER_TEMPERATURE, &value);
 }
 
 static void write_i64(struct openai_build *build, enum remora_parameter parameter, const char *key,
@@ -105,14 +137,15 @@ static void write_sampling(struct openai_build *build)
     const struct remora_sampling *s = &build->request->sampling;
     const struct dialect *dialect = build->dialect;
     write_i64(build, REMORA_PARAMETER_MAX_TOKENS, dialect->max_tokens_field, &s->max_output_tokens);
-    write_f64(build, REMORA_PARAMETER_TEMPERATURE, &s->temperature);
+    write_temperature(build, s->temperature);
     write_f64(build, REMORA_PARAMETER_TOP_P, &s->top_p);
     write_i64(build, REMORA_PARAMETER_TOP_K, "top_k", &s->top_k);
     write_f64(build, REMORA_PARAMETER_MIN_P, &s->min_p);
     write_f64(build, REMORA_PARAMETER_TOP_A, &s->top_a);
     write_f64(build, REMORA_PARAMETER_FREQUENCY_PENALTY, &s->frequency_penalty);
     write_f64(build, REMORA_PARAMETER_PRESENCE_PENALTY, &s->presence_penalty);
-    write_f64(build, REMORA_PARAMETER_REPETITION_PENALTY, &s->repetition_penalty);
+    write_f64_as(build, REMORA_PARAMETER_REPETITION_PENALTY, dialect->repetition_field,
+                 &s->repetition_penalty);
     write_i64(build, REMORA_PARAMETER_SEED, dialect->seed_field, &s->seed);
     write_i64(build, REMORA_PARAMETER_N, "n", &s->choice_count);
     if (s->stop.count > 0 && openai_takes(build, REMORA_PARAMETER_STOP)) {
@@ -190,10 +223,23 @@ static void write_named_choice(struct openai_build *build, struct remora_slice n
     remora_json_object_close(w);
 }
 
+/* Where only "auto" can be said, everything else but "none" is lost, which must be told. */
+static bool can_say_choice(struct openai_build *build, enum remora_tool_choice_kind kind)
+{
+    bool is_lost =
+        build->dialect->choice_style == CHOICE_AUTO_ONLY && kind != REMORA_TOOL_CHOICE_AUTO;
+    if (is_lost && kind != REMORA_TOOL_CHOICE_NONE) {
+        openai_note_dropped(build, REMORA_PARAMETER_TOOL_CHOICE,
+                            "the provider takes no other tool_choice than auto");
+    }
+    return !is_lost;
+}
+
 static void write_tool_choice(struct openai_build *build)
 {
     const struct remora_tool_choice *choice = &build->request->tool_choice;
-    if (choice->kind == REMORA_TOOL_CHOICE_UNSET) {
+    bool says_any = build->dialect->choice_style == CHOICE_ANY;
+    if (choice->kind == REMORA_TOOL_CHOICE_UNSET || !can_say_choice(build, choice->kind)) {
         return;
     }
     remora_json_key(json_of(build), "tool_choice");
@@ -206,23 +252,48 @@ static void write_tool_choice(struct openai_build *build)
         remora_json_write_text(json_of(build), "none");
         break;
     case REMORA_TOOL_CHOICE_REQUIRED:
-        remora_json_write_text(json_of(build), build->dialect->required_word);
+        remora_json_write_text(json_of(build), says_any ? "any" : "required");
         break;
     case REMORA_TOOL_CHOICE_FUNCTION:
-        write_named_choice(build, choice->function_name);
+        if (says_any) {
+            remora_json_write_text(json_of(build), "any");
+        } else {
+            write_named_choice(build, choice->function_name);
+        }
         break;
     }
+}
+
+/* Some tools stay at home, so that the choice means what was asked for. */
+static bool is_sent(const struct openai_build *build, const struct remora_tool *tool)
+{
+    const struct remora_tool_choice *choice = &build->request->tool_choice;
+    switch (build->dialect->choice_style) {
+    case CHOICE_OPENAI:
+        return true;
+    case CHOICE_ANY:
+        return choice->kind != REMORA_TOOL_CHOICE_FUNCTION ||
+               remora_slice_equal(tool->name, choice->function_name);
+    case CHOICE_AUTO_ONLY:
+        return choice->kind != REMORA_TOOL_CHOICE_NONE;
+    }
+    return true;
 }
 
 static void write_tools(struct openai_build *build)
 {
     const struct remora_request *request = build->request;
-    if (request->tool_count > 0) {
-        remora_json_key(json_of(build), "tools");
-        remora_json_array_open(json_of(build));
-        for (size_t i = 0; i < request->tool_count; i++) {
+    size_t sent = 0;
+    for (size_t i = 0; i < request->tool_count; i++) {
+        if (is_sent(build, &request->tools[i])) {
+            if (sent++ == 0) {
+                remora_json_key(json_of(build), "tools");
+                remora_json_array_open(json_of(build));
+            }
             write_tool(build, &request->tools[i]);
         }
+    }
+    if (sent > 0) {
         remora_json_array_close(json_of(build));
     }
     write_tool_choice(build);
@@ -279,125 +350,6 @@ static void write_response_format(struct openai_build *build)
     remora_json_object_close(json_of(build));
 }
 
-static const char *effort_word(enum remora_effort effort)
-{
-    switch (effort) {
-    case REMORA_EFFORT_UNSET:
-        return NULL;
-    case REMORA_EFFORT_NONE:
-        return "none";
-    case REMORA_EFFORT_MINIMAL:
-        return "minimal";
-    case REMORA_EFFORT_LOW:
-        return "low";
-    case REMORA_EFFORT_MEDIUM:
-        return "medium";
-    case REMORA_EFFORT_HIGH:
-        return "high";
-    case REMORA_EFFORT_XHIGH:
-        return "xhigh";
-    case REMORA_EFFORT_MAX:
-        return "max";
-    }
-    return NULL;
-}
-
-static bool is_off(const struct remora_reasoning_options *reasoning)
-{
-    return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
-}
-
-static bool is_stated(const struct remora_reasoning_options *reasoning)
-{
-    return reasoning->effort != REMORA_EFFORT_UNSET || reasoning->max_tokens.is_set ||
-           reasoning->enabled != REMORA_UNSET;
-}
-
-/* Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1). */
-static void write_effort(struct openai_build *build, const struct remora_reasoning_options *r)
-{
-    const char *word = effort_word(r->effort);
-    if (is_off(r)) {
-        word = "none";
-    } else if (word == NULL) {
-        word = "medium";
-    }
-    write_text(build, "reasoning_effort", remora_slice_of(word));
-}
-
-static void write_reasoning_object(struct openai_build *build,
-                                   const struct remora_reasoning_options *r)
-{
-    struct remora_json_writer *w = json_of(build);
-    remora_json_key(w, "reasoning");
-    remora_json_object_open(w);
-    if (r->effort != REMORA_EFFORT_UNSET) {
-        write_text(build, "effort", remora_slice_of(effort_word(r->effort)));
-    }
-    if (r->max_tokens.is_set) {
-        remora_json_key(w, "max_tokens");
-        remora_json_write_i64(w, r->max_tokens.value);
-    }
-    if (r->enabled != REMORA_UNSET) {
-        remora_json_key(w, "enabled");
-        remora_json_write_bool(w, r->enabled == REMORA_YES);
-    }
-    if (r->exclude_from_response) {
-        remora_json_key(w, "exclude");
-        remora_json_write_bool(w, true);
-    }
-    if (r->summary.length > 0) {
-        write_text(build, "summary", r->summary);
-    }
-    remora_json_object_close(w);
-}
-
-static void write_thinking(struct openai_build *build, const struct remora_reasoning_options *r)
-{
-    struct remora_json_writer *w = json_of(build);
-    remora_json_key(w, "thinking");
-    remora_json_object_open(w);
-    write_text(build, "type", remora_slice_of(is_off(r) ? "disabled" : "enabled"));
-    remora_json_object_close(w);
-    if (!is_off(r) && r->effort != REMORA_EFFORT_UNSET) {
-        write_text(build, "reasoning_effort", remora_slice_of(effort_word(r->effort)));
-    }
-}
-
-static void write_budget(struct openai_build *build, const struct remora_reasoning_options *r)
-{
-    remora_json_key(json_of(build), "enable_thinking");
-    remora_json_write_bool(json_of(build), !is_off(r));
-    if (!is_off(r) && r->max_tokens.is_set) {
-        remora_json_key(json_of(build), "thinking_budget");
-        remora_json_write_i64(json_of(build), r->max_tokens.value);
-    }
-}
-
-static void write_reasoning(struct openai_build *build)
-{
-    const struct remora_reasoning_options *r = &build->request->reasoning;
-    bool is_object = build->dialect->reasoning_ask == REASONING_ASK_OBJECT;
-    bool has_more = is_object && (r->exclude_from_response || r->summary.length > 0);
-    if ((!is_stated(r) && !has_more) || !openai_takes(build, REMORA_PARAMETER_REASONING)) {
-        return;
-    }
-    switch (build->dialect->reasoning_ask) {
-    case REASONING_ASK_EFFORT:
-        write_effort(build, r);
-        break;
-    case REASONING_ASK_OBJECT:
-        write_reasoning_object(build, r);
-        break;
-    case REASONING_ASK_THINKING:
-        write_thinking(build, r);
-        break;
-    case REASONING_ASK_BUDGET:
-        write_budget(build, r);
-        break;
-    }
-}
-
 static void write_options(struct openai_build *build)
 {
     const struct remora_request *request = build->request;
@@ -411,11 +363,72 @@ static void write_options(struct openai_build *build)
         write_words(build, "modalities", &request->output_modalities);
     }
     openai_write_cache(build, &request->cache);
+    if (build->dialect->always_true != NULL) {
+        remora_json_key(json_of(build), build->dialect->always_true);
+        remora_json_write_bool(json_of(build), true);
+    }
+}
+
+static const char *const cap_names[REMORA_CAP_COUNT] = {
+    [REMORA_CAP_PROMPT] = "prompt",   [REMORA_CAP_COMPLETION] = "completion",
+    [REMORA_CAP_REQUEST] = "request", [REMORA_CAP_IMAGE] = "image",
+    [REMORA_CAP_AUDIO] = "audio",
+};
+
+/* In USD per million tokens, or per item (openrouter.md section 4 "max_price"). */
+static void write_caps(struct openai_build *build, const int64_t caps[REMORA_CAP_COUNT])
+{
+    bool is_open = false;
+    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
+        char price[48];
+        bool is_token = i == REMORA_CAP_PROMPT || i == REMORA_CAP_COMPLETION;
+        if (caps[i] < 0) {
+            continue;
+        }
+        if (!is_open) {
+            remora_json_key(json_of(build), "max_price");
+            remora_json_object_open(json_of(build));
+            is_open = true;
+        }
+        size_t length = remora_decimal_format(caps[i], is_token ? 6 : 12, price);
+        remora_json_key(json_of(build), cap_names[i]);
+        remora_json_write_raw(json_of(build), remora_slice(price, length));
+    }
+    if (is_open) {
+        remora_json_object_close(json_of(build));
+    }
+}
+
+/* A router behind this one must not widen what the caller's policy allows: privacy and price caps go on with the request. */
+static void write_preferences(struct openai_build *build)
+{
+    const struct remora_preferences *asked = &build->request->provider;
+    bool has_cap = false;
+    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
+        has_cap |= asked->max_price_pico_usd[i] >= 0;
+    }
+    if (!build->dialect->takes_preferences ||
+        !(build->denies_collection || build->wants_zdr || has_cap)) {
+        return;
+    }
+    remora_json_key(json_of(build), "provider");
+    remora_json_object_open(json_of(build));
+    if (build->denies_collection) {
+        remora_json_key(json_of(build), "data_collection");
+        remora_json_write_text(json_of(build), "deny");
+    }
+    if (build->wants_zdr) {
+        remora_json_key(json_of(build), "zdr");
+        remora_json_write_bool(json_of(build), true);
+    }
+    write_caps(build, asked->max_price_pico_usd);
+    remora_json_object_close(json_of(build));
 }
 
 /* Fields that this file writes itself; a further field of the same name would make the body say two things. */
-static const char *const own_fields[] = {"model", "messages",    "stream",         "stream_options",
-                                         "tools", "tool_choice", "response_format"};
+static const char *const own_fields[] = {"model",           "messages", "stream",
+                                         "stream_options",  "tools",    "tool_choice",
+                                         "response_format", "provider"};
 
 static bool is_own_field(struct remora_slice key)
 {
@@ -457,7 +470,7 @@ static void write_delivery(struct openai_build *build)
     bool is_stream = build->request->delivery == REMORA_STREAM;
     remora_json_key(w, "stream");
     remora_json_write_bool(w, is_stream);
-    if (!is_stream || !build->dialect->takes_usage_option) {
+    if (!is_stream || build->dialect->usage_stream == USAGE_STREAM_ALWAYS) {
         return;
     }
     remora_json_key(w, "stream_options");
@@ -476,8 +489,9 @@ void openai_write_body(struct openai_build *build)
     write_sampling(build);
     write_tools(build);
     write_response_format(build);
-    write_reasoning(build);
+    openai_write_reasoning(build);
     write_options(build);
+    write_preferences(build);
     write_extra(build);
     remora_json_object_close(json_of(build));
 }

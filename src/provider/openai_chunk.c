@@ -83,6 +83,10 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
     if (finish == REMORA_FINISH_STOP && openai_bit(&decoder->has_calls, choice)) {
         finish = REMORA_FINISH_TOOL_CALLS;
     }
+    enum remora_code code = openai_think_end(feed, choice);
+    if (code != REMORA_OK) {
+        return code;
+    }
     openai_bit_set(&decoder->seen, choice);
     openai_bit_set(&decoder->finished, choice);
     const struct remora_event event = {
@@ -260,7 +264,9 @@ static enum remora_code decode_usage(struct openai_feed *feed,
 {
     struct remora_json usage = find_usage(members);
     struct remora_event event = {.kind = REMORA_EVENT_USAGE};
-    if (!remora_json_is(usage, REMORA_JSON_OBJECT) || !openai_read_usage(usage, &event.usage)) {
+    enum usage_rule rule = feed->decoder->dialect->usage_rule;
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT) ||
+        !openai_read_usage(usage, rule, &event.usage)) {
         return REMORA_OK;
     }
     return openai_put(feed, &event);

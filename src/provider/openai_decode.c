@@ -55,6 +55,8 @@ enum remora_code openai_put_alive(struct openai_feed *feed)
 void openai_decode_begin(struct remora_decoder *base)
 {
     struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
+    decoder->dialect = base->endpoint == NULL ? dialect_row(REMORA_DIALECT_GENERIC)
+                                              : dialect_for(&base->endpoint->provider->facts);
     remora_sse_init(&decoder->sse, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
     remora_buf_init(&decoder->whole, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
     remora_buf_init(&decoder->calls.buf, SEATS_BYTES);
@@ -279,5 +281,11 @@ enum remora_code openai_decode_end(struct remora_decoder *base, enum remora_end 
     if (decoder->mode == OPENAI_MODE_WHOLE) {
         return end_whole(&feed, end);
     }
-    return is_complete(decoder) ? REMORA_OK : judge_rest(&feed, end);
+    if (!is_complete(decoder)) {
+        return judge_rest(&feed, end);
+    }
+    /* The end of the body is the marker of a server that has no other. */
+    base->had_terminator =
+        end == REMORA_END_CLEAN && decoder->dialect->done_marker == DONE_OPTIONAL;
+    return REMORA_OK;
 }

@@ -2,7 +2,8 @@
  * Messages of a chat completion request: roles, content as text or parts, tool calls, reasoning carried back.
  *
  * Content goes as one string when it came so, or when it is one plain text of a role other than user: several servers take
- * parts from users only. Sources: providers.md 1 and 8; openrouter.md 3 (parts, reasoning_details, cache_control);
+ * parts from users only. Dialects differ in the role of instructions, in the form of tool ids, in whether roles must
+ * alternate, and in how a beginning to go on from is marked. Sources: providers.md 1 and 8; openrouter.md 3 (parts, reasoning_details, cache_control);
  * video_url and audio_url as vLLM's and OpenRouter's documents have them.
  */
 #include "openai.h"
@@ -31,13 +32,12 @@ static void write_optional(struct openai_build *build, const char *key, struct r
     }
 }
 
-static const char *role_word(const struct dialect *dialect, enum remora_role role)
+static const char *role_word(const struct openai_build *build, enum remora_role role)
 {
     switch (role) {
     case REMORA_ROLE_SYSTEM:
-        return "system";
     case REMORA_ROLE_DEVELOPER:
-        return dialect->knows_developer ? "developer" : "system";
+        return build->model_reasons ? "developer" : "system";
     case REMORA_ROLE_ASSISTANT:
         return "assistant";
     case REMORA_ROLE_TOOL:
@@ -249,6 +249,40 @@ static void write_annotations(struct openai_build *build, const struct remora_me
 
 /* ---- tool calls and reasoning of the assistant ---- */
 
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool fits(struct remora_slice id, size_t length)
+{
+    bool fits = id.length == length;
+    for (size_t i = 0; i < id.length; i++) {
+        fits = fits && is_letter_or_digit(id.data[i]);
+    }
+    return fits;
+}
+
+/*
+ * An id of another provider's making, where ids have a form of their own: the same one in a call and in its result, because
+ * it is made of nothing but the id.
+ */
+static void write_tool_id(struct openai_build *build, const char *key, struct remora_slice id)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    char made[16];
+    size_t length = build->dialect->tool_id_length;
+    if (length == 0 || id.length == 0 || fits(id, length)) {
+        write_optional(build, key, id);
+        return;
+    }
+    uint64_t hash = openai_hash(id);
+    for (size_t i = 0; i < length; i++, hash /= sizeof digits - 1) {
+        made[i] = digits[hash % (sizeof digits - 1)];
+    }
+    write_text(build, key, remora_slice(made, length));
+}
+
 static void write_tool_calls(struct openai_build *build, const struct remora_message *message)
 {
     struct remora_json_writer *w = json_of(build);
@@ -260,7 +294,7 @@ static void write_tool_calls(struct openai_build *build, const struct remora_mes
     for (size_t i = 0; i < message->tool_call_count; i++) {
         const struct remora_tool_call *call = &message->tool_calls[i];
         remora_json_object_open(w);
-        write_text(build, "id", call->id);
+        write_tool_id(build, "id", call->id);
         write_word(build, "type", "function");
         remora_json_key(w, "function");
         remora_json_object_open(w);
@@ -394,17 +428,71 @@ static void write_extra(struct openai_build *build, struct remora_slice object)
     }
 }
 
-static void write_message(struct openai_build *build, const struct remora_message *message)
+/* A last message of the assistant is a beginning to go on from, which some servers want to be told. */
+static bool goes_on(const struct openai_build *build, const struct remora_message *message)
 {
-    remora_json_object_open(json_of(build));
-    write_word(build, "role", role_word(build->dialect, message->role));
-    write_content(build, message);
+    const struct remora_request *request = build->request;
+    return build->dialect->go_on_field != NULL && message->role == REMORA_ROLE_ASSISTANT &&
+           message == &request->messages[request->message_count - 1] &&
+           message->tool_call_count == 0 && message->extra.length == 0;
+}
+
+/* What stands in a message besides its role and content. */
+static void write_rest(struct openai_build *build, const struct remora_message *message)
+{
     write_optional(build, "name", message->name);
-    write_optional(build, "tool_call_id", message->tool_call_id);
+    write_tool_id(build, "tool_call_id", message->tool_call_id);
     write_tool_calls(build, message);
     write_reasoning(build, message);
     write_annotations(build, message);
+    if (goes_on(build, message)) {
+        remora_json_key(json_of(build), build->dialect->go_on_field);
+        remora_json_write_bool(json_of(build), true);
+    }
     write_extra(build, message->extra);
+}
+
+static void write_message(struct openai_build *build, const struct remora_message *message)
+{
+    remora_json_object_open(json_of(build));
+    write_word(build, "role", role_word(build, message->role));
+    write_content(build, message);
+    write_rest(build, message);
+    remora_json_object_close(json_of(build));
+}
+
+/* ---- roles that must alternate ---- */
+
+/* How many messages from `at` on are one to a server that wants roles to alternate. */
+static size_t run_length(const struct openai_build *build, size_t at)
+{
+    const struct remora_request *request = build->request;
+    const char *role = role_word(build, request->messages[at].role);
+    size_t count = 1;
+    if (!build->dialect->alternates_roles || request->messages[at].role == REMORA_ROLE_TOOL) {
+        return count;
+    }
+    while (at + count < request->message_count &&
+           role_word(build, request->messages[at + count].role) == role) {
+        count++;
+    }
+    return count;
+}
+
+static void write_run(struct openai_build *build, const struct remora_message *messages,
+                      size_t count)
+{
+    remora_json_object_open(json_of(build));
+    write_word(build, "role", role_word(build, messages[0].role));
+    remora_json_key(json_of(build), "content");
+    remora_json_array_open(json_of(build));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < messages[i].part_count; k++) {
+            write_part(build, &messages[i].parts[k]);
+        }
+    }
+    remora_json_array_close(json_of(build));
+    write_rest(build, &messages[count - 1]);
     remora_json_object_close(json_of(build));
 }
 
@@ -413,8 +501,14 @@ void openai_write_messages(struct openai_build *build)
     const struct remora_request *request = build->request;
     remora_json_key(json_of(build), "messages");
     remora_json_array_open(json_of(build));
-    for (size_t i = 0; i < request->message_count; i++) {
-        write_message(build, &request->messages[i]);
+    for (size_t i = 0; i < request->message_count;) {
+        size_t count = run_length(build, i);
+        if (count == 1) {
+            write_message(build, &request->messages[i]);
+        } else {
+            write_run(build, &request->messages[i], count);
+        }
+        i += count;
     }
     remora_json_array_close(json_of(build));
 }

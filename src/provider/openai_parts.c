@@ -95,7 +95,7 @@ static size_t read_logprobs(struct remora_json logprobs, const char *key,
 
 /* ---- text and refusal ---- */
 
-static enum remora_code put_text(struct openai_feed *feed, int32_t choice,
+enum remora_code openai_put_text(struct openai_feed *feed, int32_t choice,
                                  enum remora_event_kind kind, struct remora_slice text,
                                  struct remora_json logprobs)
 {
@@ -131,8 +131,8 @@ static enum remora_code put_reasoning(struct openai_feed *feed, int32_t choice,
     return openai_put(feed, &event);
 }
 
-static enum remora_code put_plain_reasoning(struct openai_feed *feed, int32_t choice,
-                                            struct remora_slice text)
+enum remora_code openai_put_reasoning(struct openai_feed *feed, int32_t choice,
+                                      struct remora_slice text)
 {
     const struct remora_reasoning_block block = {.kind = REMORA_REASONING_TEXT, .text = text};
     if (text.length > 0) {
@@ -145,8 +145,8 @@ enum remora_code openai_put_plain(struct openai_feed *feed, const struct openai_
 {
     const struct remora_json none = {0};
     return plain->kind == REMORA_EVENT_REASONING
-               ? put_plain_reasoning(feed, plain->choice, plain->text)
-               : put_text(feed, plain->choice, plain->kind, plain->text, none);
+               ? openai_put_reasoning(feed, plain->choice, plain->text)
+               : openai_put_text(feed, plain->choice, plain->kind, plain->text, none);
 }
 
 /* False for a type that has no place in a reasoning block (reasoning.server_tool_call). */
@@ -224,7 +224,7 @@ static enum remora_code decode_reasoning(struct openai_feed *feed, int32_t choic
     if (text.length == 0) {
         text = openai_text_of(members[BODY_REASONING_CONTENT], feed->scratch);
     }
-    return put_plain_reasoning(feed, choice, text);
+    return openai_put_reasoning(feed, choice, text);
 }
 
 /* ---- media ---- */
@@ -296,8 +296,8 @@ static enum remora_code decode_audio(struct openai_feed *feed, int32_t choice,
         .value = openai_text(audio, "data", feed->scratch),
         .mime_type = REMORA_SLICE("audio/*"),
     };
-    enum remora_code code = put_text(feed, choice, REMORA_EVENT_TEXT,
-                                     openai_text(audio, "transcript", feed->scratch), none);
+    enum remora_code code = openai_put_text(feed, choice, REMORA_EVENT_TEXT,
+                                            openai_text(audio, "transcript", feed->scratch), none);
     return code == REMORA_OK ? put_media(feed, choice, 0, &media) : code;
 }
 
@@ -369,14 +369,14 @@ static enum remora_code decode_thinking(struct openai_feed *feed, int32_t choice
 {
     struct remora_json_iter it;
     enum remora_code code =
-        put_plain_reasoning(feed, choice, openai_text(part, "thinking", feed->scratch));
+        openai_put_reasoning(feed, choice, openai_text(part, "thinking", feed->scratch));
     struct remora_json list = remora_json_get(part, "thinking");
     if (!remora_json_is(list, REMORA_JSON_ARRAY)) {
         return code;
     }
     remora_json_iter_begin(&it, list);
     while (code == REMORA_OK && remora_json_iter_next(&it)) {
-        code = put_plain_reasoning(feed, choice, openai_text(it.value, "text", feed->scratch));
+        code = openai_put_reasoning(feed, choice, openai_text(it.value, "text", feed->scratch));
     }
     return code;
 }
@@ -391,12 +391,12 @@ static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, ui
         return REMORA_OK;
     }
     if (remora_json_equals(type, "text") || remora_json_equals(type, "output_text")) {
-        return put_text(feed, choice, REMORA_EVENT_TEXT, openai_text(part, "text", feed->scratch),
-                        none);
+        return openai_put_text(feed, choice, REMORA_EVENT_TEXT,
+                               openai_text(part, "text", feed->scratch), none);
     }
     if (remora_json_equals(type, "refusal")) {
-        return put_text(feed, choice, REMORA_EVENT_REFUSAL,
-                        openai_text(part, "refusal", feed->scratch), none);
+        return openai_put_text(feed, choice, REMORA_EVENT_REFUSAL,
+                               openai_text(part, "refusal", feed->scratch), none);
     }
     if (remora_json_equals(type, "thinking")) {
         return decode_thinking(feed, choice, part);
@@ -407,13 +407,22 @@ static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, ui
     return put_raw(feed, choice, part);
 }
 
+/* Text of the answer itself: in some dialects reasoning stands in it, between tags. */
+static enum remora_code decode_text(struct openai_feed *feed, int32_t choice,
+                                    struct remora_slice text, struct remora_json logprobs)
+{
+    if (feed->decoder->dialect->reasoning_place == REASONING_IN_TAGS) {
+        return openai_think_text(feed, choice, text, logprobs);
+    }
+    return openai_put_text(feed, choice, REMORA_EVENT_TEXT, text, logprobs);
+}
+
 static enum remora_code decode_content(struct openai_feed *feed, int32_t choice,
                                        struct remora_json content, struct remora_json logprobs)
 {
     struct remora_json_iter it;
     if (!remora_json_is(content, REMORA_JSON_ARRAY)) {
-        return put_text(feed, choice, REMORA_EVENT_TEXT, openai_text_of(content, feed->scratch),
-                        logprobs);
+        return decode_text(feed, choice, openai_text_of(content, feed->scratch), logprobs);
     }
     remora_json_iter_begin(&it, content);
     while (remora_json_iter_next(&it)) {
@@ -466,8 +475,8 @@ static enum remora_code decode_refusal(struct openai_feed *feed, int32_t choice,
     if (!remora_json_is(refusal, REMORA_JSON_STRING)) {
         return REMORA_OK;
     }
-    return put_text(feed, choice, REMORA_EVENT_REFUSAL, openai_text_of(refusal, feed->scratch),
-                    logprobs);
+    return openai_put_text(feed, choice, REMORA_EVENT_REFUSAL,
+                           openai_text_of(refusal, feed->scratch), logprobs);
 }
 
 enum remora_code openai_decode_body(struct openai_feed *feed, int32_t choice,

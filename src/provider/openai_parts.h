@@ -11,5 +11,12 @@ enum remora_code openai_put_plain(struct openai_feed *feed, const struct openai_
 /* Perplexity's and xAI's top-level list of URLs, as annotations. */
 enum remora_code openai_decode_citations(struct openai_feed *feed, int32_t choice,
                                          struct remora_json citations);
+/* Puts nothing for an empty text without logprobs. */
+enum remora_code openai_put_text(struct openai_feed *feed, int32_t choice,
+                                 enum remora_event_kind kind, struct remora_slice text,
+                                 struct remora_json logprobs);
+/* A fragment of the one unnamed block; nothing for an empty one. */
+enum remora_code openai_put_reasoning(struct openai_feed *feed, int32_t choice,
+                                      struct remora_slice text);
 
 #endif

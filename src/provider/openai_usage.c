@@ -6,6 +6,7 @@
  *   more cached than prompt           prompt excludes the cache (xAI)
  *   prompt + completion < total       the difference belongs to completion (xAI: reasoning), unless it is just the cache
  *   more reasoning than completion    completion excludes reasoning (DeepInfra)
+ * Without a total the dialect's rule decides whether reasoning comes on top.
  * A count that is negative, no integer, a string or above 2^53 is absent (reliability.md F29); 0 stays 0. Details that do
  * not fit into their total are dropped rather than believed.
  * Money that the provider says it charged is kept aside: cost (OpenRouter, Perplexity), cost_in_usd_ticks (xAI, 1e-10 USD),
@@ -62,9 +63,12 @@ static struct counts read_counts(struct remora_json usage)
     return c;
 }
 
-static void make_inclusive(struct counts *c)
+static void make_inclusive(struct counts *c, enum usage_rule rule)
 {
     int64_t cache = known(c->cached) + known(c->cache_written);
+    if (rule == USAGE_REASONING_BESIDE && c->total < 0 && c->completion >= 0) {
+        c->completion += known(c->reasoning);
+    }
     if (c->prompt >= 0 && c->cached > c->prompt) {
         c->prompt += cache;
     }
@@ -155,14 +159,14 @@ static void fill_money(struct remora_usage *out, struct remora_json usage)
     }
 }
 
-bool openai_read_usage(struct remora_json usage, struct remora_usage *out)
+bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct remora_usage *out)
 {
     remora_usage_init(out);
     if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
         return false;
     }
     struct counts c = read_counts(usage);
-    make_inclusive(&c);
+    make_inclusive(&c, rule);
     fill_input(out, &c, remora_json_get(usage, "prompt_tokens_details"));
     fill_output(out, &c, remora_json_get(usage, "completion_tokens_details"));
     fill_money(out, usage);

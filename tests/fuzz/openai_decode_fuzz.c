@@ -1,6 +1,7 @@
 /*
  * The openai-chat decoder on any bytes, as a stream and as a unary answer, cut and not: it must not crash, and what it
- * makes of them must depend neither on how they arrive nor on a chunk being like the one before. The first byte chooses delivery and end, the rest is the body.
+ * makes of them must depend neither on how they arrive nor on a chunk being like the one before. The first byte chooses
+ * delivery (1), end (2) and, from bit 2 on, the dialect by its place in the table; the rest is the body.
  */
 #include "event_text.h"
 
@@ -45,7 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
+    const char *dialect =
+        remora_dialect_name((enum remora_dialect)(data[0] >> 2) % REMORA_DIALECT_COUNT);
+    const struct remora_provider provider = {
+        .facts = {.slug = remora_slice_of(dialect), .dialect = remora_slice_of(dialect)}};
+    const struct remora_endpoint endpoint = {.provider = &provider};
     const struct decode_input input = {
+        .endpoint = &endpoint,
         .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
         .delivery = (data[0] & 1) != 0 ? REMORA_STREAM : REMORA_UNARY,
         .end = (data[0] & 2) != 0 ? REMORA_END_CUT : REMORA_END_CLEAN,

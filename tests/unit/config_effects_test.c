@@ -168,6 +168,28 @@ static void a_provider_of_the_catalog_takes_overrides(void **state)
     remora_config_release(config);
 }
 
+/* What a dialect does not take no endpoint of it supports, whatever its list says. */
+static void an_endpoint_supports_no_more_than_its_dialect(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        "providers: {acme: {kind: openai, base_url: \"http://127.0.0.1/v1\", dialect: groq}}\n"
+        "models:\n  t/m:\n    endpoints:\n"
+        "      - {provider: acme, model_id: a}\n"
+        "      - {provider: acme, tag: acme/b, model_id: b, supported_parameters: [n, seed]}",
+        NULL);
+    const struct remora_model *model = remora_config_model(config, REMORA_SLICE("t/m"));
+    assert_non_null(model);
+    remora_parameter_set all = model->endpoints[0].facts.supported;
+    remora_parameter_set stated = model->endpoints[1].facts.supported;
+    assert_false(remora_parameter_set_has(all, REMORA_PARAMETER_N));
+    assert_false(remora_parameter_set_has(all, REMORA_PARAMETER_LOGPROBS));
+    assert_true(remora_parameter_set_has(all, REMORA_PARAMETER_SEED));
+    assert_true(remora_parameter_set_has(all, REMORA_PARAMETER_TOP_K));
+    assert_true(stated == UINT64_C(1) << REMORA_PARAMETER_SEED);
+    remora_config_release(config);
+}
+
 static void an_own_provider_without_key_needs_none(void **state)
 {
     (void)state;
@@ -627,6 +649,7 @@ int main(void)
         cmocka_unit_test(process_keys_have_effect),
         cmocka_unit_test(the_environment_overrides_who_is_served),
         cmocka_unit_test(a_provider_of_the_catalog_takes_overrides),
+        cmocka_unit_test(an_endpoint_supports_no_more_than_its_dialect),
         cmocka_unit_test(an_own_provider_without_key_needs_none),
         cmocka_unit_test(insecure_allows_clear_text_beyond_loopback),
         cmocka_unit_test(several_keys_stand_in_order_and_a_missing_one_is_a_warning),

@@ -86,7 +86,7 @@ static void body_tells_a_closer_class_of_a_refusal(void **state)
          "{\"content_filter_result\":{}}}}",
          REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
         {403, "{\"error\":{\"message\":\"Your input was flagged\",\"code\":403}}",
-         REMORA_CONTENT_POLICY, REMORA_CAUSE_CREDENTIAL},
+         REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
         {400, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
          REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
         {400, "{\"error\":{\"message\":\"echo-9 is not a valid model ID\",\"code\":400}}",

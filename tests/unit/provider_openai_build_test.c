@@ -200,16 +200,24 @@ static void dialect_names_the_fields(void **state)
 {
     struct fixture f;
     (void)state;
-    begin(&f, "openai", "openai");
-    fill_parameters(&f.request);
-    assert_string_equal(body_of(&f),
-                        HEAD USER UNARY SAMPLING("max_completion_tokens", "seed") OPTIONS "}");
-    end(&f);
-    begin(&f, "mistral", "mistral");
-    fill_parameters(&f.request);
-    assert_string_equal(body_of(&f),
-                        HEAD USER UNARY SAMPLING("max_tokens", "random_seed") OPTIONS "}");
-    end(&f);
+    static const struct {
+        const char *dialect;
+        const char *members;
+    } cases[] = {
+        {"openai", ",\"max_completion_tokens\":16,\"seed\":-7}"},
+        {"mistral", ",\"max_tokens\":16,\"random_seed\":-7}"},
+        {"perplexity", ",\"max_tokens\":16,\"frequency_penalty\":1.1,\"seed\":-7}"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char expected[256];
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.request.sampling.max_output_tokens = (struct remora_opt_i64){16, true};
+        f.request.sampling.seed = (struct remora_opt_i64){-7, true};
+        f.request.sampling.repetition_penalty = (struct remora_opt_f64){1.1, i == 2};
+        snprintf(expected, sizeof expected, "%s%s", HEAD USER UNARY, cases[i].members);
+        assert_string_equal(body_of(&f), expected);
+        end(&f);
+    }
 }
 
 static void dialect_openai_of_another_host_is_the_generic_one(void **state)
@@ -355,7 +363,9 @@ static void developer_role_goes_only_where_it_is_known(void **state)
     end(&f);
     begin(&f, "openai", "openai");
     f.request.messages = &message;
-    assert_string_equal(body_of(&f), HEAD
+    f.endpoint.facts.upstream_model = REMORA_SLICE("gpt-5");
+    assert_string_equal(body_of(&f),
+                        "{\"model\":\"gpt-5\",\"messages\":["
                         "{\"role\":\"developer\",\"content\":\"Hi \\\"you\\\"\\n\"}" UNARY "}");
     end(&f);
 }

@@ -1,0 +1,256 @@
+/*
+ * How a request asks for reasoning: one caller's wish (effort, budget, on or off, hidden) in the words of each dialect.
+ *
+ * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1). A part of the
+ * wish that the dialect has no word for is told as dropped. Nothing is written when nothing was asked.
+ * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
+ */
+#include "openai.h"
+
+static struct remora_json_writer *json_of(struct openai_build *build)
+{
+    return &build->pieces.json;
+}
+
+static void write_text(struct openai_build *build, const char *key, struct remora_slice text)
+{
+    remora_json_key(json_of(build), key);
+    pieces_string(&build->pieces, text);
+}
+
+static void write_flag(struct openai_build *build, const char *key, bool value)
+{
+    remora_json_key(json_of(build), key);
+    remora_json_write_bool(json_of(build), value);
+}
+
+static const char *effort_word(enum remora_effort effort)
+{
+    switch (effort) {
+    case REMORA_EFFORT_UNSET:
+        return NULL;
+    case REMORA_EFFORT_NONE:
+        return "none";
+    case REMORA_EFFORT_MINIMAL:
+        return "minimal";
+    case REMORA_EFFORT_LOW:
+        return "low";
+    case REMORA_EFFORT_MEDIUM:
+        return "medium";
+    case REMORA_EFFORT_HIGH:
+        return "high";
+    case REMORA_EFFORT_XHIGH:
+        return "xhigh";
+    case REMORA_EFFORT_MAX:
+        return "max";
+    }
+    return NULL;
+}
+
+bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning)
+{
+    return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
+}
+
+static bool is_stated(const struct remora_reasoning_options *reasoning)
+{
+    return reasoning->effort != REMORA_EFFORT_UNSET || reasoning->max_tokens.is_set ||
+           reasoning->enabled != REMORA_UNSET;
+}
+
+static void write_effort(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    const char *word = effort_word(r->effort);
+    if (openai_reasoning_is_off(r)) {
+        word = "none";
+    } else if (word == NULL) {
+        word = "medium";
+    }
+    write_text(build, "reasoning_effort", remora_slice_of(word));
+}
+
+static void write_stated_effort(struct openai_build *build,
+                                const struct remora_reasoning_options *r)
+{
+    if (!openai_reasoning_is_off(r) && r->effort != REMORA_EFFORT_UNSET) {
+        write_text(build, "reasoning_effort", remora_slice_of(effort_word(r->effort)));
+    }
+}
+
+static void write_object(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    struct remora_json_writer *w = json_of(build);
+    remora_json_key(w, "reasoning");
+    remora_json_object_open(w);
+    if (r->effort != REMORA_EFFORT_UNSET) {
+        write_text(build, "effort", remora_slice_of(effort_word(r->effort)));
+    }
+    if (r->max_tokens.is_set) {
+        remora_json_key(w, "max_tokens");
+        remora_json_write_i64(w, r->max_tokens.value);
+    }
+    if (r->enabled != REMORA_UNSET) {
+        write_flag(build, "enabled", r->enabled == REMORA_YES);
+    }
+    if (r->exclude_from_response) {
+        write_flag(build, "exclude", true);
+    }
+    if (r->summary.length > 0) {
+        write_text(build, "summary", r->summary);
+    }
+    remora_json_object_close(w);
+}
+
+/* An object of one flag under `key`, and the effort beside it. */
+static void write_switch(struct openai_build *build, const char *key, const char *flag,
+                         const struct remora_reasoning_options *r)
+{
+    remora_json_key(json_of(build), key);
+    remora_json_object_open(json_of(build));
+    write_flag(build, flag, !openai_reasoning_is_off(r));
+    remora_json_object_close(json_of(build));
+    write_stated_effort(build, r);
+}
+
+static void write_thinking(struct openai_build *build, const struct remora_reasoning_options *r,
+                           bool takes_budget)
+{
+    struct remora_json_writer *w = json_of(build);
+    bool is_off = openai_reasoning_is_off(r);
+    remora_json_key(w, "thinking");
+    remora_json_object_open(w);
+    write_text(build, "type", remora_slice_of(is_off ? "disabled" : "enabled"));
+    if (!is_off && takes_budget) {
+        remora_json_key(w, "budget_tokens");
+        remora_json_write_i64(w, r->max_tokens.value);
+    }
+    remora_json_object_close(w);
+    if (!takes_budget) {
+        write_stated_effort(build, r);
+    }
+}
+
+/* Fireworks refuses a request that says both. */
+static void write_either(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    bool is_budget = r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET;
+    if (is_budget && !openai_reasoning_is_off(r)) {
+        write_thinking(build, r, true);
+    } else {
+        write_effort(build, r);
+    }
+}
+
+static void write_budget(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    bool is_off = openai_reasoning_is_off(r);
+    write_flag(build, "enable_thinking", !is_off);
+    if (!is_off && r->max_tokens.is_set) {
+        remora_json_key(json_of(build), "thinking_budget");
+        remora_json_write_i64(json_of(build), r->max_tokens.value);
+    }
+}
+
+/* Groq: without a format reasoning may stand in the text, in tags. */
+static void write_format(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    if (is_stated(r)) {
+        write_effort(build, r);
+    }
+    if (!openai_reasoning_is_off(r)) {
+        write_text(build, "reasoning_format",
+                   remora_slice_of(r->exclude_from_response ? "hidden" : "parsed"));
+    }
+}
+
+static void write_disable(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    if (openai_reasoning_is_off(r)) {
+        write_flag(build, "disable_reasoning", true);
+    } else {
+        write_effort(build, r);
+    }
+}
+
+/* What the words above leave unsaid of the wish. */
+static void tell_lost(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    enum reasoning_ask ask = build->dialect->reasoning_ask;
+    bool has_effort = r->effort != REMORA_EFFORT_UNSET;
+    bool takes_budget = ask == REASONING_ASK_OBJECT || ask == REASONING_ASK_BUDGET ||
+                        (ask == REASONING_ASK_EITHER && !has_effort);
+    if (openai_reasoning_is_off(r)) {
+        return;
+    }
+    if (r->max_tokens.is_set && !takes_budget) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
+                            "the provider takes no budget of reasoning tokens");
+    } else if (has_effort && ask == REASONING_ASK_BUDGET) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
+                            "the provider takes no effort, only a budget");
+    }
+}
+
+static void write_wish(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    switch (build->dialect->reasoning_ask) {
+    case REASONING_ASK_EFFORT:
+        write_effort(build, r);
+        break;
+    case REASONING_ASK_OBJECT:
+        write_object(build, r);
+        break;
+    case REASONING_ASK_ENABLED:
+        write_switch(build, "reasoning", "enabled", r);
+        break;
+    case REASONING_ASK_THINKING:
+        write_thinking(build, r, false);
+        break;
+    case REASONING_ASK_EITHER:
+        write_either(build, r);
+        break;
+    case REASONING_ASK_BUDGET:
+        write_budget(build, r);
+        break;
+    case REASONING_ASK_FORMAT:
+        write_format(build, r);
+        break;
+    case REASONING_ASK_DISABLE:
+        write_disable(build, r);
+        break;
+    case REASONING_ASK_TEMPLATE:
+        write_switch(build, "chat_template_kwargs", "enable_thinking", r);
+        break;
+    }
+    tell_lost(build, r);
+}
+
+/* Hiding alone, or a summary alone, can be asked only where there are words for it. */
+static bool has_words_for(const struct openai_build *build,
+                          const struct remora_reasoning_options *r)
+{
+    switch (build->dialect->reasoning_ask) {
+    case REASONING_ASK_OBJECT:
+        return r->exclude_from_response || r->summary.length > 0;
+    case REASONING_ASK_FORMAT:
+        return r->exclude_from_response;
+    case REASONING_ASK_EFFORT:
+    case REASONING_ASK_ENABLED:
+    case REASONING_ASK_THINKING:
+    case REASONING_ASK_EITHER:
+    case REASONING_ASK_BUDGET:
+    case REASONING_ASK_DISABLE:
+    case REASONING_ASK_TEMPLATE:
+        return false;
+    }
+    return false;
+}
+
+void openai_write_reasoning(struct openai_build *build)
+{
+    const struct remora_reasoning_options *r = &build->request->reasoning;
+    if ((is_stated(r) || has_words_for(build, r)) &&
+        openai_takes(build, REMORA_PARAMETER_REASONING)) {
+        write_wish(build, r);
+    }
+}
