@@ -186,7 +186,7 @@ static void deliver_attempt_failed(struct remora_exchange *x)
 }
 
 static void open_record(struct remora_exchange *x, const struct remora_endpoint *endpoint,
-                        bool is_resend)
+                        const struct remora_credential *credential, bool is_resend)
 {
     struct remora_attempt *attempt = &x->outcome.attempts[x->outcome.attempt_count++];
     *attempt = (struct remora_attempt){
@@ -194,6 +194,7 @@ static void open_record(struct remora_exchange *x, const struct remora_endpoint 
         .endpoint_tag = endpoint->facts.tag,
         .model = endpoint->model->facts.id,
         .upstream_model = endpoint->facts.upstream_model,
+        .credential = credential == NULL ? REMORA_SLICE("") : credential->name,
         .code = REMORA_OK,
         .retry_after_ms = -1,
         .is_resend = is_resend,
@@ -292,7 +293,7 @@ static enum remora_code begin(struct remora_exchange *x, const struct remora_end
 {
     x->state = STATE_PREPARING;
     reset_run(x, endpoint, credential);
-    open_record(x, endpoint, x->is_resend);
+    open_record(x, endpoint, credential, x->is_resend);
     struct remora_build_output *built = remora_arena_alloc(&x->arena, sizeof *built);
     if (built == NULL) {
         fail->cause = REMORA_CAUSE_MEMORY;

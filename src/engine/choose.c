@@ -1,6 +1,6 @@
 /*
  * Which candidate comes next: the plan's order under the attempt limits and what the failures so far have shown.
- * Each endpoint at most once. Sources: ARCHITECTURE 6 "Attempts" and "Classes"; design/codes.md, columns "next".
+ * Each endpoint at most once, or once with each key of its provider while keys are refused. Sources: ARCHITECTURE 6 "Attempts" and "Classes"; design/codes.md, columns "next".
  */
 #include "exchange_private.h"
 
@@ -75,6 +75,22 @@ bool choose_credential(struct remora_exchange *x, const struct remora_provider *
     return false;
 }
 
+/* Another key of the provider than the one that was just refused, which rests by now. */
+static bool has_other_key(const struct remora_exchange *x, const struct remora_candidate *candidate)
+{
+    const struct remora_provider *provider = candidate->endpoint->provider;
+    for (size_t i = 0; i < provider->credential_count; i++) {
+        uint64_t until = 0;
+        enum remora_condition condition = remora_health_condition(
+            x->engine->use.health, provider->credentials[i].health, exchange_now(x), &until);
+        if (&provider->credentials[i] != x->run.credential &&
+            (condition == REMORA_CONDITION_WELL || condition == REMORA_CONDITION_PROBE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void enter_model(struct remora_exchange *x, uint16_t model)
 {
     x->model_at = model;
@@ -118,6 +134,9 @@ void choose_after(struct remora_exchange *x, const struct remora_candidate *cand
     const struct remora_code_row *row = remora_code_row(code);
     switch (row->next_endpoint) {
     case REMORA_NEXT_YES:
+        if (row->effect == REMORA_EFFECT_BENCHES_KEY && has_other_key(x, candidate)) {
+            x->order_at--; /* the same endpoint with its next key */
+        }
         return;
     case REMORA_NEXT_LARGER_WINDOW:
         if (candidate->endpoint->facts.context_length > x->window_over) {

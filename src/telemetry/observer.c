@@ -89,6 +89,7 @@ static void log_failed_attempt(const struct remora_outcome *outcome,
         REMORA_LOG_TEXT("provider", attempt->provider),
         REMORA_LOG_TEXT("endpoint", attempt->endpoint_tag),
         REMORA_LOG_TEXT("model", attempt->model),
+        REMORA_LOG_TEXT("credential", attempt->credential),
         REMORA_LOG_TEXT("code", code_label(attempt->code)),
         REMORA_LOG_TEXT("cause", remora_slice_of(remora_cause_name(attempt->cause))),
         REMORA_LOG_NUMBER("http_status", attempt->http_status),
@@ -108,6 +109,10 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
                                           remora_slice_of(remora_cause_name(attempt->cause))};
     remora_metric_add(metrics, REMORA_METRIC_ATTEMPTS, labels, REMORA_COUNT_OF(labels), 1);
     count_fallback(metrics, outcome, attempt);
+    if (attempt->code == REMORA_UPSTREAM_CREDENTIAL) {
+        const struct remora_slice key_labels[] = {attempt->provider, attempt->credential};
+        remora_metric_add(metrics, REMORA_METRIC_KEYS_REFUSED, key_labels, 2, 1);
+    }
     if (!is_ok) {
         log_failed_attempt(outcome, attempt);
         return;

@@ -199,6 +199,56 @@ static void a_refused_key_is_benched_never_shown_and_falls_back(void **state)
     }
 }
 
+/* `a` has two keys and serves t/m first; `b` has none. */
+#define TWO_KEYS                                                                            \
+    "service: checkout\nproviders:\n"                                                       \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: [{env: K1_KEY}, {env: " \
+    "K2_KEY}]}\n"                                                                           \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                               \
+    "models:\n  t/m:\n    endpoints:\n"                                                     \
+    "      - {provider: a, model_id: m}\n      - {provider: b, model_id: m}\n"
+
+static void a_refused_key_gives_way_to_the_next_of_its_provider(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(TWO_KEYS);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 401, "{}");
+    assert_string_equal(f->transfers[1].provider, "a");
+    play_good_unary(f, 1, "x");
+    assert_int_equal(f->outcome.attempt_count, 2);
+    assert_slice_equal(f->outcome.attempts[0].credential, "K1_KEY");
+    assert_slice_equal(f->outcome.attempts[1].credential, "K2_KEY");
+    fixture_start(f, REMORA_UNARY, "t/m"); /* the first rests */
+    play_good_unary(f, 2, "x");
+    assert_int_equal(f->outcome.attempt_count, 1);
+    assert_slice_equal(f->outcome.attempts[0].credential, "K2_KEY");
+    fixture_pass_ms(f, 300001); /* and is asked again after five minutes */
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 3, 401, "{}");
+    play_good_unary(f, 4, "x");
+    assert_slice_equal(f->outcome.attempts[0].credential, "K1_KEY");
+    fixture_pass_ms(f, 300001); /* the second bench is twice as long */
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 5, "x");
+    assert_slice_equal(f->outcome.attempts[0].credential, "K2_KEY");
+    fixture_free(f);
+}
+
+static void when_every_key_is_refused_the_next_provider_is_asked(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(TWO_KEYS);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 403, "{}");
+    play_answer(f, 1, 402, "{}");
+    assert_string_equal(f->transfers[2].provider, "b");
+    play_good_unary(f, 2, "x");
+    assert_int_equal(f->outcome.attempt_count, 3);
+    assert_slice_equal(f->outcome.attempts[2].credential, "");
+    fixture_free(f);
+}
+
 static void a_class_that_a_retry_could_help_wins_over_the_others(void **state)
 {
     (void)state;
@@ -510,6 +560,8 @@ int main(void)
         cmocka_unit_test(the_next_model_is_tried_after_a_moderated_prompt),
         cmocka_unit_test(a_stale_connection_is_resent_once_and_recorded),
         cmocka_unit_test(a_refused_key_is_benched_never_shown_and_falls_back),
+        cmocka_unit_test(a_refused_key_gives_way_to_the_next_of_its_provider),
+        cmocka_unit_test(when_every_key_is_refused_the_next_provider_is_asked),
         cmocka_unit_test(a_class_that_a_retry_could_help_wins_over_the_others),
         cmocka_unit_test(a_transfer_that_cannot_start_is_our_failure),
         cmocka_unit_test(the_caller_s_deadline_ends_everything),

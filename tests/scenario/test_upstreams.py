@@ -1,0 +1,210 @@
+"""What a provider's configuration says about the way to it: keys in order, headers, authorities, certificates, proxies."""
+import pytest
+
+from gateway import Remora
+from peers import ChatUpstream, ConnectProxy, authority
+
+FIRST, SECOND = "sk-canary-first-1111111111111111111111", "sk-canary-second-222222222222222222222"
+KEYS = {"FIRST_KEY": FIRST, "SECOND_KEY": SECOND}
+
+
+def config(providers, models=None):
+    """providers: slug -> the text inside its braces. models: id -> providers, tried in that order; without: SLUG/m each."""
+    text = "version: 1\nservice: checkout\nproviders:\n"
+    for slug, inside in providers.items():
+        text += f"  {slug}: {{kind: openai, {inside}}}\n"
+    text += "models:\n"
+    for model, endpoints in (models or {f"{slug}/m": [slug] for slug in providers}).items():
+        text += f"  {model}:\n    endpoints:\n"
+        for slug in endpoints:
+            text += f"      - {{provider: {slug}, model_id: m, pricing: {{prompt: \"0\", completion: \"0\"}}}}\n"
+    return text
+
+
+def ask(remora, model, status=200):
+    got, _, body = remora.chat({"model": model})
+    assert got == status, body
+    return body
+
+
+def said(body):
+    return body["choices"][0]["message"]["content"]
+
+
+def refused_for(remora, model):
+    """The one attempt fails on the way to the provider: why, closer than its code, stands in the log."""
+    before = len([line for line in remora.log_lines() if line.get("message") == "attempt failed"])
+    body = ask(remora, model, 502)
+    assert [a["reason"] for a in body["error"]["metadata"]["attempts"]] == ["UPSTREAM_UNAVAILABLE"]
+    return remora.wait_log("attempt failed", before + 1)[-1]["cause"]
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("authorities")
+    return authority(folder, "one"), authority(folder, "two")
+
+
+# ---- keys ----
+
+TWO_KEYS = "api_key: [{env: FIRST_KEY}, {env: SECOND_KEY}]"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refused_key_gives_way_to_the_next_in_the_same_request(status):
+    with ChatUpstream(statuses={f"Bearer {FIRST}": status}) as server:
+        with Remora(config({"a": f'base_url: "{server.base_url}", {TWO_KEYS}'}), environment=KEYS) as remora:
+            body = ask(remora, "a/m")
+            assert said(body) == "I am upstream"
+            assert [r["headers"]["authorization"] for r in server.requests] == [f"Bearer {FIRST}", f"Bearer {SECOND}"]
+            assert [a.get("reason") for a in body["remora"]["attempts"]] == ["UPSTREAM_CREDENTIAL", None]
+            # The first one rests: the next request begins with the second.
+            ask(remora, "a/m")
+            assert server.requests[-1]["headers"]["authorization"] == f"Bearer {SECOND}"
+            assert len(server.requests) == 3
+            failed = remora.wait_log("attempt failed")
+            assert [line["credential"] for line in failed] == ["FIRST_KEY"]
+            refused = {k: v for k, v in remora.metrics().items() if k.startswith("remora_upstream_keys_refused_total")}
+            assert refused == {'remora_upstream_keys_refused_total{provider="a",credential="FIRST_KEY"}': 1}
+            assert "canary" not in remora.log() and "canary" not in str(body) + str(remora.metrics())
+
+
+def test_a_provider_whose_keys_are_all_refused_falls_back_to_the_next():
+    with ChatUpstream("bad", statuses={f"Bearer {FIRST}": 401, f"Bearer {SECOND}": 401}) as bad, ChatUpstream("good") as good:
+        providers = {"a": f'base_url: "{bad.base_url}", {TWO_KEYS}', "b": f'base_url: "{good.base_url}"'}
+        with Remora(config(providers, {"t/m": ["a", "b"]}), environment=KEYS) as remora:
+            assert said(ask(remora, "t/m")) == "I am good"
+            assert len(bad.requests) == 2
+            assert said(ask(remora, "t/m")) == "I am good"  # both rest, nobody is asked in vain
+            assert len(bad.requests) == 2
+
+
+def test_a_key_that_is_refused_at_one_provider_is_good_at_another():
+    with ChatUpstream("strict", statuses={f"Bearer {FIRST}": 403}) as strict, ChatUpstream("lax") as lax:
+        providers = {slug: f'base_url: "{server.base_url}", api_key: {{env: FIRST_KEY}}'
+                     for slug, server in (("a", strict), ("b", lax))}
+        with Remora(config(providers), environment=KEYS) as remora:
+            ask(remora, "a/m", 502)
+            assert said(ask(remora, "b/m")) == "I am lax"
+
+
+# ---- headers ----
+
+def test_plain_and_secret_headers_of_the_operator_go_to_that_provider_only():
+    with ChatUpstream("a") as a, ChatUpstream("b") as b:
+        providers = {"a": f'base_url: "{a.base_url}", headers: {{X-Title: My app, X-Tenant: {{env: FIRST_KEY}}}}',
+                     "b": f'base_url: "{b.base_url}"'}
+        with Remora(config(providers), environment=KEYS) as remora:
+            ask(remora, "a/m")
+            ask(remora, "b/m")
+            assert a.requests[0]["headers"]["x-title"] == "My app"
+            assert a.requests[0]["headers"]["x-tenant"] == FIRST
+            assert not {"x-title", "x-tenant"} & set(b.requests[0]["headers"])
+            assert "canary" not in remora.log()
+
+
+# ---- authorities and certificates ----
+
+def test_an_own_authority_vouches_for_its_server_only(authorities):
+    """Each of two providers has an authority of its own; neither vouches for the other's server, whoever was asked first."""
+    one, two = authorities
+    with ChatUpstream("one", tls=one) as server_one, ChatUpstream("two", tls=two) as server_two:
+        providers = {
+            "one": f'base_url: "{server_one.base_url}", ca_file: "{one / "ca.pem"}"',
+            "two": f'base_url: "{server_two.base_url}", ca_file: "{two / "ca.pem"}"',
+            "one-by-two": f'base_url: "{server_one.base_url}", ca_file: "{two / "ca.pem"}"',
+            "two-by-one": f'base_url: "{server_two.base_url}", ca_file: "{one / "ca.pem"}"',
+            "one-public": f'base_url: "{server_one.base_url}"',
+        }
+        for order in (["one", "one-by-two", "one-public", "two", "two-by-one"],
+                      ["two-by-one", "two", "one-public", "one-by-two", "one"]):
+            server_one.requests.clear()
+            server_two.requests.clear()
+            with Remora(config(providers)) as remora:
+                for slug in order * 2:
+                    if slug in ("one", "two"):
+                        assert said(ask(remora, f"{slug}/m")) == f"I am {slug}"
+                    else:
+                        assert refused_for(remora, f"{slug}/m") == "tls"
+            assert len(server_one.requests) == len(server_two.requests) == 2
+
+
+def test_a_client_certificate_opens_the_door_and_nothing_else_does(authorities):
+    one, two = authorities
+    client = lambda folder: f'client_cert: {{cert_file: "{folder / "cert.pem"}", key_file: "{folder / "key.pem"}"}}'
+    with ChatUpstream("vault", tls=one, client_ca=two / "ca.pem") as server:
+        way = f'base_url: "{server.base_url}", ca_file: "{one / "ca.pem"}"'
+        providers = {"known": f"{way}, {client(two)}", "stranger": f"{way}, {client(one)}", "nobody": way}
+        with Remora(config(providers)) as remora:
+            for _ in range(2):
+                assert said(ask(remora, "known/m")) == "I am vault"
+                for slug in ("stranger", "nobody"):  # no connection of the known one is lent to them
+                    assert ask(remora, f"{slug}/m", 502)["error"]["metadata"]["reason"] == "UPSTREAM_UNAVAILABLE"
+            assert [r["client"] for r in server.requests] == ["two", "two"]
+
+
+# ---- proxies ----
+
+LLM = 'base_url: "https://llm.test/v1"'
+
+
+def way_to(server_authority, more=""):
+    return f'{LLM}, ca_file: "{server_authority / "ca.pem"}", api_key: {{env: FIRST_KEY}}{more}'
+
+
+def test_a_provider_s_own_proxy_is_used_for_it_alone(authorities):
+    one, _ = authorities
+    with ChatUpstream("far", tls=one) as far, ChatUpstream("near", tls=one) as near, \
+            ConnectProxy({"llm.test:443": far.port}) as proxy:
+        providers = {"far": way_to(one, f", proxy: \"{proxy.url}\""),
+                     "near": f'base_url: "{near.base_url}", ca_file: "{one / "ca.pem"}"'}
+        with Remora(config(providers), environment=KEYS) as remora:
+            assert said(ask(remora, "far/m")) == "I am far"
+            assert said(ask(remora, "near/m")) == "I am near"
+            assert proxy.connects == ["llm.test:443"]
+            # The proxy sees a name and a tunnel, no key and no prompt.
+            assert FIRST not in proxy.heads[0] and FIRST.encode() not in proxy.bytes and b"Hello" not in proxy.bytes
+            assert far.requests[0]["headers"]["authorization"] == f"Bearer {FIRST}"
+
+
+def test_the_environment_s_proxy_is_used_but_for_loopback_and_no_proxy(authorities):
+    one, _ = authorities
+    with ChatUpstream("far", tls=one) as far, ChatUpstream("near", tls=one) as near, \
+            ConnectProxy({"llm.test:443": far.port}) as proxy:
+        providers = {"far": way_to(one), "near": f'base_url: "{near.base_url}", ca_file: "{one / "ca.pem"}"'}
+        with Remora(config(providers), environment={**KEYS, "HTTPS_PROXY": proxy.url}) as remora:
+            assert said(ask(remora, "far/m")) == "I am far"
+            assert said(ask(remora, "near/m")) == "I am near"
+            assert proxy.connects == ["llm.test:443"]
+        with Remora(config(providers), environment={**KEYS, "HTTPS_PROXY": proxy.url, "NO_PROXY": "llm.test"}) as remora:
+            assert refused_for(remora, "far/m") == "dns"  # not through the proxy, and nobody else knows the name
+            assert proxy.connects == ["llm.test:443"]
+
+
+def test_a_provider_s_own_proxy_wins_over_the_environment_s(authorities):
+    one, _ = authorities
+    with ChatUpstream("far", tls=one) as far, ConnectProxy({"llm.test:443": far.port}) as own, ConnectProxy({}) as other:
+        environment = {**KEYS, "HTTPS_PROXY": other.url, "NO_PROXY": "llm.test"}
+        with Remora(config({"far": way_to(one, f", proxy: \"{own.url}\"")}), environment=environment) as remora:
+            assert said(ask(remora, "far/m")) == "I am far"
+            assert own.connects == ["llm.test:443"] and other.connects == []
+
+
+@pytest.mark.parametrize("status", [407, 502])
+def test_a_proxy_that_refuses_is_a_failure_on_the_way_and_falls_back(authorities, status):
+    one, _ = authorities
+    with ChatUpstream("near") as near, ConnectProxy({}, status=status) as proxy:
+        providers = {"far": way_to(one, f", proxy: \"{proxy.url}\""), "near": f'base_url: "{near.base_url}"'}
+        with Remora(config(providers, {"t/m": ["far", "near"]}), environment=KEYS) as remora:
+            body = ask(remora, "t/m")
+            assert said(body) == "I am near"
+            assert [a.get("reason") for a in body["remora"]["attempts"]] == ["UPSTREAM_UNAVAILABLE", None]
+            assert proxy.connects == ["llm.test:443"]
+
+
+def test_the_far_server_is_verified_through_a_proxy_too(authorities):
+    one, two = authorities
+    with ChatUpstream("impostor", tls=two) as impostor, ConnectProxy({"llm.test:443": impostor.port}) as proxy:
+        with Remora(config({"far": way_to(one, f", proxy: \"{proxy.url}\"")}), environment=KEYS) as remora:
+            assert refused_for(remora, "far/m") == "tls"
+            assert impostor.requests == [] and FIRST.encode() not in proxy.bytes
