@@ -18,10 +18,10 @@ struct remora_attempt {
     struct remora_slice endpoint_tag;
     struct remora_slice model;          /* canonical id */
     struct remora_slice upstream_model; /* what was asked of the provider */
-    struct remora_slice credential;     /* the key's variable or file, empty: none; not for callers */
-    char upstream_request_id[64];       /* its x-request-id or request-id, printable ASCII, cut */
-    int http_status;                    /* 0: no answer */
-    enum remora_code code;              /* REMORA_OK when it answered */
+    struct remora_slice credential; /* the key's variable or file, empty: none; not for callers */
+    char upstream_request_id[64];   /* its x-request-id or request-id, printable ASCII, cut */
+    int http_status;                /* 0: no answer */
+    enum remora_code code;          /* REMORA_OK when it answered */
     enum remora_cause cause;
     int64_t retry_after_ms; /* the provider's hint, -1 none */
     bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
