@@ -463,17 +463,23 @@ static void write_message(struct openai_build *build, const struct remora_messag
 
 /* ---- roles that must alternate ---- */
 
+/* Results and calls of tools stand for themselves. */
+static bool may_join(const struct remora_message *message)
+{
+    return message->role != REMORA_ROLE_TOOL && message->tool_call_count == 0;
+}
+
 /* How many messages from `at` on are one to a server that wants roles to alternate. */
 static size_t run_length(const struct openai_build *build, size_t at)
 {
-    const struct remora_request *request = build->request;
-    const char *role = role_word(build, request->messages[at].role);
+    const struct remora_message *messages = build->request->messages;
     size_t count = 1;
-    if (!build->dialect->alternates_roles || request->messages[at].role == REMORA_ROLE_TOOL) {
+    if (!build->dialect->alternates_roles || !may_join(&messages[at])) {
         return count;
     }
-    while (at + count < request->message_count &&
-           role_word(build, request->messages[at + count].role) == role) {
+    const char *role = role_word(build, messages[at].role);
+    while (at + count < build->request->message_count && may_join(&messages[at + count]) &&
+           strcmp(role_word(build, messages[at + count].role), role) == 0) {
         count++;
     }
     return count;
