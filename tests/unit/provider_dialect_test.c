@@ -404,6 +404,21 @@ static void newer_models_take_sampling_parameters_when_they_do_not_reason(void *
     assert_false(refuses("o3", false, REMORA_PARAMETER_SEED));
 }
 
+/* A name is a slice of a longer text: what stands behind it is no part of it. */
+static void names_end_where_they_end(void **state)
+{
+    static const char text[] = "gpt-5.12";
+    (void)state;
+    assert_false(dialect_model_reasons(remora_slice(text, strlen("gpt-"))));
+    assert_true(remora_parameter_set_has(
+        dialect_refused_by_model(remora_slice(text, strlen("gpt-5.")), true),
+        REMORA_PARAMETER_TOP_P));
+    assert_false(remora_parameter_set_has(
+        dialect_refused_by_model(remora_slice(text, strlen("gpt-5.1")), true),
+        REMORA_PARAMETER_TOP_P));
+    assert_false(dialect_model_reasons(remora_slice("o1", 1)));
+}
+
 static void model_that_reasons_gets_developers_and_no_sampling(void **state)
 {
     struct remora_buf out;
@@ -723,6 +738,7 @@ int main(void)
         cmocka_unit_test(key_goes_into_the_header_of_the_dialect),
         cmocka_unit_test(models_that_reason_are_known_by_their_names),
         cmocka_unit_test(newer_models_take_sampling_parameters_when_they_do_not_reason),
+        cmocka_unit_test(names_end_where_they_end),
         cmocka_unit_test(model_that_reasons_gets_developers_and_no_sampling),
         cmocka_unit_test(every_answer_and_error_means_what_it_should),
         cmocka_unit_test(every_dialect_of_the_catalog_is_a_row),

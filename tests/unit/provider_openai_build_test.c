@@ -506,6 +506,16 @@ static void unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text
     free(f.body);
     f.request.messages = tool_turn;
     assert_non_null(strstr(body_of(&f), "reasoning_details"));
+    free(f.body);
+    /* One opaque block among plain ones is enough, wherever it stands. */
+    const struct remora_reasoning_block late[] = {plain, blocks[1]};
+    const struct remora_message mixed = {.role = REMORA_ROLE_ASSISTANT,
+                                         .parts = &result,
+                                         .part_count = 1,
+                                         .reasoning = late,
+                                         .reasoning_count = 2};
+    f.request.messages = &mixed;
+    assert_non_null(strstr(body_of(&f), "reasoning_details"));
     end(&f);
 }
 
