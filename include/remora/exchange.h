@@ -83,6 +83,8 @@ void remora_engine_free(struct remora_engine *engine);
 void remora_engine_set_config(struct remora_engine *engine, struct remora_config *config);
 /* The current snapshot, borrowed: valid until the next set_config on this thread. */
 struct remora_config *remora_engine_config(const struct remora_engine *engine);
+/* The health that its plans ask. */
+const struct remora_health *remora_engine_health(const struct remora_engine *engine);
 size_t remora_engine_inflight(const struct remora_engine *engine);
 /* From now on new exchanges are refused with DRAINING. */
 void remora_engine_drain(struct remora_engine *engine);

@@ -82,17 +82,11 @@ struct remora_skin {
                   struct remora_buf *out);
 };
 
-struct remora_config;
-struct remora_policy_stack;
-
 extern const struct remora_skin remora_skin_chat_completions;
 
 /* The envelope of openrouter.md 10.1 for any error of the HTTP front, before a skin is known. */
 void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
                        struct remora_buf *out);
-/* GET /v1/models: what this service may use now. */
-void remora_models_body(const struct remora_config *config, const struct remora_policy_stack *stack,
-                        struct remora_buf *out);
 /* What is explained: a plan, whose it is, and why nothing is left of it (code REMORA_OK: something is). */
 struct remora_explanation {
     const struct remora_plan *plan;

@@ -55,6 +55,8 @@ struct model_row {
     uint32_t name;
     uint32_t author;
     uint32_t canonical_slug;
+    uint32_t tokenizer;
+    uint32_t knowledge_cutoff;
     uint32_t created_unix_s;
     uint32_t context_length;
     uint16_t first_endpoint;
@@ -201,6 +203,8 @@ void remora_catalog_model(size_t index, struct remora_model_facts *out)
         .name = text_of(row->name),
         .author = text_of(row->author),
         .canonical_slug = text_of(row->canonical_slug),
+        .tokenizer = text_of(row->tokenizer),
+        .knowledge_cutoff = text_of(row->knowledge_cutoff),
         .created_unix_s = row->created_unix_s,
         .context_length = row->context_length,
         .input_modalities = row->input_modalities,

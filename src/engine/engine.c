@@ -59,6 +59,11 @@ struct remora_config *remora_engine_config(const struct remora_engine *engine)
     return engine->config;
 }
 
+const struct remora_health *remora_engine_health(const struct remora_engine *engine)
+{
+    return engine->use.health;
+}
+
 size_t remora_engine_inflight(const struct remora_engine *engine)
 {
     return engine->inflight;

@@ -18,7 +18,7 @@ OWNER = {
     "clock": "base", "text": "base", "guess": "base", "json": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
     "identity": "model", "preferences": "model", "request": "model", "usage": "model", "event": "model", "attempt": "model",
     "answer": "model", "account": "account", "catalog": "catalog", "config": "config", "caller": "config", "policy": "policy", "route": "route",
-    "health": "base", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin",
+    "health": "base", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin", "listing": "skin",
     "telemetry": "telemetry", "worker": "front", "front": "front",
 }
 # Contracts without code of their own that a lower room may name: plain data or a seam implemented above it.

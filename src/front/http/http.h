@@ -9,6 +9,7 @@
 #include "parser.h"
 #include "remora/front.h"
 #include "remora/list.h"
+#include "remora/listing.h"
 #include "remora/skin.h"
 
 /* What the connections of one listener on one worker share. Its thread's own, but for what is atomic. */
@@ -133,10 +134,14 @@ REMORA_MUST_CHECK enum remora_code http_identify(const struct http_site *site,
 /* Finds the handler and calls it; every refusal is answered. */
 void http_route(struct http_connection *c, const struct http_head *head);
 
+/* ---- listing.c ---- */
+/* Answers with the catalog's list; raw_id: the model id as it stands in the path, or empty. */
+void http_listing(struct http_connection *c, const struct http_head *head, remora_listing_fn list,
+                  struct remora_slice raw_id);
+
 /* ---- handlers: take the head, call http_call_begin or answer ---- */
 typedef void (*http_handler_fn)(struct http_connection *c, const struct http_head *head);
 void http_chat(struct http_connection *c, const struct http_head *head);
-void http_models(struct http_connection *c, const struct http_head *head);
 void http_startupz(struct http_connection *c, const struct http_head *head);
 void http_livez(struct http_connection *c, const struct http_head *head);
 void http_readyz(struct http_connection *c, const struct http_head *head);

@@ -1,4 +1,4 @@
-/* Routes without a body: the model list, probes, metrics, the state of the configuration. */
+/* Routes without a body: probes, metrics, the state of the configuration. */
 #include "http.h"
 
 #include <stdio.h>
@@ -17,18 +17,6 @@ static void respond_buffer(struct http_connection *c, const char *content_type,
         http_respond(c, &answer, remora_buf_slice(body));
     }
     remora_buf_fini(body);
-}
-
-void http_models(struct http_connection *c, const struct http_head *head)
-{
-    struct remora_buf body;
-    struct remora_policy_stack stack;
-    struct remora_config *config = remora_engine_config(c->site->worker->engine);
-    (void)head;
-    remora_config_stack(config, &c->site->caller, &stack);
-    remora_buf_init(&body, REMORA_LIMIT_MESSAGE_BYTES);
-    remora_models_body(config, &stack, &body);
-    respond_buffer(c, "application/json", &body);
 }
 
 void http_startupz(struct http_connection *c, const struct http_head *head)

@@ -1,6 +1,7 @@
 /*
- * The one table of routes. A path has one spelling: no trailing slash, no escapes, no dots, exact case (ARCHITECTURE 4;
- * reliability.md rows 116 to 118). Paths of OpenAI's API that are not served say so in OpenAI's envelope.
+ * The one table of routes. A path has one spelling: no trailing slash, no dots, exact case, no escapes but those of a model
+ * id (ARCHITECTURE 4; reliability.md rows 116 to 118). "{model}" in a row stands for such an id, which may hold a slash; the
+ * first row that matches wins. Paths of OpenAI's API that are not served say so in OpenAI's envelope.
  */
 #include "http.h"
 
@@ -9,17 +10,29 @@ struct route {
     const char *method;
     enum remora_http_role role;
     http_handler_fn handle;
+    remora_listing_fn list; /* instead of handle: a list of the catalog */
 };
 
-#define ROUTE(role, method, path, handle)                               \
-    {                                                                   \
-        REMORA_SLICE_INIT(path), (method), REMORA_HTTP_##role, (handle) \
+#define ROUTE(role, method, path, handle)                                     \
+    {                                                                         \
+        REMORA_SLICE_INIT(path), (method), REMORA_HTTP_##role, (handle), NULL \
+    }
+#define LIST(path, list)                                                         \
+    {REMORA_SLICE_INIT("/v1" path), "GET", REMORA_HTTP_DATA, NULL, (list)},      \
+    {                                                                            \
+        REMORA_SLICE_INIT("/api/v1" path), "GET", REMORA_HTTP_DATA, NULL, (list) \
     }
 static const struct route routes[] = {
     ROUTE(DATA, "POST", "/v1/chat/completions", http_chat),
     ROUTE(DATA, "POST", "/api/v1/chat/completions", http_chat),
-    ROUTE(DATA, "GET", "/v1/models", http_models),
-    ROUTE(DATA, "GET", "/api/v1/models", http_models),
+    LIST("/models", remora_listing_models),
+    LIST("/models/user", remora_listing_models),
+    LIST("/models/count", remora_listing_count),
+    LIST("/models/{model}/endpoints", remora_listing_endpoints),
+    LIST("/models/{model}", remora_listing_model),
+    LIST("/model/{model}", remora_listing_model_data),
+    LIST("/providers", remora_listing_providers),
+    LIST("/endpoints/zdr", remora_listing_zdr),
     ROUTE(PROBE, "GET", "/startupz", http_startupz),
     ROUTE(PROBE, "GET", "/livez", http_livez),
     ROUTE(PROBE, "GET", "/readyz", http_readyz),
@@ -29,7 +42,26 @@ static const struct route routes[] = {
     ROUTE(DEMO, "POST", "/flaky/v1/chat/completions", http_demo_flaky),
     ROUTE(DEMO, "POST", "/steady/v1/chat/completions", http_demo_steady),
 };
+#undef LIST
 #undef ROUTE
+
+/* Whether the path is the row's; *id is what stands for "{model}". */
+static bool matches(const struct route *route, struct remora_slice path, struct remora_slice *id)
+{
+    static const struct remora_slice hole = REMORA_SLICE_INIT("{model}");
+    size_t at = remora_slice_find(route->path, '{', 0);
+    if (at == route->path.length) {
+        return remora_slice_equal(route->path, path);
+    }
+    struct remora_slice tail =
+        remora_slice(route->path.data + at + hole.length, route->path.length - at - hole.length);
+    if (path.length <= at + tail.length || memcmp(path.data, route->path.data, at) != 0 ||
+        memcmp(path.data + path.length - tail.length, tail.data, tail.length) != 0) {
+        return false;
+    }
+    *id = remora_slice(path.data + at, path.length - at - tail.length);
+    return id->data[0] != '/' && id->data[id->length - 1] != '/';
+}
 
 /* First segments behind /v1 of OpenAI's API reference (read 2026-11). */
 static const struct remora_slice openai_paths[] = {
@@ -43,7 +75,6 @@ static const struct remora_slice openai_paths[] = {
     REMORA_SLICE_INIT("/conversations"), REMORA_SLICE_INIT("/realtime"),
     REMORA_SLICE_INIT("/evals"),         REMORA_SLICE_INIT("/containers"),
     REMORA_SLICE_INIT("/organization"),  REMORA_SLICE_INIT("/chat/completions/"),
-    REMORA_SLICE_INIT("/models/"),
 };
 
 static bool is_openai_path(struct remora_slice path)
@@ -90,6 +121,16 @@ static void refuse_caller(struct http_connection *c, const struct remora_fail *f
     http_respond_fail(c, fail, NULL, NULL);
 }
 
+static void answer(struct http_connection *c, const struct http_head *head,
+                   const struct route *route, struct remora_slice id)
+{
+    if (route->list != NULL) {
+        http_listing(c, head, route->list, id);
+    } else {
+        route->handle(c, head);
+    }
+}
+
 void http_route(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
@@ -104,11 +145,12 @@ void http_route(struct http_connection *c, const struct http_head *head)
         return;
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
-        if (routes[i].role != c->site->role || !remora_slice_equal(routes[i].path, head->path)) {
+        struct remora_slice id = {0};
+        if (routes[i].role != c->site->role || !matches(&routes[i], head->path, &id)) {
             continue;
         }
         if (remora_slice_is(head->method, routes[i].method)) {
-            routes[i].handle(c, head);
+            answer(c, head, &routes[i], id);
             return;
         }
         allow = routes[i].method;
