@@ -25,14 +25,39 @@ void remora_buf_init(struct remora_buf *buf, size_t limit_bytes);
 void remora_buf_init_over(struct remora_buf *buf, char *memory, size_t bytes);
 /* Gives the memory back; the buffer is as after init. */
 void remora_buf_fini(struct remora_buf *buf);
-void remora_buf_append(struct remora_buf *buf, struct remora_slice s);
-void remora_buf_append_text(struct remora_buf *buf, const char *text);
-void remora_buf_append_byte(struct remora_buf *buf, char byte);
+/* The rare path of remora_buf_reserve: there is no room, or the buffer has failed. */
+REMORA_MUST_CHECK char *remora_buf_grow(struct remora_buf *buf, size_t bytes);
+/* Room for `bytes` more at data + length, or NULL (and failed). Commit by adding to length. */
+REMORA_MUST_CHECK static inline char *remora_buf_reserve(struct remora_buf *buf, size_t bytes)
+{
+    if (buf->data == NULL || bytes > buf->capacity - buf->length || buf->failed != REMORA_OK) {
+        return remora_buf_grow(buf, bytes);
+    }
+    return buf->data + buf->length;
+}
+static inline void remora_buf_append(struct remora_buf *buf, struct remora_slice s)
+{
+    char *to = s.length == 0 ? NULL : remora_buf_reserve(buf, s.length);
+    if (to != NULL) {
+        memcpy(to, s.data, s.length);
+        buf->length += s.length;
+    }
+}
+static inline void remora_buf_append_text(struct remora_buf *buf, const char *text)
+{
+    remora_buf_append(buf, remora_slice_of(text));
+}
+static inline void remora_buf_append_byte(struct remora_buf *buf, char byte)
+{
+    char *to = remora_buf_reserve(buf, 1);
+    if (to != NULL) {
+        *to = byte;
+        buf->length++;
+    }
+}
 void remora_buf_append_u64(struct remora_buf *buf, uint64_t value);
 void remora_buf_append_i64(struct remora_buf *buf, int64_t value);
 void remora_buf_printf(struct remora_buf *buf, const char *format, ...) REMORA_PRINTF(2, 3);
-/* Room for `bytes` more at data + length, or NULL (and failed). Commit by adding to length. */
-REMORA_MUST_CHECK char *remora_buf_reserve(struct remora_buf *buf, size_t bytes);
 /* Drops `bytes` from the front, without moving the rest until it pays. */
 void remora_buf_consume(struct remora_buf *buf, size_t bytes);
 /* Empty again, failure cleared; keeps at most `keep_bytes` of memory. */

@@ -137,10 +137,19 @@ void remora_json_object_open(struct remora_json_writer *w);
 void remora_json_object_close(struct remora_json_writer *w);
 void remora_json_array_open(struct remora_json_writer *w);
 void remora_json_array_close(struct remora_json_writer *w);
-void remora_json_key(struct remora_json_writer *w, const char *key);
+/* A name of ours, in which nothing needs an escape: it is written as it stands. */
+void remora_json_key_plain(struct remora_json_writer *w, struct remora_slice key);
+static inline void remora_json_key(struct remora_json_writer *w, const char *key)
+{
+    remora_json_key_plain(w, remora_slice_of(key)); /* here, so that a literal's length is known */
+}
+/* A name from outside. */
 void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key);
 void remora_json_write_string(struct remora_json_writer *w, struct remora_slice text);
-void remora_json_write_text(struct remora_json_writer *w, const char *text);
+static inline void remora_json_write_text(struct remora_json_writer *w, const char *text)
+{
+    remora_json_write_string(w, remora_slice_of(text));
+}
 /* As it stands: must be one valid JSON value. */
 void remora_json_write_raw(struct remora_json_writer *w, struct remora_slice json);
 void remora_json_write_i64(struct remora_json_writer *w, int64_t value);

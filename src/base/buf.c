@@ -73,41 +73,9 @@ static char *reserve_slow(struct remora_buf *buf, size_t bytes)
     return data + buf->length;
 }
 
-char *remora_buf_reserve(struct remora_buf *buf, size_t bytes)
+char *remora_buf_grow(struct remora_buf *buf, size_t bytes)
 {
-    if (buf->failed != REMORA_OK) {
-        return NULL;
-    }
-    if (buf->data == NULL || bytes > buf->capacity - buf->length) {
-        return reserve_slow(buf, bytes == 0 ? 1 : bytes);
-    }
-    return buf->data + buf->length;
-}
-
-void remora_buf_append(struct remora_buf *buf, struct remora_slice s)
-{
-    if (s.length == 0) {
-        return;
-    }
-    char *to = remora_buf_reserve(buf, s.length);
-    if (to != NULL) {
-        memcpy(to, s.data, s.length);
-        buf->length += s.length;
-    }
-}
-
-void remora_buf_append_text(struct remora_buf *buf, const char *text)
-{
-    remora_buf_append(buf, remora_slice_of(text));
-}
-
-void remora_buf_append_byte(struct remora_buf *buf, char byte)
-{
-    char *to = remora_buf_reserve(buf, 1);
-    if (to != NULL) {
-        *to = byte;
-        buf->length++;
-    }
+    return buf->failed == REMORA_OK ? reserve_slow(buf, bytes == 0 ? 1 : bytes) : NULL;
 }
 
 void remora_buf_append_u64(struct remora_buf *buf, uint64_t value)

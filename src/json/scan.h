@@ -31,22 +31,43 @@ static inline const char *json_scan_bytes(const char *at, const char *end, bool 
  * The word tests are those of S. Anderson, "Bit Twiddling Hacks": "determine if a word has a zero byte" and "has a byte
  * less than n". As answers about the whole word they are exact.
  */
-static inline const char *json_scan_words(const char *at, const char *end, bool *high)
+static inline bool json_is_plain_word(uint64_t word, bool *high)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t tops = UINT64_C(0x8080808080808080);
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    uint64_t special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                       ((word - ones * 0x20) & ~word);
+    if ((special & tops) != 0) {
+        return false;
+    }
+    *high |= (word & tops) != 0;
+    return true;
+}
+
+/* Four to eight bytes as one word; those in the middle may be in it twice. */
+static inline uint64_t json_short_word(const char *at, size_t length)
+{
+    uint32_t first;
+    uint32_t last;
+    memcpy(&first, at, sizeof first);
+    memcpy(&last, at + length - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
+static inline const char *json_scan_words(const char *at, const char *end, bool *high)
+{
     while (end - at >= 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        uint64_t quote = word ^ (ones * '"');
-        uint64_t backslash = word ^ (ones * '\\');
-        uint64_t special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                           ((word - ones * 0x20) & ~word);
-        if ((special & tops) != 0) {
-            break;
+        if (!json_is_plain_word(word, high)) {
+            return json_scan_bytes(at, end, high);
         }
-        *high |= (word & tops) != 0;
         at += 8;
+    }
+    if (end - at >= 4 && json_is_plain_word(json_short_word(at, (size_t)(end - at)), high)) {
+        return end;
     }
     return json_scan_bytes(at, end, high);
 }

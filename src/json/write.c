@@ -131,6 +131,24 @@ static void append_string(struct remora_buf *buf, struct remora_slice text)
     remora_buf_append_byte(buf, '"');
 }
 
+/* Comma, quotes and colon included in one piece. */
+void remora_json_key_plain(struct remora_json_writer *w, struct remora_slice key)
+{
+    char *to = remora_buf_reserve(w->buf, key.length + 4);
+    if (to != NULL) {
+        char *at = to;
+        *at = ',';
+        at += w->comma ? 1 : 0;
+        *at++ = '"';
+        memcpy(at, key.data, key.length);
+        at += key.length;
+        *at++ = '"';
+        *at++ = ':';
+        w->buf->length += (size_t)(at - to);
+    }
+    w->comma = false;
+}
+
 void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key)
 {
     before_value(w);
@@ -139,20 +157,10 @@ void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key
     w->comma = false;
 }
 
-void remora_json_key(struct remora_json_writer *w, const char *key)
-{
-    remora_json_key_slice(w, remora_slice_of(key));
-}
-
 void remora_json_write_string(struct remora_json_writer *w, struct remora_slice text)
 {
     before_value(w);
     append_string(w->buf, text);
-}
-
-void remora_json_write_text(struct remora_json_writer *w, const char *text)
-{
-    remora_json_write_string(w, remora_slice_of(text));
 }
 
 void remora_json_write_raw(struct remora_json_writer *w, struct remora_slice json)
@@ -168,6 +176,37 @@ void remora_json_write_i64(struct remora_json_writer *w, int64_t value)
 }
 
 /*
+ * The doubles that people write (0.7, 2, 0.05): n / 10^places, where both are integers that a double holds exactly. Such a
+ * division rounds correctly, so the text reads back as the value; with the least places it is the one that printf finds
+ * below. False for all others.
+ */
+static bool write_short_double(struct remora_buf *buf, double value)
+{
+    static const uint64_t powers[] = {1, 10, 100, 1000, 10000};
+    double magnitude = fabs(value);
+    bool is_short = magnitude < 1e9 && !(value == 0 && signbit(value));
+    for (unsigned places = 0; is_short && places < REMORA_COUNT_OF(powers); places++) {
+        uint64_t power = powers[places];
+        uint64_t units = (uint64_t)(magnitude * (double)power + 0.5);
+        if ((double)units / (double)power != magnitude) {
+            continue;
+        }
+        if (value < 0) {
+            remora_buf_append_byte(buf, '-');
+        }
+        remora_buf_append_u64(buf, units / power);
+        if (places > 0) {
+            remora_buf_append_byte(buf, '.');
+        }
+        for (unsigned i = places; i > 0; i--) {
+            remora_buf_append_byte(buf, (char)('0' + units / powers[i - 1] % 10));
+        }
+        return true;
+    }
+    return false;
+}
+
+/*
  * Any decimal of up to 15 digits survives the way to a normal double and back, so the first precision from 15 up that
  * reads back is the shortest; below DBL_MIN fewer digits may do. printf's radix character is a point because the process
  * never sets a locale.
@@ -176,13 +215,16 @@ void remora_json_write_double(struct remora_json_writer *w, double value)
 {
     char text[40];
     assert(isfinite(value));
+    before_value(w);
+    if (write_short_double(w->buf, value)) {
+        return;
+    }
     for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;
         }
     }
-    before_value(w);
     remora_buf_append_text(w->buf, text);
 }
 

@@ -5,6 +5,8 @@
 #include "remora/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static struct remora_buf buf;
 static struct remora_json_writer w;
@@ -107,6 +109,31 @@ static double read_back(struct remora_slice text)
     return value;
 }
 
+/* What people write, beside printf's shortest text that reads back. */
+static void short_doubles_are_what_printf_finds(void **state)
+{
+    (void)state;
+    struct remora_random random;
+    remora_random_seed(&random, 7);
+    for (int i = 0; i < 20000; i++) {
+        static const double powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+        double value = (double)(int64_t)remora_random_below(&random, UINT64_C(1) << (20 + i % 24)) /
+                       powers[i % REMORA_COUNT_OF(powers)];
+        char text[40];
+        value = i % 3 == 0 ? -value : value;
+        for (int digits = 15; digits <= 17; digits++) {
+            snprintf(text, sizeof text, "%.*g", digits, value);
+            if (strtod(text, NULL) == value) {
+                break;
+            }
+        }
+        remora_buf_reset(&buf, 4096);
+        remora_json_write_begin(&w, &buf);
+        remora_json_write_double(&w, value);
+        assert_slice_equal(remora_buf_slice(&buf), text);
+    }
+}
+
 static void any_double_reads_back_as_itself(void **state)
 {
     (void)state;
@@ -169,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_that_are_not_utf8_become_replacement_characters,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(doubles_are_written_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(short_doubles_are_what_printf_finds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_double_reads_back_as_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_bytes_make_valid_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failure_stays_in_the_buffer, set_up, tear_down),
