@@ -49,6 +49,12 @@ struct remora_later {
 void remora_later_arm(struct remora_loop *loop, struct remora_later *later);
 void remora_later_disarm(struct remora_later *later);
 
+/*
+ * Called once at the end of every round, when the round's output is with the kernel and before the loop waits: for work
+ * that nobody waits for. NULL: nothing.
+ */
+void remora_loop_set_rest(struct remora_loop *loop, void (*rest)(void *context), void *context);
+
 /* ---- connections ---- */
 
 struct remora_conn;

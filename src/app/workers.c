@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "remora/memory.h"
+#include "remora/telemetry.h"
 
 /* A call that the sender waits for. */
 struct call {
@@ -32,13 +33,23 @@ void app_worker_call(struct remora_worker *worker, void (*run)(void *context), v
     sem_destroy(&call.done);
 }
 
+static void flush_log(void *context)
+{
+    (void)context;
+    remora_log_flush();
+}
+
 static void *run_worker(void *context)
 {
     struct remora_worker *worker = context;
     char name[16];
     snprintf(name, sizeof name, "worker-%u", worker->index);
     pthread_setname_np(pthread_self(), name);
+    remora_log_batch_begin();
+    remora_loop_set_rest(worker->loop, flush_log, NULL);
     remora_loop_run(worker->loop);
+    remora_loop_set_rest(worker->loop, NULL, NULL);
+    remora_log_batch_end();
     return NULL;
 }
 

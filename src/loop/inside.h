@@ -28,6 +28,8 @@ struct remora_loop {
     struct remora_list listeners;
     _Atomic(struct remora_message_node *) inbox; /* newest first */
     atomic_bool is_stopping;
+    void (*rest)(void *context); /* at the end of a round, or NULL */
+    void *rest_context;
     char read_buffer[REMORA_LOOP_READ_BYTES];
 };
 

@@ -6,7 +6,8 @@
  *            millisecond. A timer that moves further away, as idle time-outs do with every byte, costs no call of libuv.
  *   wake     messages of other threads: a lock-free stack, emptied in the order in which they were sent
  *   check    after the sockets: what was put off (`later`), then the output of connections, each flushed once
- *   prepare  the same again, for what timers made; then the timer is set and the clock forgotten, because time passes in poll
+ *   prepare  the same again, for what timers made; then the timer is set, what can wait is done (`rest`), and the clock is
+ *            forgotten, because time passes in poll
  * What arms itself again and again is given up after SETTLE_PASSES and goes on in the next round, which then does not block:
  * sockets and timers get their turn.
  *
@@ -94,6 +95,13 @@ static void settle(struct remora_loop *loop)
     }
 }
 
+static void rest(struct remora_loop *loop)
+{
+    if (loop->rest != NULL) {
+        loop->rest(loop->rest_context);
+    }
+}
+
 static void on_timer(uv_timer_t *handle)
 {
     struct remora_loop *loop = handle->data;
@@ -131,6 +139,7 @@ static void on_prepare(uv_prepare_t *handle)
         uv_idle_start(&loop->busy, on_busy);
     }
     set_timer(loop);
+    rest(loop);
     loop->round_ns = 0;
 }
 
@@ -209,6 +218,12 @@ void remora_later_disarm(struct remora_later *later)
     }
 }
 
+void remora_loop_set_rest(struct remora_loop *loop, void (*run)(void *context), void *context)
+{
+    loop->rest = run;
+    loop->rest_context = context;
+}
+
 /* ---- life ---- */
 
 static enum remora_code start_handles(struct remora_loop *loop)
@@ -258,6 +273,7 @@ void remora_loop_run(struct remora_loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     atomic_store(&loop->is_stopping, false);
     settle(loop);
+    rest(loop);
 }
 
 static void on_limit(uv_timer_t *handle)
@@ -277,6 +293,7 @@ void remora_loop_run_once(struct remora_loop *loop, int timeout_ms)
         uv_timer_stop(&loop->limit);
     }
     settle(loop); /* libuv runs timers last when it runs once */
+    rest(loop);
     loop->round_ns = 0;
 }
 

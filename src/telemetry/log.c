@@ -2,8 +2,9 @@
  * Log lines: one JSON object a line on standard error.
  *
  * A line is at most REMORA_LIMIT_LOG_LINE_BYTES (= PIPE_BUF on Linux), so that a pipe takes it whole or not at all; when
- * the sink is not writable right now the line is dropped and counted (reliability.md F70). No lock: one write a line.
- * The two atomics below are the process's, like standard error itself.
+ * the sink is not writable right now the line is dropped and counted (reliability.md F70). No lock: one write a line, or
+ * as many whole lines as fit the same limit on a thread that batches. The two atomics below are the process's, like
+ * standard error itself; the batch is its thread's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,6 +18,14 @@
 
 static _Atomic int log_level = REMORA_LOG_INFO;
 static _Atomic uint64_t log_dropped = 0;
+static _Thread_local struct {
+    struct remora_buf lines; /* over the memory below */
+    size_t count;            /* of lines */
+    bool is_open;
+    char memory
+        [2 *
+         REMORA_LIMIT_LOG_LINE_BYTES]; /* what waits, and one line that does not fit beside it */
+} log_batch;
 
 static const char *const level_names[] = {
     [REMORA_LOG_ERROR] = "error",
@@ -78,33 +87,11 @@ static void write_field(struct remora_json_writer *w, const struct remora_log_fi
     }
 }
 
-static bool is_writable(void)
+static void write_line(struct remora_buf *line, enum remora_log_level level, const char *message,
+                       const struct remora_log_field *fields, size_t count)
 {
-    struct pollfd waiting = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLOUT) != 0;
-}
-
-static void put_line(const struct remora_buf *line)
-{
-    struct remora_slice bytes = remora_buf_slice(line);
-    bool was_put = remora_buf_code(line) == REMORA_OK && is_writable() &&
-                   write(STDERR_FILENO, bytes.data, bytes.length) == (ssize_t)bytes.length;
-    if (!was_put) {
-        atomic_fetch_add_explicit(&log_dropped, 1, memory_order_relaxed);
-    }
-}
-
-void remora_log(enum remora_log_level level, const char *message,
-                const struct remora_log_field *fields, size_t count)
-{
-    if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed)) {
-        return;
-    }
-    char memory[REMORA_LIMIT_LOG_LINE_BYTES];
-    struct remora_buf line;
     struct remora_json_writer w;
-    remora_buf_init_over(&line, memory, sizeof memory);
-    remora_json_write_begin(&w, &line);
+    remora_json_write_begin(&w, line);
     remora_json_object_open(&w);
     write_time(&w);
     remora_json_key(&w, "level");
@@ -115,8 +102,105 @@ void remora_log(enum remora_log_level level, const char *message,
         write_field(&w, &fields[i]);
     }
     remora_json_object_close(&w);
-    remora_buf_append_byte(&line, '\n');
-    put_line(&line);
+    remora_buf_append_byte(line, '\n');
+}
+
+/* ---- the sink ---- */
+
+static bool is_writable(void)
+{
+    struct pollfd waiting = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLOUT) != 0;
+}
+
+static void count_dropped(size_t lines)
+{
+    atomic_fetch_add_explicit(&log_dropped, lines, memory_order_relaxed);
+}
+
+/* At most REMORA_LIMIT_LOG_LINE_BYTES of whole lines. */
+static void put_lines(struct remora_slice bytes, size_t lines)
+{
+    if (!is_writable() || write(STDERR_FILENO, bytes.data, bytes.length) != (ssize_t)bytes.length) {
+        count_dropped(lines);
+    }
+}
+
+static void log_alone(enum remora_log_level level, const char *message,
+                      const struct remora_log_field *fields, size_t count)
+{
+    char memory[REMORA_LIMIT_LOG_LINE_BYTES];
+    struct remora_buf line;
+    remora_buf_init_over(&line, memory, sizeof memory);
+    write_line(&line, level, message, fields, count);
+    if (remora_buf_code(&line) == REMORA_OK) {
+        put_lines(remora_buf_slice(&line), 1);
+    } else {
+        count_dropped(1);
+    }
+}
+
+/* ---- batches ---- */
+
+void remora_log_batch_begin(void)
+{
+    remora_buf_init_over(&log_batch.lines, log_batch.memory, sizeof log_batch.memory);
+    log_batch.count = 0;
+    log_batch.is_open = true;
+}
+
+void remora_log_flush(void)
+{
+    if (log_batch.count > 0) {
+        put_lines(remora_buf_slice(&log_batch.lines), log_batch.count);
+        log_batch.lines.length = 0;
+        log_batch.count = 0;
+    }
+}
+
+void remora_log_batch_end(void)
+{
+    remora_log_flush();
+    log_batch.is_open = false;
+}
+
+/* Behind the lines that wait; they leave first when it does not fit beside them. */
+static void log_batched(enum remora_log_level level, const char *message,
+                        const struct remora_log_field *fields, size_t count)
+{
+    struct remora_buf *lines = &log_batch.lines;
+    size_t before = lines->length;
+    write_line(lines, level, message, fields, count);
+    size_t bytes = lines->length - before;
+    if (remora_buf_code(lines) != REMORA_OK || bytes > REMORA_LIMIT_LOG_LINE_BYTES) {
+        lines->failed = REMORA_OK;
+        lines->length = before;
+        count_dropped(1);
+        return;
+    }
+    if (lines->length > REMORA_LIMIT_LOG_LINE_BYTES) {
+        put_lines(remora_slice(lines->data, before), log_batch.count);
+        memmove(lines->data, lines->data + before, bytes);
+        lines->length = bytes;
+        log_batch.count = 0;
+    }
+    log_batch.count++;
+    if (level <= REMORA_LOG_WARN) {
+        remora_log_flush();
+    }
+}
+
+void remora_log(enum remora_log_level level, const char *message,
+                const struct remora_log_field *fields, size_t count)
+{
+    if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed)) {
+        return;
+    }
+    if (log_batch.is_open) {
+        log_batched(level, message, fields, count);
+    } else {
+        log_alone(level, message, fields, count);
+    }
 }
 
 void remora_log_set_level(enum remora_log_level level)

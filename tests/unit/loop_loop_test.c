@@ -264,6 +264,34 @@ static void later_of_a_timer_runs_before_the_loop_sleeps(void **state)
     assert_true(now_of(*state) - before_ns < (uint64_t)LONG_MS * REMORA_NS_PER_MS);
 }
 
+struct rested {
+    int count;
+    int laters; /* that had run by then */
+    struct put_off *off;
+};
+
+static void note_rest(void *context)
+{
+    struct rested *rested = context;
+    rested->count++;
+    rested->laters = rested->off->count;
+}
+
+static void rest_comes_once_a_round_behind_what_was_put_off(void **state)
+{
+    struct put_off off = {.loop = *state, .later = {.run = run_put_off}};
+    struct rested rested = {.off = &off};
+    remora_loop_set_rest(*state, note_rest, &rested);
+    remora_later_arm(*state, &off.later);
+    remora_loop_run_once(*state, 0);
+    assert_true(rested.count >= 1);
+    assert_int_equal(rested.laters, 1);
+    remora_loop_set_rest(*state, NULL, NULL);
+    int before = rested.count;
+    remora_loop_run_once(*state, 0);
+    assert_int_equal(rested.count, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +307,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stop_before_run_makes_it_return, setup, teardown),
         cmocka_unit_test_setup_teardown(later_armed_twice_runs_once, setup, teardown),
         cmocka_unit_test_setup_teardown(later_that_is_disarmed_does_not_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(rest_comes_once_a_round_behind_what_was_put_off, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(later_of_a_timer_runs_before_the_loop_sleeps, setup,
                                         teardown),
     };
