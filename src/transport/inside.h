@@ -95,17 +95,32 @@ enum remora_veto {
 
 struct remora_curl;
 
+/*
+ * What an easy handle was last set up for. Most transfers go where the one before went: then nothing of it is set again, and
+ * curl takes the URL as it was parsed (CURLOPT_CURLU(3)). Compared by content: a snapshot's addresses may come back.
+ */
+enum { REMORA_ROUTE_PARTS = 5 };
+struct remora_route {
+    char *
+        text; /* URL, proxy, client certificate, its key, own CA, one behind the other; NULL: set up for nothing */
+    size_t lengths[REMORA_ROUTE_PARTS];
+    bool is_http2;
+    struct remora_url url;
+    CURLU *parsed;
+};
+
 struct remora_transfer {
     struct remora_list node; /* in the list of its state, or among the pooled */
     struct remora_curl *transport;
     CURL *easy;
+    struct remora_route route; /* of the handle; outlives the transfer */
+    bool is_post;              /* the handle is set to POST */
     enum remora_transfer_state state;
     const struct remora_transfer_callbacks *callbacks;
     void *context;
     const struct remora_provider *provider;
     const struct remora_http_request *request; /* NULL once the answer began */
-    struct remora_url url;
-    char *head_block; /* curl_slist nodes and header lines; wiped */
+    char *head_block;                          /* curl_slist nodes and header lines; wiped */
     size_t head_block_bytes;
     char *body; /* gathered, or NULL */
     size_t body_bytes;
@@ -131,7 +146,10 @@ struct remora_transfer {
 
 /* Options that never change; NULL easy when there is no memory. */
 CURL *remora_easy_new(struct remora_curl *transport);
-/* Options of this request. SHEDDING, or INTERNAL for header bytes that HTTP cannot carry. */
+/* True when the handle stands as this request needs it. */
+bool remora_route_is(const struct remora_route *route, const struct remora_transfer_input *input);
+void remora_route_fini(struct remora_route *route);
+/* Options of this request. SHEDDING, or INTERNAL for a URL or header bytes that HTTP cannot carry. */
 REMORA_MUST_CHECK enum remora_code
 remora_transfer_set_up(struct remora_transfer *transfer, const struct remora_transfer_input *input);
 /* Just before curl gets it: time left to connect, addresses. */

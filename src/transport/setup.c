@@ -1,7 +1,8 @@
 /*
- * Easy handles: the options that never change are set once, when a handle is made; those of a request are all set for every
- * request, so nothing of an earlier one can be left over. (curl_easy_reset would keep connections and sessions, too, but
- * costs the constant options again: about forty calls per request.)
+ * Easy handles: the options that never change are set once, when a handle is made; those of the way to a provider (URL, trust,
+ * proxy, version) all together, when a handle goes another way than the last time; headers, body and time for every request.
+ * (curl_easy_reset would keep connections and sessions, too, but costs the constant options again: about forty calls per
+ * request. Parsing the URL again costs a sixth of all that libcurl does for a request.)
  *
  * A request's headers are written into one block that holds the curl_slist nodes as well: curl keeps the pointer and copies
  * nothing until it sends. Secrets are written into it directly and the block is wiped before it is freed.
@@ -72,11 +73,14 @@ struct writer {
 static void put(void *context, struct remora_slice bytes)
 {
     struct writer *writer = context;
-    for (size_t i = 0; i < bytes.length; i++) {
-        char c = bytes.data[i];
-        writer->is_bad = writer->is_bad || c == '\r' || c == '\n' || c == '\0';
-        *writer->at++ = c;
+    if (bytes.length == 0) {
+        return;
     }
+    writer->is_bad = writer->is_bad || memchr(bytes.data, '\r', bytes.length) != NULL ||
+                     memchr(bytes.data, '\n', bytes.length) != NULL ||
+                     memchr(bytes.data, '\0', bytes.length) != NULL;
+    memcpy(writer->at, bytes.data, bytes.length);
+    writer->at += bytes.length;
 }
 
 static size_t line_bytes(const struct remora_header *header)
@@ -101,30 +105,35 @@ static void put_line(struct writer *writer, const struct remora_header *header)
     *writer->at++ = '\0';
 }
 
+/* Nodes and text of all headers lie in one block. */
 static enum remora_code write_headers(struct remora_transfer *transfer,
                                       const struct remora_http_request *request)
 {
-    static const char NO_EXPECT[] = "Expect:"; /* else a body above 1 MB waits a second for 100 */
-    size_t nodes = request->header_count + 1;
+    /* Else a body above 1 MB waits a second for 100. Smaller ones are spared: each line costs ten comparisons in curl. */
+    static const char NO_EXPECT[] = "Expect:";
+    size_t own = request->body_bytes > REMORA_GATHER_BYTES ? 1 : 0;
+    size_t nodes = own + request->header_count;
     size_t bytes = nodes * sizeof(struct curl_slist) + sizeof NO_EXPECT;
     for (size_t i = 0; i < request->header_count; i++) {
         bytes += line_bytes(&request->headers[i]);
     }
-    transfer->head_block = remora_alloc(bytes);
+    transfer->head_block = remora_realloc(NULL, bytes);
     if (transfer->head_block == NULL) {
         return REMORA_SHEDDING;
     }
     transfer->head_block_bytes = bytes;
     struct curl_slist *list = (void *)transfer->head_block;
     struct writer writer = {transfer->head_block + nodes * sizeof *list, false};
-    list[0] = (struct curl_slist){writer.at, nodes > 1 ? &list[1] : NULL};
-    memcpy(writer.at, NO_EXPECT, sizeof NO_EXPECT);
-    writer.at += sizeof NO_EXPECT;
-    for (size_t i = 1; i < nodes; i++) {
+    for (size_t i = 0; i < nodes; i++) {
         list[i] = (struct curl_slist){writer.at, i + 1 < nodes ? &list[i + 1] : NULL};
-        put_line(&writer, &request->headers[i - 1]);
+        if (i < own) {
+            memcpy(writer.at, NO_EXPECT, sizeof NO_EXPECT);
+            writer.at += sizeof NO_EXPECT;
+        } else {
+            put_line(&writer, &request->headers[i - own]);
+        }
     }
-    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes > 0 ? list : NULL);
     return writer.is_bad ? REMORA_INTERNAL : REMORA_OK;
 }
 
@@ -133,7 +142,7 @@ static enum remora_code write_headers(struct remora_transfer *transfer,
 static enum remora_code gather(struct remora_transfer *transfer,
                                const struct remora_http_request *request)
 {
-    transfer->body = remora_alloc(request->body_bytes + 1); /* 1: an empty body is a body */
+    transfer->body = remora_realloc(NULL, request->body_bytes + 1); /* 1: an empty body is a body */
     if (transfer->body == NULL) {
         return REMORA_SHEDDING;
     }
@@ -156,13 +165,16 @@ static enum remora_code set_body(struct remora_transfer *transfer,
 {
     CURL *easy = transfer->easy;
     transfer->body_bytes = request->body_bytes;
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method == REMORA_PUT ? "PUT" : NULL);
+    if (!transfer->is_post || request->method != REMORA_POST) {
+        transfer->is_post = request->method == REMORA_POST;
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method == REMORA_PUT ? "PUT" : NULL);
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    }
     if (request->method == REMORA_GET) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         return REMORA_OK;
     }
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
     if (request->body_bytes > REMORA_GATHER_BYTES) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
@@ -218,13 +230,13 @@ static bool set_trust(struct remora_transfer *transfer)
            set_text(easy, CURLOPT_SSLKEY, transfer->provider->client_key_file);
 }
 
-static bool set_route(struct remora_transfer *transfer)
+static bool set_way(struct remora_transfer *transfer)
 {
     CURL *easy = transfer->easy;
     const struct remora_provider *provider = transfer->provider;
     /* NOPROXY: loopback is never proxied; a provider's own proxy always is used; else the environment's NO_PROXY. */
     const char *no_proxy = provider->proxy.length > 0 ? "" : NULL;
-    no_proxy = transfer->url.is_loopback ? "*" : no_proxy;
+    no_proxy = transfer->route.url.is_loopback ? "*" : no_proxy;
     long version = provider->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
            curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK &&
@@ -232,32 +244,131 @@ static bool set_route(struct remora_transfer *transfer)
            curl_easy_setopt(easy, CURLOPT_PIPEWAIT, provider->http2 ? 1L : 0L) == CURLE_OK;
 }
 
+/* ---- the route ---- */
+
+static void list_parts(const struct remora_transfer_input *input,
+                       struct remora_slice parts[static REMORA_ROUTE_PARTS])
+{
+    const struct remora_provider *provider = input->provider;
+    parts[0] = input->request->url;
+    parts[1] = provider->proxy;
+    parts[2] = provider->client_certificate_file;
+    parts[3] = provider->client_key_file;
+    parts[4] = provider->ca_pem;
+}
+
+bool remora_route_is(const struct remora_route *route, const struct remora_transfer_input *input)
+{
+    struct remora_slice parts[REMORA_ROUTE_PARTS];
+    const char *at = route->text;
+    if (at == NULL || route->is_http2 != input->provider->http2) {
+        return false;
+    }
+    list_parts(input, parts);
+    for (size_t i = 0; i < REMORA_ROUTE_PARTS; i++) {
+        if (!remora_slice_equal(parts[i], remora_slice(at, route->lengths[i]))) {
+            return false;
+        }
+        at += route->lengths[i];
+    }
+    return true;
+}
+
+static void forget_route(struct remora_route *route)
+{
+    remora_free(route->text);
+    route->text = NULL;
+}
+
+void remora_route_fini(struct remora_route *route)
+{
+    forget_route(route);
+    curl_url_cleanup(route->parsed);
+    route->parsed = NULL;
+}
+
+/* Last of all, when every option stands: text that is there is a promise. */
+static bool remember_route(struct remora_route *route, const struct remora_transfer_input *input)
+{
+    struct remora_slice parts[REMORA_ROUTE_PARTS];
+    size_t bytes = 0;
+    list_parts(input, parts);
+    for (size_t i = 0; i < REMORA_ROUTE_PARTS; i++) {
+        bytes += parts[i].length;
+    }
+    char *at = remora_realloc(NULL, bytes);
+    route->text = at;
+    route->is_http2 = input->provider->http2;
+    for (size_t i = 0; at != NULL && i < REMORA_ROUTE_PARTS; i++) {
+        route->lengths[i] = parts[i].length;
+        if (parts[i].length > 0) {
+            memcpy(at, parts[i].data, parts[i].length);
+        }
+        at += parts[i].length;
+    }
+    return route->text != NULL;
+}
+
+/* The URL goes in parsed; CURLOPT_URL is emptied so that curl's own text of it, which messages name, is made anew. */
+static bool set_url(struct remora_transfer *transfer, struct remora_slice url)
+{
+    struct remora_route *route = &transfer->route;
+    char *text = remora_strdup(url);
+    if (route->parsed == NULL) {
+        route->parsed = curl_url();
+    }
+    bool is_set =
+        text != NULL && route->parsed != NULL &&
+        curl_url_set(route->parsed, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_URL, NULL) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_CURLU, route->parsed) == CURLE_OK;
+    remora_free(text);
+    return is_set;
+}
+
+static enum remora_code set_route(struct remora_transfer *transfer,
+                                  const struct remora_transfer_input *input)
+{
+    struct remora_route *route = &transfer->route;
+    if (remora_route_is(route, input)) {
+        return REMORA_OK;
+    }
+    forget_route(route);
+    if (!remora_url_parse(input->request->url, &route->url)) {
+        return REMORA_INTERNAL;
+    }
+    bool is_set = set_url(transfer, input->request->url) && set_trust(transfer) &&
+                  set_way(transfer) && remember_route(route, input);
+    return is_set ? REMORA_OK : REMORA_SHEDDING;
+}
+
 enum remora_code remora_transfer_set_up(struct remora_transfer *transfer,
                                         const struct remora_transfer_input *input)
 {
-    if (!set_text(transfer->easy, CURLOPT_URL, input->request->url) || !set_trust(transfer) ||
-        !set_route(transfer)) {
-        return REMORA_SHEDDING;
+    enum remora_code code = set_route(transfer, input);
+    if (code == REMORA_OK) {
+        code = write_headers(transfer, input->request);
     }
-    enum remora_code code = write_headers(transfer, input->request);
     return code == REMORA_OK ? set_body(transfer, input->request) : code;
 }
 
 enum remora_code remora_transfer_set_connect(struct remora_transfer *transfer, int64_t left_ms)
 {
     long wait_ms = left_ms > 0 ? (long)left_ms : 1L; /* 0 would be curl's default, 300 s */
-    if (curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, wait_ms) != CURLE_OK ||
-        curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) != CURLE_OK) {
-        return REMORA_SHEDDING;
+    bool is_set = curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, wait_ms) == CURLE_OK;
+    if (is_set && transfer->resolve != NULL) {
+        is_set = curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) == CURLE_OK;
     }
-    return REMORA_OK;
+    return is_set ? REMORA_OK : REMORA_SHEDDING;
 }
 
 void remora_transfer_tear_down(struct remora_transfer *transfer)
 {
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, NULL);
-    curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
+    if (transfer->resolve != NULL) {
+        curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
+    }
     if (transfer->head_block != NULL) {
         explicit_bzero(transfer->head_block, transfer->head_block_bytes);
         remora_free(transfer->head_block);

@@ -22,7 +22,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-enum { IDLE_CONNECTIONS = 128, TRIM_PEAK = 64 };
+enum { IDLE_CONNECTIONS = 128, TRIM_PEAK = 64, POOL_LOOK = 8 };
 
 static struct remora_curl *curl_of(struct remora_transport *base)
 {
@@ -50,15 +50,32 @@ static void disarm(struct remora_transfer *transfer)
 static void destroy(struct remora_transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
+    remora_route_fini(&transfer->route);
     remora_free(transfer);
 }
 
-static struct remora_transfer *take_handle(struct remora_curl *transport)
+/* One that went the same way before, if such a one is near the front: its options stand, and it holds the TLS session. */
+static struct remora_transfer *take_pooled(struct remora_curl *transport,
+                                           const struct remora_transfer_input *input)
 {
-    struct remora_list *node = remora_list_take(&transport->pool);
-    if (node != NULL) {
-        transport->pooled--;
-        return transfer_of(node);
+    struct remora_list *node = transport->pool.next;
+    struct remora_list *other = node;
+    for (size_t i = 0; i < POOL_LOOK && other != &transport->pool; i++, other = other->next) {
+        if (remora_route_is(&transfer_of(other)->route, input)) {
+            node = other;
+            break;
+        }
+    }
+    remora_list_remove(node);
+    transport->pooled--;
+    return transfer_of(node);
+}
+
+static struct remora_transfer *take_handle(struct remora_curl *transport,
+                                           const struct remora_transfer_input *input)
+{
+    if (!remora_list_is_empty(&transport->pool)) {
+        return take_pooled(transport, input);
     }
     struct remora_transfer *transfer = remora_alloc(sizeof *transfer);
     if (transfer == NULL) {
@@ -191,14 +208,14 @@ static void give_to_curl(struct remora_transfer *transfer)
 static bool needs_name(const struct remora_transfer *transfer)
 {
     const struct remora_curl *transport = transfer->transport;
-    const struct remora_url *url = &transfer->url;
+    const struct remora_url *url = &transfer->route.url;
     bool is_proxied = url->is_tls ? transport->has_https_proxy : transport->has_http_proxy;
     return !url->is_literal && !is_proxied && transfer->provider->proxy.length == 0;
 }
 
 static bool needs_trust(const struct remora_transfer *transfer)
 {
-    return transfer->url.is_tls && transfer->provider->ca_pem.length == 0 &&
+    return transfer->route.url.is_tls && transfer->provider->ca_pem.length == 0 &&
            transfer->transport->trust != NULL;
 }
 
@@ -246,7 +263,8 @@ static void advance(struct remora_transfer *transfer)
     if (needs_name(transfer)) {
         curl_slist_free_all(transfer->resolve);
         transfer->resolve = NULL;
-        switch (remora_names_ask(transfer->transport->names, &transfer->url, &transfer->resolve)) {
+        switch (remora_names_ask(transfer->transport->names, &transfer->route.url,
+                                 &transfer->resolve)) {
         case REMORA_NAME_READY:
             break;
         case REMORA_NAME_PENDING:
@@ -321,6 +339,8 @@ static void prepare(struct remora_transfer *transfer, const struct remora_transf
     struct remora_transfer clean = {
         .transport = transfer->transport,
         .easy = transfer->easy,
+        .route = transfer->route,
+        .is_post = transfer->is_post,
         .state = REMORA_TRANSFER_STARTING,
         .callbacks = input->callbacks,
         .context = input->context,
@@ -341,16 +361,11 @@ static enum remora_code transport_start(struct remora_transport *base,
                                         struct remora_transfer **out)
 {
     struct remora_curl *transport = curl_of(base);
-    struct remora_url url;
-    if (!remora_url_parse(input->request->url, &url)) {
-        return REMORA_INTERNAL;
-    }
-    struct remora_transfer *transfer = take_handle(transport);
+    struct remora_transfer *transfer = take_handle(transport, input);
     if (transfer == NULL) {
         return REMORA_SHEDDING;
     }
     prepare(transfer, input);
-    transfer->url = url;
     transport->in_flight++;
     enum remora_code code = remora_transfer_set_up(transfer, input);
     if (code != REMORA_OK) {

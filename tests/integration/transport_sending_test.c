@@ -95,6 +95,58 @@ static void methods_are_sent_as_they_are_called(void **state)
     }
 }
 
+/* libcurl would announce a body above 1 MiB and wait a second for servers that do not answer to that. */
+static void large_body_is_not_announced(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    assert_int_equal(exchange(f, BIG, NULL).cause, REMORA_CAUSE_NONE);
+    assert_null(strstr(f->server->last, "Expect"));
+}
+
+/* A pooled handle that stands as one provider needed it must stand as the next one needs it. */
+static void handle_that_went_one_way_goes_another(void **state)
+{
+    static const char *const paths[] = {"/a", "/a", "/b?x=1", "/a"};
+    static const char *const words[] = {"GET /a HTTP", "GET /a HTTP", "GET /b?x=1 HTTP",
+                                        "GET /a HTTP"};
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    struct raw_server *other = raw_server_start(answer_all, NULL);
+    for (size_t i = 0; i < REMORA_COUNT_OF(paths); i++) {
+        struct probe p;
+        struct raw_server *server = i == 2 ? other : f->server;
+        probe_init(&p, &f->client, server->url, paths[i]);
+        probe_start(&p);
+        probe_finish(&p);
+        assert_int_equal(p.status, 200);
+        assert_memory_equal(server->last, words[i], strlen(words[i]));
+        probe_fini(&p);
+    }
+    assert_int_equal(atomic_load(&f->server->requests), 3);
+    raw_server_stop(other);
+}
+
+/* The same URL, now through a proxy (which is told the whole URL), then straight again. */
+static void proxy_of_one_provider_is_not_that_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    const char *const words[] = {"GET http://provider.invalid/ HTTP", "GET / HTTP",
+                                 "GET http://provider.invalid/ HTTP"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {
+        struct probe p;
+        bool is_proxied = i != 1;
+        probe_init(&p, &f->client, is_proxied ? "http://provider.invalid" : f->server->url, "/");
+        p.provider.proxy = is_proxied ? remora_slice_of(f->server->url) : remora_slice(NULL, 0);
+        probe_start(&p);
+        probe_finish(&p);
+        assert_int_equal(p.status, 200);
+        assert_memory_equal(f->server->last, words[i], strlen(words[i]));
+        probe_fini(&p);
+    }
+}
+
 /* ---- the silent re-send ---- */
 
 static void answer_one_then_fin(struct raw_connection *c)
@@ -472,6 +524,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(connection_is_used_again),
         CASE(methods_are_sent_as_they_are_called),
+        CASE(large_body_is_not_announced),
+        CASE(handle_that_went_one_way_goes_another),
+        CASE(proxy_of_one_provider_is_not_that_of_the_next),
         CASE(post_taken_by_a_connection_that_is_closed_is_not_sent_again),
         CASE(post_taken_by_a_connection_that_is_reset_is_not_sent_again),
         CASE(large_post_taken_in_full_is_not_sent_again),
