@@ -75,6 +75,7 @@ struct remora_outcome {
     uint64_t overhead_ns;      /* our own share: request whole to first upstream byte sent */
     uint64_t events;           /* delivered to the sink */
     uint64_t content_events;   /* of them: content */
+    bool wants_route;          /* the caller asked for the route: X-OpenRouter-Metadata */
     bool was_partial;          /* content had gone out when it failed or was cancelled */
 };
 

@@ -19,6 +19,7 @@
 struct remora_endpoint; /* catalog.h */
 struct remora_attempt;  /* attempt.h */
 struct remora_outcome;
+struct remora_plan; /* route.h */
 
 enum remora_event_kind {
     REMORA_EVENT_STARTED,
@@ -74,6 +75,8 @@ struct remora_event {
             int64_t created_unix_s; /* 0 unknown */
             const struct remora_endpoint
                 *served; /* engine to sink only: who answers; in the snapshot */
+            const struct remora_plan
+                *plan; /* engine to sink only: goes with the request when the call returns */
         } started;
         struct {
             struct remora_slice text;

@@ -237,6 +237,7 @@ const char *remora_parameter_name(enum remora_parameter parameter);
 struct remora_request {
     enum remora_operation operation;
     enum remora_delivery delivery;
+    bool wants_route; /* the route is part of the answer: X-OpenRouter-Metadata: enabled */
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice tracestate; /* W3C, as received; empty without a valid traceparent */

@@ -23,7 +23,6 @@ enum remora_surface { REMORA_SURFACE_OPENAI, REMORA_SURFACE_OPENROUTER };
 struct remora_skin_input {
     struct remora_slice body; /* in the request arena */
     enum remora_surface surface;
-    bool wants_metadata; /* X-OpenRouter-Metadata: enabled */
 };
 
 struct remora_skin;
@@ -33,8 +32,12 @@ struct remora_encoder {
     const struct remora_skin *skin;
     enum remora_surface surface;
     bool wants_usage_chunk;
-    bool wants_metadata;
     bool has_started;
+    /*
+     * The plan's part of openrouter_metadata, written at STARTED because the plan goes then. In memory of the front; NULL when
+     * the caller did not ask for it.
+     */
+    struct remora_buf *route;
     char id[REMORA_GENERATION_ID_BYTES];
     int64_t created_unix_s;
     struct remora_slice model;    /* served model's id: in the snapshot */

@@ -165,6 +165,7 @@ static void remember_request(struct remora_exchange *x)
     outcome->api = request->api;
     outcome->operation = request->operation;
     outcome->delivery = request->delivery;
+    outcome->wants_route = request->wants_route;
     remora_trace_begin(&outcome->trace, x->engine->use.random);
     keep_text(outcome->requested_model, REMORA_LIMIT_MODEL_ID_BYTES, request->model);
     keep_text(outcome->request_id, REMORA_LIMIT_ID_BYTES, request->request_id);
@@ -276,7 +277,8 @@ static void deliver_started(struct remora_exchange *x)
                     .system_fingerprint = remora_slice_of(held->system_fingerprint),
                     .service_tier = remora_slice_of(held->service_tier),
                     .created_unix_s = held->created_unix_s,
-                    .served = x->run.endpoint},
+                    .served = x->run.endpoint,
+                    .plan = x->plan},
     };
     (void)exchange_deliver(x, &event);
 }

@@ -188,6 +188,7 @@ void chat_answer(struct remora_encoder *encoder, const struct remora_answer *ans
         remora_json_key(&w, "remora");
         outcome_write_remora(&w, outcome);
     }
+    outcome_write_metadata(&w, encoder->route, outcome);
     remora_json_object_close(&w);
     if (answer->arena->failed != REMORA_OK && out->failed == REMORA_OK) {
         out->failed =

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "chat.h"
+#include "outcome.h"
 #include "remora/catalog.h"
 #include "remora/text.h"
 
@@ -22,6 +23,9 @@ void chat_encoder_start(struct remora_encoder *encoder, const struct remora_even
         encoder->model = served->model->facts.id;
         encoder->provider = served->provider->facts.name.length > 0 ? served->provider->facts.name
                                                                     : served->provider->facts.slug;
+    }
+    if (encoder->route != NULL && event->started.plan != NULL) {
+        outcome_write_route(encoder->route, event->started.plan, served);
     }
     copy_text(encoder->system_fingerprint, sizeof encoder->system_fingerprint,
               event->started.system_fingerprint);

@@ -3,7 +3,8 @@
  *
  *   content event    one chunk with one choice and its delta
  *   choice finished  a chunk with an empty delta, finish_reason and the provider's own word
- *   completed        a chunk with choices [] that carries usage and the `remora` object, where either is owed; then [DONE]
+ *   completed        a chunk with choices [] that carries usage, the `remora` object and the route, where one of them is
+ *                    owed; then [DONE]
  *   failed           a chunk with the error and finish_reason "error"; no [DONE]
  *
  * What a client adds up is told once: the role with the first delta of a choice, id and format with the first of a block of
@@ -11,7 +12,7 @@
  * only where there is text, so that a message without any adds up to null, as it is in a unary answer.
  * What never changes is appended as it stands; nothing here is formatted.
  * Of plain text, which is nearly all of a stream, all but the text is written once and copied from then on.
- * Cannot fail: the buffer carries failure. The full route (X-OpenRouter-Metadata) will stand beside `remora`.
+ * Cannot fail: the buffer carries failure.
  */
 #include "chat.h"
 #include "outcome.h"
@@ -237,7 +238,7 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
                              struct remora_buf *out)
 {
     bool is_notable = remora_outcome_is_notable(outcome);
-    if (encoder->wants_usage_chunk || is_notable) {
+    if (encoder->wants_usage_chunk || is_notable || encoder->route != NULL) {
         struct remora_json_writer w;
         chunk_begin(&w, encoder, out);
         remora_buf_append_byte(out, ']');
@@ -249,6 +250,7 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
             remora_json_key(&w, "remora");
             outcome_write_remora(&w, outcome);
         }
+        outcome_write_metadata(&w, encoder->route, outcome);
         chunk_end(&w, encoder);
     }
     remora_buf_append(out, REMORA_SLICE("data: [DONE]\n\n"));
@@ -320,5 +322,11 @@ void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outc
     w.comma = true;
     remora_json_key(&w, "error");
     error_write(&w, &outcome->fail, outcome, status_in_band(&outcome->fail));
+    if (encoder->route != NULL && outcome->plan != NULL) { /* nobody answered */
+        outcome_write_route(encoder->route, outcome->plan, NULL);
+    }
+    if (outcome->fail.code != REMORA_INTERNAL) {
+        outcome_write_metadata(&w, encoder->route, outcome);
+    }
     chunk_end(&w, encoder);
 }

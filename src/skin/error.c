@@ -93,6 +93,21 @@ void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
     remora_json_object_close(w);
 }
 
+/* Beside the error, where it is asked for; a 500 is masked, and before routing there is none (openrouter.md 9.1). */
+static void write_route(struct remora_json_writer *w, const struct remora_fail *fail,
+                        const struct remora_outcome *outcome)
+{
+    struct remora_buf route;
+    if (outcome == NULL || !outcome->wants_route || outcome->plan == NULL ||
+        fail->code == REMORA_INTERNAL) {
+        return;
+    }
+    remora_buf_init(&route, REMORA_LIMIT_ROUTE_BYTES);
+    outcome_write_route(&route, outcome->plan, NULL);
+    outcome_write_metadata(w, &route, outcome);
+    remora_buf_fini(&route);
+}
+
 void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
                        struct remora_buf *out)
 {
@@ -101,5 +116,6 @@ void remora_error_body(const struct remora_fail *fail, const struct remora_outco
     remora_json_object_open(&w);
     remora_json_key(&w, "error");
     error_write(&w, fail, outcome, remora_fail_http_status(fail));
+    write_route(&w, fail, outcome);
     remora_json_object_close(&w);
 }

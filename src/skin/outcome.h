@@ -19,6 +19,15 @@ void outcome_write_attempts(struct remora_json_writer *w, const struct remora_ou
 void outcome_write_candidates(struct remora_json_writer *w, const struct remora_plan *plan);
 /* Distinct rules that removed candidates, as an array of text. */
 void outcome_write_excluded_by(struct remora_json_writer *w, const struct remora_plan *plan);
+/*
+ * openrouter_metadata (openrouter.md 9.1), with `candidates` as explain has them. The plan knows its first part, which is
+ * written while there is a plan; `served` is NULL when nobody answered.
+ */
+void outcome_write_route(struct remora_buf *out, const struct remora_plan *plan,
+                         const struct remora_endpoint *served);
+/* The member `openrouter_metadata` of that part and how it ended; nothing when there is no such part. */
+void outcome_write_metadata(struct remora_json_writer *w, const struct remora_buf *route,
+                            const struct remora_outcome *outcome);
 /* The object `error` alone, for an envelope or an in-band error. http_status: error.code. */
 void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
                  const struct remora_outcome *outcome, int http_status);

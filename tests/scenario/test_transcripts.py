@@ -7,15 +7,16 @@ import os
 
 import pytest
 
-from transcripts import ANSWERS, FAILURES, WAITING, answer, gateway
+from transcripts import ANSWERS, FAILURES, ROUTES, WAITING, answer, gateway
 from upstream import ROOT
 
+WHOLE = ANSWERS + FAILURES + ROUTES
 GOLDEN = ROOT / "tests/golden/transcripts"
 
 
 @pytest.fixture(scope="module")
 def served(upstream):
-    with gateway(upstream, ANSWERS + FAILURES + WAITING) as remora:
+    with gateway(upstream, WHOLE + WAITING) as remora:
         yield remora
 
 
@@ -29,12 +30,12 @@ def assert_golden(is_, name):
     assert is_ == expected
 
 
-@pytest.mark.parametrize("case", ANSWERS + FAILURES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name)
 def test_a_stream_is_its_transcript(served, case):
     assert_golden(answer(served, case, True), case.name + ".sse")
 
 
-@pytest.mark.parametrize("case", ANSWERS + FAILURES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", WHOLE, ids=lambda case: case.name)
 def test_a_unary_answer_is_its_transcript(served, case):
     assert_golden(answer(served, case, False) + b"\n", case.name + ".json")
 
@@ -49,6 +50,6 @@ def test_silence_is_told_in_comments_and_spends_the_status_only(served):
 
 
 def test_every_transcript_has_a_case():
-    names = {case.name + end for case in ANSWERS + FAILURES for end in (".sse", ".json")} | {
+    names = {case.name + end for case in WHOLE for end in (".sse", ".json")} | {
         case.name + ".sse" for case in WAITING}
     assert {path.name for path in GOLDEN.iterdir()} == names

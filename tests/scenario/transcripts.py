@@ -16,11 +16,12 @@ USAGE = {"stream_options": {"include_usage": True}}
 
 
 class Case:
-    def __init__(self, name, first, second="ok", surface="/v1", endpoint="", **body):
+    def __init__(self, name, first, second="ok", surface="/v1", endpoint="", headers="", **body):
         self.name = name
         self.first, self.second = first, second
         self.surface = surface
         self.endpoint = endpoint  # further keys of the first endpoint
+        self.headers = headers
         self.body = body
 
     def model(self, asker):
@@ -59,6 +60,11 @@ FAILURES = [
     Case("error_unknown_field", "ok", temperature="hot"),
     Case("error_after_content", "cut-after-2"),
     Case("error_after_content_openrouter", "error-after-2", surface="/api/v1"),
+]
+# The full route, for those who ask for it.
+ROUTES = [
+    Case("route", "503", headers="X-OpenRouter-Metadata: Enabled\r\n"),
+    Case("route_of_failure", "cut-after-1", "500", headers="X-OpenRouter-Experimental-Metadata: enabled\r\n"),
 ]
 # Silence: what a stream is told after ten seconds, then the answer or the failure.
 WAITING = [
@@ -142,9 +148,9 @@ VARYING = [
 ]
 
 
-def answer(remora, case, is_stream, headers=""):
+def answer(remora, case, is_stream):
     """Head and body in one, without what differs from run to run."""
-    head, body = ask(remora.http_port, case.surface + "/chat/completions", body_of(case, is_stream), headers)
+    head, body = ask(remora.http_port, case.surface + "/chat/completions", body_of(case, is_stream), case.headers)
     for pattern, replacement in VARYING:
         head, body = re.sub(pattern, replacement, head), re.sub(pattern, replacement, body)
     return head.replace(b"\r\n", b"\n") + b"\n\n" + body

@@ -13,6 +13,7 @@ REMORA_LIMIT(UPSTREAM_BODY_BYTES, 32 << 20, "bytes", "a unary answer of an upstr
 REMORA_LIMIT(UPSTREAM_ERROR_BYTES, 64 << 10, "bytes", "what is kept of an upstream's error body")
 REMORA_LIMIT(UPSTREAM_HEAD_BYTES, 64 << 10, "bytes", "status line and headers of an upstream")
 REMORA_LIMIT(STREAM_BUFFER_BYTES, 64 << 10, "bytes", "output of one stream that its client has not taken yet")
+REMORA_LIMIT(ROUTE_BYTES, 1 << 20, "bytes", "the route kept for X-OpenRouter-Metadata until the answer ends")
 REMORA_LIMIT(HTTP_HEAD_BYTES, 64 << 10, "bytes", "request line and headers of a client")
 REMORA_LIMIT(HTTP_HEADER_BYTES, 8 << 10, "bytes", "one header line of a client")
 REMORA_LIMIT(HTTP_HEADERS, 100, "headers", "headers of one request")

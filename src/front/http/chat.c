@@ -24,12 +24,12 @@ struct chat {
     size_t body_bytes;
     size_t body_room;
     enum remora_surface surface;
-    bool wants_metadata;
     bool is_started;
     bool is_stream;
     bool has_head; /* of a stream: the status is spent */
     bool is_full;
     struct remora_encoder encoder;
+    struct remora_buf route;   /* encoder.route, where it is asked for */
     struct remora_arena arena; /* of the collected answer */
     struct remora_answer answer;
     enum remora_code answer_code; /* of collecting */
@@ -46,6 +46,7 @@ static struct chat *chat_of(struct remora_sink *sink)
 static void chat_free(struct chat *chat)
 {
     remora_arena_fini(&chat->arena);
+    remora_buf_fini(&chat->route);
     remora_free(chat->encoder.own);
     remora_free(chat);
 }
@@ -261,7 +262,6 @@ static enum remora_code parse(struct chat *chat, struct remora_fail *fail)
     const struct remora_skin_input input = {
         .body = remora_slice(chat->body, chat->body_bytes),
         .surface = chat->surface,
-        .wants_metadata = chat->wants_metadata,
     };
     enum remora_code code = chat->encoder.skin->parse(&input, remora_exchange_arena(chat->exchange),
                                                       request, &chat->encoder, fail);
@@ -387,6 +387,19 @@ static int64_t timeout_of(const struct http_head *head)
     return -1;
 }
 
+/* The header under both of its names (openrouter.md 9.1); any other value is "disabled". */
+static bool wants_route(const struct http_head *head)
+{
+    static const char *const names[] = {"X-OpenRouter-Metadata",
+                                        "X-OpenRouter-Experimental-Metadata"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_equal_nocase(http_head_get(head, names[i]), REMORA_SLICE("enabled"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The exchange began in this round with the snapshot that the caller was found in. */
 static void fill_request(const struct http_site *site, const struct http_head *head,
                          struct remora_exchange *exchange)
@@ -396,6 +409,7 @@ static void fill_request(const struct http_site *site, const struct http_head *h
     request->identity = site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
     request->timeout_ms = timeout_of(head);
+    request->wants_route = wants_route(head);
     if (remora_trace_parse(http_head_get(head, "traceparent"), &request->trace)) {
         request->tracestate = tracestate_of(head, remora_exchange_arena(exchange));
     }
@@ -403,13 +417,11 @@ static void fill_request(const struct http_site *site, const struct http_head *h
 
 static void init_chat(struct chat *chat, struct http_connection *c, const struct http_head *head)
 {
-    struct remora_slice metadata = http_head_get(head, "X-OpenRouter-Metadata");
     chat->sink.ops = &sink_ops;
     chat->c = c;
     chat->surface = remora_slice_starts_with(head->path, REMORA_SLICE("/api/"))
                         ? REMORA_SURFACE_OPENROUTER
                         : REMORA_SURFACE_OPENAI;
-    chat->wants_metadata = remora_slice_equal_nocase(metadata, REMORA_SLICE("enabled"));
     chat->encoder.skin = &remora_skin_chat_completions;
     memcpy(chat->encoder.id, remora_exchange_generation_id(chat->exchange),
            sizeof chat->encoder.id);
@@ -417,6 +429,9 @@ static void init_chat(struct chat *chat, struct http_connection *c, const struct
     remora_arena_init(&chat->arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                       REMORA_LIMIT_ANSWER_ARENA_BYTES);
     remora_answer_init(&chat->answer, &chat->arena);
+    remora_buf_init(&chat->route, REMORA_LIMIT_ROUTE_BYTES);
+    bool wants_route = remora_exchange_request(chat->exchange)->wants_route;
+    chat->encoder.route = wants_route ? &chat->route : NULL;
 }
 
 /* Room for the whole body at once, where its size is known. */
@@ -459,7 +474,7 @@ void http_chat(struct http_connection *c, const struct http_head *head)
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
-    init_chat(chat, c, head);
     fill_request(c->site, head, chat->exchange);
+    init_chat(chat, c, head);
     http_call_begin(c, &call_ops, chat);
 }

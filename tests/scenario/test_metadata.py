@@ -1,0 +1,96 @@
+"""openrouter_metadata: the full route on X-OpenRouter-Metadata: enabled. Its bytes stand in tests/golden/transcripts/route*."""
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from clients import NODE, install, missing, run_node
+from gateway import SECRETS, USER, Remora, two_providers
+from upstream import ROOT
+
+ASKED = {"X-OpenRouter-Metadata": "enabled"}
+MORE = """
+  t/other:
+    endpoints: [{provider: b, model_id: ok}]
+aliases: {gpt: t/m}
+"""
+
+
+@pytest.fixture(scope="module")
+def served(upstream):
+    with Remora(two_providers(upstream, "ok", more=MORE), environment=SECRETS) as remora:
+        yield remora
+
+
+@pytest.fixture(scope="module")
+def schema():
+    path = ROOT.parent / "shared/reference/openrouter-openapi.yaml"
+    if not path.exists():
+        missing("OpenRouter's OpenAPI document is not here")
+    document = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return jsonschema.Draft202012Validator({"$ref": "#/components/schemas/OpenRouterMetadata",
+                                            "components": document["components"]}).validate
+
+
+def explained(remora, body):
+    status, _, text = remora.request("POST", "/v1/route/explain", {"messages": USER, **body}, port=remora.admin_port)
+    assert status == 200
+    return json.loads(text)["candidates"]
+
+
+def test_it_is_there_only_when_asked_for(served):
+    for headers in ({}, {"X-OpenRouter-Metadata": "disabled"}, {"X-OpenRouter-Metadata": "true"}):
+        assert "openrouter_metadata" not in served.chat({"model": "t/m"}, headers)[2]
+        stream = served.stream({"model": "t/m"}, headers)
+        assert all("openrouter_metadata" not in chunk and chunk["choices"] for chunk in stream.chunks)
+    for name in ("X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"):
+        assert "openrouter_metadata" in served.chat({"model": "t/m"}, {name: "ENABLED"})[2]
+
+
+@pytest.mark.parametrize("body", [{"model": "t/m"}, {"model": "t/m", "provider": {"ignore": ["a"]}},
+                                  {"model": "t/m", "models": ["t/other"], "provider": {"order": ["b"]}}])
+def test_it_equals_what_explain_said_and_what_happened(served, schema, body):
+    promised = explained(served, body)
+    unary = served.chat(body, ASKED)[2]
+    stream = served.stream(body, ASKED)
+    last = stream.chunks[-1]
+    assert stream.is_done and last["choices"] == []
+    for answer in (unary, last):
+        route = answer["openrouter_metadata"]
+        schema(route)
+        assert route["candidates"] == promised
+        tried = [c for c in promised if c["position"] > 0]
+        assert [(e["provider"], e["model"]) for e in route["endpoints"]["available"]] == [
+            (c["provider"], c["model"]) for c in sorted(tried, key=lambda c: c["position"])]
+        assert route["endpoints"]["total"] == len(promised)
+        assert [e["provider"] for e in route["endpoints"]["available"] if e["selected"]] == [answer["provider"]]
+        assert route["attempt"] == 1 and route["requested"] == "t/m" and route["strategy"] == "direct"
+
+
+def test_strategies(served, upstream):
+    assert served.chat({"model": "gpt"}, ASKED)[2]["openrouter_metadata"]["strategy"] == "alias"
+    with Remora(two_providers(upstream, "500", "503", MORE), environment=SECRETS) as remora:
+        route = remora.chat({"model": "t/m", "models": ["t/other"]}, ASKED)[2]["openrouter_metadata"]
+        assert route["strategy"] == "fallback" and route["attempt"] == 3
+        assert [a["status"] for a in route["attempts"]] == [500, 503, 200]
+
+
+def test_failures_carry_it_beside_the_error(served, upstream, schema):
+    status, _, body = served.chat({"model": "t/m", "provider": {"only": ["b"], "ignore": ["b"]}}, ASKED)
+    assert status == 404 and body["openrouter_metadata"]["attempt"] == 0
+    schema(body["openrouter_metadata"])
+    assert body["openrouter_metadata"]["candidates"] == body["error"]["metadata"]["candidates"]
+    assert "openrouter_metadata" not in served.chat({"model": "t/m", "temperature": "hot"}, ASKED)[2], "before routing"
+    with Remora(two_providers(upstream, "reset", "cut-after-1"), environment=SECRETS) as remora:
+        error = remora.stream({"model": "t/m"}, ASKED).chunks[-1]
+        schema(error["openrouter_metadata"])
+        assert error["error"]["code"] == 502 and [a["status"] for a in error["openrouter_metadata"]["attempts"]] == [502, 502]
+
+
+def test_openrouter_s_sdk_reads_it(served):
+    install(NODE)
+    job = {"client": "openrouter", "baseURL": f"http://127.0.0.1:{served.http_port}/api/v1", "do": "chat", "metadata": True,
+           "body": {"model": "t/m", "messages": USER}}
+    for result in run_node([{**job, "stream": False}, {**job, "stream": True}]):
+        assert result["metadata"]["requested"] == "t/m" and result["metadata"]["endpoints"]["total"] == 2
