@@ -14,7 +14,7 @@ import re
 import sys
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-PAGES = ["docs/errors.md", "docs/configuration.md"]
+PAGES = ["docs/errors.md", "docs/configuration.md", "docs/telemetry.md"]
 
 # google.rpc.Code (googleapis, google/rpc/code.proto)
 GRPC = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
@@ -148,6 +148,17 @@ def causes(tables):
     return table(["Cause", "What happened"], rows)
 
 
+# ---- telemetry ----
+
+METRIC_TYPES = {"COUNTER": "counter", "GAUGE": "gauge", "SECONDS": "histogram", "CHUNK": "histogram", "OVERHEAD": "histogram"}
+
+
+def metrics(tables):
+    rows = [[f"`{name}`", words_for(kind, METRIC_TYPES, "metrics.h"), ", ".join(f"`{label}`" for label in labels.split(",") if label), words]
+            for _, kind, name, labels, words in tables.rows("metrics", "REMORA_METRIC")]
+    return table(["Metric", "Type", "Labels", "What it tells"], rows)
+
+
 # ---- configuration ----
 
 class Key:
@@ -223,7 +234,7 @@ def wires_unbuilt(tables):
 # ---- pages ----
 
 def block_of(tables, name):
-    made = {"codes": codes, "rules": rules, "causes": causes, "keys": keys, "unbuilt": unbuilt}
+    made = {"codes": codes, "rules": rules, "causes": causes, "keys": keys, "unbuilt": unbuilt, "metrics": metrics}
     if name.startswith("file "):
         path = name[5:]
         text = open(os.path.join(tables.root, path), encoding="utf-8").read()
@@ -251,7 +262,7 @@ def differences(tables):
 
 def self_test():
     changes = [("codes", "CONFLICT, 409", "CONFLICT, 418"), ("rules", '"ignored_provider"', '"ignored"'), ("config_keys", '"25000"', '"25001"'),
-               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("wires", '"gemini", false', '"gemini", true')]
+               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("wires", '"gemini", false', '"gemini", true'), ("metrics", "remora_overhead_seconds", "remora_overhead_ms")]
     for name, old, new in changes:
         path = f"include/remora/tbl/{name}.h"
         text = open(os.path.join(ROOT, path), encoding="utf-8").read()

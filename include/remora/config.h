@@ -118,6 +118,8 @@ struct remora_config {
     int64_t load_unix_ms;
     const struct remora_warning *warnings;
     size_t warning_count;
+    struct remora_slice
+        effective_json; /* an object: all of the above as it applies, without secrets */
 
     struct remora_config_private *private_part; /* arena, reference count, secrets */
 };

@@ -20,7 +20,10 @@ struct remora_log_field {
 #define REMORA_LOG_TEXT(k, s) \
     ((struct remora_log_field){.key = (k), .text = (s).data == NULL ? REMORA_SLICE("") : (s)})
 #define REMORA_LOG_NUMBER(k, n) ((struct remora_log_field){.key = (k), .number = (n)})
-/* Left out when there is nothing to say: an empty text, a number that is not known (-1) or a duration of nothing (0). */
+/*
+ * Left out when there is nothing to say: an empty text, a number that is not known (-1) or a duration of nothing (0). The
+ * value is evaluated twice.
+ */
 #define REMORA_LOG_TEXT_IF(k, s) \
     ((struct remora_log_field){.key = (s).length > 0 ? (k) : NULL, .text = (s)})
 #define REMORA_LOG_KNOWN(k, n) \

@@ -124,6 +124,8 @@ REMORA_MUST_CHECK enum remora_code config_read_policy_file(struct config_loader 
                                                            struct remora_policy *out);
 /* policy_files.c: config->files, not_ready_why, loader->policy_files; after the process is known. */
 REMORA_MUST_CHECK enum remora_code config_read_policy_files(struct config_loader *loader);
+/* effective.c: config->effective_json; last, because it tells of all the rest. */
+REMORA_MUST_CHECK enum remora_code config_keep_effective(struct config_loader *loader);
 /* policies.c: mesh, namespaces, services; needs providers and models. */
 REMORA_MUST_CHECK enum remora_code config_read_policies(struct config_loader *loader);
 /* gateway_keys.c: config->keys and key_hashes; needs what policies need. */

@@ -195,6 +195,9 @@ static enum remora_code fill(struct config_loader *loader)
         loader->config->warning_count = loader->warning_count;
         loader->config->load_unix_ms = loader->input->now_unix_ms;
     }
+    if (rc == REMORA_OK) {
+        rc = config_keep_effective(loader);
+    }
     if (rc == REMORA_OK &&
         (loader->arena->failed != REMORA_OK || loader->scratch->failed != REMORA_OK)) {
         rc = config_no_room(loader);

@@ -72,10 +72,22 @@ static void measure_catalog(struct remora_metrics *metrics)
                       (int64_t)remora_catalog_rounded_prices());
 }
 
+/* Connections of all HTTP listeners; the gRPC front tells its own. */
+static void measure_connections(const struct remora_process *process)
+{
+    const struct remora_slice listener = REMORA_SLICE("http");
+    int64_t open = 0;
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        open += atomic_load_explicit(&process->workers[i].connections, memory_order_relaxed);
+    }
+    remora_metric_set(process->metrics, REMORA_METRIC_CONNECTIONS, &listener, 1, open);
+}
+
 void remora_process_measure(const struct remora_process *process,
                             const struct remora_config *config)
 {
     measure_catalog(process->metrics);
+    measure_connections(process);
     if (process->admission != NULL) {
         remora_metric_set(process->metrics, REMORA_METRIC_INFLIGHT, NULL, 0,
                           (int64_t)remora_admission_inflight(process->admission));

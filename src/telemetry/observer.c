@@ -262,6 +262,7 @@ static void log_request(const struct remora_outcome *outcome)
         return;
     }
     remora_buf_init_over(&list, names, sizeof names);
+    const struct remora_slice who = tried(outcome, &list);
     write_trace(&outcome->trace, &trace);
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("generation_id", remora_slice_of(outcome->generation_id)),
@@ -278,7 +279,7 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_TEXT("model", model_label(outcome)),
         REMORA_LOG_TEXT("provider", provider_label(outcome)),
         REMORA_LOG_TEXT_IF("endpoint", served == NULL ? nothing : served->facts.tag),
-        REMORA_LOG_TEXT_IF("tried", tried(outcome, &list)),
+        REMORA_LOG_TEXT_IF("tried", who),
         REMORA_LOG_NUMBER("attempts", (int64_t)outcome->attempt_count),
         REMORA_LOG_TEXT("code", code_label(outcome->fail.code)),
         REMORA_LOG_NUMBER("status", status_of(outcome)),

@@ -216,7 +216,7 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
     enum remora_code code =
         remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail);
     if (code != REMORA_OK) {
-        end_with(call, &fail, NULL);
+        remora_grpc_refuse(call, &fail);
         return;
     }
     struct remora_request *request = remora_exchange_request(exchange);

@@ -242,11 +242,32 @@ void remora_grpc_finish(struct remora_grpc_call *call)
     pump(call);
 }
 
+/* A call that no exchange took: counted and logged here, the others by the exchange's observer. */
+static void tell_refusal(const struct remora_grpc_call *call, const struct remora_fail *fail)
+{
+    const struct remora_slice code = remora_slice_of(remora_code_row(fail->code)->name);
+    const struct remora_slice method =
+        call->method == NULL ? REMORA_SLICE("other") : remora_slice_of(call->method->path);
+    const struct remora_slice labels[] = {REMORA_SLICE("grpc"),  REMORA_SLICE("other"),
+                                          REMORA_SLICE("other"), REMORA_SLICE("other"),
+                                          REMORA_SLICE("none"),  code};
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_TEXT("listener", REMORA_SLICE("grpc")),
+        REMORA_LOG_TEXT("route", method),
+        REMORA_LOG_NUMBER("status", remora_fail_http_status(fail)),
+        REMORA_LOG_TEXT("code", code),
+    };
+    remora_metric_add(call->lane->worker->metrics, REMORA_METRIC_REQUESTS, labels,
+                      REMORA_COUNT_OF(labels), 1);
+    remora_log(REMORA_LOG_INFO, "grpc answer", fields, REMORA_COUNT_OF(fields));
+}
+
 void remora_grpc_refuse(struct remora_grpc_call *call, const struct remora_fail *fail)
 {
     if (call->is_over) {
         return;
     }
+    tell_refusal(call, fail);
     remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
     remora_grpc_finish(call);
 }

@@ -168,6 +168,7 @@ static bool judge_head(struct http_connection *c, struct remora_slice bytes, str
     size_t used = 0;
     c->keeps_alive = false;
     c->minor = 1;
+    c->route = REMORA_SLICE("other");
     if (!http_head_read(bytes, head, &fail)) {
         refuse(c, &fail);
         return false;
@@ -413,6 +414,7 @@ struct http_connection *http_connection_new(struct http_site *site)
     }
     c->site = site;
     c->state = HTTP_STATE_HEAD;
+    c->route = REMORA_SLICE("other");
     remora_list_init(&c->node);
     /* A head, or one read of the loop behind it. */
     remora_buf_init(&c->in, REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES);

@@ -64,6 +64,8 @@ struct http_connection {
     struct http_parser parser;
     const struct http_call_ops *call; /* NULL: none under way */
     void *call_context;
+    struct remora_slice
+        route; /* static: of the request under way; "other" where no route is known */
     uint64_t written_bytes;
     uint64_t taken_bytes; /* of written, when the write timer was armed */
     enum http_state state;
@@ -105,6 +107,7 @@ struct http_answer {
     const char *allow;         /* or NULL */
     int64_t retry_after_ms;    /* -1 none */
     bool must_not_retry;       /* x-should-retry: false */
+    const char *reason;        /* of a refusal: name of its code, or NULL */
 };
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body);
@@ -118,6 +121,10 @@ void http_respond_text(struct http_connection *c, int status, const char *text);
 void http_stream_begin(struct http_connection *c, const struct http_answer *answer);
 void http_stream_write(struct http_connection *c, struct remora_slice bytes);
 void http_stream_end(struct http_connection *c);
+
+/* ---- access.c ---- */
+/* Counts and logs an answer that no exchange gave (those have their observer). */
+void http_access(const struct http_connection *c, const struct http_answer *answer);
 
 /* ---- guard.c ---- */
 /* Whether Host and Origin are such that no foreign web page can be behind the request (ARCHITECTURE 4). */
@@ -148,6 +155,9 @@ void http_readyz(struct http_connection *c, const struct http_head *head);
 void http_metrics(struct http_connection *c, const struct http_head *head);
 void http_route_explain(struct http_connection *c, const struct http_head *head);
 void http_config_status(struct http_connection *c, const struct http_head *head);
+void http_config(struct http_connection *c, const struct http_head *head);
+void http_log_level(struct http_connection *c, const struct http_head *head);
+void http_log_level_put(struct http_connection *c, const struct http_head *head);
 void http_demo_flaky(struct http_connection *c, const struct http_head *head);
 void http_demo_steady(struct http_connection *c, const struct http_head *head);
 

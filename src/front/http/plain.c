@@ -84,6 +84,10 @@ void http_config_status(struct http_connection *c, const struct http_head *head)
     remora_json_write_i64(&w, status.load_unix_ms);
     remora_json_key(&w, "last_error");
     remora_json_write_text(&w, status.last_error);
+    remora_json_key(&w, "catalog_version");
+    remora_json_write_text(&w, remora_catalog_version());
+    remora_json_key(&w, "catalog_age_seconds");
+    remora_json_write_i64(&w, remora_catalog_age_s(c->site->clock->unix_ms(c->site->clock)));
     remora_json_object_close(&w);
     respond_buffer(c, "application/json", &body);
 }

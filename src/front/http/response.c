@@ -157,6 +157,7 @@ void http_respond(struct http_connection *c, const struct http_answer *answer,
         c->keeps_alive = false;
     }
     remora_buf_fini(&head);
+    http_access(c, answer);
     http_call_end(c);
     http_connection_next(c);
 }
@@ -168,6 +169,7 @@ static void respond_error(struct http_connection *c, struct http_answer *answer,
     remora_buf_reset(body, REMORA_LIMIT_STREAM_BUFFER_BYTES);
     remora_error_body(fail, outcome, body);
     answer->content_type = "application/json";
+    answer->reason = remora_code_row(fail->code)->name;
     struct remora_slice text = remora_buf_code(body) == REMORA_OK
                                    ? remora_buf_slice(body)
                                    : REMORA_SLICE("{\"error\":{\"message\":\"The gateway is out of "

@@ -3,6 +3,8 @@
  * id (ARCHITECTURE 4; reliability.md rows 116 to 118). "{model}" in a row stands for such an id, which may hold a slash; the
  * first row that matches wins. Paths of OpenAI's API that are not served say so in OpenAI's envelope.
  */
+#include <stdio.h>
+
 #include "http.h"
 
 struct route {
@@ -39,6 +41,9 @@ static const struct route routes[] = {
     ROUTE(PROBE, "GET", "/metrics", http_metrics),
     ROUTE(ADMIN, "GET", "/config/status", http_config_status),
     ROUTE(ADMIN, "POST", "/v1/route/explain", http_route_explain),
+    ROUTE(ADMIN, "GET", "/v1/config", http_config),
+    ROUTE(ADMIN, "GET", "/v1/log-level", http_log_level),
+    ROUTE(ADMIN, "PUT", "/v1/log-level", http_log_level_put),
     ROUTE(DEMO, "POST", "/flaky/v1/chat/completions", http_demo_flaky),
     ROUTE(DEMO, "POST", "/steady/v1/chat/completions", http_demo_steady),
 };
@@ -131,10 +136,19 @@ static void answer(struct http_connection *c, const struct http_head *head,
     }
 }
 
+/* "GET, PUT": what a path takes. */
+static void add_method(char *allow, size_t size, const char *method)
+{
+    size_t length = strlen(allow);
+    if (strstr(allow, method) == NULL) {
+        snprintf(allow + length, size - length, "%s%s", length > 0 ? ", " : "", method);
+    }
+}
+
 void http_route(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
-    const char *allow = NULL;
+    char allow[32] = "";
     if (!http_guard(c->site, head, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
         return;
@@ -149,13 +163,14 @@ void http_route(struct http_connection *c, const struct http_head *head)
         if (routes[i].role != c->site->role || !matches(&routes[i], head->path, &id)) {
             continue;
         }
+        c->route = routes[i].path;
         if (remora_slice_is(head->method, routes[i].method)) {
             answer(c, head, &routes[i], id);
             return;
         }
-        allow = routes[i].method;
+        add_method(allow, sizeof allow, routes[i].method);
     }
-    if (allow != NULL) {
+    if (allow[0] != '\0') {
         http_respond_not_allowed(c, allow);
     } else {
         answer_unknown(c, head);
