@@ -24,6 +24,12 @@ size_t remora_secret_length(const struct remora_secret *secret);
  */
 void remora_secret_use(const struct remora_secret *secret,
                        void (*use)(void *context, struct remora_slice bytes), void *context);
+/*
+ * The environment may hold keys, and its strings lie where the kernel put them: in every core and in /proc/PID/environ. Moves
+ * them into a mapping of the kind that secrets have and wipes the originals; getenv goes on as before. Once, before there are
+ * threads. False: no memory, nothing was changed.
+ */
+REMORA_MUST_CHECK bool remora_secret_hide_environment(void);
 /* Constant time. */
 bool remora_secret_equal(const struct remora_secret *a, const struct remora_secret *b);
 

@@ -12,6 +12,7 @@
 
 #include "app.h"
 #include "remora/memory.h"
+#include "remora/secret.h"
 #include "remora/telemetry.h"
 
 enum { ABSENT_FILE_MS = 500 }; /* how often an absent policy file is looked for */
@@ -298,6 +299,10 @@ static int serve(struct app *app)
     struct control control;
     /* Few threads allocate: more arenas only spread the memory that a pod pays for. */
     mallopt(M_ARENA_MAX, 2);
+    if (!remora_secret_hide_environment()) {
+        fputs("remora: out of memory\n", stderr);
+        return 1;
+    }
     if (!control_open(&control, app->options.config_path)) {
         fputs("remora: cannot set up signals\n", stderr);
         return 1;

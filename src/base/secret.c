@@ -186,6 +186,37 @@ out:
     return rc;
 }
 
+/* Bytes of all strings with their NULs; *count of them. */
+static size_t measure_environment(size_t *count)
+{
+    size_t bytes = 0;
+    size_t at = 0;
+    for (; environ != NULL && environ[at] != NULL; at++) {
+        bytes += strlen(environ[at]) + 1;
+    }
+    *count = at;
+    return bytes;
+}
+
+bool remora_secret_hide_environment(void)
+{
+    size_t count = 0;
+    size_t bytes = measure_environment(&count);
+    struct remora_secret *hidden = map(bytes);
+    if (hidden == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(environ[i]) + 1;
+        char *copy = hidden->bytes + hidden->length;
+        memcpy(copy, environ[i], length);
+        explicit_bzero(environ[i], length);
+        environ[i] = copy;
+        hidden->length += length;
+    }
+    return true; /* the mapping is the environment's from now on, and is never given back */
+}
+
 size_t remora_secret_length(const struct remora_secret *secret)
 {
     return secret->length;

@@ -270,10 +270,36 @@ static void write_provider(struct writer *w, const struct remora_provider *provi
     remora_json_object_close(&w->json);
 }
 
+/* What the files that the document names hold; null: absent. */
+static void write_policy_files(struct writer *w)
+{
+    static const char *const names[] = {
+        [CONFIG_FILE_MESH] = "mesh",
+        [CONFIG_FILE_NAMESPACE] = "namespace",
+        [CONFIG_FILE_SERVICE] = "service",
+    };
+    remora_json_key(&w->json, "policies_from_files");
+    remora_json_object_open(&w->json);
+    for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT; i++) {
+        const struct config_policy_file *file = &w->loader->policy_files.of[i];
+        if (file->stated == NULL) {
+            continue;
+        }
+        remora_json_key(&w->json, names[i]);
+        if (file->root == NULL) {
+            remora_json_write_null(&w->json);
+        } else {
+            write_object(w, CONFIG_OBJECT_POLICY, file->root, false);
+        }
+    }
+    remora_json_object_close(&w->json);
+}
+
 static void write_outcome(struct writer *w)
 {
     const struct remora_config *config = w->loader->config;
     size_t endpoints = 0;
+    write_policy_files(w);
     for (size_t i = 0; i < config->model_count; i++) {
         endpoints += config->models[i].endpoint_count;
     }

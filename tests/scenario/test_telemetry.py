@@ -282,6 +282,9 @@ def test_the_effective_configuration_is_shown_without_secrets(upstream, tmp_path
     key = tmp_path / "key"
     key.write_text(SECRETS["B_SECRET"])
     more = "services:\n  checkout: {models: {allow: ['t/*']}, provider: {data_collection: allow}}\n"
+    mesh = tmp_path / "mesh.yaml"
+    mesh.write_text("provider: {zdr: false}\n")
+    more += f'policy_files: {{mesh: "{mesh}"}}\n'
     first = ", headers: {X-Team: literal-canary-value, X-Token: {env: X_SECRET}}"
     config = two_providers(upstream, "ok", more=more, first_provider=first).replace(
         "api_key: {env: B_SECRET}", f'api_key: [{{file: "{key}"}}, {{env: UNSET_VARIABLE}}]')
@@ -300,6 +303,7 @@ def test_the_effective_configuration_is_shown_without_secrets(upstream, tmp_path
         assert a["headers"] == {"X-Team": {"literal": True}, "X-Token": {"env": "X_SECRET", "present": True}}
         assert b["api_key"] == [{"file": str(key), "present": True}, {"env": "UNSET_VARIABLE", "present": False}]
         assert document["models"]["t/m"]["endpoints"][0]["pricing"]["prompt"] == "0.000001"
+        assert shown["policies_from_files"] == {"mesh": {"provider": {"zdr": False}}}
         providers = {p["slug"]: p for p in shown["providers"]}
         assert providers["a"]["enabled"] and providers["a"]["keys"] == ["A_SECRET"]
         assert providers["mistral"]["keys"] == ["MISTRAL_API_KEY"], "switched on by the environment"

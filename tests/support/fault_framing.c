@@ -196,6 +196,16 @@ void framing_headers(struct script *script, const struct demand *demand)
     text_free(&headers);
 }
 
+void framing_secrets(struct script *script, const struct demand *demand)
+{
+    struct text headers = {0};
+    text_puts(
+        &headers,
+        "Set-Cookie: session=canary\r\nx-goog-api-key: canary\r\nAuthorization: Bearer canary\r\n");
+    reply_with(script, demand, &headers);
+    text_free(&headers);
+}
+
 static uint32_t crc32_of(const unsigned char *data, size_t length)
 {
     uint32_t crc = 0xffffffffU;

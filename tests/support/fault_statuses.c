@@ -125,6 +125,14 @@ void status_detail(struct script *script, const struct demand *demand)
          "{\"error\":{\"message\":\"This model does not support assistant message prefill. The "
          "conversation must end with a user message.\",\"type\":\"invalid_request_error\","
          "\"param\":\"messages\",\"code\":null}}"},
+        {401, JSON_TYPE,
+         "{\"error\":{\"message\":\"Incorrect API key provided: "
+         "sk-canary-quoted-0123456789abcdef0123456789.\","
+         "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\"}}"},
+        {400, JSON_TYPE,
+         "{\"error\":{\"message\":\"No access with Bearer "
+         "sk-canary-quoted-0123456789abcdef0123456789.\","
+         "\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"},
         {500, "", ""},
         {502, "Content-Type: text/html\r\n",
          "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"},

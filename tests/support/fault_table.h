@@ -82,6 +82,8 @@ FAULT("400-context", status_detail, 1, FAULT_WHOLE_REQUEST, "context_length_exce
 FAULT("400-filter", status_detail, 2, FAULT_WHOLE_REQUEST, "content_filter (as Azure)")
 FAULT("400-param", status_detail, 3, FAULT_WHOLE_REQUEST, "unsupported_parameter temperature")
 FAULT("400-prefill", status_detail, 4, FAULT_WHOLE_REQUEST, "the last message must be the user's")
+FAULT("401-quotes-key", status_detail, 5, FAULT_WHOLE_REQUEST, "401 whose text quotes a key")
+FAULT("400-quotes-key", status_detail, 6, FAULT_WHOLE_REQUEST, "400 whose text quotes a key")
 FAULT("500-empty", status_detail, 5, FAULT_WHOLE_REQUEST, "500 without a body")
 FAULT("502-html", status_detail, 6, FAULT_WHOLE_REQUEST, "502 with an HTML page")
 FAULT("500-once", status_first, 500, FAULT_WHOLE_REQUEST, "500 to the first request of this name, then good answers")
@@ -153,4 +155,5 @@ FAULT("1xx-#", framing_1xx, 0, FAULT_WHOLE_REQUEST, "N informational heads, then
 FAULT("big-header", framing_header, 70, FAULT_WHOLE_REQUEST, "a header of 70 KiB")
 FAULT("big-header-#k", framing_header, 0, FAULT_WHOLE_REQUEST, "a header of N KiB")
 FAULT("many-headers-#", framing_headers, 0, FAULT_WHOLE_REQUEST, "N headers")
+FAULT("secret-headers", framing_secrets, 0, FAULT_WHOLE_REQUEST, "Set-Cookie, x-goog-api-key and Authorization with a good answer")
 // clang-format on

@@ -42,9 +42,9 @@ static void assert_line(const char *line, bool is_there)
 
 static void request(const char *model, const char *code)
 {
-    const struct remora_slice labels[] = {
-        REMORA_SLICE("grpc"),   REMORA_SLICE("chat"), REMORA_SLICE("shop"),
-        remora_slice_of(model), REMORA_SLICE("none"), remora_slice_of(code)};
+    const struct remora_slice labels[] = {REMORA_SLICE("grpc"), REMORA_SLICE("chat"),
+                                          REMORA_SLICE("shop"), remora_slice_of(model),
+                                          REMORA_SLICE("none"), remora_slice_of(code)};
     remora_metric_add(metrics, REMORA_METRIC_REQUESTS, labels, REMORA_COUNT_OF(labels), 1);
 }
 
@@ -61,7 +61,8 @@ static void names_beyond_the_cap_fold_and_codes_stay(void **state)
     assert_line("model=\"m-499\",provider=\"none\",code=\"OK\"} 1\n", true);
     assert_line("model=\"m-500\"", false);
     assert_line("model=\"m-0\",provider=\"none\",code=\"OK\"} 2\n", true);
-    assert_line("{api=\"grpc\",operation=\"chat\",service=\"other\",model=\"other\",provider=\"other\",code="
+    assert_line("{api=\"grpc\",operation=\"chat\",service=\"other\",model=\"other\",provider="
+                "\"other\",code="
                 "\"OK\"} 200\n",
                 true);
     assert_line("model=\"other\",provider=\"other\",code=\"NOT_FOUND\"} 1\n", true);

@@ -73,10 +73,10 @@ static enum remora_code read_level(struct remora_slice body, enum remora_log_lev
     struct remora_slice name = {0};
     struct remora_arena arena;
     remora_arena_init(&arena, 1024, 4096);
-    bool is_level = remora_json_parse(body, &arena, &limits, &doc, &error) == REMORA_OK &&
-                    remora_json_string(remora_json_get(remora_json_root(&doc), "level"), &arena,
-                                       &name) &&
-                    remora_log_level_by_name(name, out);
+    bool is_level =
+        remora_json_parse(body, &arena, &limits, &doc, &error) == REMORA_OK &&
+        remora_json_string(remora_json_get(remora_json_root(&doc), "level"), &arena, &name) &&
+        remora_log_level_by_name(name, out);
     remora_arena_fini(&arena);
     return is_level ? REMORA_OK
                     : remora_fail_set(fail, REMORA_INVALID_REQUEST, "level",

@@ -106,6 +106,15 @@ bool http_guard(const struct http_site *site, const struct http_head *head,
     return true;
 }
 
+static bool has_twice(const struct http_head *head, struct remora_slice name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < head->header_count; i++) {
+        count += remora_slice_equal_nocase(head->headers[i].name, name) ? 1 : 0;
+    }
+    return count > 1;
+}
+
 enum remora_code http_identify(const struct http_site *site, const struct http_head *head,
                                struct remora_identity *out, struct remora_fail *fail)
 {
@@ -115,5 +124,9 @@ enum remora_code http_identify(const struct http_site *site, const struct http_h
         .is_local = site->address->is_loopback,
         .local_proof = site->address->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE,
     };
+    if (has_twice(head, REMORA_SLICE("Authorization"))) {
+        (void)http_refuse(fail, 400, "Authorization stands in the head more than once.");
+        return fail->code;
+    }
     return remora_caller_identify(remora_engine_config(site->worker->engine), &caller, out, fail);
 }
