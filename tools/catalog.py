@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Turns data/catalog.json into the read-only tables that src/catalog/catalog.c includes.
 
-usage: catalog.py CATALOG_JSON OUTPUT_INC
+usage: catalog.py CATALOG_JSON OUTPUT_INC    what the build runs
+       catalog.py --ship FACTS_JSON         checks the facts, says what changes, and makes them data/catalog.json
 
-Run by the build. Texts become one blob with packed references (offset << 8 | length), prices become integer pico-USD
+Texts become one blob with packed references (offset << 8 | length), prices become integer pico-USD
 rounded half up to 12 decimal places (what was rounded is counted), providers and models are sorted by the bytes of their
 names so that the program can search them. Equal price lists and equal parameter sets are stored once. The output holds no
 addresses, so the loader has nothing to relocate and its pages stay shared.
@@ -13,7 +14,10 @@ Field meanings: data/README.md.
 """
 import datetime
 import json
+import os
+import shutil
 import sys
+import tempfile
 from decimal import ROUND_HALF_UP, Decimal
 
 PRICES = ("prompt", "completion", "cached_read", "cached_write", "reasoning", "input_audio", "output_audio", "request",
@@ -150,11 +154,22 @@ def modalities(names):
     return bits
 
 
+def refuse_twice(names):
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise SystemExit(f"catalog: {name} is there twice")
+        seen.add(name)
+
+
 def read(path):
     with open(path, encoding="utf-8") as file:
         source = json.load(file)
     if source["schema_version"] != 1:
         raise SystemExit("catalog: schema_version is not 1")
+    datetime.date.fromisoformat(source["generated"])
+    refuse_twice(provider["slug"] for provider in source["providers"])
+    refuse_twice(model["id"] for model in source["models"])
     catalog = Catalog()
     providers = sorted(source["providers"], key=lambda provider: provider["slug"].encode())
     for provider in providers:
@@ -199,10 +214,41 @@ def write(path, catalog, version):
         write_rows(out, "struct endpoint_row endpoint_rows", catalog.endpoints)
 
 
+def fewest_words(error):
+    """What is wrong with the facts, for a person: the members that are missing have no message of their own."""
+    return f"catalog: {type(error).__name__}: {error}"
+
+
+def understood(path):
+    """(catalog, version), or the end with one line."""
+    try:
+        return read(path)
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError) as error:
+        raise SystemExit(fewest_words(error)) from None
+
+
+def ship(path):
+    target = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "catalog.json")
+    old, old_version = understood(target)
+    new, new_version = understood(path)
+    print(f"catalog of {old_version} -> {new_version}")
+    for what, before, after in (("providers", old.providers, new.providers), ("models", old.models, new.models),
+                                ("endpoints", old.endpoints, new.endpoints), ("price tiers", old.tiers, new.tiers)):
+        print(f"  {len(before)} -> {len(after)} {what}")
+    print(f"  {old.rounded} -> {new.rounded} rounded prices")
+    with tempfile.NamedTemporaryFile("wb", dir=os.path.dirname(target), delete=False) as copy, open(path, "rb") as source:
+        shutil.copyfileobj(source, copy)
+    os.chmod(copy.name, 0o644)
+    os.replace(copy.name, target)
+
+
 def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    catalog, version = read(sys.argv[1])
+    if sys.argv[1] == "--ship":
+        ship(sys.argv[2])
+        return
+    catalog, version = understood(sys.argv[1])
     write(sys.argv[2], catalog, version)
 
 

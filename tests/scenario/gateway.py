@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import tempfile
@@ -53,7 +54,7 @@ class Stream:
 
 
 class Remora:
-    def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve"):
+    def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve", cwd=None, core_bytes=None):
         self.folder = tempfile.TemporaryDirectory()
         self.config_path = pathlib.Path(self.folder.name) / "remora.yaml"
         command = [str(build_dir() / "remora"), subcommand, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--probe",
@@ -65,8 +66,9 @@ class Remora:
             command += ["--workers", str(workers)]
         clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}
         self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+b")
+        limit = None if core_bytes is None else lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_bytes, core_bytes))
         self.process = subprocess.Popen(command + list(arguments), env={**clean, **(environment or {})}, stderr=self.log_file,
-                                        stdout=self.log_file)
+                                        stdout=self.log_file, cwd=cwd, preexec_fn=limit)
         ready = self._wait_ready()
         self.http_port, self.grpc_port = ready["http_port"], ready["grpc_port"]
         self.probe_port, self.admin_port = ready["probe_port"], ready["admin_port"]

@@ -357,22 +357,6 @@ static void a_front_that_goes_away_takes_its_calls_with_it(void **state)
     http_fixture_free(f);
 }
 
-static void every_allocation_may_fail(void **state)
-{
-    (void)state;
-    bool is_answered = false;
-    for (uint64_t nth = 1; !is_answered; nth++) {
-        struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
-        remora_alloc_fail_at(nth, true);
-        post(f, STREAM);
-        remora_alloc_fail_at(0, false);
-        int status = http_fixture_status(f);
-        is_answered = f->engine->transfer_count > 0;
-        assert_true(is_answered || status == 503 || http_fixture_is_closing(f));
-        http_fixture_free(f);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,7 +379,6 @@ int main(void)
         cmocka_unit_test(the_surface_decides_about_usage),
         cmocka_unit_test(a_drain_ends_the_connection_after_its_answer),
         cmocka_unit_test(a_front_that_goes_away_takes_its_calls_with_it),
-        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

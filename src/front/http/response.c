@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* All of our own making: an answer must not fail for want of memory for its head. */
+enum { HEAD_BYTES = 2048 };
+
 static const char *phrase_of(int status)
 {
     static const struct {
@@ -139,13 +142,14 @@ static void decide_connection(struct http_connection *c)
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body)
 {
+    char memory[HEAD_BYTES];
     struct remora_buf head;
     if (c->state == HTTP_STATE_CLOSED) {
         http_call_end(c);
         return;
     }
     decide_connection(c);
-    remora_buf_init(&head, REMORA_LIMIT_HTTP_HEADER_BYTES);
+    remora_buf_init_over(&head, memory, sizeof memory);
     append_head(c, answer, &head);
     remora_buf_append(&head, REMORA_SLICE("Content-Length: "));
     remora_buf_append_u64(&head, body.length);
@@ -156,7 +160,6 @@ void http_respond(struct http_connection *c, const struct http_answer *answer,
     } else {
         c->keeps_alive = false;
     }
-    remora_buf_fini(&head);
     http_access(c, answer);
     http_call_end(c);
     http_connection_next(c);
@@ -211,11 +214,12 @@ void http_respond_text(struct http_connection *c, int status, const char *text)
 
 void http_stream_begin(struct http_connection *c, const struct http_answer *answer)
 {
+    char memory[HEAD_BYTES];
     struct remora_buf head;
     decide_connection(c);
     c->is_chunked_out = c->minor == 1;
     c->keeps_alive = c->keeps_alive && c->is_chunked_out;
-    remora_buf_init(&head, REMORA_LIMIT_HTTP_HEADER_BYTES);
+    remora_buf_init_over(&head, memory, sizeof memory);
     append_head(c, answer, &head);
     append_header(&head, "Cache-Control", REMORA_SLICE("no-cache"));
     append_header(&head, "X-Accel-Buffering",
@@ -225,7 +229,6 @@ void http_stream_begin(struct http_connection *c, const struct http_answer *answ
     }
     remora_buf_append(&head, REMORA_SLICE("\r\n"));
     http_connection_write(c, remora_buf_slice(&head));
-    remora_buf_fini(&head);
 }
 
 enum { SIZE_LINE_BYTES = 18, SMALL_CHUNK_BYTES = 1024 };

@@ -1,0 +1,180 @@
+"""Canaries: keys of providers (from files and the environment), secret headers, gateway keys and prompts are put in, and looked for
+in every answer, log (at debug), metric, admin page, command's output and, but for prompts, in a core of the running process.
+"""
+import hashlib
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from gateway import Remora
+from upstream import FaultServer, build_dir
+
+KEYS = {
+    "A_SECRET": "sk-canary-environment-0123456789abcdef",
+    "H_SECRET": "canary-header-0123456789abcdef",
+    "MISTRAL_API_KEY": "sk-canary-conventional-0123456789abcdef",
+    "UNUSED_API_KEY": "sk-canary-unused-0123456789abcdef",
+}
+FILE_KEY = "sk-canary-file-0123456789abcdef"
+GATEWAY_KEY = "rk-canary-gateway-0123456789abcdef0123456789"
+PROMPT = "canary-prompt-0123456789abcdef"
+ANSWER = "canary-answer-0123456789abcdef"
+CANARIES = [*KEYS.values(), FILE_KEY, GATEWAY_KEY, PROMPT]
+BEARER = {"Authorization": f"Bearer {GATEWAY_KEY}"}
+
+
+def document(server, folder, more=""):
+    (folder / "key").write_text(FILE_KEY + "\n")
+    (folder / "hash").write_text(hashlib.sha256(GATEWAY_KEY.encode()).hexdigest())
+    names = ["ok", "401-quotes-key", "400-quotes-key", "503", "bad-json", "cut-after-3", "hold-after-2"]
+    models = "\n".join(f'  t/{n}: {{endpoints: [{{provider: {p}, model_id: "{n}"}}]}}' for n, p in
+                       zip(names, ["a", "f", "a", "f", "a", "f", "a"]))
+    return f"""
+version: 1
+log: {{level: debug}}
+providers:
+  a: {{kind: openai, base_url: "{server.base_url}", api_key: {{env: A_SECRET}}, headers: {{X-Team-Token: {{env: H_SECRET}}}}}}
+  f: {{kind: openai, base_url: "{server.base_url}", api_key: {{file: "{folder}/key"}}}}
+models:
+{models}
+keys:
+  ci: {{service: build, hash: {{file: "{folder}/hash"}}}}
+{more}"""
+
+
+def messages():
+    return [{"role": "user", "content": PROMPT}]
+
+
+def talk(remora):
+    """Every kind of answer there is; returns all that was said."""
+    said = []
+    for model in ("ok", "401-quotes-key", "400-quotes-key", "503", "bad-json", "cut-after-3"):
+        said.append(remora.chat({"model": f"t/{model}", "messages": messages()}, BEARER))
+        said.append(remora.stream({"model": f"t/{model}", "messages": messages()}, BEARER).text)
+    said.append(remora.chat({"model": "t/ok", "messages": messages()}, {**BEARER, "X-OpenRouter-Metadata": "enabled"}))
+    said.append(remora.request("POST", "/v1/chat/completions", {"model": "t/ok", "messages": [{"role": "wizard", "content": PROMPT}]}, BEARER))
+    said.append(remora.request("POST", "/v1/chat/completions", {"model": "t/ok", "messages": messages(), "temperature": 9}, BEARER))
+    said.append(remora.request("POST", "/v1/chat/completions", b'{"model": "t/ok", "' + PROMPT.encode() + b'": 1}', BEARER))
+    said.append(remora.request("POST", "/v1/chat/completions", {"model": "t/ok", "messages": messages()}))
+    said.append(remora.request("GET", "/v1/models", headers={"Authorization": f"Bearer {GATEWAY_KEY[:-1]}x"}))
+    said.append(remora.request("GET", "/v1/models", headers=BEARER))
+    return said
+
+
+def talk_grpc(remora, stubs):
+    from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
+
+    said = []
+    with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+        stub = chat_pb2_grpc.ChatServiceStub(channel)
+        for model in ("ok", "401-quotes-key", "400-quotes-key", "no-such-model"):
+            message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=PROMPT)])
+            request = chat_pb2.ChatRequest(model=f"t/{model}", messages=[message])
+            try:
+                said.append(stub.Chat(request, metadata=(("authorization", f"Bearer {GATEWAY_KEY}"),)))
+            except grpc.RpcError as e:
+                said.append((e.details(), e.trailing_metadata()))
+    return said
+
+
+@pytest.fixture(scope="module")
+def server():
+    with FaultServer(text=ANSWER) as s:
+        yield s
+
+
+def test_no_canary_is_said_logged_counted_or_shown(server, stubs, tmp_path):
+    remora = Remora(document(server, tmp_path), environment=KEYS)
+    said = talk(remora) + talk_grpc(remora, stubs)
+    for path in ("/metrics", "/readyz", "/startupz"):
+        said.append(remora.request("GET", path, port=remora.probe_port))
+    for path in ("/config/status", "/v1/config", "/v1/log-level"):
+        said.append(remora.request("GET", path, port=remora.admin_port))
+    said.append(remora.request("POST", "/v1/route/explain", {"model": "t/ok", "messages": messages()}, port=remora.admin_port))
+    for arguments in (("check",), ("models", "--config"), ("providers", "--config")):
+        run = subprocess.run([str(build_dir() / "remora"), *arguments, str(remora.config_path)], env=KEYS, capture_output=True, timeout=60)
+        said.append(run.stdout + run.stderr)
+    process = pathlib.Path(f"/proc/{remora.process.pid}")
+    said += [process.joinpath(name).read_bytes() for name in ("cmdline", "environ", "comm")]
+    log = remora.log()
+    # positive controls: the canaries were there to be found
+    assert any(r["header"].get("authorization") == f"Bearer {KEYS['A_SECRET']}" and r["header"]["x-team-token"] == KEYS["H_SECRET"]
+               and PROMPT.encode() in r["body"] for r in server.requests("ok"))
+    assert any(r["header"]["authorization"] == f"Bearer {FILE_KEY}" for r in server.requests())
+    assert ANSWER in str(said)
+    remora.stop()
+    for canary in CANARIES:
+        assert canary not in log, "log"
+        for text in said:
+            assert canary not in str(text), text
+    assert ANSWER not in log
+    assert '"level":"debug"' in log
+
+
+# ---- the core ----
+
+def is_sanitized():
+    cache = (build_dir() / "CMakeCache.txt").read_text()
+    return any(line.startswith("REMORA_SANITIZE:") and not line.endswith("=") for line in cache.splitlines())
+
+
+def dumped_memory(pid):
+    """What a core would hold of the process: every private writable mapping that is not marked to be left out (core(5), "dd")."""
+    mappings = pathlib.Path(f"/proc/{pid}/smaps").read_text()
+    blocks = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", mappings, flags=re.M)
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for block in blocks:
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", block)
+            flags = re.search(r"VmFlags:(.*)", block)
+            if not m or "r" not in m.group(3) or "dd" in flags.group(1).split() or "[v" in block.split("\n", 1)[0]:
+                continue
+            memory.seek(int(m.group(1), 16))
+            yield memory.read(int(m.group(2), 16) - int(m.group(1), 16))
+
+
+def load(remora):
+    """Connections that were used, one that is in the middle of a stream, one that a reload left behind."""
+    talk(remora)
+    thread = threading.Thread(target=lambda: remora.stream({"model": "t/hold-after-2", "messages": messages()}, BEARER))
+    thread.start()
+    remora.process.send_signal(signal.SIGHUP)
+    remora.wait_log("configuration loaded")
+    remora.chat({"model": "t/ok", "messages": messages()}, BEARER)
+    time.sleep(0.3)
+    return thread
+
+
+@pytest.mark.skipif(is_sanitized(), reason="a sanitizer keeps memory that was given back")
+def test_no_key_is_in_the_memory_that_a_core_holds(server, tmp_path):
+    with Remora(document(server, tmp_path), environment=KEYS) as remora:
+        thread = load(remora)
+        dump = b"".join(dumped_memory(remora.process.pid))
+        server.release()
+        thread.join()
+    assert b"t/hold-after-2" in dump and len(dump) > 1 << 20, "the positive control"
+    found = {canary: dump.count(canary.encode()) for canary in [*KEYS.values(), FILE_KEY, GATEWAY_KEY]}
+    assert not any(found.values()), found
+
+
+@pytest.mark.skipif(is_sanitized(), reason="a sanitizer keeps memory that was given back")
+def test_no_key_is_in_a_core_file(server, tmp_path):
+    if pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip() not in ("core", "core.%p"):
+        pytest.skip("this machine's cores go elsewhere (kernel.core_pattern)")
+    remora = Remora(document(server, tmp_path), environment=KEYS, cwd=tmp_path, core_bytes=1 << 30)
+    thread = load(remora)
+    remora.process.send_signal(signal.SIGABRT)
+    remora.process.wait(30)
+    thread.join()
+    cores = sorted(tmp_path.glob("core*"))
+    assert len(cores) == 1, "no core was written"
+    core = cores[0].read_bytes()
+    assert b"t/hold-after-2" in core, "the positive control"
+    found = {canary: core.count(canary.encode()) for canary in [*KEYS.values(), FILE_KEY, GATEWAY_KEY]}
+    assert not any(found.values()), found
