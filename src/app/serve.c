@@ -7,7 +7,9 @@
 #include <curl/curlver.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -299,6 +301,10 @@ static int serve(struct app *app)
     struct control control;
     /* Few threads allocate: more arenas only spread the memory that a pod pays for. */
     mallopt(M_ARENA_MAX, 2);
+    /* No core, no ptrace by others of this user: what is in use (a request on its way) lies in plain memory. */
+    if (getenv("REMORA_DUMPABLE") == NULL) {
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    }
     if (!remora_secret_hide_environment()) {
         fputs("remora: out of memory\n", stderr);
         return 1;

@@ -240,4 +240,8 @@ uint64_t remora_curl_now_ns(struct remora_curl *transport);
 /* Looks again at the transfers that wait. Not from inside curl. */
 void remora_curl_advance_waiting(struct remora_curl *transport);
 
+/* ---- memory.c ---- */
+/* curl_global_init with an allocator that wipes what is given back. */
+REMORA_MUST_CHECK bool transport_init_curl(void);
+
 #endif

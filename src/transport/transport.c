@@ -476,7 +476,7 @@ enum remora_code remora_transport_global_init(void)
     if (setenv("RES_OPTIONS", "timeout:1 attempts:3", 0) != 0) {
         return REMORA_SHEDDING;
     }
-    return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK ? REMORA_OK : REMORA_INTERNAL;
+    return transport_init_curl() ? REMORA_OK : REMORA_INTERNAL;
 }
 
 enum remora_code remora_transport_new(struct remora_loop *loop, struct remora_trust *trust,
