@@ -285,7 +285,7 @@ enum remora_code remora_grpc_call_arm(struct remora_grpc_front *front,
     call->outstanding = 1;
     grpc_call_error error =
         grpc_server_request_call(front->server, &call->call, &call->details, &call->metadata,
-                                 lane->queue, lane->queue, &call->arrived);
+                                 lane->queue, lane->arrivals, &call->arrived);
     if (error != GRPC_CALL_OK) {
         call->outstanding = 0;
         call_free(call);

@@ -29,7 +29,8 @@
 #include "remora/text.h"
 
 enum {
-    ARMED = 16,                /* calls awaited on each worker */
+    ARMED =
+        64, /* calls awaited on each worker: one that finds none costs the poller a second turn */
     SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
     PING_INTERVAL_MS = 5000,   /* Go clients send one every 10 s (section 5) */
     IDLE_MS =
@@ -162,27 +163,34 @@ static void on_shut_down(struct remora_grpc_tag *tag, bool ok)
 
 static enum remora_code open_lanes(struct remora_grpc_front *front)
 {
+    struct remora_grpc_poller *poller = NULL;
+    if (front->way == REMORA_GRPC_FUNCTOR) {
+        poller = &front->poller;
+        enum remora_code code = remora_grpc_poller_open(poller);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
     for (unsigned i = 0; i < front->process->worker_count; i++) {
         struct remora_grpc_lane *lane = &front->lanes[i];
         remora_arena_init(&lane->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                           REMORA_LIMIT_SCRATCH_ARENA_BYTES + REMORA_LIMIT_ANSWER_ARENA_BYTES);
         front->lane_count++;
-        enum remora_code code =
-            remora_grpc_lane_open(lane, &front->process->workers[i], front->way);
+        enum remora_code code = remora_grpc_lane_open(lane, &front->process->workers[i], poller);
         if (code != REMORA_OK) {
             return code;
         }
-        grpc_server_register_completion_queue(front->server, lane->queue, NULL);
+        /* The poller's, which all lanes share, a second time does nothing. */
+        grpc_server_register_completion_queue(front->server, lane->arrivals, NULL);
     }
-    return front->way == REMORA_GRPC_FUNCTOR
-               ? remora_grpc_poller_open(&front->poller, front->server)
-               : REMORA_OK;
+    return REMORA_OK;
 }
 
 static enum remora_code arm_all(struct remora_grpc_front *front)
 {
-    for (unsigned i = 0; i < front->lane_count; i++) {
-        for (unsigned n = 0; n < ARMED; n++) {
+    /* In turn: calls are given out in this order. */
+    for (unsigned n = 0; n < ARMED; n++) {
+        for (unsigned i = 0; i < front->lane_count; i++) {
             enum remora_code code = remora_grpc_call_arm(front, &front->lanes[i]);
             if (code != REMORA_OK) {
                 return code;
@@ -281,7 +289,7 @@ void remora_grpc_front_drain(struct remora_grpc_front *front)
     }
     if (front->has_started) {
         remora_grpc_tag_init(&front->shut_down, &front->lanes[0], on_shut_down);
-        grpc_server_shutdown_and_notify(front->server, front->lanes[0].queue, &front->shut_down);
+        grpc_server_shutdown_and_notify(front->server, front->lanes[0].arrivals, &front->shut_down);
     }
 }
 

@@ -2,9 +2,10 @@
  * The two ways from the gRPC core to a worker.
  *
  * Functor (old core)
- *   1. a completion runs the tag's functor: on the worker inside its own grpc_call_start_batch, or on the poller's thread
- *   2. on the worker: appended to a plain list that `later` empties at the end of the round, so nothing is woken
- *      elsewhere: pushed to the inbox, and the first push wakes the loop
+ *   1. a call arrives on the poller's own queue: pushed to the inbox, and the first push wakes the loop
+ *   2. a completion of the call runs the tag's functor, nearly always on the worker inside its own grpc_call_start_batch:
+ *      appended to a plain list that `later` empties at the end of the round, so nothing is woken
+ *      else on a thread of the core's executor (the poller's has no place to run functors): pushed like an arrival
  * Mover (new core)
  *   1. the lane's thread takes one event, then drains what is there with deadline 0
  *   2. all of it goes to the inbox, one wake
@@ -179,10 +180,10 @@ static enum remora_code open_queue(struct remora_grpc_lane *lane)
 }
 
 enum remora_code remora_grpc_lane_open(struct remora_grpc_lane *lane, struct remora_worker *worker,
-                                       enum remora_grpc_way way)
+                                       struct remora_grpc_poller *poller)
 {
     lane->worker = worker;
-    lane->way = way;
+    lane->way = poller != NULL ? REMORA_GRPC_FUNCTOR : REMORA_GRPC_MOVER;
     lane->last = &lane->first;
     lane->wake.run = on_wake;
     lane->later.run = on_later;
@@ -192,6 +193,7 @@ enum remora_code remora_grpc_lane_open(struct remora_grpc_lane *lane, struct rem
     }
     enum remora_code code = open_queue(lane);
     if (code == REMORA_OK) {
+        lane->arrivals = poller != NULL ? poller->queue : lane->queue;
         remora_loop_post(worker->loop, &lane->hello);
     }
     return code;
@@ -238,22 +240,30 @@ void remora_grpc_lane_settle(struct remora_grpc_lane *lane)
     sem_destroy(&settle.has_run);
 }
 
+/* No draining before the wake as in `move`: one more call into the core costs more than a worker that is woken early. */
 static void *poll_for_ever(void *context)
 {
     grpc_event event;
     do {
         event = grpc_completion_queue_next(context, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct remora_grpc_tag *tag = event.tag;
+            struct remora_grpc_lane *lane = tag->lane;
+            tag->ok = event.success != 0;
+            if (push(lane, tag)) {
+                wake(lane);
+            }
+        }
     } while (event.type != GRPC_QUEUE_SHUTDOWN);
     return NULL;
 }
 
-enum remora_code remora_grpc_poller_open(struct remora_grpc_poller *poller, grpc_server *server)
+enum remora_code remora_grpc_poller_open(struct remora_grpc_poller *poller)
 {
     poller->queue = grpc_completion_queue_create_for_next(NULL);
     if (poller->queue == NULL) {
         return REMORA_SHEDDING;
     }
-    grpc_server_register_completion_queue(server, poller->queue, NULL);
     if (pthread_create(&poller->thread, NULL, poll_for_ever, poller->queue) != 0) {
         grpc_completion_queue_shutdown(poller->queue);
         grpc_completion_queue_destroy(poller->queue);

@@ -1,7 +1,8 @@
 /*
  * The hand-off: completions of the gRPC core reach the worker that owns the call. One file (handoff.c) hides the two ways
  * (reference/grpc-core.md section 2): on cores before the event engine a callback queue, whose functor runs on the worker
- * itself or on the poller's thread; on later cores a thread that drains a queue before it wakes the worker.
+ * itself, and the poller's own queue for calls that arrive; on later cores a thread that drains a queue before it wakes the
+ * worker.
  */
 #ifndef REMORA_GRPC_HANDOFF_H
 #define REMORA_GRPC_HANDOFF_H
@@ -36,7 +37,9 @@ void remora_grpc_tag_init(struct remora_grpc_tag *tag, struct remora_grpc_lane *
 /* The way from the core to one worker. */
 struct remora_grpc_lane {
     struct remora_worker *worker;
-    grpc_completion_queue *queue;
+    grpc_completion_queue *queue; /* of the calls */
+    grpc_completion_queue
+        *arrivals; /* of new calls and the server's end; registered with the server */
     enum remora_grpc_way way;
     /* Any thread pushes; the worker takes all. */
     _Atomic(struct remora_grpc_tag *) inbox;
@@ -55,10 +58,6 @@ struct remora_grpc_lane {
     grpc_completion_queue_functor on_shutdown;
     sem_t has_shut_down;
 };
-/* Makes the queue and, on new cores, the thread. Any thread; the loop need not run yet. */
-REMORA_MUST_CHECK enum remora_code remora_grpc_lane_open(struct remora_grpc_lane *lane,
-                                                         struct remora_worker *worker,
-                                                         enum remora_grpc_way way);
 /*
  * Shuts the queue down and waits for it. No tag may be awaited any more and the loop must have let go of the lane
  * (remora_grpc_lane_settle). Not on a worker's thread.
@@ -67,14 +66,24 @@ void remora_grpc_lane_close(struct remora_grpc_lane *lane);
 /* Waits until everything that was posted to the lane's loop has run. Not on the worker's thread; the loop must run. */
 void remora_grpc_lane_settle(struct remora_grpc_lane *lane);
 
-/* Old cores poll only when somebody waits on a queue: a thread that waits on one of its own, for ever. */
+/*
+ * Old cores poll only when somebody waits on a queue: a thread that waits on one of its own, for ever. What arrives there is
+ * on the right thread already; a functor that completes on this thread would first be carried to the core's executor.
+ */
 struct remora_grpc_poller {
     grpc_completion_queue *queue;
     pthread_t thread;
 };
 /* Before grpc_server_start. */
-REMORA_MUST_CHECK enum remora_code remora_grpc_poller_open(struct remora_grpc_poller *poller,
-                                                           grpc_server *server);
+REMORA_MUST_CHECK enum remora_code remora_grpc_poller_open(struct remora_grpc_poller *poller);
 void remora_grpc_poller_close(struct remora_grpc_poller *poller);
+
+/*
+ * Makes the queue and, on new cores, the thread; with a poller arrivals come through its queue. Before grpc_server_start.
+ * Any thread; the loop need not run yet.
+ */
+REMORA_MUST_CHECK enum remora_code remora_grpc_lane_open(struct remora_grpc_lane *lane,
+                                                         struct remora_worker *worker,
+                                                         struct remora_grpc_poller *poller);
 
 #endif
