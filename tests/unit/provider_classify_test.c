@@ -85,6 +85,12 @@ static void body_tells_a_closer_class_of_a_refusal(void **state)
          "{\"error\":{\"message\":\"no\",\"code\":\"content_filter\",\"innererror\":"
          "{\"content_filter_result\":{}}}}",
          REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"error\":{\"message\":\"The model `x` does not exist\"}}",
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {422, "{\"error\":{\"message\":\"x not found\",\"param\":\"model\"}}",
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"error\":{\"message\":\"file not found\",\"param\":\"messages\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
         {403, "{\"error\":{\"message\":\"Your input was flagged\",\"code\":403}}",
          REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
         {400, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",

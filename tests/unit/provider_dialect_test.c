@@ -308,6 +308,62 @@ static void every_row_builds_its_bodies(void **state)
     }
 }
 
+static const struct remora_part two_texts[] = {TEXT("a"), TEXT("b")};
+static const struct remora_annotation cited = {.raw = REMORA_SLICE_INIT("{\"type\":\"x\"}")};
+static const struct remora_part quoted = {.kind = REMORA_PART_TEXT,
+                                          .text = REMORA_SLICE_INIT("said"),
+                                          .annotations = &cited,
+                                          .annotation_count = 1};
+static const struct remora_tool_call native_id[] = {{.id = REMORA_SLICE_INIT("azAZ09zZa"),
+                                                     .name = REMORA_SLICE_INIT("f"),
+                                                     .arguments_json = REMORA_SLICE_INIT("{}")}};
+static const struct remora_message odd_turns[] = {
+    {.role = REMORA_ROLE_ASSISTANT, .parts = two_texts, .part_count = 2},
+    {.role = REMORA_ROLE_ASSISTANT, .parts = &quoted, .part_count = 1},
+    {.role = REMORA_ROLE_ASSISTANT, .tool_calls = native_id, .tool_call_count = 1},
+    SAID(USER, &question),
+};
+
+static void ask_odd_turns(struct remora_request *request)
+{
+    MESSAGES(odd_turns);
+}
+
+#define TWO_TEXTS "[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}"
+#define ODD_CALL                                                                               \
+    "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"azAZ09zZa\",\"type\":" \
+    "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}"
+
+/* Several parts stay parts, annotations go back only where they are known, an id of the right form stays, calls join nobody. */
+static void messages_keep_their_parts(void **state)
+{
+    static const struct {
+        enum remora_dialect dialect;
+        const char *messages;
+    } cases[] = {
+        {REMORA_DIALECT_MISTRAL, "{\"role\":\"assistant\",\"content\":" TWO_TEXTS
+                                 "]},{\"role\":\"assistant\",\"content\":\"said\"}," ODD_CALL},
+        {REMORA_DIALECT_OPENROUTER, "{\"role\":\"assistant\",\"content\":" TWO_TEXTS
+                                    "]},{\"role\":\"assistant\",\"content\":\"said\","
+                                    "\"annotations\":[{\"type\":\"x\"}]}," ODD_CALL},
+        {REMORA_DIALECT_PERPLEXITY, "{\"role\":\"assistant\",\"content\":" TWO_TEXTS
+                                    ",{\"type\":\"text\",\"text\":\"said\"}]}," ODD_CALL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char expected[1024];
+        struct remora_buf out;
+        remora_buf_init(&out, 1 << 20);
+        build(&out, cases[i].dialect, "echo-1", ask_odd_turns);
+        snprintf(expected, sizeof expected,
+                 "{\"model\":\"echo-1\",\"messages\":[%s,{\"role\":\"user\",\"content\":\"Hi\"}],"
+                 "\"stream\":false}\n",
+                 cases[i].messages);
+        assert_slice_equal(remora_buf_slice(&out), expected);
+        remora_buf_fini(&out);
+    }
+}
+
 static void key_goes_into_the_header_of_the_dialect(void **state)
 {
     static const struct {
@@ -412,6 +468,9 @@ static void names_end_where_they_end(void **state)
     assert_false(dialect_model_reasons(remora_slice(text, strlen("gpt-"))));
     assert_true(remora_parameter_set_has(
         dialect_refused_by_model(remora_slice(text, strlen("gpt-5.")), true),
+        REMORA_PARAMETER_TOP_P));
+    assert_true(remora_parameter_set_has(
+        dialect_refused_by_model(remora_slice(text, strlen("gpt-5")), true),
         REMORA_PARAMETER_TOP_P));
     assert_false(remora_parameter_set_has(
         dialect_refused_by_model(remora_slice(text, strlen("gpt-5.1")), true),
@@ -735,6 +794,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_builds_its_bodies),
+        cmocka_unit_test(messages_keep_their_parts),
         cmocka_unit_test(key_goes_into_the_header_of_the_dialect),
         cmocka_unit_test(models_that_reason_are_known_by_their_names),
         cmocka_unit_test(newer_models_take_sampling_parameters_when_they_do_not_reason),

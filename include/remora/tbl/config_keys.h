@@ -40,7 +40,7 @@ REMORA_CONFIG_KEY(GRPC, ACCEPT_OLD_CORE, "accept_old_core", BOOLEAN, NONE, 0, 0,
 REMORA_CONFIG_KEY(LOG, LEVEL, "level", TEXT, NONE, 1, 16, "info", "error, warn, info or debug.")
 
 REMORA_CONFIG_KEY(PROVIDER, KIND, "kind", TEXT, NONE, 1, 32, "the catalog's", "Wire: openai, openai-responses, anthropic, gemini, vertex, bedrock, azure, cohere, ollama.")
-REMORA_CONFIG_KEY(PROVIDER, DIALECT, "dialect", TEXT, NONE, 1, 64, "the catalog's, else the kind", "Row of the wire's dialect table.")
+REMORA_CONFIG_KEY(PROVIDER, DIALECT, "dialect", TEXT, NONE, 1, 64, "the catalog's, else the kind", "Row of the wire's dialect table: docs/providers.md.")
 REMORA_CONFIG_KEY(PROVIDER, NAME, "name", TEXT, NONE, 1, 128, "the catalog's, else the slug", "Name for people.")
 REMORA_CONFIG_KEY(PROVIDER, BASE_URL, "base_url", TEXT, NONE, 1, 512, "the catalog's", "Address with the version segment.")
 REMORA_CONFIG_KEY(PROVIDER, API_KEY, "api_key", SOURCES, NONE, 1, 16, "the catalog's variable", "{env: NAME} or {file: PATH}, or a list of them that is tried in order.")
