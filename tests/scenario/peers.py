@@ -12,28 +12,16 @@ import pathlib
 import select
 import socket
 import ssl
-import subprocess
 import threading
 
-
-def openssl(folder, *arguments):
-    subprocess.run(["openssl", *arguments], check=True, cwd=folder, capture_output=True)
+from upstream import make_ca
 
 
 def authority(folder, name):
-    """A folder with an authority of its own: ca.pem, and cert.pem with key.pem for localhost, 127.0.0.1 and llm.test."""
+    """A folder with an authority of its own (upstream.make_ca): its certificate is for localhost, 127.0.0.1 and llm.test."""
     folder = pathlib.Path(folder) / name
     folder.mkdir()
-    (folder / "extensions.cnf").write_text("subjectAltName=DNS:localhost,DNS:llm.test,IP:127.0.0.1\n"
-                                           "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", f"/CN=CA {name}",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl(folder, "req", *key, "-keyout", "key.pem", "-out", "cert.csr", "-subj", f"/CN={name}")
-    openssl(folder, "x509", "-req", "-in", "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-            "-out", "cert.pem", "-extfile", "extensions.cnf")
-    (folder / "key.pem").chmod(0o600)
-    return folder
+    return make_ca(folder, f"CA {name}", name, "DNS:localhost,DNS:llm.test,IP:127.0.0.1")
 
 
 class _Chat(http.server.BaseHTTPRequestHandler):

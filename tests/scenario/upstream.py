@@ -25,19 +25,19 @@ def build_dir():
     return pathlib.Path(os.environ.get("REMORA_BUILD", ROOT / "build"))
 
 
-def make_ca(directory):
-    """A CA and a certificate for localhost and 127.0.0.1 in `directory`: ca.pem, cert.pem, key.pem."""
+def make_ca(directory, name="Fault CA", subject="localhost", hosts="DNS:localhost,IP:127.0.0.1"):
+    """A CA and a certificate for the hosts in `directory`: ca.pem, cert.pem, key.pem."""
     directory = pathlib.Path(directory)
     extensions = directory / "extensions.cnf"
     extensions.write_text(
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n"
+        f"subjectAltName={hosts}\nbasicConstraints=critical,CA:FALSE\n"
         "extendedKeyUsage=serverAuth,clientAuth\n"
     )
     run = lambda *arguments: subprocess.run(["openssl", *arguments], check=True, cwd=directory, capture_output=True)
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Fault CA",
+    run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", f"/CN={name}",
         "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    run("req", *key, "-keyout", "key.pem", "-out", "cert.csr", "-subj", "/CN=localhost")
+    run("req", *key, "-keyout", "key.pem", "-out", "cert.csr", "-subj", f"/CN={subject}")
     run("x509", "-req", "-in", "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
         "-out", "cert.pem", "-extfile", "extensions.cnf")
     return directory
