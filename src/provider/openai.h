@@ -20,6 +20,7 @@ struct openai_build {
     const struct dialect *dialect;
     remora_parameter_set refused; /* by the dialect, for this model and request */
     bool model_reasons;           /* where the dialect's roles depend on it */
+    bool says_reasoning;          /* the wish has been written */
     bool denies_collection;       /* the merged policy, for a router behind this one */
     bool wants_zdr;
     struct remora_build_output *out;
@@ -32,6 +33,8 @@ void openai_note_dropped(struct openai_build *build, enum remora_parameter param
                          const char *why);
 bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning);
 void openai_write_reasoning(struct openai_build *build);
+/* True for a member by which some dialect asks for reasoning. */
+bool openai_is_reasoning_field(struct remora_slice key);
 void openai_write_messages(struct openai_build *build);
 void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache);
 /* The whole body. Failure is asked of pieces_finish. */

@@ -440,6 +440,25 @@ static bool is_own_field(struct remora_slice key)
     return false;
 }
 
+/* What the dialect's words have said already: the caller's typed wish wins over a further field that says it again. */
+static bool is_said(struct openai_build *build, struct remora_slice key)
+{
+    const struct dialect *dialect = build->dialect;
+    bool says_seed = build->request->sampling.seed.is_set;
+    if (dialect->always_true != NULL && remora_slice_is(key, dialect->always_true)) {
+        return true;
+    }
+    if (says_seed && remora_slice_is(key, dialect->seed_field)) {
+        openai_note_dropped(build, REMORA_PARAMETER_SEED, "a further field says it again");
+        return true;
+    }
+    if (build->says_reasoning && openai_is_reasoning_field(key)) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING, "a further field says it again");
+        return true;
+    }
+    return false;
+}
+
 /* A further field that has a place in the table of parameters obeys the endpoint's list as any other. */
 static bool takes_extra(struct openai_build *build, struct remora_slice key)
 {
@@ -456,7 +475,8 @@ static void write_extra(struct openai_build *build)
     const struct remora_request *request = build->request;
     for (size_t i = 0; i < request->extra_count; i++) {
         const struct remora_pair *pair = &request->extra[i];
-        if (is_own_field(pair->key) || pair->value.length == 0 || !takes_extra(build, pair->key)) {
+        if (is_own_field(pair->key) || pair->value.length == 0 || is_said(build, pair->key) ||
+            !takes_extra(build, pair->key)) {
             continue;
         }
         remora_json_key_slice(json_of(build), pair->key);

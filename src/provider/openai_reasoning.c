@@ -252,5 +252,20 @@ void openai_write_reasoning(struct openai_build *build)
     if ((is_stated(r) || has_words_for(build, r)) &&
         openai_takes(build, REMORA_PARAMETER_REASONING)) {
         write_wish(build, r);
+        build->says_reasoning = true;
     }
+}
+
+bool openai_is_reasoning_field(struct remora_slice key)
+{
+    static const char *const fields[] = {
+        "reasoning",       "reasoning_effort", "reasoning_format",  "thinking",
+        "enable_thinking", "thinking_budget",  "disable_reasoning", "chat_template_kwargs",
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(fields); i++) {
+        if (remora_slice_is(key, fields[i])) {
+            return true;
+        }
+    }
+    return false;
 }

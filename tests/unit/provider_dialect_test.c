@@ -364,6 +364,61 @@ static void messages_keep_their_parts(void **state)
     }
 }
 
+static const struct remora_pair further[] = {
+    {REMORA_SLICE_INIT("chat_template_kwargs"), REMORA_SLICE_INIT("{\"a\":1}")},
+    {REMORA_SLICE_INIT("reasoning_split"), REMORA_SLICE_INIT("false")},
+    {REMORA_SLICE_INIT("random_seed"), REMORA_SLICE_INIT("1")},
+};
+
+static void ask_further_fields(struct remora_request *request)
+{
+    request->extra = further;
+    request->extra_count = REMORA_COUNT_OF(further);
+}
+
+static void ask_everything_twice(struct remora_request *request)
+{
+    ask_further_fields(request);
+    request->reasoning.enabled = REMORA_YES;
+    request->sampling.seed = (struct remora_opt_i64){7, true};
+}
+
+/* append_body refuses a body with a member twice. */
+static void further_fields_do_not_say_again_what_was_said(void **state)
+{
+    static const struct {
+        enum remora_dialect dialect;
+        void (*ask)(struct remora_request *request);
+        const char *members;
+    } cases[] = {
+        {REMORA_DIALECT_VLLM, ask_further_fields,
+         ",\"chat_template_kwargs\":{\"a\":1},\"reasoning_split\":false,\"random_seed\":1}\n"},
+        {REMORA_DIALECT_VLLM, ask_everything_twice,
+         ",\"seed\":7,\"chat_template_kwargs\":{\"enable_thinking\":true},\"reasoning_split\":"
+         "false,"
+         "\"random_seed\":1}\ndropped reasoning: a further field says it again\n"},
+        {REMORA_DIALECT_MINIMAX, ask_further_fields,
+         ",\"reasoning_split\":true,\"chat_template_kwargs\":{\"a\":1},\"random_seed\":1}\n"},
+        {REMORA_DIALECT_MISTRAL, ask_everything_twice,
+         ",\"random_seed\":7,\"reasoning_effort\":\"medium\",\"reasoning_split\":false}\n"
+         "dropped reasoning: a further field says it again\n"
+         "dropped seed: a further field says it again\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char expected[512];
+        struct remora_buf out;
+        remora_buf_init(&out, 1 << 20);
+        build(&out, cases[i].dialect, "echo-1", cases[i].ask);
+        snprintf(expected, sizeof expected,
+                 "{\"model\":\"echo-1\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
+                 "\"stream\":false%s",
+                 cases[i].members);
+        assert_slice_equal(remora_buf_slice(&out), expected);
+        remora_buf_fini(&out);
+    }
+}
+
 static void key_goes_into_the_header_of_the_dialect(void **state)
 {
     static const struct {
@@ -795,6 +850,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_builds_its_bodies),
         cmocka_unit_test(messages_keep_their_parts),
+        cmocka_unit_test(further_fields_do_not_say_again_what_was_said),
         cmocka_unit_test(key_goes_into_the_header_of_the_dialect),
         cmocka_unit_test(models_that_reason_are_known_by_their_names),
         cmocka_unit_test(newer_models_take_sampling_parameters_when_they_do_not_reason),
