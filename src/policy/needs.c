@@ -183,14 +183,15 @@ const char *policy_lacks(const struct remora_judge *judge, const struct remora_e
     return NULL;
 }
 
-/* Text is what every endpoint answers, and "auto" what every endpoint does when nothing is said. */
+/* Text is what every endpoint answers, "auto" what it does when nothing is said, "none" when it is sent no tools. */
 static bool is_default(const struct remora_request *request, enum remora_parameter parameter)
 {
     if (parameter == REMORA_PARAMETER_RESPONSE_FORMAT) {
         return request->response_format.kind == REMORA_FORMAT_TEXT;
     }
+    enum remora_tool_choice_kind choice = request->tool_choice.kind;
     return parameter == REMORA_PARAMETER_TOOL_CHOICE &&
-           request->tool_choice.kind == REMORA_TOOL_CHOICE_AUTO;
+           (choice == REMORA_TOOL_CHOICE_AUTO || choice == REMORA_TOOL_CHOICE_NONE);
 }
 
 const char *policy_cannot_drop(const struct remora_judge *judge,

@@ -13,7 +13,7 @@ enum role_style {
 enum choice_style {
     CHOICE_OPENAI,    /* "none", "required", or the function by name */
     CHOICE_ANY,       /* required is "any"; a named function is "any" with no other tool sent */
-    CHOICE_AUTO_ONLY, /* nothing but "auto": none is said by sending no tools, the rest is dropped */
+    CHOICE_AUTO_ONLY, /* nothing but "auto": none is said by sending no tools; the rest is filtered by policy or dropped */
 };
 
 /* How a request asks for reasoning. */

@@ -223,12 +223,24 @@ static void write_named_choice(struct openai_build *build, struct remora_slice n
     remora_json_object_close(w);
 }
 
-/* Where only "auto" can be said, everything else but "none" is lost, which must be told. */
+/* "None" to a server that has no word for it: no tools are sent. */
+static bool is_none_by_silence(const struct openai_build *build)
+{
+    bool has_word =
+        build->dialect->choice_style != CHOICE_AUTO_ONLY &&
+        remora_parameter_set_has(build->endpoint->facts.supported, REMORA_PARAMETER_TOOL_CHOICE);
+    return build->request->tool_choice.kind == REMORA_TOOL_CHOICE_NONE && !has_word;
+}
+
+/* Where only "auto" can be said, everything else is lost, which must be told. */
 static bool can_say_choice(struct openai_build *build, enum remora_tool_choice_kind kind)
 {
     bool is_lost =
         build->dialect->choice_style == CHOICE_AUTO_ONLY && kind != REMORA_TOOL_CHOICE_AUTO;
-    if (is_lost && kind != REMORA_TOOL_CHOICE_NONE) {
+    if (is_none_by_silence(build)) {
+        return false;
+    }
+    if (is_lost) {
         openai_note_dropped(build, REMORA_PARAMETER_TOOL_CHOICE,
                             "the provider takes no other tool_choice than auto");
     }
@@ -268,16 +280,12 @@ static void write_tool_choice(struct openai_build *build)
 static bool is_sent(const struct openai_build *build, const struct remora_tool *tool)
 {
     const struct remora_tool_choice *choice = &build->request->tool_choice;
-    switch (build->dialect->choice_style) {
-    case CHOICE_OPENAI:
-        return true;
-    case CHOICE_ANY:
-        return choice->kind != REMORA_TOOL_CHOICE_FUNCTION ||
-               remora_slice_equal(tool->name, choice->function_name);
-    case CHOICE_AUTO_ONLY:
-        return choice->kind != REMORA_TOOL_CHOICE_NONE;
+    bool is_alone =
+        build->dialect->choice_style == CHOICE_ANY && choice->kind == REMORA_TOOL_CHOICE_FUNCTION;
+    if (is_none_by_silence(build)) {
+        return false;
     }
-    return true;
+    return !is_alone || remora_slice_equal(tool->name, choice->function_name);
 }
 
 static void write_tools(struct openai_build *build)

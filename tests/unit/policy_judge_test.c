@@ -530,12 +530,15 @@ static void tools_are_never_left_out(void **state)
     expect_in(w);
 }
 
-static void a_tool_choice_other_than_auto_is_never_left_out(void **state)
+/* "none" is said by sending no tools, which every endpoint understands. */
+static void a_tool_choice_other_than_auto_or_none_is_never_left_out(void **state)
 {
     struct world *w = *state;
     remora_request_ask(&w->f.request, REMORA_PARAMETER_TOOL_CHOICE);
     w->endpoint->facts.supported = all_but(REMORA_PARAMETER_TOOL_CHOICE);
     w->f.request.tool_choice.kind = REMORA_TOOL_CHOICE_AUTO;
+    expect_in(w);
+    w->f.request.tool_choice.kind = REMORA_TOOL_CHOICE_NONE;
     expect_in(w);
     w->f.request.tool_choice.kind = REMORA_TOOL_CHOICE_REQUIRED;
     expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "tool_choice");
@@ -659,7 +662,7 @@ int main(void)
         CASE(prices_per_item_are_capped_as_they_are_billed),
         CASE(required_parameters_remove_who_lacks_one),
         CASE(tools_are_never_left_out),
-        CASE(a_tool_choice_other_than_auto_is_never_left_out),
+        CASE(a_tool_choice_other_than_auto_or_none_is_never_left_out),
         CASE(a_response_format_other_than_text_is_never_left_out),
         CASE(a_schema_goes_to_structured_outputs_where_anybody_has_them),
         CASE(verbosity_narrows_only_where_anybody_has_it),

@@ -281,6 +281,25 @@ static void tools_are_sent_even_where_the_list_lacks_them(void **state)
     end(&f);
 }
 
+static void none_is_said_by_sending_no_tools_where_there_is_no_word_for_it(void **state)
+{
+    static const struct remora_tool tools[] = {
+        {.kind = REMORA_TOOL_FUNCTION, .name = REMORA_SLICE_INIT("weather")}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_TOOLS;
+    f.request.tools = tools;
+    f.request.tool_count = 1;
+    f.request.tool_choice.kind = REMORA_TOOL_CHOICE_NONE;
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_int_equal(f.out.dropped_count, 0);
+    free(f.body);
+    f.endpoint.facts.supported = REMORA_PARAMETERS_ALL;
+    assert_non_null(strstr(body_of(&f), "\"tool_choice\":\"none\""));
+    end(&f);
+}
+
 static void tool_choice_has_the_dialects_word(void **state)
 {
     struct fixture f;
@@ -641,6 +660,7 @@ int main(void)
         cmocka_unit_test(dialect_openai_of_another_host_is_the_generic_one),
         cmocka_unit_test(unsupported_parameter_is_left_out_and_listed),
         cmocka_unit_test(tools_are_sent_even_where_the_list_lacks_them),
+        cmocka_unit_test(none_is_said_by_sending_no_tools_where_there_is_no_word_for_it),
         cmocka_unit_test(tool_choice_has_the_dialects_word),
         cmocka_unit_test(response_format_carries_its_schema_unchanged),
         cmocka_unit_test(reasoning_is_asked_as_the_dialect_asks),
