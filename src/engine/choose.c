@@ -75,22 +75,6 @@ bool choose_credential(struct remora_exchange *x, const struct remora_provider *
     return false;
 }
 
-/* Another key of the provider than the one that was just refused, which rests by now. */
-static bool has_other_key(const struct remora_exchange *x, const struct remora_candidate *candidate)
-{
-    const struct remora_provider *provider = candidate->endpoint->provider;
-    for (size_t i = 0; i < provider->credential_count; i++) {
-        uint64_t until = 0;
-        enum remora_condition condition = remora_health_condition(
-            x->engine->use.health, provider->credentials[i].health, exchange_now(x), &until);
-        if (&provider->credentials[i] != x->run.credential &&
-            (condition == REMORA_CONDITION_WELL || condition == REMORA_CONDITION_PROBE)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void enter_model(struct remora_exchange *x, uint16_t model)
 {
     x->model_at = model;
@@ -134,8 +118,9 @@ void choose_after(struct remora_exchange *x, const struct remora_candidate *cand
     const struct remora_code_row *row = remora_code_row(code);
     switch (row->next_endpoint) {
     case REMORA_NEXT_YES:
-        if (row->effect == REMORA_EFFECT_BENCHES_KEY && has_other_key(x, candidate)) {
-            x->order_at--; /* the same endpoint with its next key */
+        if (row->effect == REMORA_EFFECT_BENCHES_KEY &&
+            candidate->endpoint->provider->credential_count > 1) {
+            x->order_at--; /* the same endpoint with its next key; without one it is passed over */
         }
         return;
     case REMORA_NEXT_LARGER_WINDOW:
