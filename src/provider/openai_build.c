@@ -7,16 +7,11 @@
  * Labels, session and preset are the gateway's own and stay here.
  * Sources: providers.md sections 1 and 8 (names of fields), openrouter.md 2 and 2.1 (fields beyond OpenAI's).
  */
-#include "openai.h"
+#include "openai_write.h"
 
 #include "remora/decimal.h"
 
 #include <stdio.h>
-
-static struct remora_json_writer *json_of(struct openai_build *build)
-{
-    return &build->pieces.json;
-}
 
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
                          const char *why)
@@ -43,12 +38,6 @@ bool openai_takes(struct openai_build *build, enum remora_parameter parameter)
         openai_note_dropped(build, parameter, why);
     }
     return why == NULL;
-}
-
-static void write_text(struct openai_build *build, const char *key, struct remora_slice text)
-{
-    remora_json_key(json_of(build), key);
-    pieces_string(&build->pieces, text);
 }
 
 static void write_f64_as(struct openai_build *build, enum remora_parameter parameter,

@@ -6,18 +6,7 @@
  * alternate, and in how a beginning to go on from is marked. Sources: providers.md 1 and 8; openrouter.md 3 (parts, reasoning_details, cache_control);
  * video_url and audio_url as vLLM's and OpenRouter's documents have them.
  */
-#include "openai.h"
-
-static struct remora_json_writer *json_of(struct openai_build *build)
-{
-    return &build->pieces.json;
-}
-
-static void write_text(struct openai_build *build, const char *key, struct remora_slice text)
-{
-    remora_json_key(json_of(build), key);
-    pieces_string(&build->pieces, text);
-}
+#include "openai_write.h"
 
 static void write_word(struct openai_build *build, const char *key, const char *word)
 {

@@ -5,18 +5,7 @@
  * wish that the dialect has no word for is told as dropped. Nothing is written when nothing was asked.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
-#include "openai.h"
-
-static struct remora_json_writer *json_of(struct openai_build *build)
-{
-    return &build->pieces.json;
-}
-
-static void write_text(struct openai_build *build, const char *key, struct remora_slice text)
-{
-    remora_json_key(json_of(build), key);
-    pieces_string(&build->pieces, text);
-}
+#include "openai_write.h"
 
 static void write_flag(struct openai_build *build, const char *key, bool value)
 {

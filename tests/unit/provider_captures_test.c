@@ -56,19 +56,13 @@ static void open_or_skip(const char *folder, DIR **dir)
     skip();
 }
 
-static bool ends_with(struct remora_slice name, const char *end)
-{
-    size_t length = strlen(end);
-    return name.length >= length && memcmp(name.data + name.length - length, end, length) == 0;
-}
-
 /* ---- which files are Chat Completions ---- */
 
 /* A whole body, or the first event of a stream. */
-static struct remora_slice first_json(struct remora_slice name, struct remora_slice bytes)
+static struct remora_slice first_json(const char *name, struct remora_slice bytes)
 {
-    size_t from = ends_with(name, ".sse") ? strlen("data: ") : 0;
-    size_t to = ends_with(name, ".json") ? bytes.length : remora_slice_find(bytes, '\n', 0);
+    size_t from = test_ends_with(name, ".sse") ? strlen("data: ") : 0;
+    size_t to = test_ends_with(name, ".json") ? bytes.length : remora_slice_find(bytes, '\n', 0);
     return remora_slice(bytes.data + from, to - from);
 }
 
@@ -104,7 +98,7 @@ struct capture {
 
 static bool is_stream(const struct capture *capture)
 {
-    return !ends_with(remora_slice_of(capture->name), ".json");
+    return !test_ends_with(capture->name, ".json");
 }
 
 /* One JSON event per line becomes a stream as it was on the wire. */
@@ -129,11 +123,10 @@ static bool read_capture(size_t folder, const char *file, struct capture *out)
     struct remora_buf framed;
     snprintf(out->name, sizeof out->name, "%s/%s", folders[folder].name, file);
     snprintf(path, sizeof path, "%s/%s", captures_folder(), out->name);
-    struct remora_slice name = remora_slice_of(out->name);
     struct remora_slice bytes = test_read_file(path);
-    bool is_one = is_chat_completion(first_json(name, bytes));
+    bool is_one = is_chat_completion(first_json(out->name, bytes));
     remora_buf_init(&framed, 16 << 20);
-    if (is_one && ends_with(name, ".chunks.txt")) {
+    if (is_one && test_ends_with(out->name, ".chunks.txt")) {
         frame(&framed, bytes);
     } else {
         remora_buf_append(&framed, bytes);

@@ -26,29 +26,6 @@
 
 enum { PATH_BYTES = 512 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text);
-    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
-static void compare(const char *path, struct remora_slice is)
-{
-    if (getenv("REMORA_GOLDEN_WRITE") != NULL) {
-        FILE *file = fopen(path, "wb");
-        assert_non_null(file);
-        assert_int_equal(fwrite(is.data, 1, is.length, file), is.length);
-        fclose(file);
-    }
-    struct remora_slice expected = test_read_file(path);
-    if (!remora_slice_equal(is, expected)) {
-        print_error("%s\n--- is\n%.*s--- expected\n%.*s", path, REMORA_SLICE_ARG(is),
-                    REMORA_SLICE_ARG(expected));
-        fail();
-    }
-    free((void *)(uintptr_t)expected.data);
-}
-
 static void name_provider(struct remora_provider *provider, enum remora_dialect dialect)
 {
     const char *name = remora_dialect_name(dialect);
@@ -303,7 +280,7 @@ static void every_row_builds_its_bodies(void **state)
         }
         snprintf(path, sizeof path, GOLDEN "/build/%s.txt",
                  remora_dialect_name((enum remora_dialect)dialect));
-        compare(path, remora_buf_slice(&out));
+        test_compare_golden(path, remora_buf_slice(&out));
         remora_buf_fini(&out);
     }
 }
@@ -546,7 +523,7 @@ static void model_that_reasons_gets_developers_and_no_sampling(void **state)
     build(&out, REMORA_DIALECT_AZURE, "gpt-5.1", ask_everything);
     remora_buf_append_text(&out, "# gpt-5 of another server: every parameter\n");
     build(&out, REMORA_DIALECT_GENERIC, "gpt-5", ask_everything);
-    compare(GOLDEN "/build/models-that-reason.txt", remora_buf_slice(&out));
+    test_compare_golden(GOLDEN "/build/models-that-reason.txt", remora_buf_slice(&out));
     remora_buf_fini(&out);
 }
 
@@ -578,7 +555,7 @@ static void check_answer(const char *name)
     for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
         const struct decode_input input = {
             .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
-            .delivery = ends_with(name, ".sse") ? REMORA_STREAM : REMORA_UNARY,
+            .delivery = test_ends_with(name, ".sse") ? REMORA_STREAM : REMORA_UNARY,
             .endpoint = &endpoint,
             .bytes = bytes,
             .chunk_bytes = sizes[i],
@@ -586,7 +563,7 @@ static void check_answer(const char *name)
         struct remora_buf out;
         remora_buf_init(&out, 1 << 20);
         (void)decode_to_text(&input, &out);
-        compare(events, remora_buf_slice(&out));
+        test_compare_golden(events, remora_buf_slice(&out));
         remora_buf_fini(&out);
     }
     free((void *)(uintptr_t)bytes.data);
@@ -620,7 +597,7 @@ static void check_error(const char *name)
                       remora_code_row(fail.code)->name, remora_cause_name(fail.cause),
                       fail.upstream_status, (long long)fail.retry_after_ms, fail.param,
                       fail.message);
-    compare(verdict, remora_buf_slice(&out));
+    test_compare_golden(verdict, remora_buf_slice(&out));
     free((void *)(uintptr_t)error.body.data);
     remora_buf_fini(&out);
     remora_arena_fini(&scratch);
@@ -636,10 +613,10 @@ static void every_answer_and_error_means_what_it_should(void **state)
     (void)state;
     assert_non_null(dir);
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (ends_with(entry->d_name, ".sse") || ends_with(entry->d_name, ".json")) {
+        if (test_ends_with(entry->d_name, ".sse") || test_ends_with(entry->d_name, ".json")) {
             check_answer(entry->d_name);
             has_case[dialect_of_file(entry->d_name)] = true;
-        } else if (ends_with(entry->d_name, ".error")) {
+        } else if (test_ends_with(entry->d_name, ".error")) {
             check_error(entry->d_name);
         }
     }
@@ -840,7 +817,7 @@ static void page_lists_the_table(void **state)
         append_row(&out, (enum remora_dialect)i);
     }
     remora_buf_append(&out, remora_slice(end, page.length - (size_t)(end - page.data)));
-    compare(PAGE, remora_buf_slice(&out));
+    test_compare_golden(PAGE, remora_buf_slice(&out));
     remora_buf_fini(&out);
     free((void *)(uintptr_t)page.data);
 }

@@ -16,12 +16,6 @@
 
 static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 64, 1024, 4096};
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text);
-    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
 static void write_file(const char *path, struct remora_slice text)
 {
     FILE *file = fopen(path, "wb");
@@ -45,14 +39,14 @@ static void check_case(const char *name)
 {
     char path[512];
     char events[520];
-    bool is_cut = ends_with(name, "_cut.sse") || ends_with(name, "_cut.json");
+    bool is_cut = test_ends_with(name, "_cut.sse") || test_ends_with(name, "_cut.json");
     snprintf(path, sizeof path, "%s/%s", CASES, name);
     snprintf(events, sizeof events, "%s.events", path);
     struct remora_slice bytes = test_read_file(path);
     for (size_t i = 0; i < REMORA_COUNT_OF(sizes); i++) {
         const struct decode_input input = {
             .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
-            .delivery = ends_with(name, ".sse") ? REMORA_STREAM : REMORA_UNARY,
+            .delivery = test_ends_with(name, ".sse") ? REMORA_STREAM : REMORA_UNARY,
             .end = is_cut ? REMORA_END_CUT : REMORA_END_CLEAN,
             .bytes = bytes,
             .chunk_bytes = sizes[i],
@@ -77,7 +71,7 @@ static void every_case_yields_its_events_at_every_piece_size(void **state)
     DIR *dir = opendir(CASES);
     assert_non_null(dir);
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (ends_with(entry->d_name, ".sse") || ends_with(entry->d_name, ".json")) {
+        if (test_ends_with(entry->d_name, ".sse") || test_ends_with(entry->d_name, ".json")) {
             check_case(entry->d_name);
             count++;
         }
@@ -110,8 +104,8 @@ static void check_unlike(const char *name)
     remora_buf_init(&is, 16 << 20);
     remora_buf_init(&expected, 16 << 20);
     append_unlike(&unlike, bytes);
-    decode_stream(bytes, ends_with(name, "_cut.sse"), &is);
-    decode_stream(remora_buf_slice(&unlike), ends_with(name, "_cut.sse"), &expected);
+    decode_stream(bytes, test_ends_with(name, "_cut.sse"), &is);
+    decode_stream(remora_buf_slice(&unlike), test_ends_with(name, "_cut.sse"), &expected);
     if (!remora_slice_equal(remora_buf_slice(&is), remora_buf_slice(&expected))) {
         fail_msg("%s\n--- is\n%.*s--- expected\n%.*s", name,
                  REMORA_SLICE_ARG(remora_buf_slice(&is)),
@@ -130,7 +124,7 @@ static void chunks_that_are_alike_mean_what_they_mean_alone(void **state)
     DIR *dir = opendir(CASES);
     assert_non_null(dir);
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (ends_with(entry->d_name, ".sse")) {
+        if (test_ends_with(entry->d_name, ".sse")) {
             check_unlike(entry->d_name);
             count++;
         }

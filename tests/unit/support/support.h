@@ -15,6 +15,14 @@
 /* The whole file, NUL-terminated behind; fails the test when it cannot be read. Free with free(). */
 struct remora_slice test_read_file(const char *path);
 
+bool test_ends_with(const char *text, const char *end);
+
+/*
+ * Fails with both texts when the file holds something else. With REMORA_GOLDEN_WRITE=1 the file is written first: read the
+ * difference before committing it.
+ */
+void test_compare_golden(const char *path, struct remora_slice is);
+
 #define assert_slice_equal(slice, text)                                                          \
     do {                                                                                         \
         struct remora_slice assert_slice_ = (slice);                                             \
