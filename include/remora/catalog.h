@@ -93,6 +93,7 @@ struct remora_endpoint_facts {
     struct remora_slice tag;      /* unique within the model: provider[/region|variant] */
     struct remora_slice upstream_model;
     struct remora_slice quantization; /* empty: unknown */
+    struct remora_slice region; /* "eu", "us-east5"; empty: only the provider's country is known */
     struct remora_prices prices;
     int64_t context_length;        /* tokens, 0 unknown */
     int64_t max_prompt_tokens;     /* 0 unknown */
@@ -121,7 +122,8 @@ struct remora_model_facts {
     uint32_t input_modalities;
     uint32_t output_modalities;
     uint32_t endpoint_count;
-    remora_parameter_set supported; /* union of what its endpoints take */
+    enum remora_tristate distillable; /* the author allows training other models on its answers */
+    remora_parameter_set supported;   /* union of what its endpoints take */
 };
 
 /* The shipped catalog. Indexes are stable for the life of the program. */

@@ -159,6 +159,7 @@ static enum remora_code model_facts(struct config_loader *loader, const struct m
     }
     out->context_length =
         config_integer(draft->node, CONFIG_MODEL_CONTEXT_LENGTH, out->context_length);
+    out->distillable = config_tristate(draft->node, CONFIG_MODEL_DISTILLABLE);
     enum remora_code rc = read_modalities(loader, config_get(modalities, CONFIG_MODALITIES_INPUT),
                                           &out->input_modalities);
     if (rc == REMORA_OK) {
@@ -362,6 +363,34 @@ static remora_parameter_set refused_by_dialect(const struct remora_provider *pro
     return has_dialects ? remora_dialect_refused(remora_dialect_of(&provider->facts)) : 0;
 }
 
+/* "us", "global", or "us-east5": two letters, alone or with more behind a dash. */
+static bool is_region(struct remora_slice word)
+{
+    if (remora_slice_is(word, "global") ||
+        remora_slice_starts_with(word, REMORA_SLICE("europe-"))) {
+        return true;
+    }
+    bool is_pair = word.length >= 2 && word.data[0] >= 'a' && word.data[0] <= 'z' &&
+                   word.data[1] >= 'a' && word.data[1] <= 'z';
+    return is_pair && (word.length == 2 || word.data[2] == '-');
+}
+
+/* The part of "amazon-bedrock/eu", "google-vertex/us-east5#2" that names a region; empty when none does. */
+static struct remora_slice region_of_tag(struct remora_slice tag)
+{
+    tag.length = remora_slice_find(tag, '#', 0);
+    size_t from = remora_slice_find(tag, '/', 0);
+    while (from < tag.length) {
+        size_t to = remora_slice_find(tag, '/', from + 1);
+        struct remora_slice word = remora_slice(tag.data + from + 1, to - from - 1);
+        if (is_region(word)) {
+            return word;
+        }
+        from = to;
+    }
+    return remora_slice(NULL, 0);
+}
+
 static enum remora_code finish_endpoints(struct config_loader *loader,
                                          const struct model_draft *draft,
                                          struct remora_model *model, bool reasons,
@@ -378,6 +407,9 @@ static enum remora_code finish_endpoints(struct config_loader *loader,
                                                     &endpoint->provider->deadlines, &document};
         endpoint->model = model;
         endpoint->facts.supported &= ~refused_by_dialect(endpoint->provider);
+        if (endpoint->facts.region.length == 0) {
+            endpoint->facts.region = region_of_tag(endpoint->facts.tag);
+        }
         resolve_deadlines(scopes, reasons, &endpoint->deadlines);
         struct remora_slice slot =
             remora_arena_printf(loader->scratch, "%.*s|%.*s", REMORA_SLICE_ARG(endpoint->facts.tag),

@@ -89,15 +89,17 @@ static enum remora_layer ask_output_modality(const struct remora_judge *judge,
                                    (is_chat && known == REMORA_MODALITY_EMBEDDINGS)));
 }
 
+static int64_t window_of(const struct remora_endpoint *endpoint)
+{
+    int64_t own = endpoint->facts.context_length;
+    return own > 0 ? own : endpoint->model->facts.context_length;
+}
+
 static enum remora_layer ask_context(const struct remora_judge *judge,
                                      const struct remora_endpoint *endpoint, const char **subject)
 {
     (void)subject;
-    int64_t context = endpoint->facts.context_length;
-    if (context == 0) {
-        context = endpoint->model->facts.context_length;
-    }
-    return by_facts(policy_is_too_long(judge, context) ||
+    return by_facts(policy_is_too_long(judge, window_of(endpoint)) ||
                     policy_is_too_long(judge, endpoint->facts.max_prompt_tokens));
 }
 
@@ -106,8 +108,10 @@ static enum remora_layer ask_output_limit(const struct remora_judge *judge,
                                           const char **subject)
 {
     (void)subject;
+    int64_t asked = judge->request->sampling.max_output_tokens.value;
     int64_t limit = endpoint->facts.max_completion_tokens;
-    return by_facts(limit > 0 && judge->request->sampling.max_output_tokens.value > limit);
+    int64_t window = window_of(endpoint); /* holds the answer too */
+    return by_facts((limit > 0 && asked > limit) || (window > 0 && asked > window));
 }
 
 /* ---- the layers' lists and switches ---- */
@@ -167,13 +171,15 @@ static enum remora_layer ask_zdr(const struct remora_judge *judge,
     return REMORA_LAYER_UNSET;
 }
 
-/* The catalog does not say whose authors allow distillation, so nobody is known to. */
+/* The shipped catalog does not say whose authors allow distillation; the operator may (`models.ID.distillable`). */
 static enum remora_layer ask_distillable(const struct remora_judge *judge,
                                          const struct remora_endpoint *endpoint,
                                          const char **subject)
 {
-    (void)endpoint;
     (void)subject;
+    if (endpoint->model->facts.distillable == REMORA_YES) {
+        return REMORA_LAYER_UNSET;
+    }
     for (size_t i = 0; i < judge->layer_count; i++) {
         if (judge->layers[i]->provider.enforce_distillable_text == REMORA_YES) {
             return judge->layer_names[i];
@@ -182,17 +188,20 @@ static enum remora_layer ask_distillable(const struct remora_judge *judge,
     return REMORA_LAYER_UNSET;
 }
 
-/* By the seat of the provider: where its machines stand is not in the catalog. */
+/* Where the endpoint is known to lie; without a region of its own it is where its provider has its seat. */
 static enum remora_layer ask_region(const struct remora_judge *judge,
                                     const struct remora_endpoint *endpoint, const char **subject)
 {
     (void)subject;
-    struct remora_slice seat = endpoint->provider->facts.headquarters;
+    struct remora_slice region = endpoint->facts.region;
+    if (region.length == 0) {
+        region = endpoint->provider->facts.headquarters;
+    }
     for (size_t i = 0; i < judge->layer_count; i++) {
         const struct remora_slices *regions = &judge->layers[i]->provider.regions;
         bool is_in = !regions->is_set;
         for (size_t at = 0; at < regions->count && !is_in; at++) {
-            is_in = seat.length != 0 && remora_slice_equal_nocase(regions->items[at], seat);
+            is_in = policy_region_matches(regions->items[at], region);
         }
         if (!is_in) {
             return judge->layer_names[i];

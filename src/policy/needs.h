@@ -19,4 +19,7 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,
                                enum remora_parameter parameter);
 
+/* Whether a place ("eu", "DE", "us-east5"; empty: unknown) is, or lies in, the one that `regions` asks for. regions.c. */
+bool policy_region_matches(struct remora_slice asked, struct remora_slice place);
+
 #endif

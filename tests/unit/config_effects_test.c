@@ -444,6 +444,37 @@ static void a_stated_address_is_never_left_for_one_of_the_catalog(void **state)
     remora_config_release(config);
 }
 
+static struct remora_slice region_at(const struct remora_config *config, size_t at)
+{
+    return remora_config_model(config, REMORA_SLICE("acme/a"))->endpoints[at].facts.region;
+}
+
+static void an_endpoint_lies_where_it_is_said_or_where_its_tag_says(void **state)
+{
+    (void)state;
+    struct remora_config *config =
+        test_config(ACME "models: {acme/a: {distillable: true, endpoints: [\n"
+                         "  {provider: acme, model_id: a, tag: acme/eu, region: DE},\n"
+                         "  {provider: acme, model_id: b, tag: \"acme/fast/us-east5#2\"},\n"
+                         "  {provider: acme, model_id: c, tag: acme/europe-west1},\n"
+                         "  {provider: acme, model_id: d, tag: acme/global},\n"
+                         "  {provider: acme, model_id: e, tag: acme/turbo},\n"
+                         "  {provider: acme, model_id: f}]}, acme/b: {endpoints: [\n"
+                         "  {provider: acme, model_id: b}]}}\n",
+                    NULL);
+    assert_slice_equal(region_at(config, 0), "DE");
+    assert_slice_equal(region_at(config, 1), "us-east5");
+    assert_slice_equal(region_at(config, 2), "europe-west1");
+    assert_slice_equal(region_at(config, 3), "global");
+    assert_slice_equal(region_at(config, 4), "");
+    assert_slice_equal(region_at(config, 5), "");
+    assert_int_equal(remora_config_model(config, REMORA_SLICE("acme/a"))->facts.distillable,
+                     REMORA_YES);
+    assert_int_equal(remora_config_model(config, REMORA_SLICE("acme/b"))->facts.distillable,
+                     REMORA_UNSET);
+    remora_config_release(config);
+}
+
 static void policy_keys_have_effect(void **state)
 {
     (void)state;
@@ -662,6 +693,7 @@ int main(void)
         cmocka_unit_test(models_that_reason_have_longer_defaults),
         cmocka_unit_test(an_endpoint_of_another_wire_points_at_a_variant_of_its_provider),
         cmocka_unit_test(a_stated_address_is_never_left_for_one_of_the_catalog),
+        cmocka_unit_test(an_endpoint_lies_where_it_is_said_or_where_its_tag_says),
         cmocka_unit_test(policy_keys_have_effect),
         cmocka_unit_test(names_that_nobody_has_are_warned_of),
         cmocka_unit_test(a_warning_of_a_name_offers_the_nearest),

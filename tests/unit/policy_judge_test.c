@@ -329,6 +329,21 @@ static void more_output_than_the_endpoint_gives_removes(void **state)
     expect_in(w);
 }
 
+static void more_output_than_the_window_holds_removes(void **state)
+{
+    struct world *w = *state;
+    w->f.request.sampling.max_output_tokens = (struct remora_opt_i64){.value = 301, .is_set = true};
+    w->endpoint->facts.context_length = 300;
+    expect_out(w, REMORA_RULE_OUTPUT_LIMIT, REMORA_LAYER_CATALOG);
+    w->endpoint->facts.context_length = 301;
+    expect_in(w);
+    w->endpoint->facts.context_length = 0;
+    w->model->facts.context_length = 300;
+    expect_out(w, REMORA_RULE_OUTPUT_LIMIT, REMORA_LAYER_CATALOG);
+    w->model->facts.context_length = 0;
+    expect_in(w);
+}
+
 static void only_keeps_what_every_layer_names(void **state)
 {
     struct world *w = *state;
@@ -384,6 +399,57 @@ static void nobody_is_known_to_be_distillable(void **state)
     expect_in(w);
     prefer(w, REMORA_LAYER_REQUEST)->enforce_distillable_text = REMORA_YES;
     expect_out(w, REMORA_RULE_DISTILLABLE, REMORA_LAYER_REQUEST);
+    w->model->facts.distillable = REMORA_NO;
+    expect_out(w, REMORA_RULE_DISTILLABLE, REMORA_LAYER_REQUEST);
+}
+
+static void a_model_that_the_operator_knows_to_be_distillable_stays(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_MESH)->enforce_distillable_text = REMORA_YES;
+    w->model->facts.distillable = REMORA_YES;
+    expect_in(w);
+}
+
+static void a_region_of_the_endpoint_is_more_than_the_seat(void **state)
+{
+    static const struct {
+        const char *asked;
+        const char *region;
+        bool is_in;
+    } rows[] = {
+        {"eu", "eu", true},
+        {"EU", "eu", true},
+        {"us", "eu", false},
+        {"us", "us-east5", true},
+        {"us-east5", "us-east5", true},
+        {"us-east1", "us-east5", false},
+        {"eu", "europe-west1", true},
+        {"eu", "eu-central-1", true},
+        {"de", "eu", false},
+        {"eu", "DE", true},
+        {"eu", "pl", true},
+        {"eu", "CH", false},
+        {"eu", "global", false},
+        {"us", "global", false},
+        {"global", "global", true},
+        {"eu", "eur", false},
+    };
+    struct world *w = *state;
+    w->provider->facts.headquarters = S("US");
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        prefer(w, REMORA_LAYER_SERVICE)->regions = LIST(remora_slice_of(rows[i].asked));
+        w->endpoint->facts.region = remora_slice_of(rows[i].region);
+        print_message("%s in %s\n", rows[i].region, rows[i].asked);
+        if (rows[i].is_in) {
+            expect_in(w);
+        } else {
+            expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_SERVICE);
+        }
+    }
+    w->endpoint->facts.region = S("");
+    prefer(w, REMORA_LAYER_SERVICE)->regions = LIST(S("us"));
+    expect_in(w);
 }
 
 static void a_region_is_the_known_seat_of_the_provider(void **state)
@@ -647,12 +713,15 @@ int main(void)
         CASE(texts_of_all_messages_count_together),
         CASE(inputs_of_embeddings_count_one_by_one),
         CASE(more_output_than_the_endpoint_gives_removes),
+        CASE(more_output_than_the_window_holds_removes),
         CASE(only_keeps_what_every_layer_names),
         CASE(ignore_of_any_layer_removes),
         CASE(denied_data_collection_needs_a_provider_known_not_to_train),
         CASE(zdr_needs_a_provider_known_to_retain_nothing),
         CASE(nobody_is_known_to_be_distillable),
+        CASE(a_model_that_the_operator_knows_to_be_distillable_stays),
         CASE(a_region_is_the_known_seat_of_the_provider),
+        CASE(a_region_of_the_endpoint_is_more_than_the_seat),
         CASE(an_empty_region_does_not_name_an_unknown_seat),
         CASE(quantizations_cover_their_kinds),
         CASE(quantizations_of_all_layers_intersect),

@@ -1,0 +1,205 @@
+/*
+ * Plans by the thousand: reads cases as JSON lines from standard input and prints what the program makes of each, one JSON
+ * line, so that a reference in another language can be held against it without a process per case.
+ *
+ *   in   {"document": {...}, "environment": {"NAME": "value"}, "request": {...}, "service": "s", "namespace": "n", "key": "k",
+ *         "health": {"provider/tag|model": "cooling" | "breaker_open", "provider|NAME of a key": "credential_benched"}}
+ *        service, namespace, key, environment and health may be absent; the document is the configuration
+ *   out  ExplainRouteResponse as `remora route explain -o json` prints it, with "reason" whenever nothing is left;
+ *        {"refused": "CODE: param: message"} for a document or a request that is refused as such
+ *
+ * The whole way is the program's own: the document is read as a configuration, the request by the skin, the plan is encoded as
+ * explain does. Anything wrong with a line ends the driver with status 1.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "remora/caller.h"
+#include "remora/clock.h"
+#include "remora/health.h"
+#include "remora/json.h"
+#include "remora/skin.h"
+
+enum { LINE_BYTES = 1 << 20 };
+
+static const uint64_t now_ns = UINT64_C(1000) * REMORA_NS_PER_S;
+
+struct driver {
+    struct remora_arena arena; /* of one case */
+    struct remora_json_doc doc;
+    struct remora_health *health;
+    struct remora_config *config;
+    struct remora_request request;
+    struct remora_policy own;
+    struct remora_policy_stack stack;
+    struct remora_plan plan;
+    struct remora_fail fail;
+};
+
+static struct remora_slice text_of(struct driver *d, struct remora_json object, const char *key)
+{
+    struct remora_slice text = {NULL, 0};
+    (void)!remora_json_string(remora_json_get(object, key), &d->arena, &text);
+    return text;
+}
+
+static const char *look_up(void *context, const char *name)
+{
+    struct driver *d = context;
+    struct remora_json root = remora_json_root(&d->doc);
+    struct remora_slice value = text_of(d, remora_json_get(root, "environment"), name);
+    return value.length == 0 ? NULL : remora_arena_copy(&d->arena, value).data;
+}
+
+static enum remora_code build(struct driver *d)
+{
+    const struct remora_config_input input = {
+        .document = remora_json_raw(remora_json_get(remora_json_root(&d->doc), "document")),
+        .document_name = "case",
+        .getenv = look_up,
+        .getenv_context = d,
+        .health = d->health,
+    };
+    return remora_config_build(&input, &d->config, &d->fail);
+}
+
+/* Until the breaker opens; a bench is one call. */
+static void make_ill(struct remora_health *health, uint32_t slot, struct remora_json how)
+{
+    if (remora_json_equals(how, "cooling")) {
+        remora_health_cool(health, slot, now_ns, 60 * REMORA_NS_PER_S);
+    } else if (remora_json_equals(how, "credential_benched")) {
+        remora_health_bench(health, slot, now_ns);
+    }
+    for (int i = 0; remora_json_equals(how, "breaker_open") && i < 5; i++) {
+        remora_health_failure(health, slot, now_ns);
+    }
+}
+
+static void apply_health(struct driver *d)
+{
+    struct remora_json_iter it;
+    remora_json_iter_begin(&it, remora_json_get(remora_json_root(&d->doc), "health"));
+    while (remora_json_iter_next(&it)) {
+        struct remora_slice name;
+        if (!remora_json_string(it.key, &d->arena, &name)) {
+            exit(1);
+        }
+        make_ill(d->health, remora_health_slot(d->health, name), it.value);
+    }
+}
+
+static enum remora_code read_request(struct driver *d)
+{
+    struct remora_json root = remora_json_root(&d->doc);
+    const struct remora_named_caller named = {.service = text_of(d, root, "service"),
+                                              .namespace_name = text_of(d, root, "namespace"),
+                                              .key = text_of(d, root, "key")};
+    struct remora_encoder ignored = {.skin = &remora_skin_chat_completions};
+    const struct remora_skin_input input = {.body =
+                                                remora_json_raw(remora_json_get(root, "request")),
+                                            .surface = REMORA_SURFACE_OPENROUTER};
+    remora_request_init(&d->request);
+    d->request.operation = REMORA_OPERATION_CHAT;
+    enum remora_code code = remora_caller_named(d->config, &named, &d->request.identity, &d->fail);
+    return code == REMORA_OK
+               ? ignored.skin->parse(&input, &d->arena, &d->request, &ignored, &d->fail)
+               : code;
+}
+
+static enum remora_code plan(struct driver *d)
+{
+    struct remora_random random;
+    remora_random_seed(&random, 1);
+    remora_config_stack(d->config, &d->request.identity, &d->stack);
+    remora_policy_init(&d->own);
+    d->own.provider = d->request.provider;
+    d->stack.layers[REMORA_LAYER_REQUEST] = &d->own;
+    const struct remora_plan_input input = {.config = d->config,
+                                            .request = &d->request,
+                                            .stack = &d->stack,
+                                            .health = d->health,
+                                            .random = &random,
+                                            .now_ns = now_ns};
+    return remora_plan_build(&input, &d->arena, &d->plan, &d->fail);
+}
+
+static void print_refused(const struct driver *d)
+{
+    char text[640];
+    struct remora_buf out;
+    struct remora_json_writer w;
+    snprintf(text, sizeof text, "%s: %s: %s", remora_code_row(d->fail.code)->name, d->fail.param,
+             d->fail.message);
+    remora_buf_init(&out, LINE_BYTES);
+    remora_json_write_begin(&w, &out);
+    remora_json_object_open(&w);
+    remora_json_key(&w, "refused");
+    remora_json_write_text(&w, text);
+    remora_json_object_close(&w);
+    printf("%.*s\n", REMORA_SLICE_ARG(remora_buf_slice(&out)));
+    remora_buf_fini(&out);
+}
+
+static void print_plan(const struct driver *d)
+{
+    struct remora_buf out;
+    const struct remora_explanation explanation = {.plan = &d->plan,
+                                                   .service = d->request.identity.service,
+                                                   .policy_revision = d->config->revision,
+                                                   .fail = &d->fail};
+    remora_buf_init(&out, LINE_BYTES);
+    remora_explain_body(&explanation, &out);
+    if (remora_buf_code(&out) != REMORA_OK) {
+        exit(1);
+    }
+    printf("%.*s\n", REMORA_SLICE_ARG(remora_buf_slice(&out)));
+    remora_buf_fini(&out);
+}
+
+static void run_case(struct driver *d)
+{
+    d->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    d->config = NULL;
+    d->health = remora_health_new();
+    if (d->health == NULL) {
+        exit(1);
+    }
+    enum remora_code code = build(d);
+    if (code == REMORA_OK) {
+        apply_health(d);
+        code = read_request(d);
+    }
+    bool is_planned = code == REMORA_OK;
+    if (is_planned) {
+        code = plan(d);
+    }
+    if (is_planned && remora_plan_is_made(code)) {
+        print_plan(d);
+    } else {
+        print_refused(d);
+    }
+    remora_config_release(d->config);
+    remora_health_free(d->health);
+}
+
+int main(void)
+{
+    static struct driver d;
+    static char line[LINE_BYTES];
+    const struct remora_json_limits limits = {.depth = 64, .nodes = 200000};
+    remora_arena_init(&d.arena, 1 << 16, 1 << 26);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        struct remora_json_error error;
+        remora_arena_reset(&d.arena);
+        if (remora_json_parse(remora_slice(line, strlen(line)), &d.arena, &limits, &d.doc,
+                              &error) != REMORA_OK) {
+            fprintf(stderr, "not JSON at %zu: %s\n", error.offset, error.reason);
+            return 1;
+        }
+        run_case(&d);
+    }
+    remora_arena_fini(&d.arena);
+    return 0;
+}
