@@ -201,7 +201,13 @@ VITAL = {"tools", "tool_choice", "response_format"}
 SOFT = {"verbosity"}
 
 
+DIALECT_REFUSES = {"openai": {"top_k"}, "mistral": {"logprobs"}}
+
+
 def takes(endpoint, parameter):
+    """What is listed, or everything; never what the server's dialect of the wire does not know."""
+    if parameter in DIALECT_REFUSES.get(endpoint.provider.get("dialect", endpoint.provider["kind"]), ()):
+        return False
     supported = endpoint.entry.get("supported_parameters")
     return supported is None or parameter in supported
 

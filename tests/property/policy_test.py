@@ -59,6 +59,8 @@ class Draw:
         found = {"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}
         if self.chance(0.08):
             found["kind"] = "anthropic"
+        if found["kind"] == "openai" and self.chance(0.8):
+            found["dialect"] = self.one(["generic", "generic", "mistral"])
         if self.chance(0.5):
             found["api_key"] = {"env": "SET" if self.chance(0.8) else "UNSET"}
         if self.chance(0.7):
@@ -335,7 +337,7 @@ def run_batch(driver, draw, seed, first, count, tally):
                 fail(seed, first + i, f"the request widened its service by {came_in}", case)
 
 
-ALL_RULES = ["unsupported_wire", "no_credential", "model_allow_list", "free_variant", "modality", "output_modality",
+ALL_RULES = ["unsupported_wire", "no_credential", "model_allow_list", "free_variant", "output_modality",
              "context_length", "output_limit", "allowed_providers", "ignored_provider", "data_policy:training", "data_policy:zdr",
              "data_policy:distillable", "data_region", "quantization", "max_price", "require_parameters", "supported_parameters",
              "not_in_order", "cooling", "breaker_open", "credential_benched"]
