@@ -152,6 +152,14 @@ REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_confi
  * catalog, the environment or two keys only remora_config_build knows.
  */
 void remora_config_schema(struct remora_buf *out);
+/*
+ * A YAML document as JSON text, appended: for files beside the configuration. Plain scalars that JSON knows as a number, a
+ * boolean or null are those, all others are text; anchors, tags and doubled keys are refused. Fails as remora_config_build.
+ */
+REMORA_MUST_CHECK enum remora_code remora_yaml_to_json(struct remora_slice yaml,
+                                                       struct remora_arena *arena,
+                                                       struct remora_buf *out,
+                                                       struct remora_fail *fail);
 /* Input as the process has it: getenv, files. Any thread. */
 void remora_config_input_system(struct remora_config_input *input);
 

@@ -147,6 +147,7 @@ int app_healthcheck(int argc, char **argv);
 int app_version(int argc, char **argv);
 int app_schema(int argc, char **argv);
 int app_route(int argc, char **argv);
+int app_policy(int argc, char **argv);
 int app_models(int argc, char **argv);
 int app_providers(int argc, char **argv);
 int app_keys(int argc, char **argv);

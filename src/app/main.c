@@ -22,6 +22,8 @@ static const struct subcommand subcommands[] = {
     {"schema", app_schema, "print the JSON Schema of the configuration"},
     {"route", app_route,
      "route explain -f REQUEST.json: who would be tried, and why not the others"},
+    {"policy", app_policy,
+     "policy test CASES.yaml: does a table of expectations hold? [--config FILE]"},
     {"models", app_models, "list the models that a service may use, and why not the others"},
     {"providers", app_providers, "list the providers, and what the others lack"},
     {"keys", app_keys, "keys new | keys hash: a gateway key, and the hash of one"},
