@@ -201,7 +201,7 @@ VITAL = {"tools", "tool_choice", "response_format"}
 SOFT = {"verbosity"}
 
 
-DIALECT_REFUSES = {"openai": {"top_k"}, "mistral": {"logprobs"}}
+DIALECT_REFUSES = {"mistral": {"logprobs"}}
 
 
 def takes(endpoint, parameter):
