@@ -87,6 +87,13 @@ struct remora_exclusion {
 /* What stands behind the colon of a model id. Variants that are not built have no value here. */
 enum remora_variant { REMORA_VARIANT_STANDARD = 0, REMORA_VARIANT_FREE };
 
+/* A price cap that a layer states. */
+struct remora_judge_cap {
+    int64_t highest_pico_usd;
+    enum remora_price_cap cap;
+    enum remora_layer layer;
+};
+
 /*
  * The questions of one request, made ready once so that asking them of an endpoint costs tens of nanoseconds. Plain data
  * on the caller's stack; borrows the layers, the request and the model.
@@ -97,6 +104,8 @@ struct remora_judge {
         *layers[REMORA_LAYER_COUNT]; /* those that are there, outermost first */
     enum remora_layer layer_names[REMORA_LAYER_COUNT];
     size_t layer_count;
+    struct remora_judge_cap caps[REMORA_CAP_COUNT * REMORA_LAYER_COUNT];
+    size_t cap_count;
     uint32_t rules; /* bit per enum remora_rule that may remove something */
     uint32_t input_modalities;
     uint32_t output_modalities;

@@ -258,7 +258,7 @@ static const struct {
 };
 
 /* As it would be billed (fallbacks of tbl/prices.h): audio as prompt; what has no price per item costs nothing per item. */
-static int64_t billed_price(const struct remora_endpoint *endpoint, size_t cap)
+static int64_t billed_price(const struct remora_endpoint *endpoint, enum remora_price_cap cap)
 {
     const int64_t *prices = endpoint->facts.prices.pico_usd;
     int64_t price = prices[caps[cap].price];
@@ -275,17 +275,31 @@ static int64_t billed_price(const struct remora_endpoint *endpoint, size_t cap)
 static enum remora_layer ask_price(const struct remora_judge *judge,
                                    const struct remora_endpoint *endpoint, const char **subject)
 {
-    for (size_t cap = 0; cap < REMORA_CAP_COUNT; cap++) {
-        int64_t price = billed_price(endpoint, cap);
-        for (size_t i = 0; i < judge->layer_count; i++) {
-            int64_t highest = judge->layers[i]->provider.max_price_pico_usd[cap];
-            if (highest >= 0 && (price < 0 || price > highest)) {
-                *subject = caps[cap].name;
-                return judge->layer_names[i];
-            }
+    for (size_t i = 0; i < judge->cap_count; i++) {
+        const struct remora_judge_cap *cap = &judge->caps[i];
+        int64_t price = billed_price(endpoint, cap->cap);
+        if (price < 0 || price > cap->highest_pico_usd) {
+            *subject = caps[cap->cap].name;
+            return cap->layer;
         }
     }
     return REMORA_LAYER_UNSET;
+}
+
+/* Those that are stated, in the order in which they are asked: by key, then from the outermost layer. */
+static void collect_caps(struct remora_judge *judge)
+{
+    for (size_t cap = 0; cap < REMORA_CAP_COUNT; cap++) {
+        for (size_t i = 0; i < judge->layer_count; i++) {
+            int64_t highest = judge->layers[i]->provider.max_price_pico_usd[cap];
+            if (highest >= 0) {
+                judge->caps[judge->cap_count++] =
+                    (struct remora_judge_cap){.highest_pico_usd = highest,
+                                              .cap = (enum remora_price_cap)cap,
+                                              .layer = judge->layer_names[i]};
+            }
+        }
+    }
 }
 
 /* ---- parameters ---- */
@@ -348,16 +362,6 @@ static uint32_t rule_if(bool may_remove, enum remora_rule rule)
     return may_remove ? UINT32_C(1) << rule : 0;
 }
 
-static bool has_cap(const struct remora_preferences *p)
-{
-    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
-        if (p->max_price_pico_usd[i] >= 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static uint32_t rules_of_layer(const struct remora_preferences *p)
 {
     return rule_if(p->only.is_set, REMORA_RULE_ALLOWED_PROVIDERS) |
@@ -367,7 +371,6 @@ static uint32_t rules_of_layer(const struct remora_preferences *p)
            rule_if(p->enforce_distillable_text == REMORA_YES, REMORA_RULE_DISTILLABLE) |
            rule_if(p->regions.is_set, REMORA_RULE_DATA_REGION) |
            rule_if(p->quantizations.is_set, REMORA_RULE_QUANTIZATION) |
-           rule_if(has_cap(p), REMORA_RULE_MAX_PRICE) |
            rule_if(p->require_parameters == REMORA_YES, REMORA_RULE_REQUIRE_PARAMETERS);
 }
 
@@ -396,6 +399,8 @@ void remora_judge_init(struct remora_judge *judge, const struct remora_policy_st
             judge->rules |= rules_of_layer(&stack->layers[layer]->provider);
         }
     }
+    collect_caps(judge);
+    judge->rules |= rule_if(judge->cap_count > 0, REMORA_RULE_MAX_PRICE);
 }
 
 void remora_policy_judge(const struct remora_judge *judge, const struct remora_endpoint *endpoint,
