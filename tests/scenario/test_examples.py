@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from clients import install
 from gateway import Remora
 from upstream import ROOT, build_dir
 
@@ -30,6 +31,29 @@ def test_python_openai_client(demo):
     out = run([sys.executable, str(ROOT / "examples/python/openai_chat.py")], OPENAI_BASE_URL=demo.base_url,
               OPENAI_API_KEY="unused")
     assert "unary:" in out and "tried steady -> answered" in out and "refused: provider.only" in out
+
+
+def api(remora):
+    return f"http://127.0.0.1:{remora.http_port}/api/v1"
+
+
+def test_openrouter_s_snippets_in_python_and_curl(demo):
+    out = run([sys.executable, str(ROOT / "examples/python/openrouter_openai.py")], OPENROUTER_BASE_URL=api(demo))
+    assert "unary:" in out and "usage:" in out and "model: demo/echo-1" in out
+    out = run(["sh", str(ROOT / "examples/curl/openrouter.sh")], OPENROUTER_BASE_URL=api(demo))
+    assert '"usage":{' in out and '"openrouter_metadata":{' in out and "data: [DONE]" in out
+    assert '"total_count":1' in out and '"tag":"steady"' in out
+
+
+def test_node(demo):
+    folder = ROOT / "examples/node"
+    install(folder)
+    out = run(["node", str(folder / "openai_chat.mjs")], OPENAI_BASE_URL=demo.base_url, OPENAI_API_KEY="unused")
+    assert "models: demo/echo-1" in out and "unary:" in out and "usage:" in out and "refused: provider.only[0]" in out
+    out = run(["node", str(folder / "openrouter_fetch.mjs")], OPENROUTER_BASE_URL=api(demo))
+    assert "unary:" in out and "usage:" in out and "tried steady 200" in out
+    out = run(["node", str(folder / "openrouter_sdk.mjs")], OPENROUTER_BASE_URL=api(demo))
+    assert "models: 1" in out and "unary:" in out and "usage:" in out and "endpoints: flaky steady" in out
 
 
 def test_python_grpc_stub(demo, stubs):
