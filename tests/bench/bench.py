@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests/scenario"))
 from upstream import FaultServer, make_ca  # noqa: E402
 
 GATEWAY_CPU, LOAD_CPU = "0", "1"
-STREAMS_PACED, STREAMS_BURST = 100, 32
+STREAMS_PACED, STREAMS_BURST, STREAMS_OPEN = 100, 32, 1000
 
 NGINX = """
 worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log warn;
@@ -222,6 +222,18 @@ class Remora(Gateway):
             return False
 
 
+class Echo(Gateway):
+    """grpc_echo_bench.c: the same core and hand-off without a front behind them."""
+
+    def __init__(self, directory, build):
+        super().__init__("echo", directory)
+        self.binary = build / "tests/bench/grpc_echo_bench"
+
+    def start(self):
+        self.process = pinned(GATEWAY_CPU, [self.binary], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[1])
+
+
 class Bench:
     def __init__(self, options, directory):
         self.options, self.directory = options, pathlib.Path(directory)
@@ -237,6 +249,10 @@ class Bench:
             urls = {kind: f"http://127.0.0.1:{self.mock_port}/{kind}/v1" for kind in ("json", "paced", "burst")}
             self.remora = Remora("remora", directory, options.remora, urls)
             self.gateways.append(self.remora)
+        self.echo = None
+        if self.remora and not options.no_grpc:
+            self.echo = Echo(directory, options.build)
+            self.file("grpc-status").write_bytes(grpcwire.frame(b""))
         for kind in ("json", "paced", "burst"):
             self.file(kind).write_bytes(chat_body(f"bench/{kind}", kind != "json"))
             message = grpcwire.chat_request(f"bench/{kind}", "lorem ipsum dolor sit amet " * 70)
@@ -285,8 +301,10 @@ class Bench:
     def grpc_options(self, kind):
         return ["-d", str(self.file(f"grpc-{kind}")), "-H", "content-type: application/grpc", "-H", "te: trailers"]
 
-    def grpc_url(self, method):
-        return f"http://127.0.0.1:{self.remora.ports['grpc']}/remora.v1.ChatService/{method}"
+    def grpc_url(self, method, gateway=None):
+        port = self.echo.port if gateway is not None and gateway is self.echo else self.remora.ports["grpc"]
+        service = "GatewayService" if method == "GetConfigStatus" else "ChatService"
+        return f"http://127.0.0.1:{port}/remora.v1.{service}/{method}"
 
     # Measurements; each notes one figure
 
@@ -327,10 +345,12 @@ class Bench:
             self.note("burst_cpu_us_per_stream", gateway.name, cpu / load["answers"] / 1e3, **load)
         self.note(f"{kind}_first_p50_us", gateway.name, load["first_p50_us"])
 
-    def grpc(self, kind, method, clients, parallel, label):
-        output, cpu = self.spent(self.remora, [
+    def grpc(self, kind, method, clients, parallel, label, gateway=None, least=500):
+        """`least`: bytes of data that an answer has at least."""
+        gateway = gateway or self.remora
+        output, cpu = self.spent(gateway, [
             "h2load", "-t1", f"-c{clients}", f"-m{parallel}", f"-D{self.options.seconds}", *self.grpc_options(kind),
-            self.grpc_url(method)])
+            self.grpc_url(method, gateway)])
         done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed, (\d+) errored",
                          output)
         calls = int(done[1])
@@ -338,9 +358,12 @@ class Bench:
             raise SystemExit(f"gRPC {method}: {done[0]}")
         # h2load does not read grpc-status; a failed call would carry no data.
         data = int(re.search(r"\((\d+)\) data", output)[1])
-        if data / calls < 500:
+        if data / calls < least:
             raise SystemExit(f"gRPC {method}: {data / calls:.0f} bytes of data per call, answers are missing")
-        self.note(f"{label}_cpu_us", "remora", cpu / calls / 1e3, calls=calls, data_bytes=data)
+        self.note(f"{label}_cpu_us", gateway.name, cpu / calls / 1e3, calls=calls, data_bytes=data)
+        p50 = re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", output)
+        if p50 and clients == 1:
+            self.note(f"{label}_mean_us", gateway.name, microseconds(p50[1]))
 
     def measure(self, gateway):
         self.unary(gateway, 32)
@@ -351,6 +374,9 @@ class Bench:
             self.grpc("json", "Chat", 8, 4, "grpc_unary_c32")
             self.grpc("json", "Chat", 1, 1, "grpc_unary_c1")
             self.grpc("burst", "StreamChat", 8, 4, "grpc_burst")
+            self.grpc("status", "GetConfigStatus", 8, 4, "grpc_in_process", least=20)
+            self.grpc("status", "GetConfigStatus", 8, 4, "grpc_in_process", self.echo, least=5)
+            self.grpc("json", "Chat", 8, 4, "grpc_unary_c32", self.echo)
 
     def rounds(self):
         for number in range(self.options.rounds):
@@ -382,6 +408,27 @@ class Bench:
                 finally:
                     remora.stop()
 
+    def memory_of_streams(self):
+        """How far STREAMS_OPEN open streams raise the peak, over each front, a process for each."""
+        loads = {"http": lambda remora: [self.support / "bench_load", remora.port, remora.path("paced"),
+                                         self.file("paced"), STREAMS_OPEN, 2],
+                 "grpc": lambda remora: ["h2load", "-t1", "-c10", f"-m{STREAMS_OPEN // 10}", "-D2",
+                                         *self.grpc_options("paced"),
+                                         f"http://127.0.0.1:{remora.ports['grpc']}/remora.v1.ChatService/StreamChat"]}
+        for name, load in loads.items():
+            if name == "grpc" and self.options.no_grpc:
+                continue
+            remora = Remora(f"remora-streams-{name}", self.directory, self.options.remora,
+                            {"paced": f"http://127.0.0.1:{self.mock_port}/paced/v1"})
+            remora.start()
+            try:
+                before = peak_mb(remora.process.pid)
+                self.spent(remora, load(remora))
+                grown = peak_mb(remora.process.pid) - before
+                self.note(f"kib_per_open_stream_{name}", "remora", grown * 1024 / STREAMS_OPEN)
+            finally:
+                remora.stop()
+
     @staticmethod
     def ask_once(remora):
         link = http.client.HTTPConnection("127.0.0.1", remora.port, timeout=10)
@@ -394,16 +441,17 @@ class Bench:
             raise SystemExit(f"HTTPS request: {answer.status} {data[:500]!r}")
 
     def run(self):
-        for gateway in self.gateways:
+        for gateway in self.gateways + ([self.echo] if self.echo else []):
             gateway.start()
         self.check()
         self.rounds()
         if self.remora:
             self.start_times()
             self.memory()
+            self.memory_of_streams()
 
     def stop(self):
-        for gateway in self.gateways:
+        for gateway in self.gateways + ([self.echo] if self.echo else []):
             gateway.stop()
         self.mock.terminate()
         self.mock.wait()
@@ -438,6 +486,8 @@ class Bench:
              self.ratio("grpc_unary_c32_cpu_us", remora, "unary_c32_cpu_us", remora), 1.5, "x"),
             ("gRPC burst, CPU against our SSE burst", "<= 2x",
              self.ratio("grpc_burst_cpu_us", remora, "burst_cpu_us_per_stream", remora), 2.0, "x"),
+            ("gRPC front, in-process answer, CPU against an echo", "<= 1.5x",
+             self.ratio("grpc_in_process_cpu_us", remora, "grpc_in_process_cpu_us", "echo"), 1.5, "x"),
             ("RSS after one HTTPS request", "<= 24 MB", self.figure("rss_after_https_both_mb", remora), 24, "MB"),
             ("start to ready", "<= 50 ms", self.figure("start_to_ready_ms", remora), 50, "ms"),
         ]
@@ -459,12 +509,16 @@ def resident_mb(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
+def peak_mb(pid):
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
 def verdict(figure, limit):
     return "not measured" if figure is None else "within" if figure <= limit else "missed"
 
 
 def print_tables(bench):
-    names = [gateway.name for gateway in bench.gateways]
+    names = [gateway.name for gateway in bench.gateways] + (["echo"] if bench.echo else [])
     print(f"\n{'median of ' + str(bench.options.rounds) + ' rounds':<28}" + "".join(f"{name:>20}" for name in names))
     for measurement in sorted(bench.results):
         cells = [bench.figure(measurement, name) for name in names]

@@ -224,6 +224,18 @@ def test_unknown_methods_and_garbage_are_answered(upstream, pb):
         assert pb.chat_grpc.ChatServiceStub(c).Chat(request(pb)).choices, "still alive"
 
 
+def test_more_calls_at_once_than_four_workers_await(upstream, pb):
+    alone = (("grpc.use_local_subchannel_pool", 1),)
+    with run(upstream, "ok", workers=4) as remora:
+        channels = [grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", options=alone) for _ in range(4)]
+        stubs = [pb.chat_grpc.ChatServiceStub(c) for c in channels]
+        calls = [stub.Chat.future(request(pb), timeout=60) for _ in range(100) for stub in stubs]
+        texts = {call.result().choices[0].message.parts[0].text for call in calls}
+        assert texts == {"w0 w1 w2 "}
+        for c in channels:
+            c.close()
+
+
 def test_config_status_health_and_reflection(upstream, pb):
     with run(upstream, "ok") as remora, channel(remora) as c:
         status = pb.gateway_grpc.GatewayServiceStub(c).GetConfigStatus(pb.gateway.GetConfigStatusRequest())

@@ -233,6 +233,16 @@ void http_stream_begin(struct http_connection *c, const struct http_answer *answ
 
 enum { SIZE_LINE_BYTES = 18, SMALL_CHUNK_BYTES = 1024 };
 
+/* The build zeroes every local; a kilobyte for each event is felt. What is sent is written before. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define NOT_ZEROED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef NOT_ZEROED
+#define NOT_ZEROED
+#endif
+
 /* The size and its CRLF, up to `end`; returns where it begins. */
 static char *put_size_line(char *end, size_t size)
 {
@@ -247,7 +257,7 @@ static char *put_size_line(char *end, size_t size)
 
 void http_stream_write(struct http_connection *c, struct remora_slice bytes)
 {
-    char chunk[SIZE_LINE_BYTES + SMALL_CHUNK_BYTES + 2];
+    NOT_ZEROED char chunk[SIZE_LINE_BYTES + SMALL_CHUNK_BYTES + 2];
     char *content = chunk + SIZE_LINE_BYTES;
     if (bytes.length == 0) {
         return;
