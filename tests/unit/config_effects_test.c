@@ -561,6 +561,23 @@ static void a_warning_of_a_name_offers_the_nearest(void **state)
     remora_config_release(config);
 }
 
+static void a_tag_that_no_endpoint_has_is_warned_of(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a, tag: acme/turbo},\n"
+             "  {provider: acme, model_id: b}]}}\n"
+             "policy: {provider: {ignore: [acme/trubo, acme/turbo, acme, acme/eu]}}\n",
+        NULL);
+    assert_true(
+        test_config_warns(config, "policy.provider.ignore[0]",
+                          "no endpoint has the tag \"acme/trubo\"; did you mean 'acme/turbo'?"));
+    assert_false(test_config_warns(config, "policy.provider.ignore[1]", ""));
+    assert_false(test_config_warns(config, "policy.provider.ignore[2]", ""));
+    assert_true(test_config_warns(config, "policy.provider.ignore[3]", "\"acme/eu\""));
+    remora_config_release(config);
+}
+
 static void models_are_found_by_id_in_sorted_order(void **state)
 {
     (void)state;
@@ -697,6 +714,7 @@ int main(void)
         cmocka_unit_test(policy_keys_have_effect),
         cmocka_unit_test(names_that_nobody_has_are_warned_of),
         cmocka_unit_test(a_warning_of_a_name_offers_the_nearest),
+        cmocka_unit_test(a_tag_that_no_endpoint_has_is_warned_of),
         cmocka_unit_test(models_are_found_by_id_in_sorted_order),
         cmocka_unit_test(health_slots_belong_to_names_and_survive_a_reload),
         cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
