@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates docs/errors.md and docs/configuration.md from the tables in include/remora/tbl/ and the prose in docs/*.md.in.
+"""Generates docs/errors.md, docs/configuration.md and docs/keys-and-limits.md from the tables in include/remora/tbl/ and the prose in docs/*.md.in.
 
 usage: docs.py              writes them
        docs.py --check      exit status 1 and a diff when a file is not what would be written
@@ -14,7 +14,7 @@ import re
 import sys
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-PAGES = ["docs/errors.md", "docs/configuration.md", "docs/telemetry.md"]
+PAGES = ["docs/errors.md", "docs/configuration.md", "docs/telemetry.md", "docs/keys-and-limits.md"]
 
 # google.rpc.Code (googleapis, google/rpc/code.proto)
 GRPC = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",

@@ -42,6 +42,19 @@ struct remora_dropped {
 };
 #define REMORA_DROPPED_MAX REMORA_PARAMETER_COUNT
 
+/* Which limit of ours refused the request (RATE_LIMITED). */
+enum remora_throttle {
+    REMORA_THROTTLE_NONE = 0,
+    REMORA_THROTTLE_CONCURRENCY,
+    REMORA_THROTTLE_REQUESTS, /* per minute */
+    REMORA_THROTTLE_TOKENS,   /* per minute */
+};
+struct remora_throttled {
+    enum remora_throttle by;
+    bool is_key;   /* the key's own limit, else its service's */
+    int64_t limit; /* as configured */
+};
+
 /*
  * Everything that can be told about an exchange. Owned by it; valid during the terminal call to the sink and to the
  * observers. Fixed size: survives the release of the request.
@@ -76,7 +89,9 @@ struct remora_outcome {
     uint64_t events;           /* delivered to the sink */
     uint64_t content_events;   /* of them: content */
     bool wants_route;          /* the caller asked for the route: X-OpenRouter-Metadata */
-    bool was_partial;          /* content had gone out when it failed or was cancelled */
+    struct remora_throttled throttled; /* by NONE: by no limit of ours */
+    uint64_t waited_ns; /* for a place within limits.concurrency; no part of overhead_ns */
+    bool was_partial;   /* content had gone out when it failed or was cancelled */
 };
 
 /* True when the caller is owed a `remora` object: a fallback, a dropped parameter or an estimate (ARCHITECTURE 6). */

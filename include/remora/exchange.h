@@ -2,7 +2,7 @@
  * The exchange: one request from its plan to its settlement (ARCHITECTURE 3 and 6). Driven by its transport, its timers
  * and its sink; everything on one worker's thread.
  *
- *   WAITING    for a slot of the service's concurrency limit
+ *   WAITING    for a place within the concurrency limits of its key and its service
  *   PLANNING   policy and route make the ordered list of endpoints
  *   PREPARING  credentials and media that an adapter needs first
  *   ATTEMPTING an upstream works on it; nothing has been shown to the caller (held)
@@ -74,6 +74,12 @@ struct remora_engine_input {
     struct remora_health *health;
     struct remora_admission *admission;
     struct remora_observer *observer; /* may be NULL */
+    /*
+     * A request that waited may go on: have remora_engine_admit_waiting called soon, on the engine's thread. Called from any
+     * thread, more than once for one call of it. NULL: whoever has to wait does so until it is refused.
+     */
+    void (*wake)(void *context);
+    void *wake_context;
 };
 /* One per worker. */
 REMORA_MUST_CHECK struct remora_engine *remora_engine_new(const struct remora_engine_input *input);
@@ -85,6 +91,8 @@ void remora_engine_set_config(struct remora_engine *engine, struct remora_config
 struct remora_config *remora_engine_config(const struct remora_engine *engine);
 /* The health that its plans ask. */
 const struct remora_health *remora_engine_health(const struct remora_engine *engine);
+/* Lets those in whose turn has come (see wake). */
+void remora_engine_admit_waiting(struct remora_engine *engine);
 size_t remora_engine_inflight(const struct remora_engine *engine);
 /* From now on new exchanges are refused with DRAINING. */
 void remora_engine_drain(struct remora_engine *engine);

@@ -30,6 +30,8 @@ int app_options_parse(struct app_options *options, int argc, char **argv);
 struct app_worker {
     struct remora_worker *worker;
     struct remora_observer *observer;
+    struct remora_message_node turn; /* has the engine let in those whose turn has come */
+    _Atomic bool turn_is_posted;
     pthread_t thread;
     bool is_running;
 };

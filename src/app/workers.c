@@ -53,9 +53,29 @@ static void *run_worker(void *context)
     return NULL;
 }
 
+static void run_turn(struct remora_message_node *message)
+{
+    struct app_worker *own = REMORA_CONTAINER_OF(message, struct app_worker, turn);
+    atomic_store(&own->turn_is_posted,
+                 false); /* before looking: what comes now is a turn of its own */
+    remora_engine_admit_waiting(own->worker->engine);
+}
+
+/* Any worker's thread. */
+static void post_turn(void *context)
+{
+    struct app_worker *own = context;
+    if (!atomic_exchange(&own->turn_is_posted, true)) {
+        remora_loop_post(own->worker->loop, &own->turn);
+    }
+}
+
 static enum remora_code make_worker(struct app *app, unsigned index)
 {
     struct remora_worker *worker = &app->process.workers[index];
+    struct app_worker *own = &app->workers[index];
+    own->worker = worker;
+    own->turn.run = run_turn;
     worker->index = index;
     worker->metrics = app->process.metrics;
     remora_random_seed_system(&worker->random);
@@ -76,6 +96,8 @@ static enum remora_code make_worker(struct app *app, unsigned index)
         .health = app->health,
         .admission = app->admission,
         .observer = app->observer,
+        .wake = post_turn,
+        .wake_context = own,
     };
     worker->engine = remora_engine_new(&input);
     return worker->engine == NULL ? REMORA_SHEDDING : REMORA_OK;
@@ -95,7 +117,6 @@ enum remora_code app_workers_start(struct app *app, unsigned count)
             return code;
         }
         struct app_worker *own = &app->workers[i];
-        own->worker = &app->process.workers[i];
         if (pthread_create(&own->thread, NULL, run_worker, own->worker) != 0) {
             return REMORA_SHEDDING;
         }

@@ -1,6 +1,7 @@
 /*
  * The deadlines of an exchange behind one timer. Connect is the transport's own; first byte, response, idle, the policy's
- * attempt_timeout and the total are here, and so is the notice that a stream has been silent for 10 s.
+ * attempt_timeout and the total are here, and so are the time that a request may wait for its turn and the notice that a
+ * stream has been silent for 10 s.
  *
  * Signs of life only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
  * Source: ARCHITECTURE 6 "Deadlines" and "HTTP status".
@@ -10,6 +11,11 @@
 static uint64_t after_ms(uint64_t from_ns, int64_t ms)
 {
     return ms <= 0 ? REMORA_NEVER_NS : from_ns + (uint64_t)ms * REMORA_NS_PER_MS;
+}
+
+static uint64_t wait_due(const struct remora_exchange *x)
+{
+    return x->entry.is_waiting ? x->entry.until_ns : REMORA_NEVER_NS;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -91,6 +97,8 @@ static void fired(struct remora_timer *timer)
     exchange_enter(x);
     if (now >= x->deadline_ns) {
         fail_total(x);
+    } else if (now >= wait_due(x)) {
+        entry_give_up(x);
     } else if (now >= attempt_due(x, &cause)) {
         fail_late(x, cause);
     } else if (now >= x->notice_ns) {
@@ -120,7 +128,8 @@ void deadline_begin(struct remora_exchange *x)
 void deadline_arm(struct remora_exchange *x)
 {
     enum remora_cause cause;
-    uint64_t due = earlier(x->deadline_ns, earlier(x->notice_ns, attempt_due(x, &cause)));
+    uint64_t due = earlier(earlier(x->deadline_ns, wait_due(x)),
+                           earlier(x->notice_ns, attempt_due(x, &cause)));
     if (due == REMORA_NEVER_NS) {
         remora_timers_disarm(x->engine->use.timers, &x->timer);
         return;

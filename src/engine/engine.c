@@ -6,6 +6,11 @@
 #include "admission.h"
 #include "exchange_private.h"
 
+static void wake_nobody(void *context)
+{
+    (void)context;
+}
+
 struct remora_engine *remora_engine_new(const struct remora_engine_input *input)
 {
     struct remora_engine *engine = remora_alloc(sizeof *engine);
@@ -16,7 +21,11 @@ struct remora_engine *remora_engine_new(const struct remora_engine_input *input)
     if (engine->use.precise == NULL) {
         engine->use.precise = engine->use.clock;
     }
+    if (engine->use.wake == NULL) {
+        engine->use.wake = wake_nobody;
+    }
     remora_list_init(&engine->exchanges);
+    remora_list_init(&engine->waiting);
     remora_list_init(&engine->spare);
     return engine;
 }

@@ -3,12 +3,12 @@
  *
  * Happy path
  *   1. new      a front gets an exchange and its arena, reads the body into it, parses it           (WAITING)
- *   2. start    a slot of the service, the policy stack, the plan                                   (PLANNING)
+ *   2. start    the policy stack, the limits (entry.c), the plan                                    (PLANNING)
  *   3. attempt.c tries the candidates in order                                       (PREPARING, ATTEMPTING)
  *   4. commit   the first content: started and content go to the sink, the request's memory goes   (COMMITTED)
  *   5. complete usage, cost, one `completed`                                                         (SETTLED)
  *
- * Ways to fail: no slot, no plan, every candidate failed, a deadline: one `failed` with the outcome. After content the
+ * Ways to fail: a limit, no plan, every candidate failed, a deadline: one `failed` with the outcome. After content the
  * same call, with was_partial set. The caller going away: cancel, no call at all. All of them are observed.
  *
  * A sink may cancel from inside its own calls, so freeing waits until no callback is on the stack (`busy`).
@@ -120,10 +120,7 @@ static void let_go(struct remora_exchange *x)
     x->is_gone = true;
     x->state = STATE_SETTLED;
     remora_timers_disarm(engine->use.timers, &x->timer);
-    if (x->has_slot) {
-        remora_admission_slot_give(engine->use.admission, x->outcome.identity.service);
-        x->has_slot = false;
-    }
+    entry_end(x);
     remora_admission_leave(engine->use.admission, x->held_bytes);
     x->held_bytes = 0;
     remora_config_release(x->config);
@@ -189,22 +186,6 @@ static enum remora_code stack_up(struct remora_exchange *x, struct remora_fail *
     return REMORA_OK;
 }
 
-static enum remora_code take_slot(struct remora_exchange *x, struct remora_fail *fail)
-{
-    struct remora_policy_effective effective;
-    remora_policy_merge(x->stack, &effective);
-    x->has_slot = remora_admission_slot_take(x->engine->use.admission, x->request->identity.service,
-                                             effective.limits.concurrency);
-    if (x->has_slot) {
-        return REMORA_OK;
-    }
-    fail->retry_after_ms = 1000;
-    return remora_fail_set(fail, REMORA_RATE_LIMITED, NULL,
-                           "Service '%.*s' already has %lld requests in flight, its limit.",
-                           REMORA_SLICE_ARG(x->request->identity.service),
-                           (long long)effective.limits.concurrency);
-}
-
 static enum remora_code make_plan(struct remora_exchange *x, struct remora_fail *fail)
 {
     const struct remora_plan_input input = {
@@ -229,6 +210,17 @@ enum remora_code remora_exchange_plan(struct remora_exchange *exchange,
     return code == REMORA_OK ? make_plan(exchange, fail) : code;
 }
 
+void exchange_proceed(struct remora_exchange *x)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    x->state = STATE_PLANNING;
+    if (make_plan(x, &fail) == REMORA_OK) {
+        attempt_next(x);
+    } else {
+        exchange_fail(x, &fail);
+    }
+}
+
 void remora_exchange_start(struct remora_exchange *exchange, struct remora_sink *sink)
 {
     struct remora_exchange *x = exchange;
@@ -239,19 +231,17 @@ void remora_exchange_start(struct remora_exchange *exchange, struct remora_sink 
     }
     remember_request(x);
     exchange_enter(x);
+    deadline_begin(x);
     enum remora_code code = stack_up(x, &fail);
     if (code == REMORA_OK) {
-        code = take_slot(x, &fail);
+        code = entry_begin(x, &fail);
     }
-    if (code == REMORA_OK) {
-        x->state = STATE_PLANNING;
-        code = make_plan(x, &fail);
-    }
-    deadline_begin(x);
-    if (code == REMORA_OK) {
-        attempt_next(x);
-    } else {
+    if (code != REMORA_OK) {
         exchange_fail(x, &fail);
+    } else if (x->entry.is_waiting) {
+        deadline_arm(x);
+    } else {
+        exchange_proceed(x);
     }
     exchange_leave(x);
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "counter.h"
 #include "remora/buf.h"
 #include "remora/exchange.h"
 #include "remora/list.h"
@@ -26,7 +27,8 @@ struct remora_engine {
     struct remora_engine_input use;
     struct remora_config *config;
     struct remora_list exchanges;
-    struct remora_list spare; /* exchanges kept for the next request */
+    struct remora_list waiting; /* for a place, in the order in which they came */
+    struct remora_list spare;   /* exchanges kept for the next request */
     size_t spare_count;
     size_t inflight;
     bool is_draining;
@@ -66,6 +68,26 @@ struct attempt_run {
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
 
+/* Where a request is counted, and what it has taken there. */
+struct entry_count {
+    struct counter *counter; /* NULL: nowhere */
+    struct remora_limits_policy limits;
+    struct bucket_charge requests;
+    struct bucket_charge tokens;
+    bool has_place;
+};
+
+/* The way in (entry.c). */
+struct entry {
+    struct entry_count of[COUNTER_SCOPES];
+    struct waiter waiter;
+    struct remora_list node; /* in engine->waiting */
+    uint64_t began_ns;
+    uint64_t until_ns; /* while waiting */
+    enum counter_scope waits_for;
+    bool is_waiting;
+};
+
 struct remora_exchange {
     struct remora_engine *engine;
     struct remora_list node;
@@ -79,6 +101,7 @@ struct remora_exchange {
     struct remora_plan *plan;
     struct remora_outcome outcome;
     struct remora_timer timer;
+    struct entry entry;
     struct attempt_run run;
     struct held_start started;
     struct held_finish *finishes;
@@ -100,7 +123,6 @@ struct remora_exchange {
     int64_t max_output_tokens; /* as asked, 0 none */
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
-    bool has_slot;
     bool is_paused;
     bool is_resend;
     bool has_open_record; /* an attempt's record waits to be closed */
@@ -122,6 +144,17 @@ enum remora_sink_state exchange_deliver(struct remora_exchange *x,
 void exchange_enter(struct remora_exchange *x);
 void exchange_leave(struct remora_exchange *x);
 uint64_t exchange_now(const struct remora_exchange *x);
+
+/* Its places are held: on to the plan. */
+void exchange_proceed(struct remora_exchange *x);
+
+/* ---- entry.c ---- */
+/* REMORA_OK: the request is in, or waits (entry.is_waiting). Else it has taken nothing. */
+REMORA_MUST_CHECK enum remora_code entry_begin(struct remora_exchange *x, struct remora_fail *fail);
+/* It has waited long enough. */
+void entry_give_up(struct remora_exchange *x);
+/* Gives back what was taken, at the end. The outcome has the usage. */
+void entry_end(struct remora_exchange *x);
 
 /* ---- attempt.c ---- */
 /* Tries the next candidate, or ends the exchange. */

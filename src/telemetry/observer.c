@@ -191,6 +191,38 @@ static void observe_pace(struct remora_metrics *metrics, const struct remora_out
     }
 }
 
+static struct remora_slice throttle_label(enum remora_throttle by)
+{
+    switch (by) {
+    case REMORA_THROTTLE_NONE:
+        break;
+    case REMORA_THROTTLE_CONCURRENCY:
+        return REMORA_SLICE("concurrency");
+    case REMORA_THROTTLE_REQUESTS:
+        return REMORA_SLICE("requests");
+    case REMORA_THROTTLE_TOKENS:
+        return REMORA_SLICE("tokens");
+    }
+    return REMORA_SLICE("");
+}
+
+/* What our own limits did to the request. */
+static void count_limits(struct remora_metrics *metrics, const struct remora_outcome *outcome)
+{
+    const struct remora_identity *who = &outcome->identity;
+    if (outcome->throttled.by != REMORA_THROTTLE_NONE) {
+        const struct remora_slice labels[] = {who->service, who->key_id,
+                                              outcome->throttled.is_key ? REMORA_SLICE("key")
+                                                                        : REMORA_SLICE("service"),
+                                              throttle_label(outcome->throttled.by)};
+        remora_metric_add(metrics, REMORA_METRIC_THROTTLED, labels, REMORA_COUNT_OF(labels), 1);
+    }
+    if (outcome->waited_ns > 0) {
+        remora_metric_observe_ns(metrics, REMORA_METRIC_WAITED, &who->service, 1,
+                                 outcome->waited_ns);
+    }
+}
+
 static void observe_times(struct remora_metrics *metrics, const struct remora_outcome *outcome)
 {
     const struct remora_slice labels[] = {outcome->api, operation_label(outcome)};
@@ -292,6 +324,7 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
         REMORA_LOG_US_IF("first_content_us", outcome->first_content_ns),
         REMORA_LOG_US_IF("overhead_us", outcome->overhead_ns),
+        REMORA_LOG_US_IF("waited_us", outcome->waited_ns),
         REMORA_LOG_KNOWN("dropped",
                          outcome->dropped_count > 0 ? (int64_t)outcome->dropped_count : -1),
         REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
@@ -310,6 +343,7 @@ static void observe_settled(struct remora_observer *observer, const struct remor
     observe_times(metrics, outcome);
     count_dropped(metrics, outcome);
     count_rejections(metrics, outcome);
+    count_limits(metrics, outcome);
     if (outcome->served != NULL) {
         count_money(metrics, outcome);
     }

@@ -96,7 +96,8 @@ def test_the_official_client_sends_its_key(upstream, hashes):
 def test_grpc_asks_for_the_same_key(upstream, hashes, pb):  # noqa: F811
     with run(upstream, hashes) as remora, channel(remora) as c:
         stub = pb.chat_grpc.ChatServiceStub(c)
-        for metadata in ((), (("authorization", "Bearer nobody"),), (("authorization", KEY),)):
+        for metadata in ((), (("authorization", "Bearer nobody"),), (("authorization", KEY),),
+                         (("authorization", f"Bearer {KEY}"), ("authorization", "Bearer nobody"))):
             with pytest.raises(grpc.RpcError) as e:
                 stub.Chat(request(pb), metadata=metadata)
             assert e.value.code() == grpc.StatusCode.UNAUTHENTICATED and "Bearer KEY" in e.value.details()
@@ -111,7 +112,7 @@ def test_grpc_asks_for_the_same_key(upstream, hashes, pb):  # noqa: F811
         check = c.unary_unary("/grpc.health.v1.Health/Check")
         assert check(b"") == b"\x08\x01", "health needs no key"
         assert requests_of(remora.metrics(), "build") == 2
-        assert remora.metrics()['remora_unauthenticated_total{api="grpc"}'] == 7
+        assert remora.metrics()['remora_unauthenticated_total{api="grpc"}'] == 9
 
 
 def test_a_key_narrows_its_service(upstream, hashes):

@@ -447,23 +447,6 @@ static void an_exchange_that_was_never_started_can_be_given_back(void **state)
 
 /* ---- limits, draining ---- */
 
-static void a_service_has_only_so_many_requests_in_flight(void **state)
-{
-    (void)state;
-    struct engine_fixture *f = fixture_new("services: {svc: {limits: {concurrency: 1}}}\n");
-    fixture_start(f, REMORA_STREAM, "t/m");
-    struct remora_exchange *first = f->exchange;
-    fixture_start(f, REMORA_STREAM, "t/m");
-    assert_null(f->exchange);
-    assert_int_equal(f->outcome.fail.code, REMORA_RATE_LIMITED);
-    assert_true(f->outcome.fail.retry_after_ms > 0);
-    f->exchange = first;
-    play_good_stream(f, 0, "x");
-    fixture_start(f, REMORA_STREAM, "t/m"); /* the slot came back */
-    play_good_stream(f, 1, "x");
-    fixture_free(f);
-}
-
 static void draining_refuses_new_requests_and_lets_the_running_ones_end(void **state)
 {
     (void)state;
@@ -572,7 +555,6 @@ int main(void)
         cmocka_unit_test(cancelling_ends_the_upstream_in_every_phase),
         cmocka_unit_test(a_sink_may_cancel_from_inside_its_own_call),
         cmocka_unit_test(an_exchange_that_was_never_started_can_be_given_back),
-        cmocka_unit_test(a_service_has_only_so_many_requests_in_flight),
         cmocka_unit_test(draining_refuses_new_requests_and_lets_the_running_ones_end),
         cmocka_unit_test(the_end_of_grace_ends_everything_with_an_error),
         cmocka_unit_test(an_exchange_keeps_the_snapshot_that_it_began_with),

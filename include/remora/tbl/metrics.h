@@ -12,6 +12,8 @@ REMORA_METRIC(PER_CHUNK, CHUNK, "remora_time_per_output_chunk_seconds", "provide
 REMORA_METRIC(OVERHEAD, OVERHEAD, "remora_overhead_seconds", "api", "Time added by the gateway itself: request whole to upstream request sent.")
 REMORA_METRIC(INFLIGHT, GAUGE, "remora_inflight_requests", "", "Requests being served.")
 REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
+REMORA_METRIC(THROTTLED, COUNTER, "remora_limit_rejections_total", "service,key,scope,limit", "Requests refused by a limit of ours: scope service or key, limit concurrency, requests or tokens.")
+REMORA_METRIC(WAITED, SECONDS, "remora_limit_wait_seconds", "service", "Waiting for a place within limits.concurrency, of requests that had to wait.")
 REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Streams that ended before their end, by who ended them.")
 REMORA_METRIC(ATTEMPTS, COUNTER, "remora_upstream_attempts_total", "provider,model,outcome,error_type", "Calls to providers.")
 REMORA_METRIC(KEYS_REFUSED, COUNTER, "remora_upstream_keys_refused_total", "provider,credential", "Calls that a provider refused for our key, by the key's variable or file.")

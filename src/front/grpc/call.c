@@ -37,13 +37,16 @@ struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call)
 
 struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key)
 {
+    struct remora_slice value = {NULL, 0};
+    size_t count = 0;
     for (size_t i = 0; i < call->metadata.count; i++) {
         const grpc_metadata *entry = &call->metadata.metadata[i];
         if (remora_slice_is(slice_view(&entry->key), key)) {
-            return slice_view(&entry->value);
+            value = slice_view(&entry->value);
+            count++;
         }
     }
-    return remora_slice(NULL, 0);
+    return count == 1 ? value : remora_slice(NULL, 0);
 }
 
 enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,

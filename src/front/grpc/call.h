@@ -102,7 +102,7 @@ struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call);
 REMORA_MUST_CHECK enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
                                                         struct remora_identity *out,
                                                         struct remora_fail *fail);
-/* A metadata value as it came, or the empty slice when there is none. Valid as long as the call. */
+/* A metadata value as it came, or the empty slice when it did not come exactly once. Valid as long as the call. */
 struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);

@@ -108,6 +108,7 @@ struct http_answer {
     int64_t retry_after_ms;    /* -1 none */
     bool must_not_retry;       /* x-should-retry: false */
     const char *reason;        /* of a refusal: name of its code, or NULL */
+    int64_t rate_limit;        /* our own that refused (X-RateLimit-*), 0 none */
 };
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body);

@@ -88,7 +88,19 @@ static void append_header(struct remora_buf *out, const char *name, struct remor
     remora_buf_append(out, REMORA_SLICE("\r\n"));
 }
 
-static void append_optional(struct remora_buf *out, const struct http_answer *answer)
+/* As OpenRouter has them, on a 429 of the gateway's own only; the reset in unix milliseconds (openrouter.md 10.2). */
+static void append_rate_limit(struct remora_buf *out, const struct http_answer *answer,
+                              int64_t now_unix_ms)
+{
+    remora_buf_append(out, REMORA_SLICE("X-RateLimit-Limit: "));
+    remora_buf_append_i64(out, answer->rate_limit);
+    remora_buf_append(out, REMORA_SLICE("\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: "));
+    remora_buf_append_i64(out, now_unix_ms + answer->retry_after_ms);
+    remora_buf_append(out, REMORA_SLICE("\r\n"));
+}
+
+static void append_optional(struct remora_buf *out, const struct http_answer *answer,
+                            int64_t now_unix_ms)
 {
     if (answer->content_type != NULL) {
         append_header(out, "Content-Type", remora_slice_of(answer->content_type));
@@ -108,6 +120,9 @@ static void append_optional(struct remora_buf *out, const struct http_answer *an
     if (answer->status == 401) { /* RFC 9110 section 15.5.2 asks for it */
         append_header(out, "WWW-Authenticate", REMORA_SLICE("Bearer"));
     }
+    if (answer->rate_limit > 0) {
+        append_rate_limit(out, answer, now_unix_ms);
+    }
     if (answer->must_not_retry) {
         append_header(out, "x-should-retry", REMORA_SLICE("false"));
     }
@@ -123,7 +138,7 @@ static void append_head(struct http_connection *c, const struct http_answer *ans
     remora_buf_append_text(out, phrase_of(answer->status));
     remora_buf_append(out, REMORA_SLICE("\r\n"));
     append_header(out, "Date", date_now(c->site));
-    append_optional(out, answer);
+    append_optional(out, answer, c->site->clock->unix_ms(c->site->clock));
     if (!c->keeps_alive) {
         append_header(out, "Connection", REMORA_SLICE("close"));
     } else if (c->minor == 0) {
@@ -190,6 +205,9 @@ void http_respond_fail(struct http_connection *c, const struct remora_fail *fail
         .generation_id = generation_id,
         .retry_after_ms = status == 429 || status == 503 ? fail->retry_after_ms : -1,
         .must_not_retry = row->fail_class == REMORA_CLASS_LASTING,
+        .rate_limit = outcome != NULL && outcome->throttled.by != REMORA_THROTTLE_NONE
+                          ? outcome->throttled.limit
+                          : 0,
     };
     respond_error(c, &answer, fail, outcome);
 }

@@ -229,6 +229,11 @@ static void load(struct engine_fixture *f, const char *yaml)
     }
 }
 
+static void note_wake(void *context)
+{
+    ((struct engine_fixture *)context)->woken++;
+}
+
 struct engine_fixture *fixture_new_yaml(const char *yaml)
 {
     struct engine_fixture *f = calloc(1, sizeof *f);
@@ -252,6 +257,8 @@ struct engine_fixture *fixture_new_yaml(const char *yaml)
         .health = f->health,
         .admission = f->admission,
         .observer = &f->observer,
+        .wake = note_wake,
+        .wake_context = f,
     };
     f->engine = remora_engine_new(&input);
     assert_non_null(f->engine);
@@ -315,6 +322,9 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     struct remora_request *request = remora_exchange_request(f->exchange);
     request->delivery = delivery;
     request->identity.service = f->config->service;
+    request->identity.key_id = remora_slice_of(f->key_id == NULL ? "" : f->key_id);
+    request->sampling.max_output_tokens =
+        (struct remora_opt_i64){f->max_output_tokens, f->max_output_tokens > 0};
     request->api = REMORA_SLICE("test");
     request->model = remora_slice_of(model);
     request->models = list_models(remora_exchange_arena(f->exchange), models);

@@ -36,6 +36,9 @@ struct engine_fixture {
     struct remora_admission *admission;
     struct remora_observer observer;
     struct remora_engine *engine;
+    unsigned woken;            /* calls of wake */
+    const char *key_id;        /* of requests to come, or NULL */
+    int64_t max_output_tokens; /* of requests to come, 0 none */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
     size_t transfer_count;

@@ -1,0 +1,220 @@
+"""Limits of services and keys, health and shedding: shared by all workers, told in full, over both fronts."""
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import grpc
+import openai
+import pytest
+
+from gateway import SECRETS, USER, Remora, two_providers
+from test_grpc import channel, failure, pb, reason, request  # noqa: F401  (pb is a fixture)
+from test_keys import BEARER, OTHER, hashes, with_keys  # noqa: F401  (hashes is a fixture)
+
+MIB = 1 << 20
+
+
+def limited(upstream, limits, first="ok", **kwargs):
+    return Remora(two_providers(upstream, first, more=f"services: {{checkout: {{limits: {{{limits}}}}}}}\n"), environment=SECRETS,
+                  **kwargs)
+
+
+def together(count, call):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda _: call(), range(count)))
+
+
+@contextlib.contextmanager
+def one_connection_per_worker(remora, workers=4):
+    """Kept open, so that the least loaded worker is another one each time."""
+    connections = [http.client.HTTPConnection("127.0.0.1", remora.http_port, timeout=30) for _ in range(workers)]
+    for c in connections:
+        c.request("GET", "/v1/models")
+        c.getresponse().read()
+    yield connections
+    for c in connections:
+        c.close()
+
+
+def ask(connection, model="t/m"):
+    connection.request("POST", "/v1/chat/completions", json.dumps({"model": model, "messages": USER}),
+                       {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_requests_wait_for_their_turn_and_never_more_are_upstream(upstream, workers):
+    with limited(upstream, "concurrency: 2", first="paced-10x20ms", workers=workers) as remora:
+        upstream.reset()
+        answers = together(12, lambda: remora.stream({"model": "t/m"}))
+        assert all(s.is_done for s in answers)
+        stats = upstream.stats("paced-10x20ms")
+        assert stats["received"] == 12 and stats["max_open"] == 2
+        metrics = remora.metrics()
+        assert metrics['remora_limit_wait_seconds_count{service="checkout"}'] == 10
+        assert metrics['remora_limit_wait_seconds_sum{service="checkout"}'] > 0.2
+
+
+def test_waiting_in_vain_is_429_with_everything_a_client_needs(upstream, pb):  # noqa: F811
+    with limited(upstream, "concurrency: 1", first="hold") as remora, channel(remora) as c:
+        upstream.reset()
+        holder = threading.Thread(target=remora.stream, args=({"model": "t/m"},))
+        holder.start()
+        upstream.wait_open("hold", 1)
+        began = time.monotonic()
+        status, head, body = remora.chat({"model": "t/m"})
+        assert status == 429 and 4.5 < time.monotonic() - began < 8
+        assert int(head["retry-after"]) >= 1 and head["x-ratelimit-limit"] == "1" and head["x-ratelimit-remaining"] == "0"
+        assert abs(int(head["x-ratelimit-reset"]) / 1000 - time.time()) < 5
+        error = body["error"]
+        assert error["metadata"]["reason"] == "RATE_LIMITED" and error["type"] == "rate_limit_error"
+        assert "Service 'checkout' has reached its limit of 1 requests in flight" in error["message"]
+        told, details = failure(pb, c, request(pb))
+        assert told.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and reason(pb, details) == "RATE_LIMITED"
+        retry = pb.details.RetryInfo()
+        details["google.rpc.RetryInfo"][0].Unpack(retry)
+        assert retry.retry_delay.ToTimedelta().total_seconds() >= 1 and "google.rpc.QuotaFailure" in details
+        name = 'remora_limit_rejections_total{service="checkout",key="",scope="service",limit="concurrency"}'
+        assert remora.metrics()[name] == 2
+        upstream.release()
+        holder.join()
+
+
+def test_a_caller_that_leaves_the_line_frees_it(upstream):
+    with limited(upstream, "concurrency: 1", first="hold", workers=4) as remora:
+        upstream.reset()
+        holder = threading.Thread(target=remora.stream, args=({"model": "t/m"},))
+        holder.start()
+        upstream.wait_open("hold", 1)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                remora.chat({"model": "t/m"}, timeout=0.3)
+        upstream.release()
+        holder.join()
+        gone = remora.wait_log("request", 4)
+        assert sorted(line["code"] for line in gone)[:3] == ["CLIENT_GONE"] * 3
+        assert upstream.stats("hold")["received"] == 1, "nothing of them went upstream"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_requests_per_minute_are_counted_over_all_workers(upstream, workers):
+    with limited(upstream, "requests_per_minute: 20", workers=workers) as remora:
+        statuses = together(40, lambda: remora.chat({"model": "t/m"})[0])
+        # 20 at once, and what flows in while they run: one each 3 s.
+        assert set(statuses) == {200, 429} and 20 <= statuses.count(200) <= 24
+        status, head, body = remora.chat({"model": "t/m"})
+        assert status == 429 and 1 <= int(head["retry-after"]) <= 3 and head["x-ratelimit-limit"] == "20"
+        assert "20 requests per minute" in body["error"]["message"]
+
+
+def test_the_official_client_comes_back_when_it_is_told_to(upstream):
+    with limited(upstream, "requests_per_minute: 60") as remora:
+        client = openai.OpenAI(base_url=remora.base_url, api_key="none", max_retries=0)
+        for _ in range(60):
+            client.chat.completions.create(model="t/m", messages=USER)
+        began = time.monotonic()
+        patient = client.with_options(max_retries=2)
+        for _ in range(5):
+            patient.chat.completions.create(model="t/m", messages=USER)
+        assert time.monotonic() - began < 20
+        assert sum(v for k, v in remora.metrics().items() if k.startswith("remora_limit_rejections_total")) >= 1
+
+
+def test_tokens_are_charged_by_what_was_used(upstream):
+    with limited(upstream, "tokens_per_minute: 1000") as remora:
+        # 14 tokens each (11 + 3): an estimate of 500 stands only while the request runs.
+        assert [remora.chat({"model": "t/m"})[0] for _ in range(30)] == [200] * 30
+        statuses = [remora.chat({"model": "t/m"})[0] for _ in range(10)]
+        assert 429 in statuses
+        body = remora.chat({"model": "t/m"})[2]
+        assert "1000 tokens per minute" in body["error"]["message"]
+
+
+def test_a_key_has_limits_of_its_own(upstream, hashes, pb):  # noqa: F811
+    config = with_keys(upstream, hashes, policy=", limits: {requests_per_minute: 2}")
+    with Remora(config, environment=SECRETS, workers=4) as remora, channel(remora) as c:
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200
+        stub = pb.chat_grpc.ChatServiceStub(c)
+        metadata = (("authorization", BEARER["Authorization"]),)
+        assert stub.Chat(request(pb), metadata=metadata).choices, "both fronts count alike"
+        status, head, body = remora.chat({"model": "t/m"}, headers=BEARER)
+        assert status == 429 and head["x-ratelimit-limit"] == "2" and "Key 'ci'" in body["error"]["message"]
+        with pytest.raises(grpc.RpcError) as e:
+            stub.Chat(request(pb), metadata=metadata)
+        assert e.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert [remora.chat({"model": "t/m"}, headers={"x-api-key": OTHER})[0] for _ in range(5)] == [200] * 5
+        name = 'remora_limit_rejections_total{service="build",key="ci",scope="key",limit="requests"}'
+        assert remora.metrics()[name] == 2
+        lines = [line for line in remora.log_lines() if line.get("message") == "request"]
+        assert {line["key_id"] for line in lines} == {"ci", "app"}
+
+
+# ---- health, shared ----
+
+def test_every_worker_sees_an_endpoint_cool(upstream):
+    with Remora(two_providers(upstream, "429"), environment=SECRETS, workers=4) as remora:
+        upstream.reset()
+        with one_connection_per_worker(remora) as connections:
+            answers = [ask(c) for _ in range(3) for c in connections]
+        assert all(status == 200 and body["provider"] == "b" for status, body in answers)
+        assert upstream.stats("429")["received"] == 1, "one worker asked, all know"
+
+
+def test_every_worker_sees_a_breaker_open(upstream):
+    with Remora(two_providers(upstream, "500"), environment=SECRETS, workers=4) as remora:
+        upstream.reset()
+        with one_connection_per_worker(remora) as connections:
+            answers = [ask(c) for _ in range(5) for c in connections]
+        assert all(status == 200 and body["provider"] == "b" for status, body in answers)
+        assert upstream.stats("500")["received"] == 5, "five failures in a row, whoever saw them"
+
+
+# ---- shedding ----
+
+def head_of(length):
+    return (f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n").encode()
+
+
+@contextlib.contextmanager
+def bodies_under_way(remora, count, length):
+    """Connections that have announced a body, were told to go on and send none of it."""
+    sockets = [socket.create_connection(("127.0.0.1", remora.http_port), timeout=10) for _ in range(count)]
+    for s in sockets:
+        s.sendall(head_of(length))
+    for s in sockets:
+        assert s.recv(100).startswith(b"HTTP/1.1 100 ")
+    yield
+    for s in sockets:
+        s.close()
+
+
+def served_again(remora):
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if remora.chat({"model": "t/m"})[0] == 200:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("count, length", [(16, 32 * MIB), (512, 10)], ids=["bytes", "requests"])
+def test_a_full_process_sheds_and_recovers(upstream, pb, workers, count, length):  # noqa: F811
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS, workers=workers) as remora, channel(remora) as c:
+        before = remora.rss_kib()
+        with bodies_under_way(remora, count, length):
+            status, head, body = remora.chat({"model": "t/m"})
+            assert status == 503 and head["retry-after"] == "1"
+            assert body["error"]["metadata"]["reason"] == "SHEDDING"
+            told, details = failure(pb, c, request(pb))
+            assert told.code() == grpc.StatusCode.UNAVAILABLE and reason(pb, details) == "SHEDDING"
+            assert "google.rpc.RetryInfo" in details
+            assert remora.request("GET", "/livez", port=remora.probe_port)[0] == 200
+            assert remora.rss_kib() - before < 200 * 1024, "what is only announced costs little"
+        assert served_again(remora)
