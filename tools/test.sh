@@ -57,6 +57,11 @@ scenarios() { # scenarios NAME BUILD_DIR
     stage "$1" tools/scenarios.sh "$2"
 }
 
+# What has state to share, again with four workers.
+four_workers() {
+    REMORA_WORKERS=4 tools/scenarios.sh "$1" -k "test_http or test_grpc or test_keys or test_process"
+}
+
 case $part in
 all)
     must "lint: layering can fail" python3 tests/lint/layering.py --self-test
@@ -74,6 +79,8 @@ all)
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
     scenarios "scenarios: release" build
     scenarios "scenarios: ASan + UBSan" build-asan
+    stage "scenarios: release, four workers" four_workers build
+    stage "four workers under TSan" tools/tsan.sh build-tsan
     ;;
 unit)
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON

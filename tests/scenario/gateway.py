@@ -6,6 +6,7 @@
         remora.stream({...})                                # Stream: events, raw text
 
 The program is looked for in $REMORA_BUILD (default: build/ of the repository). Everything it logs is kept in remora.log().
+$REMORA_WORKERS: how many workers where a test does not say.
 """
 import http.client
 import json
@@ -62,6 +63,7 @@ class Remora:
         if config is not None:
             self.config_path.write_text(config)
             command += ["--config", str(self.config_path)]
+        workers = workers or os.environ.get("REMORA_WORKERS")
         if workers:
             command += ["--workers", str(workers)]
         clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}
@@ -123,7 +125,7 @@ class Remora:
         status = self.process.returncode
         self.log_file.close()
         self.folder.cleanup()
-        assert "ERROR: " not in text and "runtime error" not in text, text[-8000:]
+        assert not any(word in text for word in ("ERROR: ", "runtime error", "WARNING: ThreadSanitizer")), text[-8000:]
         assert status == 0, f"exit status {status}:\n{text[-4000:]}"
 
     def rss_kib(self):

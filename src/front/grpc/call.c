@@ -143,6 +143,7 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
 static void start_one(struct remora_grpc_call *call, const grpc_op *op, struct remora_grpc_tag *tag)
 {
     call->outstanding++;
+    remora_grpc_tag_give(tag);
     grpc_call_error error = grpc_call_start_batch(call->call, op, 1, tag, NULL);
     assert(error == GRPC_CALL_OK);
     (void)error;
@@ -286,6 +287,7 @@ enum remora_code remora_grpc_call_arm(struct remora_grpc_front *front,
     }
     atomic_fetch_add(&front->slots, 1);
     call->outstanding = 1;
+    remora_grpc_tag_give(&call->arrived);
     grpc_call_error error =
         grpc_server_request_call(front->server, &call->call, &call->details, &call->metadata,
                                  lane->queue, lane->arrivals, &call->arrived);

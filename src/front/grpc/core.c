@@ -289,6 +289,7 @@ void remora_grpc_front_drain(struct remora_grpc_front *front)
     }
     if (front->has_started) {
         remora_grpc_tag_init(&front->shut_down, &front->lanes[0], on_shut_down);
+        remora_grpc_tag_give(&front->shut_down);
         grpc_server_shutdown_and_notify(front->server, front->lanes[0].arrivals, &front->shut_down);
     }
 }

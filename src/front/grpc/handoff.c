@@ -97,6 +97,7 @@ static void wake(struct remora_grpc_lane *lane)
 static void on_functor(grpc_completion_queue_functor *functor, int ok)
 {
     struct remora_grpc_tag *tag = REMORA_CONTAINER_OF(functor, struct remora_grpc_tag, functor);
+    remora_grpc_tag_take(tag);
     struct remora_grpc_lane *lane = tag->lane;
     tag->ok = ok != 0;
     if (!is_on_worker(lane)) {
@@ -127,6 +128,7 @@ static bool take(struct remora_grpc_lane *lane, const grpc_event *event, bool *m
         return false;
     }
     struct remora_grpc_tag *tag = event->tag;
+    remora_grpc_tag_take(tag);
     tag->ok = event->success != 0;
     if (push(lane, tag)) {
         *must_wake = true;
@@ -248,6 +250,7 @@ static void *poll_for_ever(void *context)
         event = grpc_completion_queue_next(context, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
         if (event.type == GRPC_OP_COMPLETE) {
             struct remora_grpc_tag *tag = event.tag;
+            remora_grpc_tag_take(tag);
             struct remora_grpc_lane *lane = tag->lane;
             tag->ok = event.success != 0;
             if (push(lane, tag)) {

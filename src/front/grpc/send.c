@@ -75,6 +75,7 @@ static void start(struct remora_grpc_call *call, const grpc_op *ops, const grpc_
 {
     call->is_sending = true;
     call->outstanding++;
+    remora_grpc_tag_give(&call->sent);
     grpc_call_error error =
         grpc_call_start_batch(call->call, ops, (size_t)(end - ops), &call->sent, NULL);
     /* Only our own mistakes are reported here; a caller that left makes the batch come back without success. */
