@@ -18,9 +18,12 @@ struct remora_buf {
     size_t limit_bytes;
     enum remora_code failed;
     bool is_borrowed; /* data is the caller's */
+    bool is_secret;   /* memory is wiped before it is given back, also when the buffer grows */
 };
 
 void remora_buf_init(struct remora_buf *buf, size_t limit_bytes);
+/* For what may hold a secret: no copy is left in the heap. */
+void remora_buf_init_secret(struct remora_buf *buf, size_t limit_bytes);
 /* Over memory of the caller's, which outlives it: never allocates, TOO_LARGE when it is full. fini is not owed. */
 void remora_buf_init_over(struct remora_buf *buf, char *memory, size_t bytes);
 /* Gives the memory back; the buffer is as after init. */

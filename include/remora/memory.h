@@ -22,6 +22,13 @@ void remora_free(void *block);
 REMORA_MUST_CHECK char *remora_strdup(struct remora_slice s);
 
 /*
+ * Zeroed memory that core dumps leave out (a mapping of its own, MADV_DONTDUMP): for secrets, and for buffers that they pass
+ * through. NULL: no memory. remora_free_private wipes it; `bytes` as there.
+ */
+REMORA_MUST_CHECK void *remora_alloc_private(size_t bytes);
+void remora_free_private(void *block, size_t bytes);
+
+/*
  * Test seam: the nth allocation from now (1 = the next) fails; with `for_ever` every one after it too. 0 switches it
  * off. remora_alloc_count is the number of allocations since the last call; counting begins with the first use
  * of either. For tests only (not thread safe).

@@ -17,10 +17,23 @@ void remora_buf_init(struct remora_buf *buf, size_t limit_bytes)
     *buf = (struct remora_buf){.limit_bytes = limit_bytes};
 }
 
+void remora_buf_init_secret(struct remora_buf *buf, size_t limit_bytes)
+{
+    *buf = (struct remora_buf){.limit_bytes = limit_bytes, .is_secret = true};
+}
+
 void remora_buf_init_over(struct remora_buf *buf, char *memory, size_t bytes)
 {
     *buf = (struct remora_buf){
         .data = memory, .capacity = bytes, .limit_bytes = bytes, .is_borrowed = true};
+}
+
+static void give_memory(struct remora_buf *buf)
+{
+    if (buf->is_secret && buf->data != NULL) {
+        explicit_bzero(buf->data, buf->capacity);
+    }
+    remora_free(buf->data);
 }
 
 void remora_buf_fini(struct remora_buf *buf)
@@ -29,8 +42,8 @@ void remora_buf_fini(struct remora_buf *buf)
         remora_buf_init_over(buf, buf->data, buf->capacity);
         return;
     }
-    remora_free(buf->data);
-    remora_buf_init(buf, buf->limit_bytes);
+    give_memory(buf);
+    *buf = (struct remora_buf){.limit_bytes = buf->limit_bytes, .is_secret = buf->is_secret};
 }
 
 static void reclaim(struct remora_buf *buf)
@@ -46,6 +59,20 @@ static char *fail_with(struct remora_buf *buf, enum remora_code code)
 {
     buf->failed = code;
     return NULL;
+}
+
+/* As realloc, but what may be secret is not left where it was. */
+static char *grow(struct remora_buf *buf, size_t capacity)
+{
+    if (!buf->is_secret || buf->data == NULL) {
+        return remora_realloc(buf->data, capacity);
+    }
+    char *data = remora_alloc(capacity);
+    if (data != NULL) {
+        memcpy(data, buf->data, buf->length);
+        give_memory(buf);
+    }
+    return data;
 }
 
 static char *reserve_slow(struct remora_buf *buf, size_t bytes)
@@ -64,7 +91,7 @@ static char *reserve_slow(struct remora_buf *buf, size_t bytes)
     capacity = capacity < need ? need : capacity;
     capacity = capacity > buf->limit_bytes ? buf->limit_bytes : capacity;
     reclaim(buf);
-    char *data = remora_realloc(buf->data, capacity);
+    char *data = grow(buf, capacity);
     if (data == NULL) {
         return fail_with(buf, REMORA_SHEDDING);
     }

@@ -9,6 +9,8 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 /* glibc serves malloc of up to about 1 KiB from a thread's own cache, calloc never (before 2.41). */
 enum { CALLOC_BYTES = 1024 };
@@ -81,6 +83,27 @@ void *remora_realloc(void *block, size_t bytes)
 void remora_free(void *block)
 {
     free(block);
+}
+
+void *remora_alloc_private(size_t bytes)
+{
+    if (remora_alloc_is_refused()) {
+        return NULL;
+    }
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+        return NULL;
+    }
+    (void)madvise(block, bytes, MADV_DONTDUMP);
+    return block;
+}
+
+void remora_free_private(void *block, size_t bytes)
+{
+    if (block != NULL) {
+        explicit_bzero(block, bytes);
+        munmap(block, bytes);
+    }
 }
 
 char *remora_strdup(struct remora_slice s)

@@ -8,8 +8,7 @@
 #include "remora/secret.h"
 
 #include "remora/limits.h"
-
-#include "seam.h"
+#include "remora/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,17 +26,11 @@ struct remora_secret {
 static struct remora_secret *map(size_t bytes)
 {
     size_t mapped = sizeof(struct remora_secret) + bytes;
-    if (remora_alloc_is_refused()) {
-        return NULL;
+    struct remora_secret *secret = remora_alloc_private(mapped);
+    if (secret != NULL) {
+        (void)mlock(secret, mapped);
+        secret->mapped_bytes = mapped;
     }
-    void *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return NULL;
-    }
-    (void)madvise(memory, mapped, MADV_DONTDUMP);
-    (void)mlock(memory, mapped);
-    struct remora_secret *secret = memory;
-    secret->mapped_bytes = mapped;
     return secret;
 }
 
@@ -57,9 +50,7 @@ struct remora_secret *remora_secret_new(struct remora_slice bytes)
 void remora_secret_free(struct remora_secret *secret)
 {
     if (secret != NULL) {
-        size_t mapped = secret->mapped_bytes;
-        explicit_bzero(secret, mapped);
-        munmap(secret, mapped);
+        remora_free_private(secret, secret->mapped_bytes);
     }
 }
 

@@ -208,7 +208,7 @@ static void deliver(struct remora_later *later)
         return;
     }
     struct remora_buf taken = plain->ahead;
-    remora_buf_init(&plain->ahead, taken.limit_bytes);
+    remora_buf_init_secret(&plain->ahead, taken.limit_bytes);
     remora_timers_disarm(&plain->base.loop->timers, &plain->timer);
     start_uv_reading(plain);
     plain->base.callbacks->on_read(&plain->base, remora_buf_slice(&taken));
@@ -422,7 +422,7 @@ enum remora_code remora_conn_adopt(struct remora_loop *loop, int fd,
     plain->uv.handle.data = plain;
     remora_buf_init(&plain->out, OUTPUT_LIMIT);
     remora_buf_init(&plain->sending, OUTPUT_LIMIT);
-    remora_buf_init(&plain->ahead, REMORA_LIMIT_HTTP_PIPELINE_BYTES);
+    remora_buf_init_secret(&plain->ahead, REMORA_LIMIT_HTTP_PIPELINE_BYTES);
     remora_list_init(&plain->flush);
     remora_list_append(&loop->conns, &plain->node);
     plain->deliver.run = deliver;

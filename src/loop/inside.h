@@ -30,7 +30,7 @@ struct remora_loop {
     atomic_bool is_stopping;
     void (*rest)(void *context); /* at the end of a round, or NULL */
     void *rest_context;
-    char read_buffer[REMORA_LOOP_READ_BYTES];
+    char *read_buffer; /* REMORA_LOOP_READ_BYTES, private: callers' keys come through it */
 };
 
 /* Hands the queued output of one connection, taken off loop->flush, to the kernel. */

@@ -259,8 +259,10 @@ enum remora_code remora_loop_new(struct remora_loop **out)
     remora_list_init(&loop->flush);
     remora_list_init(&loop->conns);
     remora_list_init(&loop->listeners);
-    enum remora_code code = start_handles(loop);
+    loop->read_buffer = remora_alloc_private(REMORA_LOOP_READ_BYTES);
+    enum remora_code code = loop->read_buffer == NULL ? REMORA_SHEDDING : start_handles(loop);
     if (code != REMORA_OK) {
+        remora_free_private(loop->read_buffer, REMORA_LOOP_READ_BYTES);
         remora_free(loop);
         return code;
     }
@@ -324,5 +326,6 @@ void remora_loop_free(struct remora_loop *loop)
         uv_run(&loop->uv, UV_RUN_NOWAIT);
     }
     remora_timers_fini(&loop->timers);
+    remora_free_private(loop->read_buffer, REMORA_LOOP_READ_BYTES);
     remora_free(loop);
 }

@@ -4,7 +4,9 @@ import json
 import pathlib
 import re
 import signal
+import socket
 import subprocess
+import time
 
 import grpc
 import openai
@@ -212,6 +214,48 @@ def dumped_memory(pid):
                         pass  # [vvar], [vsyscall]: the kernel does not let it be read
                 mapping = None
     assert skipped > 0, "the positive control: secrets have mappings of their own"
+
+
+def send_raw(remora, *pieces):
+    """One connection, the bytes piece by piece; what came back until the other side was done."""
+    with socket.create_connection(("127.0.0.1", remora.http_port), timeout=10) as s:
+        for piece in pieces:
+            s.sendall(piece)
+            time.sleep(0.05)  # each piece a read of its own
+        received = b""
+        while chunk := s.recv(65536):
+            received += chunk
+    return received
+
+
+def raw_request(key, more=""):
+    body = json.dumps({"model": "t/m", "messages": USER}).encode()
+    head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{more}"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    return head, body
+
+
+def test_no_key_of_a_caller_over_http_is_in_a_core_dump(upstream, hashes):
+    with run(upstream, hashes) as remora:
+        with open(f"/proc/{remora.process.pid}/smaps", encoding="ascii", errors="replace") as smaps:
+            if sum(int(line.split()[1]) for line in smaps if line.startswith("Size:")) > 1 << 33:
+                pytest.skip("a sanitizer's shadow is too large to be looked through")
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200
+        assert remora.stream({"model": "t/m"}, headers=BEARER).is_done
+        assert remora.chat({"model": "t/m"}, headers={"Authorization": f"Bearer {KEY}-wrong"})[0] == 401
+        head, body = raw_request(KEY)
+        closing = raw_request(OTHER, "Connection: close\r\n")
+        cut = head.index(KEY.encode()) + len(KEY) // 2
+        filler = ("X-Filler: " + "f" * 3000 + "\r\n")
+        assert b" 200 " in send_raw(remora, head[:cut], head[cut:] + body + b"".join(closing)), "in pieces, then pipelined"
+        long_head, body = raw_request(KEY, "Connection: close\r\n" + filler * 4)
+        assert b" 200 " in send_raw(remora, *[long_head[i:i + 900] for i in range(0, len(long_head), 900)], body), "a head that grows"
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200, "what was read last lies in the buffer of the loop still"
+        memory = list(dumped_memory(remora.process.pid))
+        assert any(b"/v1/chat/completions" in part for part in memory), "the positive control: memory is looked at"
+        for key in (KEY, OTHER):
+            found = [part[max(0, at - 40):at + 60] for part in memory if (at := part.find(key.encode())) >= 0]
+            assert not found, found
 
 
 def test_no_key_is_anywhere(upstream, hashes):

@@ -191,7 +191,7 @@ static void take_head(struct http_connection *c, size_t end)
 {
     struct http_head head;
     struct remora_buf in = c->in;
-    remora_buf_init(&c->in, in.limit_bytes);
+    remora_buf_init_secret(&c->in, in.limit_bytes);
     c->scan = (struct http_head_scan){0};
     struct remora_slice all = remora_buf_slice(&in);
     if (judge_head(c, remora_slice(all.data, end), &head)) {
@@ -258,7 +258,7 @@ static bool run_body(struct http_connection *c)
     if (bytes.length == 0) {
         return false;
     }
-    remora_buf_init(&c->in, in.limit_bytes);
+    remora_buf_init_secret(&c->in, in.limit_bytes);
     enum remora_code code = http_parser_feed(&c->parser, bytes, &used, &fail);
     if (c->state == HTTP_STATE_BODY && code != REMORA_OK) {
         refuse(c, &fail);
@@ -417,7 +417,8 @@ struct http_connection *http_connection_new(struct http_site *site)
     c->route = REMORA_SLICE("other");
     remora_list_init(&c->node);
     /* A head, or one read of the loop behind it. */
-    remora_buf_init(&c->in, REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES);
+    remora_buf_init_secret(&c->in,
+                           REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES);
     return c;
 }
 
