@@ -204,11 +204,11 @@ def served_again(remora):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("count, length", [(16, 32 * MIB), (512, 10)], ids=["bytes", "requests"])
-def test_a_full_process_sheds_and_recovers(upstream, pb, workers, count, length):  # noqa: F811
+def test_a_full_process_sheds_and_recovers(upstream, pb, workers):  # noqa: F811
+    """By bytes; that requests are bounded alike: tests/unit/engine_admission_test.c."""
     with Remora(two_providers(upstream, "ok"), environment=SECRETS, workers=workers) as remora, channel(remora) as c:
         before = remora.rss_kib()
-        with bodies_under_way(remora, count, length):
+        with bodies_under_way(remora, 16, 32 * MIB):
             status, head, body = remora.chat({"model": "t/m"})
             assert status == 503 and head["retry-after"] == "1"
             assert body["error"]["metadata"]["reason"] == "SHEDDING"
