@@ -16,6 +16,20 @@ static int64_t whole_seconds(int64_t ms)
     return (ms + 999) / 1000;
 }
 
+/* As the caller spelt them, in the order in which they were tried; nothing without a plan. */
+static void write_requested(struct remora_json_writer *w, const struct remora_outcome *outcome)
+{
+    if (outcome == NULL || outcome->plan == NULL || outcome->plan->model_count == 0) {
+        return;
+    }
+    remora_json_key(w, "requested_models");
+    remora_json_array_open(w);
+    for (size_t i = 0; i < outcome->plan->model_count; i++) {
+        remora_json_write_string(w, outcome->plan->models[i].asked);
+    }
+    remora_json_array_close(w);
+}
+
 static void write_availability(struct remora_json_writer *w, const struct remora_fail *fail,
                                const struct remora_outcome *outcome)
 {
@@ -35,6 +49,7 @@ static void write_availability(struct remora_json_writer *w, const struct remora
         remora_json_key(w, "retry_after");
         remora_json_write_i64(w, whole_seconds(fail->retry_after_ms));
     }
+    write_requested(w, outcome);
     if (filters_left_nothing(outcome)) {
         remora_json_key(w, "excluded_by");
         outcome_write_excluded_by(w, outcome->plan);
@@ -88,6 +103,8 @@ void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
     }
     remora_json_key(w, "error_type");
     remora_json_write_text(w, row->error_type);
+    remora_json_key(w, "http_status");
+    remora_json_write_i64(w, http_status);
     write_availability(w, fail, outcome);
     write_metadata(w, fail, outcome);
     remora_json_object_close(w);

@@ -60,9 +60,15 @@ def schema():
     document = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     del document["components"]["schemas"]["ProviderName"]["enum"]  # OpenRouter's own providers: an operator has others
 
+    validators = {}
+
     def check(body, path):
+        if path in validators:
+            validators[path].validate(body)
+            return
         answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        jsonschema.Draft202012Validator({**answer, "components": document["components"]}).validate(body)
+        validators[path] = jsonschema.Draft202012Validator({**answer, "components": document["components"]})
+        validators[path].validate(body)
     return check
 
 
@@ -77,7 +83,7 @@ def test_answers_satisfy_openrouter_s_own_schemas(served, schema, base):
     schema(get(served, base + "/models/count"), "/models/count")
     schema(get(served, base + "/providers"), "/providers")
     schema(get(served, base + "/endpoints/zdr"), "/endpoints/zdr")
-    for model in listed["data"]:
+    for model in listed["data"][::1 if base == "/api/v1" else 10]:
         schema(get(served, f"{base}/model/{model['id']}"), "/model/{author}/{slug}")
         schema(get(served, f"{base}/models/{model['id']}/endpoints"), "/models/{author}/{slug}/endpoints")
 

@@ -63,6 +63,7 @@ def assert_row(reason, status, error):
     row = ROWS[reason]
     assert error["metadata"]["reason"] == reason, error
     assert status == row["status"] and error["code"] == (502 if reason == "STREAM_BROKEN" else status)
+    assert error["http_status"] == error["code"]
     assert error["type"] == row["type"] and error["message"] and "param" in error
     assert error["error_type"] == error["metadata"]["error_type"] == row["error_type"]
     assert row["availability"] == "NULL" or error["availability"]["code"] == row["availability"]
@@ -103,6 +104,7 @@ def test_what_the_request_or_the_policy_asked_for(served, reason):
     if reason in ("MODEL_NOT_ALLOWED", "PRIVACY_RESTRICTED", "CONSTRAINT_FILTERED"):
         candidates = error["metadata"]["candidates"]
         assert len(candidates) == (1 if reason == "MODEL_NOT_ALLOWED" else 2)
+        assert error["availability"]["requested_models"] == [REQUESTS[reason].get("model", "t/ok")]
         assert all(c["excluded_by"] and c["layer"].startswith("POLICY_LAYER_") and c["position"] == 0 for c in candidates)
         assert error["availability"]["excluded_by"] == list(dict.fromkeys(c["excluded_by"] for c in candidates))
         assert headers["x-should-retry"] == "false"
