@@ -134,7 +134,7 @@ def test_files_and_options(table, tmp_path):
 
 def test_the_policy_for_three_services():
     assert tool("check", "--strict", ROOT / "examples/config/three_services.yaml").returncode == 0
-    result = tool("policy", "test", ROOT / "examples/config/three_services.test.yaml")
+    result = tool("policy", "test", ROOT / "examples/policy/three_services.test.yaml")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
