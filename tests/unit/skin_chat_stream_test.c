@@ -285,6 +285,28 @@ static void reasoning_before_text(void **state)
     talk_fini(&t);
 }
 
+static void id_and_format_of_a_block_are_told_once(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    struct remora_event event = {.kind = REMORA_EVENT_REASONING,
+                                 .reasoning = {.block = {.kind = REMORA_REASONING_TEXT,
+                                                         .text = REMORA_SLICE("a"),
+                                                         .format = REMORA_SLICE("f-v1")}}};
+    say_started(&t);
+    say(&t, &event);
+    event.reasoning.block.id = REMORA_SLICE("rs_1"); /* comes later, and is told all the same */
+    say(&t, &event);
+    say(&t, &event);
+    event.reasoning.block_index = 1; /* another block has its own */
+    say(&t, &event);
+    event.choice_index = 1;
+    say(&t, &event);
+    assert_stream(&t, "reasoning_fragments.sse");
+    talk_fini(&t);
+}
+
 static void excluded_reasoning_is_withheld(void **state)
 {
     (void)state;
@@ -553,6 +575,7 @@ int main(void)
         cmocka_unit_test(usage_when_asked_for),
         cmocka_unit_test(parallel_tool_calls),
         cmocka_unit_test(reasoning_before_text),
+        cmocka_unit_test(id_and_format_of_a_block_are_told_once),
         cmocka_unit_test(excluded_reasoning_is_withheld),
         cmocka_unit_test(a_refusal),
         cmocka_unit_test(several_choices),
