@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Generates docs/errors.md, docs/configuration.md and docs/keys-and-limits.md from the tables in include/remora/tbl/ and the prose in docs/*.md.in.
+"""Generates docs/errors.md, docs/configuration.md, docs/telemetry.md, docs/keys-and-limits.md and docs/http-api.md from the tables in
+include/remora/tbl/ and the prose in docs/*.md.in.
 
 usage: docs.py              writes them
-       docs.py --check      exit status 1 and a diff when a file is not what would be written
+       docs.py --check      exit status 1 and a diff when a file is not what would be written, or when a field that the chat skin
+                            reads is not told in docs/http-api.md
        docs.py --self-test  does the check see a change of a table?
 
 A line of a template that is only "@NAME@" becomes a table, "@file PATH@" the file as a code block; "@limit NAME@" within a line
@@ -14,7 +16,7 @@ import re
 import sys
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-PAGES = ["docs/errors.md", "docs/configuration.md", "docs/telemetry.md", "docs/keys-and-limits.md"]
+PAGES = ["docs/errors.md", "docs/configuration.md", "docs/telemetry.md", "docs/keys-and-limits.md", "docs/http-api.md"]
 
 # google.rpc.Code (googleapis, google/rpc/code.proto)
 GRPC = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
@@ -231,10 +233,46 @@ def wires_unbuilt(tables):
     return ", ".join(f"`{kind}`" for _, kind, built in tables.rows("wires", "REMORA_WIRE") if built != "true")
 
 
+# ---- the HTTP API ----
+
+def chat_fields(tables):
+    rows = [[f"`{name}`", kind, words, f"`{grpc}`" if re.fullmatch(r"[a-z_.]+", grpc) else grpc]
+            for name, verdict, kind, words, grpc in tables.rows("chat_fields", "REMORA_CHAT_FIELD") if verdict != "UNBUILT"]
+    return table(["Field", "Type and range", "What happens", "gRPC"], rows)
+
+
+def chat_unbuilt(tables):
+    rows = [[f"`{name}`", words] for name, verdict, _, words, _ in tables.rows("chat_fields", "REMORA_CHAT_FIELD")
+            if verdict == "UNBUILT"]
+    return table(["Field", ""], rows)
+
+
+def refused_fields(tables):
+    return ", ".join(f"`{name}`" for name, in tables.rows("refused_fields", "REMORA_REFUSED_FIELD")) + "."
+
+
+def fields_of_the_skin(root):
+    """Every name in the parse tables of the chat skin."""
+    folder = os.path.join(root, "src/skin")
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("chat_") and name.endswith(".c"):
+            text = open(os.path.join(folder, name), encoding="utf-8").read()
+            yield from re.findall(r'(?:REMORA_SLICE_INIT|KIND|FIELD|QUIET|NUMBER|FURTHER|NOT_BUILT|PROVIDER|REASONING|BLOCK|LABEL|'
+                                  r'TOOL|FORMAT|CAP)\("([a-z_]+)"', text)
+
+
+def untold(root, page_text):
+    """Fields that the skin reads and the page does not name: as `name`, or inside a shape as {name or , name."""
+    for name in sorted(set(fields_of_the_skin(root))):
+        if not re.search(rf"(`|[{{,:] ?){name}\b", page_text):
+            yield f"docs/http-api.md: {name}, which the chat skin reads, is not told"
+
+
 # ---- pages ----
 
 def block_of(tables, name):
-    made = {"codes": codes, "rules": rules, "causes": causes, "keys": keys, "unbuilt": unbuilt, "metrics": metrics}
+    made = {"codes": codes, "rules": rules, "causes": causes, "keys": keys, "unbuilt": unbuilt, "chat fields": chat_fields,
+            "chat unbuilt": chat_unbuilt, "refused fields": refused_fields, "metrics": metrics}
     if name.startswith("file "):
         path = name[5:]
         text = open(os.path.join(tables.root, path), encoding="utf-8").read()
@@ -262,7 +300,10 @@ def differences(tables):
 
 def self_test():
     changes = [("codes", "CONFLICT, 409", "CONFLICT, 418"), ("rules", '"ignored_provider"', '"ignored"'), ("config_keys", '"25000"', '"25001"'),
-               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("wires", '"gemini", false', '"gemini", true'), ("metrics", "remora_overhead_seconds", "remora_overhead_ms")]
+               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("chat_fields", "0 to 20", "0 to 21"), ("refused_fields", "base_url", "base_uri"),
+               ("wires", '"gemini", false', '"gemini", true'), ("metrics", "remora_overhead_seconds", "remora_overhead_ms")]
+    if not list(untold(ROOT, page(Tables(ROOT), "docs/http-api.md").replace("parallel_tool_calls", ""))):
+        sys.exit("docs self-test: a field that is not told is not seen")
     for name, old, new in changes:
         path = f"include/remora/tbl/{name}.h"
         text = open(os.path.join(ROOT, path), encoding="utf-8").read()
@@ -277,7 +318,7 @@ def main():
     if "--self-test" in sys.argv:
         self_test()
     elif "--check" in sys.argv:
-        found = list(differences(tables))
+        found = list(differences(tables)) + list(untold(ROOT, page(tables, "docs/http-api.md")))
         print("\n".join(found + ["docs: run tools/docs.py"]) if found else "docs: current")
         sys.exit(1 if found else 0)
     else:

@@ -37,10 +37,16 @@ struct remora_attempt {
 
 /* A request field that the endpoint could not take and that was left out. */
 struct remora_dropped {
-    enum remora_parameter parameter;
+    enum remora_parameter
+        parameter;   /* REMORA_PARAMETER_COUNT: a field that the table does not have */
     const char *why; /* static */
+    struct remora_slice
+        field; /* its name then: of the request in a build, of the outcome afterwards */
 };
-#define REMORA_DROPPED_MAX REMORA_PARAMETER_COUNT
+#define REMORA_DROPPED_MAX        24
+#define REMORA_DROPPED_TEXT_BYTES 256
+/* The name as the caller knows it. */
+struct remora_slice remora_dropped_name(const struct remora_dropped *dropped);
 
 /* Which limit of ours refused the request (RATE_LIMITED). */
 enum remora_throttle {
@@ -76,6 +82,7 @@ struct remora_outcome {
     size_t attempt_count;
     struct remora_dropped dropped[REMORA_DROPPED_MAX]; /* by the attempt that answered */
     size_t dropped_count;
+    char dropped_text[REMORA_DROPPED_TEXT_BYTES]; /* the names behind `dropped` */
     const struct remora_plan
         *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
     struct remora_usage usage;
@@ -93,6 +100,13 @@ struct remora_outcome {
     uint64_t waited_ns; /* for a place within limits.concurrency; no part of overhead_ns */
     bool was_partial;   /* content had gone out when it failed or was cancelled */
 };
+
+/* Adds a name to a build's list, once; where the list is full its last entry becomes "others": it never silently ends. */
+void remora_dropped_add(struct remora_dropped dropped[REMORA_DROPPED_MAX], size_t *count,
+                        const struct remora_dropped *one);
+/* Keeps what a build left out. A name that finds no room in dropped_text is told as "others". */
+void remora_outcome_keep_dropped(struct remora_outcome *outcome,
+                                 const struct remora_dropped *dropped, size_t count);
 
 /* True when the caller is owed a `remora` object: a fallback, a dropped parameter or an estimate (ARCHITECTURE 6). */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);

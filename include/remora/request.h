@@ -56,6 +56,8 @@ struct remora_media {
 /* Prompt-cache marker behind a part or tool. ttl_s 0: the provider's default. */
 struct remora_cache_breakpoint {
     bool is_set;
+    bool
+        is_explicit; /* spelt prompt_cache_breakpoint {mode: explicit}, as OpenAI's newest models know it */
     int32_t ttl_s;
 };
 
@@ -102,6 +104,7 @@ struct remora_reasoning_block {
     struct remora_slice format;
     struct remora_slice id;
     struct remora_opt_i64 index;
+    struct remora_slice raw; /* the whole object where it came from JSON: sent back byte for byte */
 };
 
 struct remora_tool_call {
@@ -117,6 +120,7 @@ struct remora_message {
     size_t part_count;
     bool content_is_text; /* `content` came as one string: adapters may send it back as one */
     struct remora_slice name;
+    struct remora_slice model; /* ASSISTANT: who wrote it; never sent on */
     struct remora_slice tool_call_id;
     const struct remora_tool_call *tool_calls;
     size_t tool_call_count;
@@ -180,6 +184,7 @@ enum remora_format_kind {
     REMORA_FORMAT_JSON_SCHEMA,
     REMORA_FORMAT_REGEX,
     REMORA_FORMAT_GRAMMAR,
+    REMORA_FORMAT_PYTHON,
 };
 
 struct remora_response_format {
@@ -209,6 +214,17 @@ struct remora_reasoning_options {
     bool exclude_from_response;
     enum remora_tristate enabled;
     struct remora_slice summary;
+    struct remora_slice context; /* "auto", "all_turns", "current_turn" */
+};
+
+/* The body's `trace`: for telemetry, never for providers (openrouter.md section 2). Each at most REMORA_LIMIT_ID_BYTES. */
+struct remora_trace_labels {
+    struct remora_slice trace_id;
+    struct remora_slice trace_name;
+    struct remora_slice span_name;
+    struct remora_slice generation_name;
+    struct remora_slice parent_span_id;
+    struct remora_slice raw; /* the whole object, its free keys included; empty: none was sent */
 };
 
 struct remora_pair {
@@ -261,7 +277,8 @@ struct remora_request {
     int32_t gateway_cache_ttl_s;
     struct remora_slice prompt_cache_key;
     struct remora_cache_breakpoint cache; /* top-level automatic caching */
-    struct remora_slice end_user_id;
+    struct remora_slice end_user_id;      /* `user`; adapters send remora_request_pseudonym of it */
+    struct remora_slice safety_identifier; /* the same */
     struct remora_slice session_id;
     const struct remora_pair *tags;
     size_t tag_count;
@@ -269,6 +286,14 @@ struct remora_request {
     struct remora_slice service_tier;
     struct remora_slices output_modalities;
     struct remora_slice verbosity;
+    enum remora_tristate structured_outputs;
+    /* Raw JSON objects, their shape checked; empty: not sent. */
+    struct remora_slice prediction_json;
+    struct remora_slice audio_json; /* how audio output is to sound */
+    struct remora_slice image_config_json;
+    struct remora_slice web_search_options_json;
+    struct remora_slice prompt_cache_options_json;
+    struct remora_trace_labels trace_labels;
     const struct remora_pair *plugins; /* id, raw options */
     size_t plugin_count;
     struct remora_preferences provider;
@@ -295,5 +320,27 @@ void remora_request_init(struct remora_request *request);
 /* Notes that the caller stated a parameter; a second time is ignored. */
 void remora_request_ask(struct remora_request *request, enum remora_parameter parameter);
 bool remora_request_asks(const struct remora_request *request, enum remora_parameter parameter);
+
+/*
+ * What no message can say of itself: every tool message answers a call of the assistant message before it, once, and every
+ * call is answered before the conversation goes on. NULL, or why not (static text that continues the message's name), with
+ * the message in *at. Messages hold at most REMORA_LIMIT_TOOL_CALLS calls.
+ */
+const char *remora_conversation_check(const struct remora_request *request, size_t *at);
+
+/* Instructions are text; media come from users, tools and, as earlier answers, assistants. NULL, or why not, as above. */
+const char *remora_role_refuses_part(enum remora_role role, enum remora_part_kind kind);
+
+/* Whether tool_choice can be met by tools. NULL, or why not, as above. */
+const char *remora_tool_choice_check(const struct remora_request *request);
+
+#define REMORA_PSEUDONYM_BYTES 40
+/*
+ * What a provider may know of an end user instead of the id itself (openrouter.md section 2, `user`): "user-" and 32 hex
+ * digits of SHA-256 over namespace, service and id. The same id gives the same text in every replica and after every
+ * restart, and another one in another service. NUL-terminated; empty for an empty id.
+ */
+void remora_request_pseudonym(const struct remora_request *request, struct remora_slice id,
+                              char out[REMORA_PSEUDONYM_BYTES]);
 
 #endif

@@ -64,7 +64,7 @@ struct remora_skin {
     /* What its stream encoder keeps beyond `state`: open items, sequence numbers. */
     size_t state_bytes;
     /*
-     * Fills the request (initialised by the caller, identity and ids already set) and the encoder's options. Slices point
+     * Fills the request (initialised by the caller, identity and ids already set, x-session-id as its session) and the encoder's options. Slices point
      * into input->body or the arena. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
      */
     enum remora_code (*parse)(const struct remora_skin_input *input, struct remora_arena *arena,
@@ -87,6 +87,15 @@ struct remora_skin {
 
 extern const struct remora_skin remora_skin_chat_completions;
 
+/*
+ * One field of a chat request that the proto lacks (READ in tbl/chat_fields.h), from JSON text that lies in the arena: how
+ * the gRPC front reads extra_body. `path` names the place for messages. Anything else is kept as a further field or
+ * refused, as in a body. Codes as `parse`.
+ */
+REMORA_MUST_CHECK enum remora_code
+remora_chat_read_field(struct remora_slice name, struct remora_slice json, const char *path,
+                       struct remora_arena *arena, struct remora_request *request,
+                       struct remora_fail *fail);
 /* The envelope of openrouter.md 10.1 for any error of the HTTP front, before a skin is known. */
 void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
                        struct remora_buf *out);

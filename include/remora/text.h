@@ -32,10 +32,22 @@ bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text
 void remora_append_hex(struct remora_buf *buf, struct remora_slice bytes);
 /* Levenshtein distance, at most `limit` + 1; for "did you mean". Inputs over 64 bytes give limit + 1. */
 unsigned remora_edit_distance(struct remora_slice a, struct remora_slice b, unsigned limit);
+/* SHA-256 (FIPS 180-4), for names that must not be read back; begin, any number of adds, end. */
+#define REMORA_SHA256_BYTES 32
+struct remora_sha256 {
+    uint32_t state[8];
+    uint64_t bytes;
+    uint8_t block[64];
+};
+void remora_sha256_begin(struct remora_sha256 *hash);
+void remora_sha256_add(struct remora_sha256 *hash, struct remora_slice bytes);
+void remora_sha256_end(struct remora_sha256 *hash, uint8_t out[REMORA_SHA256_BYTES]);
 /* Standard base64 with padding (RFC 4648 section 4). */
 void remora_append_base64(struct remora_buf *buf, struct remora_slice bytes);
 /* Strict: padding required, no blanks. The output is never longer than 3/4 of the input. */
 REMORA_MUST_CHECK bool remora_base64_decode(struct remora_slice text, char *out,
                                             size_t *out_length);
+/* Whether remora_base64_decode would take it. */
+bool remora_base64_is_valid(struct remora_slice text);
 
 #endif

@@ -252,8 +252,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         return code;
     }
     fail->cause = REMORA_CAUSE_NONE;
-    x->outcome.dropped_count = built->dropped_count;
-    memcpy(x->outcome.dropped, built->dropped, built->dropped_count * sizeof built->dropped[0]);
+    remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Names of causes, and what of an outcome the caller is owed. */
+/* Names of causes, what was left out of a request, and what of an outcome the caller is owed. */
 #include "remora/attempt.h"
 
 static const char *const cause_names[REMORA_CAUSE_COUNT] = {
@@ -7,9 +7,56 @@ static const char *const cause_names[REMORA_CAUSE_COUNT] = {
 #undef REMORA_CAUSE
 };
 
+static const struct remora_slice others = REMORA_SLICE_INIT("others");
+
 const char *remora_cause_name(enum remora_cause cause)
 {
     return (unsigned)cause < REMORA_CAUSE_COUNT ? cause_names[cause] : "";
+}
+
+struct remora_slice remora_dropped_name(const struct remora_dropped *dropped)
+{
+    return dropped->parameter < REMORA_PARAMETER_COUNT
+               ? remora_slice_of(remora_parameter_name(dropped->parameter))
+               : dropped->field;
+}
+
+void remora_dropped_add(struct remora_dropped dropped[REMORA_DROPPED_MAX], size_t *count,
+                        const struct remora_dropped *one)
+{
+    struct remora_slice name = remora_dropped_name(one);
+    for (size_t i = 0; i < *count; i++) {
+        if (remora_slice_equal(remora_dropped_name(&dropped[i]), name)) {
+            return;
+        }
+    }
+    if (*count < REMORA_DROPPED_MAX) {
+        dropped[(*count)++] = *one;
+        return;
+    }
+    dropped[REMORA_DROPPED_MAX - 1] = (struct remora_dropped){
+        .parameter = REMORA_PARAMETER_COUNT, .why = one->why, .field = others};
+}
+
+void remora_outcome_keep_dropped(struct remora_outcome *outcome,
+                                 const struct remora_dropped *dropped, size_t count)
+{
+    size_t used = 0;
+    outcome->dropped_count = count;
+    memcpy(outcome->dropped, dropped, count * sizeof dropped[0]);
+    for (size_t i = 0; i < count; i++) {
+        struct remora_slice *field = &outcome->dropped[i].field;
+        if (dropped[i].parameter < REMORA_PARAMETER_COUNT || field->data == others.data) {
+            continue;
+        }
+        if (field->length > sizeof outcome->dropped_text - used) {
+            *field = others;
+            continue;
+        }
+        memcpy(outcome->dropped_text + used, field->data, field->length);
+        field->data = outcome->dropped_text + used;
+        used += field->length;
+    }
 }
 
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)

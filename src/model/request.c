@@ -1,5 +1,7 @@
-/* The request as plain data: an empty one, and the list of parameters that its caller stated. */
+/* The request as plain data: an empty one, the parameters that its caller stated, and end users by another name. */
 #include "remora/request.h"
+
+#include "remora/text.h"
 
 static const char *const parameter_names[REMORA_PARAMETER_COUNT] = {
 #define REMORA_PARAMETER(name, text) [REMORA_PARAMETER_##name] = (text),
@@ -28,6 +30,33 @@ bool remora_request_asks(const struct remora_request *request, enum remora_param
         }
     }
     return false;
+}
+
+void remora_request_pseudonym(const struct remora_request *request, struct remora_slice id,
+                              char out[REMORA_PSEUDONYM_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    const struct remora_slice parts[] = {request->identity.namespace_name,
+                                         request->identity.service, id};
+    struct remora_sha256 hash;
+    uint8_t digest[REMORA_SHA256_BYTES];
+    if (id.length == 0) {
+        out[0] = '\0';
+        return;
+    }
+    remora_sha256_begin(&hash);
+    for (size_t i = 0; i < REMORA_COUNT_OF(parts); i++) {
+        remora_sha256_add(&hash, parts[i]);
+        remora_sha256_add(&hash,
+                          remora_slice("", 1)); /* a NUL between them: none can run into the next */
+    }
+    remora_sha256_end(&hash, digest);
+    memcpy(out, "user-", 5);
+    for (size_t i = 0; i < 16; i++) {
+        out[5 + 2 * i] = hex[digest[i] >> 4];
+        out[6 + 2 * i] = hex[digest[i] & 15];
+    }
+    out[37] = '\0';
 }
 
 void remora_request_ask(struct remora_request *request, enum remora_parameter parameter)

@@ -1,6 +1,6 @@
-/* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c, openai_message.c and openai_reasoning.c
- * (body), openai_decode.c (framing and ends), openai_chunk.c (one JSON object -> events), openai_mold.c (chunks
- * like the one before), openai_parts.c, openai_think.c, openai_calls.c, openai_usage.c. */
+/* The openai-chat wire, in files: openai.c (request and vtable), openai_build.c, openai_message.c, openai_part.c,
+ * openai_reasoning.c and openai_options.c (body), openai_decode.c (framing and ends), openai_chunk.c (one JSON object ->
+ * events), openai_mold.c (chunks like the one before), openai_parts.c, openai_think.c, openai_calls.c, openai_usage.c. */
 #ifndef REMORA_PROVIDER_OPENAI_H
 #define REMORA_PROVIDER_OPENAI_H
 
@@ -28,15 +28,36 @@ struct openai_build {
 
 /* False when the endpoint does not take the parameter, which is then listed as dropped. */
 bool openai_takes(struct openai_build *build, enum remora_parameter parameter);
-/* Lists it once; `why` is static. */
+/* Lists it once; `why` is static, and so is a name that is no parameter's, or it is the request's. */
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
                          const char *why);
+void openai_note_field(struct openai_build *build, struct remora_slice field, const char *why);
 bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning);
 void openai_write_reasoning(struct openai_build *build);
 /* True for a member by which some dialect asks for reasoning. */
 bool openai_is_reasoning_field(struct remora_slice key);
 void openai_write_messages(struct openai_build *build);
+static inline bool openai_is_dialect(const struct openai_build *build, enum remora_dialect dialect)
+{
+    return build->dialect == dialect_row(dialect);
+}
+/* One content part; `name` (or empty) is the speaker's, spoken before a text. */
+void openai_write_part(struct openai_build *build, const struct remora_part *part,
+                       struct remora_slice name);
+void openai_write_spoken(struct openai_build *build, struct remora_slice name,
+                         struct remora_slice text);
+/* Audio, images and citations of an assistant message. */
+void openai_write_earlier(struct openai_build *build, const struct remora_message *message);
+/* Whether a message's `name` is a member of its own here. */
+bool openai_takes_names(const struct openai_build *build);
+/* A prompt-cache marker in the provider's spelling; where it knows none, listed as dropped. */
 void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache);
+/* Whether openai_write_cache would write one. */
+bool openai_has_cache_mark(const struct openai_build *build,
+                           const struct remora_cache_breakpoint *cache);
+/* What stands beside messages, tools, sampling and reasoning; then the further fields. */
+void openai_write_options(struct openai_build *build);
+void openai_write_extra(struct openai_build *build);
 /* The whole body. Failure is asked of pieces_finish. */
 void openai_write_body(struct openai_build *build);
 

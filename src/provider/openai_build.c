@@ -16,14 +16,8 @@
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
                          const char *why)
 {
-    struct remora_build_output *out = build->out;
-    for (size_t i = 0; i < out->dropped_count; i++) {
-        if (out->dropped[i].parameter == parameter) {
-            return;
-        }
-    }
-    out->dropped[out->dropped_count++] =
-        (struct remora_dropped){.parameter = parameter, .why = why};
+    const struct remora_dropped one = {.parameter = parameter, .why = why};
+    remora_dropped_add(build->out->dropped, &build->out->dropped_count, &one);
 }
 
 bool openai_takes(struct openai_build *build, enum remora_parameter parameter)
@@ -85,14 +79,6 @@ static void write_tristate(struct openai_build *build, enum remora_parameter par
     }
 }
 
-static void write_word(struct openai_build *build, enum remora_parameter parameter,
-                       struct remora_slice value)
-{
-    if (value.length > 0 && openai_takes(build, parameter)) {
-        write_text(build, remora_parameter_name(parameter), value);
-    }
-}
-
 static void write_words(struct openai_build *build, const char *key,
                         const struct remora_slices *words)
 {
@@ -136,28 +122,13 @@ static void write_sampling(struct openai_build *build)
     write_f64_as(build, REMORA_PARAMETER_REPETITION_PENALTY, dialect->repetition_field,
                  &s->repetition_penalty);
     write_i64(build, REMORA_PARAMETER_SEED, dialect->seed_field, &s->seed);
-    write_i64(build, REMORA_PARAMETER_N, "n", &s->choice_count);
+    if (s->choice_count.value > 1) { /* one is what everybody gives without being asked */
+        write_i64(build, REMORA_PARAMETER_N, "n", &s->choice_count);
+    }
     if (s->stop.count > 0 && openai_takes(build, REMORA_PARAMETER_STOP)) {
         write_words(build, "stop", &s->stop);
     }
     write_logit_bias(build);
-}
-
-void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache)
-{
-    struct remora_json_writer *w = json_of(build);
-    if (!cache->is_set || !build->dialect->takes_cache_control) {
-        return;
-    }
-    remora_json_key(w, "cache_control");
-    remora_json_object_open(w);
-    remora_json_key(w, "type");
-    remora_json_write_text(w, "ephemeral");
-    if (cache->ttl_s > 0) {
-        remora_json_key(w, "ttl");
-        remora_json_write_text(w, cache->ttl_s > 300 ? "1h" : "5m");
-    }
-    remora_json_object_close(w);
 }
 
 static void write_strict(struct openai_build *build, enum remora_tristate strict)
@@ -311,6 +282,8 @@ static const char *format_word(enum remora_format_kind kind)
         return "regex";
     case REMORA_FORMAT_GRAMMAR:
         return "grammar";
+    case REMORA_FORMAT_PYTHON:
+        return "python";
     }
     return "text";
 }
@@ -345,25 +318,6 @@ static void write_response_format(struct openai_build *build)
         write_text(build, "grammar", format->pattern);
     }
     remora_json_object_close(json_of(build));
-}
-
-static void write_options(struct openai_build *build)
-{
-    const struct remora_request *request = build->request;
-    write_tristate(build, REMORA_PARAMETER_LOGPROBS, request->logprobs);
-    write_i64(build, REMORA_PARAMETER_TOP_LOGPROBS, "top_logprobs", &request->top_logprobs);
-    write_word(build, REMORA_PARAMETER_USER, request->end_user_id);
-    write_word(build, REMORA_PARAMETER_SERVICE_TIER, request->service_tier);
-    write_word(build, REMORA_PARAMETER_VERBOSITY, request->verbosity);
-    write_word(build, REMORA_PARAMETER_PROMPT_CACHE_KEY, request->prompt_cache_key);
-    if (request->output_modalities.count > 0) {
-        write_words(build, "modalities", &request->output_modalities);
-    }
-    openai_write_cache(build, &request->cache);
-    if (build->dialect->always_true != NULL) {
-        remora_json_key(json_of(build), build->dialect->always_true);
-        remora_json_write_bool(json_of(build), true);
-    }
 }
 
 static const char *const cap_names[REMORA_CAP_COUNT] = {
@@ -422,65 +376,6 @@ static void write_preferences(struct openai_build *build)
     remora_json_object_close(json_of(build));
 }
 
-/* Fields that this file writes itself; a further field of the same name would make the body say two things. */
-static const char *const own_fields[] = {"model",           "messages", "stream",
-                                         "stream_options",  "tools",    "tool_choice",
-                                         "response_format", "provider"};
-
-static bool is_own_field(struct remora_slice key)
-{
-    for (size_t i = 0; i < REMORA_COUNT_OF(own_fields); i++) {
-        if (remora_slice_is(key, own_fields[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What the dialect's words have said already: the caller's typed wish wins over a further field that says it again. */
-static bool is_said(struct openai_build *build, struct remora_slice key)
-{
-    const struct dialect *dialect = build->dialect;
-    bool says_seed = build->request->sampling.seed.is_set;
-    if (dialect->always_true != NULL && remora_slice_is(key, dialect->always_true)) {
-        return true;
-    }
-    if (says_seed && remora_slice_is(key, dialect->seed_field)) {
-        openai_note_dropped(build, REMORA_PARAMETER_SEED, "a further field says it again");
-        return true;
-    }
-    if (build->says_reasoning && openai_is_reasoning_field(key)) {
-        openai_note_dropped(build, REMORA_PARAMETER_REASONING, "a further field says it again");
-        return true;
-    }
-    return false;
-}
-
-/* A further field that has a place in the table of parameters obeys the endpoint's list as any other. */
-static bool takes_extra(struct openai_build *build, struct remora_slice key)
-{
-    for (int i = 0; i < REMORA_PARAMETER_COUNT; i++) {
-        if (remora_slice_is(key, remora_parameter_name((enum remora_parameter)i))) {
-            return openai_takes(build, (enum remora_parameter)i);
-        }
-    }
-    return true;
-}
-
-static void write_extra(struct openai_build *build)
-{
-    const struct remora_request *request = build->request;
-    for (size_t i = 0; i < request->extra_count; i++) {
-        const struct remora_pair *pair = &request->extra[i];
-        if (is_own_field(pair->key) || pair->value.length == 0 || is_said(build, pair->key) ||
-            !takes_extra(build, pair->key)) {
-            continue;
-        }
-        remora_json_key_slice(json_of(build), pair->key);
-        pieces_raw(&build->pieces, pair->value);
-    }
-}
-
 static void write_delivery(struct openai_build *build)
 {
     struct remora_json_writer *w = json_of(build);
@@ -507,8 +402,8 @@ void openai_write_body(struct openai_build *build)
     write_tools(build);
     write_response_format(build);
     openai_write_reasoning(build);
-    write_options(build);
+    openai_write_options(build);
     write_preferences(build);
-    write_extra(build);
+    openai_write_extra(build);
     remora_json_object_close(json_of(build));
 }

@@ -3,8 +3,8 @@
  *
  * Content goes as one string when it came so, or when it is one plain text of a role other than user: several servers take
  * parts from users only. Dialects differ in the role of instructions, in the form of tool ids, in whether roles must
- * alternate, and in how a beginning to go on from is marked. Sources: providers.md 1 and 8; openrouter.md 3 (parts, reasoning_details, cache_control);
- * video_url and audio_url as vLLM's and OpenRouter's documents have them.
+ * alternate, and in how a beginning to go on from is marked. Sources: providers.md 1 and 8; openrouter.md 3 (name,
+ * reasoning_details).
  */
 #include "openai_write.h"
 
@@ -38,200 +38,81 @@ static const char *role_word(const struct openai_build *build, enum remora_role 
     return "user";
 }
 
-/* ---- media ---- */
+/* ---- content ---- */
 
-static void write_base64(struct openai_build *build, const struct remora_media *media)
+/* Parts that stand in `content`: a refusal that stands alone, and an assistant's earlier media, have members of their own. */
+static bool is_content(const struct remora_message *message, const struct remora_part *part)
 {
-    if (media->source == REMORA_MEDIA_BYTES) {
-        pieces_text_base64(&build->pieces, media->value);
-    } else if (pieces_is_plain(media->value)) {
-        pieces_text_plain(&build->pieces, media->value);
-    }
+    bool is_earlier = message->role == REMORA_ROLE_ASSISTANT &&
+                      (part->kind == REMORA_PART_IMAGE || part->kind == REMORA_PART_AUDIO);
+    return !is_earlier && !(part->kind == REMORA_PART_REFUSAL && message->part_count == 1);
 }
 
-/* A data URL (RFC 2397), or what names the media elsewhere. */
-static void write_url(struct openai_build *build, const char *key, const struct remora_media *media,
-                      const char *default_mime)
+static size_t count_content(const struct remora_message *message, const struct remora_part **first)
 {
-    remora_json_key(json_of(build), key);
-    if (media->source == REMORA_MEDIA_URI || media->source == REMORA_MEDIA_FILE_ID) {
-        pieces_string(&build->pieces, media->value);
-        return;
-    }
-    bool has_mime = media->mime_type.length > 0 && pieces_is_plain(media->mime_type);
-    pieces_text_open(&build->pieces);
-    pieces_text_plain(&build->pieces, REMORA_SLICE("data:"));
-    pieces_text_plain(&build->pieces, has_mime ? media->mime_type : remora_slice_of(default_mime));
-    pieces_text_plain(&build->pieces, REMORA_SLICE(";base64,"));
-    write_base64(build, media);
-    pieces_text_close(&build->pieces);
-}
-
-/* {"type": KEY, KEY: {"url": ...}} */
-static void write_url_part(struct openai_build *build, const char *type,
-                           const struct remora_media *media, const char *default_mime)
-{
-    write_word(build, "type", type);
-    remora_json_key(json_of(build), type);
-    remora_json_object_open(json_of(build));
-    write_url(build, "url", media, default_mime);
-    write_optional(build, "detail", media->detail);
-    remora_json_object_close(json_of(build));
-}
-
-/* OpenAI names audio by format, not by media type: "wav", "mp3". */
-static struct remora_slice audio_format(const struct remora_media *media)
-{
-    static const struct {
-        const char *mime;
-        const char *format;
-    } formats[] = {{"audio/wav", "wav"},   {"audio/x-wav", "wav"}, {"audio/mpeg", "mp3"},
-                   {"audio/mp3", "mp3"},   {"audio/flac", "flac"}, {"audio/ogg", "ogg"},
-                   {"audio/aac", "aac"},   {"audio/mp4", "m4a"},   {"audio/pcm", "pcm16"},
-                   {"audio/opus", "opus"}, {"audio/webm", "webm"}};
-    if (media->detail.length > 0) {
-        return media->detail;
-    }
-    for (size_t i = 0; i < REMORA_COUNT_OF(formats); i++) {
-        if (remora_slice_equal_nocase(media->mime_type, remora_slice_of(formats[i].mime))) {
-            return remora_slice_of(formats[i].format);
+    size_t count = 0;
+    for (size_t i = 0; i < message->part_count; i++) {
+        if (is_content(message, &message->parts[i])) {
+            *first = count++ == 0 ? &message->parts[i] : *first;
         }
     }
-    return REMORA_SLICE("wav");
+    return count;
 }
 
-static void write_audio(struct openai_build *build, const struct remora_media *media)
+/* Markers are lost in a string. */
+static bool is_one_text(const struct openai_build *build, const struct remora_message *message,
+                        const struct remora_part *part, size_t count)
 {
-    if (media->source == REMORA_MEDIA_URI || media->source == REMORA_MEDIA_FILE_ID) {
-        const struct remora_media plain = {.source = media->source, .value = media->value};
-        write_url_part(build, "audio_url", &plain, "audio/wav");
-        return;
-    }
-    write_word(build, "type", "input_audio");
-    remora_json_key(json_of(build), "input_audio");
-    remora_json_object_open(json_of(build));
-    remora_json_key(json_of(build), "data");
-    pieces_text_open(&build->pieces);
-    write_base64(build, media);
-    pieces_text_close(&build->pieces);
-    write_text(build, "format", audio_format(media));
-    remora_json_object_close(json_of(build));
-}
-
-static void write_file(struct openai_build *build, const struct remora_media *media)
-{
-    write_word(build, "type", "file");
-    remora_json_key(json_of(build), "file");
-    remora_json_object_open(json_of(build));
-    write_optional(build, "filename", media->filename);
-    if (media->source == REMORA_MEDIA_FILE_ID) {
-        write_text(build, "file_id", media->value);
-    } else {
-        write_url(build, "file_data", media, "application/pdf");
-    }
-    remora_json_object_close(json_of(build));
-}
-
-/* ---- parts ---- */
-
-static void write_part(struct openai_build *build, const struct remora_part *part)
-{
-    if (part->kind == REMORA_PART_RAW) {
-        pieces_raw(&build->pieces, part->text);
-        return;
-    }
-    remora_json_object_open(json_of(build));
-    switch (part->kind) {
-    case REMORA_PART_TEXT:
-        write_word(build, "type", "text");
-        write_text(build, "text", part->text);
-        break;
-    case REMORA_PART_IMAGE:
-        if (part->media.source == REMORA_MEDIA_FILE_ID) {
-            write_file(build, &part->media);
-        } else {
-            write_url_part(build, "image_url", &part->media, "image/png");
-        }
-        break;
-    case REMORA_PART_AUDIO:
-        write_audio(build, &part->media);
-        break;
-    case REMORA_PART_VIDEO:
-        write_url_part(build, "video_url", &part->media, "video/mp4");
-        break;
-    case REMORA_PART_FILE:
-        write_file(build, &part->media);
-        break;
-    case REMORA_PART_REFUSAL:
-        write_word(build, "type", "refusal");
-        write_text(build, "refusal", part->text);
-        break;
-    case REMORA_PART_RAW:
-        break;
-    }
-    openai_write_cache(build, &part->cache);
-    remora_json_object_close(json_of(build));
-}
-
-static bool is_one_text(const struct openai_build *build, const struct remora_message *message)
-{
-    if (message->part_count != 1 || message->parts[0].kind != REMORA_PART_TEXT) {
-        return false;
-    }
-    if (message->parts[0].cache.is_set && build->dialect->takes_cache_control) {
+    if (count != 1 || part->kind != REMORA_PART_TEXT ||
+        openai_has_cache_mark(build, &part->cache)) {
         return false;
     }
     return message->content_is_text ||
            (message->role != REMORA_ROLE_USER && message->role != REMORA_ROLE_UNSET);
 }
 
+/*
+ * The speaker's name is a member for OpenAI's models; any other model reads it before the text, as OpenRouter has it
+ * (openrouter.md section 3, `name`). A tool's name stays what it is.
+ */
+static struct remora_slice spoken_name(const struct openai_build *build,
+                                       const struct remora_message *message)
+{
+    bool is_spoken = message->role != REMORA_ROLE_TOOL && !openai_takes_names(build);
+    return is_spoken ? message->name : remora_slice(NULL, 0);
+}
+
+/* The elements of `content`; the name goes before the first text. */
+static void write_parts(struct openai_build *build, const struct remora_message *message)
+{
+    struct remora_slice name = spoken_name(build, message);
+    for (size_t i = 0; i < message->part_count; i++) {
+        if (is_content(message, &message->parts[i])) {
+            openai_write_part(build, &message->parts[i], name);
+            name = message->parts[i].kind == REMORA_PART_TEXT ? remora_slice(NULL, 0) : name;
+        }
+    }
+}
+
 static void write_content(struct openai_build *build, const struct remora_message *message)
 {
     struct remora_json_writer *w = json_of(build);
-    if (message->part_count == 1 && message->parts[0].kind == REMORA_PART_REFUSAL) {
+    const struct remora_part *first = NULL;
+    size_t count = count_content(message, &first);
+    if (count == 0 && message->part_count == 1 && message->parts[0].kind == REMORA_PART_REFUSAL) {
         write_text(build, "refusal", message->parts[0].text);
         return;
     }
     remora_json_key(w, "content");
-    if (message->part_count == 0) {
-        if (message->tool_call_count > 0) {
-            remora_json_write_null(w);
-        } else {
-            remora_json_write_text(w, "");
-        }
-    } else if (is_one_text(build, message)) {
-        pieces_string(&build->pieces, message->parts[0].text);
+    if (count == 0 && (message->tool_call_count > 0 || message->part_count > 0)) {
+        remora_json_write_null(w);
+    } else if (count == 0) {
+        remora_json_write_text(w, "");
+    } else if (is_one_text(build, message, first, count)) {
+        openai_write_spoken(build, spoken_name(build, message), first->text);
     } else {
         remora_json_array_open(w);
-        for (size_t i = 0; i < message->part_count; i++) {
-            write_part(build, &message->parts[i]);
-        }
-        remora_json_array_close(w);
-    }
-}
-
-static void write_annotations(struct openai_build *build, const struct remora_message *message)
-{
-    struct remora_json_writer *w = json_of(build);
-    bool is_open = false;
-    if (!build->dialect->takes_annotations) {
-        return;
-    }
-    for (size_t i = 0; i < message->part_count; i++) {
-        for (size_t k = 0; k < message->parts[i].annotation_count; k++) {
-            struct remora_slice raw = message->parts[i].annotations[k].raw;
-            if (raw.length == 0) {
-                continue;
-            }
-            if (!is_open) {
-                remora_json_key(w, "annotations");
-                remora_json_array_open(w);
-                is_open = true;
-            }
-            pieces_raw(&build->pieces, raw);
-        }
-    }
-    if (is_open) {
+        write_parts(build, message);
         remora_json_array_close(w);
     }
 }
@@ -300,6 +181,10 @@ static void write_reasoning_block(struct openai_build *build,
                                   const struct remora_reasoning_block *block)
 {
     struct remora_json_writer *w = json_of(build);
+    if (block->raw.length > 0) {
+        pieces_raw(&build->pieces, block->raw);
+        return;
+    }
     remora_json_object_open(w);
     switch (block->kind) {
     case REMORA_REASONING_TEXT:
@@ -429,11 +314,13 @@ static bool goes_on(const struct openai_build *build, const struct remora_messag
 /* What stands in a message besides its role and content. */
 static void write_rest(struct openai_build *build, const struct remora_message *message)
 {
-    write_optional(build, "name", message->name);
+    if (message->role == REMORA_ROLE_TOOL || openai_takes_names(build)) {
+        write_optional(build, "name", message->name);
+    }
     write_tool_id(build, "tool_call_id", message->tool_call_id);
     write_tool_calls(build, message);
     write_reasoning(build, message);
-    write_annotations(build, message);
+    openai_write_earlier(build, message);
     if (goes_on(build, message)) {
         remora_json_key(json_of(build), build->dialect->go_on_field);
         remora_json_write_bool(json_of(build), true);
@@ -482,9 +369,7 @@ static void write_run(struct openai_build *build, const struct remora_message *m
     remora_json_key(json_of(build), "content");
     remora_json_array_open(json_of(build));
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < messages[i].part_count; k++) {
-            write_part(build, &messages[i].parts[k]);
-        }
+        write_parts(build, &messages[i]);
     }
     remora_json_array_close(json_of(build));
     write_rest(build, &messages[count - 1]);

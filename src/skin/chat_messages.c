@@ -2,8 +2,9 @@
  * `messages`: roles, content as one text or as parts, tool calls and their results, reasoning that makes the round trip.
  * Shapes: reference/openrouter.md section 3; OpenAI's API reference, "Create chat completion", `messages`.
  *
- * Refused: no message, an unknown role, a field of another role, a tool message without tool_call_id, an assistant message
- * without content and without tool_calls. Parts other than text: UNIMPLEMENTED naming their type.
+ * Refused: no message, an unknown role, a field or a kind of part of another role, a tool message without tool_call_id, an
+ * assistant message that says nothing. Whether results follow their calls is judged over the whole conversation
+ * (remora_conversation_check).
  */
 #include "parse.h"
 
@@ -22,90 +23,6 @@ static enum remora_code read_role(struct parse *p, struct remora_json value, voi
     return code;
 }
 
-/* ---- parts ---- */
-
-enum part_type { PART_TYPE_UNSET, PART_TYPE_TEXT, PART_TYPE_REFUSAL };
-struct part {
-    enum part_type type;
-    bool has_text;
-    struct remora_part *part;
-};
-
-static enum remora_code read_part_type(struct parse *p, struct remora_json value, void *target)
-{
-    static const char *const later[] = {"image_url", "input_audio", "video_url", "file"};
-    struct part *part = target;
-    for (size_t i = 0; i < REMORA_COUNT_OF(later); i++) {
-        if (remora_json_equals(value, later[i])) {
-            return parse_refuse(p, REMORA_UNIMPLEMENTED,
-                                "\"%s\" is documented, but this gateway only takes text parts yet.",
-                                later[i]);
-        }
-    }
-    static const char *const words[] = {"text", "refusal"};
-    size_t index = 0;
-    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    part->type = index == 0 ? PART_TYPE_TEXT : PART_TYPE_REFUSAL;
-    return code;
-}
-
-static enum remora_code read_part_text(struct parse *p, struct remora_json value, void *target)
-{
-    struct part *part = target;
-    part->has_text = true;
-    return parse_slice(p, value, &part->part->text);
-}
-
-static enum remora_code read_part_cache(struct parse *p, struct remora_json value, void *target)
-{
-    return chat_read_cache(p, value, &((struct part *)target)->part->cache);
-}
-
-/* A part whose kind is not built has members that no row knows: its type decides, wherever it stands in the object. */
-static enum remora_code check_part_type(struct parse *p, struct remora_json value,
-                                        struct part *part)
-{
-    struct remora_json type = remora_json_get(value, "type");
-    if (remora_json_is_absent(type)) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST, "must be a content part with a type.");
-    }
-    size_t mark = parse_enter(p, REMORA_SLICE("type"));
-    enum remora_code code = read_part_type(p, type, part);
-    parse_leave(p, mark);
-    return code;
-}
-
-static enum remora_code read_part(struct parse *p, struct remora_json value, void *target)
-{
-    static const struct parse_field fields[] = {
-        {REMORA_SLICE_INIT("type"), read_part_type, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-        {REMORA_SLICE_INIT("text"), read_part_text, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-        {REMORA_SLICE_INIT("refusal"), read_part_text, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("cache_control"), read_part_cache, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("prompt_cache_breakpoint"), NULL, .asks = PARSE_ASKS_NOTHING},
-    };
-    static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    struct part part = {.part = target};
-    if (++p->part_count > REMORA_LIMIT_PARTS) {
-        return parse_refuse(p, REMORA_TOO_LARGE, "is one part too many: at most %d in a request.",
-                            (int)REMORA_LIMIT_PARTS);
-    }
-    enum remora_code code = REMORA_OK;
-    if (remora_json_is(value, REMORA_JSON_OBJECT)) {
-        code = check_part_type(p, value, &part);
-    }
-    if (code == REMORA_OK) {
-        code = parse_object(p, value, &table, &part);
-    }
-    if (code == REMORA_OK && !part.has_text) {
-        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have its text.");
-    }
-    part.part->kind = part.type == PART_TYPE_REFUSAL ? REMORA_PART_REFUSAL : REMORA_PART_TEXT;
-    return code;
-}
-
 /* ---- content ---- */
 
 struct message {
@@ -113,6 +30,9 @@ struct message {
     struct remora_slice refusal;
     struct remora_slice reasoning;
     struct parse_list details;
+    struct parse_list images;      /* of struct remora_part */
+    struct parse_list annotations; /* of struct remora_annotation */
+    struct remora_part audio;
     struct remora_slice extra; /* members so far, without braces */
 };
 
@@ -141,7 +61,8 @@ static enum remora_code read_content(struct parse *p, struct remora_json value, 
                             "must be a string or an array of content parts.");
     }
     struct parse_list list = {0};
-    enum remora_code code = parse_array(p, value, sizeof(struct remora_part), read_part, &list);
+    enum remora_code code =
+        parse_array(p, value, sizeof(struct remora_part), chat_read_part, &list);
     out->parts = list.items;
     out->part_count = list.count;
     return code;
@@ -223,6 +144,10 @@ static enum remora_code read_tool_calls(struct parse *p, struct remora_json valu
     if (code != REMORA_OK) {
         return code;
     }
+    if (list.count > REMORA_LIMIT_TOOL_CALLS) {
+        return parse_refuse(p, REMORA_TOO_LARGE, "must have at most %d calls.",
+                            (int)REMORA_LIMIT_TOOL_CALLS);
+    }
     struct remora_tool_call *calls = list.items;
     for (size_t i = 0; i < list.count; i++) {
         calls[i].index = (int32_t)i;
@@ -252,6 +177,15 @@ static enum remora_code read_block_index(struct parse *p, struct remora_json val
     return code;
 }
 
+/* What a provider adds to its blocks goes back to it with them. */
+static enum remora_code skip_member(struct parse *p, struct remora_json value, void *target)
+{
+    (void)p;
+    (void)value;
+    (void)target;
+    return REMORA_OK;
+}
+
 static enum remora_code read_reasoning_block(struct parse *p, struct remora_json value,
                                              void *target)
 {
@@ -271,14 +205,53 @@ static enum remora_code read_reasoning_block(struct parse *p, struct remora_json
         BLOCK("index", read_block_index, index),
     };
 #undef BLOCK
-    static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    return parse_object(p, value, &table, target);
+    static const struct parse_table table = PARSE_TABLE(fields, skip_member);
+    struct remora_reasoning_block *block = target;
+    enum remora_code code = parse_object(p, value, &table, block);
+    if (code == REMORA_OK && remora_json_is_null(remora_json_get(value, "type"))) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must have a type; send reasoning_details as they came.");
+    }
+    block->raw = remora_json_raw(value);
+    return code;
 }
 
 static enum remora_code read_details(struct parse *p, struct remora_json value, void *target)
 {
     return parse_array(p, value, sizeof(struct remora_reasoning_block), read_reasoning_block,
                        &((struct message *)target)->details);
+}
+
+/* ---- media and citations of earlier answers ---- */
+
+static enum remora_code read_audio(struct parse *p, struct remora_json value, void *target)
+{
+    return chat_read_assistant_audio(p, value, &((struct message *)target)->audio);
+}
+
+static enum remora_code read_images(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_array(p, value, sizeof(struct remora_part), chat_read_assistant_image,
+                       &((struct message *)target)->images);
+}
+
+static enum remora_code read_annotation(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_annotation *annotation = target;
+    enum remora_code code = parse_raw_object(p, value, &annotation->raw);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    size_t mark = parse_enter(p, REMORA_SLICE("type"));
+    code = parse_slice(p, remora_json_get(value, "type"), &annotation->type);
+    parse_leave(p, mark);
+    return code;
+}
+
+static enum remora_code read_annotations(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_array(p, value, sizeof(struct remora_annotation), read_annotation,
+                       &((struct message *)target)->annotations);
 }
 
 /* ---- one message ---- */
@@ -291,6 +264,11 @@ static enum remora_code read_message_role(struct parse *p, struct remora_json va
 static enum remora_code read_name(struct parse *p, struct remora_json value, void *target)
 {
     return parse_slice(p, value, &((struct message *)target)->out->name);
+}
+
+static enum remora_code read_author(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_id(p, value, &((struct message *)target)->out->model);
 }
 
 static enum remora_code read_tool_call_id(struct parse *p, struct remora_json value, void *target)
@@ -348,28 +326,69 @@ static enum remora_code keep_extra(struct parse *p, struct message *message)
     return REMORA_OK;
 }
 
-/* `refusal` of an assistant message is one more part; `reasoning` is a block where reasoning_details says no more. */
-static enum remora_code keep_refusal(struct parse *p, struct message *message)
+/* `refusal`, `audio` and `images` of an assistant message are further parts, behind its content. */
+static enum remora_code keep_parts(struct parse *p, struct message *message)
 {
     struct remora_message *out = message->out;
-    if (message->refusal.data == NULL) {
+    size_t more = (message->refusal.data != NULL ? 1U : 0U) +
+                  (message->audio.media.value.length > 0 ? 1U : 0U) + message->images.count;
+    if (more == 0) {
         return REMORA_OK;
     }
-    struct remora_part *parts = remora_arena_array(p->arena, out->part_count + 1, sizeof *parts);
+    struct remora_part *parts = remora_arena_array(p->arena, out->part_count + more, sizeof *parts);
+    if (parts == NULL) {
+        return parse_no_room(p);
+    }
+    size_t at = out->part_count;
+    if (at > 0) {
+        memcpy(parts, out->parts, at * sizeof *parts);
+    }
+    if (message->refusal.data != NULL) {
+        parts[at++] = (struct remora_part){.kind = REMORA_PART_REFUSAL, .text = message->refusal};
+        out->content_is_text = false;
+    }
+    if (message->audio.media.value.length > 0) {
+        parts[at++] = message->audio;
+    }
+    if (message->images.count > 0) {
+        memcpy(parts + at, message->images.items, message->images.count * sizeof *parts);
+    }
+    out->parts = parts;
+    out->part_count += more;
+    return REMORA_OK;
+}
+
+/* Citations hang on the first text; one that stands alone hangs on an empty one. */
+static enum remora_code keep_annotations(struct parse *p, struct message *message)
+{
+    struct remora_message *out = message->out;
+    if (message->annotations.count == 0) {
+        return REMORA_OK;
+    }
+    size_t at = 0;
+    while (at < out->part_count && out->parts[at].kind != REMORA_PART_TEXT) {
+        at++;
+    }
+    size_t count = at < out->part_count ? out->part_count : out->part_count + 1;
+    struct remora_part *parts = remora_arena_array(p->arena, count, sizeof *parts);
     if (parts == NULL) {
         return parse_no_room(p);
     }
     if (out->part_count > 0) {
         memcpy(parts, out->parts, out->part_count * sizeof *parts);
     }
-    parts[out->part_count] =
-        (struct remora_part){.kind = REMORA_PART_REFUSAL, .text = message->refusal};
+    if (at == out->part_count) {
+        parts[at] = (struct remora_part){.kind = REMORA_PART_TEXT, .text = REMORA_SLICE("")};
+        out->content_is_text = count == 1;
+    }
+    parts[at].annotations = message->annotations.items;
+    parts[at].annotation_count = message->annotations.count;
     out->parts = parts;
-    out->part_count++;
-    out->content_is_text = false;
+    out->part_count = count;
     return REMORA_OK;
 }
 
+/* `reasoning` is a block where reasoning_details say no more. */
 static enum remora_code keep_reasoning(struct parse *p, struct message *message)
 {
     struct remora_message *out = message->out;
@@ -392,6 +411,45 @@ static enum remora_code keep_reasoning(struct parse *p, struct message *message)
     return REMORA_OK;
 }
 
+/* The first member that only an assistant may have, or NULL. */
+static const char *assistant_member(const struct message *message)
+{
+    const struct {
+        const char *name;
+        bool is_there;
+    } members[] = {
+        {"tool_calls", message->out->tool_call_count > 0},
+        {"a refusal", message->refusal.data != NULL},
+        {"audio", message->audio.media.value.length > 0},
+        {"images", message->images.count > 0},
+        {"annotations", message->annotations.count > 0},
+        {"reasoning", message->reasoning.length > 0},
+        {"reasoning_details", message->details.count > 0},
+        {"a model", message->out->model.length > 0},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(members); i++) {
+        if (members[i].is_there) {
+            return members[i].name;
+        }
+    }
+    return NULL;
+}
+
+static enum remora_code check_parts(struct parse *p, const struct remora_message *out)
+{
+    for (size_t i = 0; i < out->part_count; i++) {
+        const char *why = remora_role_refuses_part(out->role, out->parts[i].kind);
+        if (why != NULL) {
+            size_t mark = parse_enter(p, REMORA_SLICE("content"));
+            parse_enter_index(p, (uint32_t)i);
+            enum remora_code code = parse_refuse(p, REMORA_INVALID_REQUEST, "%s", why);
+            parse_leave(p, mark);
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
 /* What the role needs, and what it may not have. */
 static enum remora_code check_message(struct parse *p, const struct message *message)
 {
@@ -401,9 +459,10 @@ static enum remora_code check_message(struct parse *p, const struct message *mes
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "has no role; send system, developer, user, assistant or tool.");
     }
-    if (!is_assistant && (out->tool_call_count > 0 || message->refusal.data != NULL)) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST,
-                            "has tool_calls or a refusal, which only the role assistant has.");
+    const char *member = is_assistant ? NULL : assistant_member(message);
+    if (member != NULL) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST, "has %s, which only the role assistant has.",
+                            member);
     }
     if (out->role == REMORA_ROLE_TOOL && out->tool_call_id.length == 0) {
         return parse_refuse(p, REMORA_INVALID_REQUEST,
@@ -418,19 +477,18 @@ static enum remora_code check_message(struct parse *p, const struct message *mes
         return parse_refuse(p, REMORA_INVALID_REQUEST, "%s",
                             is_assistant ? "needs content or tool_calls." : "needs content.");
     }
-    return REMORA_OK;
+    return check_parts(p, out);
 }
 
 static enum remora_code finish_message(struct parse *p, struct message *message)
 {
-    enum remora_code code = keep_refusal(p, message);
-    if (code == REMORA_OK) {
-        code = check_message(p, message);
+    static enum remora_code (*const steps[])(struct parse *, struct message *) = {
+        keep_parts, keep_annotations, keep_reasoning, keep_extra};
+    enum remora_code code = REMORA_OK;
+    for (size_t i = 0; code == REMORA_OK && i < REMORA_COUNT_OF(steps); i++) {
+        code = steps[i](p, message);
     }
-    if (code == REMORA_OK) {
-        code = keep_reasoning(p, message);
-    }
-    return code == REMORA_OK ? keep_extra(p, message) : code;
+    return code == REMORA_OK ? check_message(p, message) : code;
 }
 
 static enum remora_code read_message(struct parse *p, struct remora_json value, void *target)
@@ -449,15 +507,29 @@ static enum remora_code read_message(struct parse *p, struct remora_json value, 
         {REMORA_SLICE_INIT("reasoning_content"), parse_slice, offsetof(struct message, reasoning),
          PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
         {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("audio"), NULL, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("images"), NULL, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("annotations"), NULL, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("audio"), read_audio, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("images"), read_images, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("annotations"), read_annotations, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("model"), read_author, .asks = PARSE_ASKS_NOTHING},
         {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},
     };
     static const struct parse_table table = PARSE_TABLE(fields, read_message_extra);
     struct message message = {.out = target};
     enum remora_code code = parse_object(p, value, &table, &message);
     return code == REMORA_OK ? finish_message(p, &message) : code;
+}
+
+static enum remora_code check_conversation(struct parse *p)
+{
+    size_t at = 0;
+    const char *why = remora_conversation_check(p->request, &at);
+    if (why == NULL) {
+        return REMORA_OK;
+    }
+    size_t mark = parse_enter_index(p, (uint32_t)at);
+    enum remora_code code = parse_refuse(p, REMORA_INVALID_REQUEST, "%s", why);
+    parse_leave(p, mark);
+    return code;
 }
 
 enum remora_code chat_read_messages(struct parse *p, struct remora_json value, void *target)
@@ -476,5 +548,5 @@ enum remora_code chat_read_messages(struct parse *p, struct remora_json value, v
         parse_array(p, value, sizeof(struct remora_message), read_message, &list);
     request->messages = list.items;
     request->message_count = list.count;
-    return code;
+    return code == REMORA_OK ? check_conversation(p) : code;
 }

@@ -27,12 +27,28 @@ enum remora_code chat_read_effort(struct parse *p, struct remora_json value, voi
 static enum remora_code read_summary(struct parse *p, struct remora_json value, void *target)
 {
     static const char *const words[] = {"auto", "concise", "detailed"};
+    return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
+}
+
+static enum remora_code read_context(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const words[] = {"auto", "all_turns", "current_turn"};
+    return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
+}
+
+/* "pro" would mean another model (openrouter.md 2.1, `mode`). */
+static enum remora_code read_mode(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const words[] = {"standard", "pro"};
     size_t index = 0;
+    (void)target;
     enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    if (code == REMORA_OK) {
-        *(struct remora_slice *)target = remora_slice_of(words[index]);
-    }
-    return code;
+    return code == REMORA_OK && index == 1
+               ? parse_refuse(
+                     p, REMORA_UNIMPLEMENTED,
+                     "\"pro\" is documented, but this gateway does not support it yet; ask "
+                     "for the pro model by its name.")
+               : code;
 }
 
 enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, void *target)
@@ -49,9 +65,9 @@ enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, 
         REASONING("exclude", parse_bool, exclude_from_response),
         REASONING("enabled", parse_tristate, enabled),
         REASONING("summary", read_summary, summary),
-        REASONING("generate_summary", NULL, summary),
-        REASONING("context", NULL, summary),
-        REASONING("mode", NULL, summary),
+        REASONING("generate_summary", read_summary, summary), /* its older name */
+        REASONING("context", read_context, context),
+        REASONING("mode", read_mode, context),
     };
 #undef REASONING
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
@@ -284,44 +300,12 @@ enum remora_code chat_read_metadata(struct parse *p, struct remora_json value, v
 
 /* ---- everything else at the top level ---- */
 
-/* Fields by which other gateways let a caller choose a host or a credential (codes.md; reliability.md N61 to N65). */
 static bool chooses_host_or_credential(struct remora_slice name)
 {
     static const struct remora_slice refused[] = {
-        REMORA_SLICE_INIT("api_base"),
-        REMORA_SLICE_INIT("api_key"),
-        REMORA_SLICE_INIT("apikey"),
-        REMORA_SLICE_INIT("api_keys"),
-        REMORA_SLICE_INIT("api_type"),
-        REMORA_SLICE_INIT("api_version"),
-        REMORA_SLICE_INIT("base_url"),
-        REMORA_SLICE_INIT("baseurl"),
-        REMORA_SLICE_INIT("url"),
-        REMORA_SLICE_INIT("host"),
-        REMORA_SLICE_INIT("endpoint"),
-        REMORA_SLICE_INIT("endpoint_url"),
-        REMORA_SLICE_INIT("custom_host"),
-        REMORA_SLICE_INIT("target_url"),
-        REMORA_SLICE_INIT("proxy"),
-        REMORA_SLICE_INIT("proxies"),
-        REMORA_SLICE_INIT("headers"),
-        REMORA_SLICE_INIT("extra_headers"),
-        REMORA_SLICE_INIT("extra_query"),
-        REMORA_SLICE_INIT("default_headers"),
-        REMORA_SLICE_INIT("organization"),
-        REMORA_SLICE_INIT("project"),
-        REMORA_SLICE_INIT("authorization"),
-        REMORA_SLICE_INIT("credentials"),
-        REMORA_SLICE_INIT("vertex_project"),
-        REMORA_SLICE_INIT("vertex_location"),
-        REMORA_SLICE_INIT("vertex_credentials"),
-        REMORA_SLICE_INIT("aws_access_key_id"),
-        REMORA_SLICE_INIT("aws_secret_access_key"),
-        REMORA_SLICE_INIT("aws_session_token"),
-        REMORA_SLICE_INIT("aws_region_name"),
-        REMORA_SLICE_INIT("aws_bedrock_runtime_endpoint"),
-        REMORA_SLICE_INIT("custom_llm_provider"),
-        REMORA_SLICE_INIT("litellm_params"),
+#define REMORA_REFUSED_FIELD(text) REMORA_SLICE_INIT(text),
+#include "remora/tbl/refused_fields.h"
+#undef REMORA_REFUSED_FIELD
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(refused); i++) {
         if (remora_slice_equal_nocase(refused[i], name)) {
@@ -338,6 +322,10 @@ enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "would choose a host or a credential, which only the gateway's "
                             "configuration may; remove it.");
+    }
+    if (request->extra_count == REMORA_LIMIT_FURTHER_FIELDS) {
+        return parse_refuse(p, REMORA_TOO_LARGE, "is one unknown field too many: at most %d.",
+                            (int)REMORA_LIMIT_FURTHER_FIELDS);
     }
     size_t old = request->extra_count * sizeof(struct remora_pair);
     struct remora_pair *pairs = remora_arena_resize(p->arena, (void *)request->extra, old,

@@ -137,22 +137,17 @@ static enum remora_code read_logprobs(struct parse *p, struct remora_json value,
 static enum remora_code read_verbosity(struct parse *p, struct remora_json value, void *target)
 {
     static const char *const words[] = {"low", "medium", "high", "xhigh", "max"};
-    size_t index = 0;
-    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    if (code == REMORA_OK) {
-        *(struct remora_slice *)target = remora_slice_of(words[index]);
-    }
-    return code;
+    return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
 }
 
 /* `fast` is OpenRouter's other word for `priority` (openrouter.md 5.6). */
 static enum remora_code read_service_tier(struct parse *p, struct remora_json value, void *target)
 {
     static const char *const words[] = {"auto", "default", "flex", "priority", "scale", "fast"};
-    size_t index = 0;
-    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    if (code == REMORA_OK) {
-        *(struct remora_slice *)target = remora_slice_of(words[index]);
+    struct remora_slice *tier = target;
+    enum remora_code code = parse_word_slice(p, value, words, REMORA_COUNT_OF(words), tier);
+    if (code == REMORA_OK && remora_slice_is(*tier, "fast")) {
+        *tier = REMORA_SLICE("priority");
     }
     return code;
 }
@@ -160,22 +155,19 @@ static enum remora_code read_service_tier(struct parse *p, struct remora_json va
 static enum remora_code read_modality(struct parse *p, struct remora_json value, void *target)
 {
     static const char *const words[] = {"text", "image", "audio"};
-    size_t index = 0;
-    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    if (code == REMORA_OK && index > 0) {
-        return parse_refuse(p, REMORA_UNIMPLEMENTED,
-                            "asks for output other than text, which is not supported yet.");
-    }
-    *(struct remora_slice *)target = remora_slice_of(words[index]);
-    return code;
+    return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
 }
 
 static enum remora_code read_modalities(struct parse *p, struct remora_json value, void *target)
 {
     struct parse_list list = {0};
+    if (remora_json_is(value, REMORA_JSON_ARRAY) && remora_json_count(value) > 3) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must have each of text, image, audio once.");
+    }
     enum remora_code code =
         parse_array(p, value, sizeof(struct remora_slice), read_modality, &list);
-    if (code == REMORA_OK) {
+    if (code == REMORA_OK && list.count > 0) {
         *(struct remora_slices *)target =
             (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
     }
@@ -285,22 +277,10 @@ static const struct parse_field request_fields[] = {
     QUIET("metadata", chat_read_metadata, tags),
     QUIET("modalities", read_modalities, output_modalities),
     NOT_BUILT("prompt"),
-    NOT_BUILT("route"),
-    NOT_BUILT("structured_outputs"),
     NOT_BUILT("max_tool_calls"),
     NOT_BUILT("stop_server_tools_when"),
-    NOT_BUILT("prediction"),
-    NOT_BUILT("audio"),
-    NOT_BUILT("image_config"),
-    NOT_BUILT("cache_control"),
-    NOT_BUILT("prompt_cache_options"),
-    NOT_BUILT("safety_identifier"),
-    NOT_BUILT("trace"),
-    NOT_BUILT("debug"),
     NOT_BUILT("plugins"),
-    NOT_BUILT("transforms"),
     NOT_BUILT("preset"),
-    NOT_BUILT("web_search_options"),
     NOT_BUILT("x_search_filter"),
     NOT_BUILT("functions"), /* OpenAI's predecessors of tools and tool_choice */
     NOT_BUILT("function_call"),
@@ -311,10 +291,16 @@ static const struct parse_field request_fields[] = {
 #undef NUMBER
 #undef NOT_BUILT
 
-/* A member that is not the chat's own goes to the request's table; one without a row there is an extra. */
+/* What the proto lacks has a table of its own; one without a row there is an extra. */
+static enum remora_code read_further_member(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_member(p, &chat_further_table, value, target);
+}
+
+/* A member that is not the chat's own goes to the request's table. */
 static enum remora_code read_request_member(struct parse *p, struct remora_json value, void *target)
 {
-    static const struct parse_table table = PARSE_TABLE(request_fields, chat_read_extra);
+    static const struct parse_table table = PARSE_TABLE(request_fields, read_further_member);
     struct chat *chat = target;
     return parse_member(p, &table, value, chat->request);
 }
@@ -361,9 +347,10 @@ static enum remora_code check_together(struct parse *p, const struct chat *chat)
         return remora_fail_set(p->fail, REMORA_INVALID_REQUEST, "top_logprobs",
                                "top_logprobs needs logprobs: true.");
     }
-    if (request->tool_count == 0 && request->tool_choice.kind >= REMORA_TOOL_CHOICE_REQUIRED) {
-        return remora_fail_set(p->fail, REMORA_INVALID_REQUEST, "tool_choice",
-                               "tool_choice asks for a tool, but tools is empty; send the tools.");
+    const char *why = remora_tool_choice_check(request);
+    if (why != NULL) {
+        return remora_fail_set(p->fail, REMORA_INVALID_REQUEST, "tool_choice", "tool_choice %s",
+                               why);
     }
     enum remora_code code = check_max_tokens(p, chat);
     return code == REMORA_OK ? check_reasoning(p, chat) : code;
@@ -386,6 +373,16 @@ static enum remora_code parse_text(const struct remora_skin_input *input,
     }
     return remora_fail_set(fail, code, NULL, "The request body is not taken: %s at byte %zu.",
                            error.reason == NULL ? "it is too large" : error.reason, error.offset);
+}
+
+/* The front puts x-session-id there; the body's session beats it (openrouter.md section 2, `session_id`). */
+static enum remora_code check_session(struct parse *p)
+{
+    return p->request->session_id.length <= REMORA_LIMIT_ID_BYTES
+               ? REMORA_OK
+               : remora_fail_set(p->fail, REMORA_INVALID_REQUEST, "x-session-id",
+                                 "The header x-session-id must be at most %d bytes.",
+                                 (int)REMORA_LIMIT_ID_BYTES);
 }
 
 static void set_encoder(const struct remora_skin_input *input, const struct parse *p)
@@ -416,6 +413,9 @@ enum remora_code chat_parse(const struct remora_skin_input *input, struct remora
         return code;
     }
     code = check_together(&p, &chat);
+    if (code == REMORA_OK) {
+        code = check_session(&p);
+    }
     if (code == REMORA_OK) {
         set_encoder(input, &p);
     }

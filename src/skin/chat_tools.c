@@ -1,7 +1,6 @@
 /*
  * tools, tool_choice, response_format and cache markers. Shapes: reference/openrouter.md section 2 (rows `tools`,
- * `tool_choice`, `response_format`, `cache_control`). Schemas are kept raw. Server tools and formats other than text,
- * json_object and json_schema: UNIMPLEMENTED naming the type.
+ * `tool_choice`, `response_format`, `cache_control`). Schemas are kept raw. Server tools: UNIMPLEMENTED naming the type.
  */
 #include "parse.h"
 
@@ -84,17 +83,37 @@ static enum remora_code read_function(struct parse *p, struct remora_json value,
     return code;
 }
 
+/* OpenRouter's server tools, OpenAI's shorthands of them, and OpenAI's tools that are no functions. */
+static bool is_later_type(struct remora_slice type)
+{
+    static const char *const words[] = {"web_search",
+                                        "web_search_2025_08_26",
+                                        "web_search_preview",
+                                        "web_search_preview_2025_03_11",
+                                        "custom",
+                                        "allowed_tools"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {
+        if (remora_slice_is(type, words[i])) {
+            return true;
+        }
+    }
+    return remora_slice_starts_with(type, REMORA_SLICE("openrouter:"));
+}
+
 static enum remora_code read_tool_type(struct parse *p, struct remora_json value, void *target)
 {
+    struct remora_slice type = {NULL, 0};
     (void)target;
     if (remora_json_equals(value, "function")) {
         return REMORA_OK;
     }
-    if (remora_json_is(value, REMORA_JSON_STRING)) {
-        return parse_refuse(p, REMORA_UNIMPLEMENTED,
-                            "must be \"function\"; server tools are not supported yet.");
+    if (remora_json_is(value, REMORA_JSON_STRING) && !remora_json_string(value, p->arena, &type)) {
+        return parse_no_room(p);
     }
-    return parse_refuse(p, REMORA_INVALID_REQUEST, "must be \"function\".");
+    return is_later_type(type)
+               ? parse_refuse(p, REMORA_UNIMPLEMENTED,
+                              "must be \"function\"; server tools are not supported yet.")
+               : parse_refuse(p, REMORA_INVALID_REQUEST, "must be \"function\".");
 }
 
 static enum remora_code check_tool_type(struct parse *p, struct remora_json value)
@@ -203,17 +222,24 @@ static enum remora_code read_format_type(struct parse *p, struct remora_json val
     static const char *const words[] = {"text", "json_object", "json_schema", "grammar", "python"};
     static const enum remora_format_kind kinds[] = {REMORA_FORMAT_TEXT, REMORA_FORMAT_JSON_OBJECT,
                                                     REMORA_FORMAT_JSON_SCHEMA,
-                                                    REMORA_FORMAT_GRAMMAR, REMORA_FORMAT_GRAMMAR};
+                                                    REMORA_FORMAT_GRAMMAR, REMORA_FORMAT_PYTHON};
     struct remora_response_format *format = target;
     size_t index = 0;
     enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    if (code == REMORA_OK && kinds[index] == REMORA_FORMAT_GRAMMAR) {
-        return parse_refuse(p, REMORA_UNIMPLEMENTED,
-                            "\"%s\" is documented, but this gateway does not support it yet.",
-                            words[index]);
+    if (code == REMORA_OK) {
+        format->kind = kinds[index];
     }
-    format->kind = kinds[index];
     return code;
+}
+
+/* Letters, digits, _ and -: without the dot that names of functions may have. */
+static enum remora_code read_schema_name(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_slice *name = target;
+    enum remora_code code = read_name(p, value, name);
+    return code == REMORA_OK && remora_slice_find(*name, '.', 0) < name->length
+               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must be 1 to 64 letters, digits, _ or -.")
+               : code;
 }
 
 static enum remora_code read_schema(struct parse *p, struct remora_json value, void *target)
@@ -224,7 +250,7 @@ static enum remora_code read_schema(struct parse *p, struct remora_json value, v
             PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT                              \
     }
     static const struct parse_field fields[] = {
-        FORMAT("name", read_name, name), FORMAT("schema", parse_raw_object, schema_json),
+        FORMAT("name", read_schema_name, name), FORMAT("schema", parse_raw_object, schema_json),
         FORMAT("description", parse_slice, description), FORMAT("strict", parse_tristate, strict)};
 #undef FORMAT
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
@@ -236,13 +262,24 @@ static enum remora_code read_schema(struct parse *p, struct remora_json value, v
     return code;
 }
 
+static enum remora_code read_grammar(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_slice *grammar = target;
+    enum remora_code code = parse_slice(p, value, grammar);
+    return code == REMORA_OK && grammar->length == 0
+               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must not be empty.")
+               : code;
+}
+
 enum remora_code chat_read_response_format(struct parse *p, struct remora_json value, void *target)
 {
     static const struct parse_field fields[] = {
         {REMORA_SLICE_INIT("type"), read_format_type, .asks = PARSE_ASKS_NOTHING,
          .null = PARSE_NULL_REFUSED},
         {REMORA_SLICE_INIT("json_schema"), read_schema, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("grammar"), NULL, .asks = PARSE_ASKS_NOTHING},
+        {REMORA_SLICE_INIT("grammar"), read_grammar,
+         offsetof(struct remora_response_format, pattern), PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_REFUSED},
     };
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
     struct remora_response_format *format = target;
@@ -257,6 +294,10 @@ enum remora_code chat_read_response_format(struct parse *p, struct remora_json v
     if (has_schema != (format->kind == REMORA_FORMAT_JSON_SCHEMA)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "must have json_schema exactly when its type is \"json_schema\".");
+    }
+    if ((format->pattern.length > 0) != (format->kind == REMORA_FORMAT_GRAMMAR)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must have a grammar exactly when its type is \"grammar\".");
     }
     p->is_neutral = format->kind == REMORA_FORMAT_TEXT;
     return REMORA_OK;

@@ -240,7 +240,7 @@ static void write_dropped(struct remora_json_writer *w, const struct remora_outc
     for (size_t i = 0; i < outcome->dropped_count; i++) {
         remora_json_object_open(w);
         remora_json_key(w, "field");
-        remora_json_write_text(w, remora_parameter_name(outcome->dropped[i].parameter));
+        remora_json_write_string(w, remora_dropped_name(&outcome->dropped[i]));
         if (outcome->dropped[i].why != NULL) {
             remora_json_key(w, "why");
             remora_json_write_text(w, outcome->dropped[i].why);

@@ -270,6 +270,22 @@ enum remora_code parse_id(struct parse *p, struct remora_json value, void *targe
     return REMORA_OK;
 }
 
+enum remora_code parse_checked(struct parse *p, struct remora_json value, parse_check_fn check,
+                               struct remora_slice *out)
+{
+    struct remora_slice text;
+    enum remora_code code = parse_slice(p, value, &text);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    const char *why = check(text);
+    if (why != NULL) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST, "%s", why);
+    }
+    *out = text;
+    return REMORA_OK;
+}
+
 enum remora_code parse_bool(struct parse *p, struct remora_json value, void *target)
 {
     if (!remora_json_bool(value, target)) {
@@ -386,4 +402,15 @@ enum remora_code parse_word(struct parse *p, struct remora_json value, const cha
         }
     }
     return refuse_word(p, words, count);
+}
+
+enum remora_code parse_word_slice(struct parse *p, struct remora_json value,
+                                  const char *const *words, size_t count, void *target)
+{
+    size_t index = 0;
+    enum remora_code code = parse_word(p, value, words, count, &index);
+    if (code == REMORA_OK) {
+        *(struct remora_slice *)target = remora_slice_of(words[index]);
+    }
+    return code;
 }

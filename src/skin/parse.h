@@ -95,6 +95,13 @@ enum remora_code parse_slices(struct parse *p, struct remora_json value, void *t
 /* struct remora_opt_f64 and struct remora_opt_i64, within the row's range. */
 enum remora_code parse_opt_f64(struct parse *p, struct remora_json value, void *target);
 enum remora_code parse_opt_i64(struct parse *p, struct remora_json value, void *target);
+/* A word of a closed set into a slice (the static word itself). */
+enum remora_code parse_word_slice(struct parse *p, struct remora_json value,
+                                  const char *const *words, size_t count, void *target);
+/* A string that `check` takes; it says why not. */
+typedef const char *(*parse_check_fn)(struct remora_slice text);
+enum remora_code parse_checked(struct parse *p, struct remora_json value, parse_check_fn check,
+                               struct remora_slice *out);
 /* Accepted and without effect, as documented. */
 enum remora_code parse_ignored_bool(struct parse *p, struct remora_json value, void *target);
 
@@ -102,11 +109,18 @@ REMORA_MUST_CHECK enum remora_code parse_integer(struct parse *p, struct remora_
                                                  int64_t least, int64_t most, int64_t *out);
 REMORA_MUST_CHECK enum remora_code parse_number(struct parse *p, struct remora_json value,
                                                 const struct parse_range *range, double *out);
-/* A word of a closed set: *out is its index. `listed` is how the set is told. */
+/* A word of a closed set: *out is its index. */
 REMORA_MUST_CHECK enum remora_code parse_word(struct parse *p, struct remora_json value,
                                               const char *const *words, size_t count, size_t *out);
 
 /* ---- the parts of a chat request; targets are the request's own fields ---- */
+/* One content part: target is struct remora_part. */
+enum remora_code chat_read_part(struct parse *p, struct remora_json value, void *target);
+/* `audio` and `images` of an assistant message, as parts. */
+enum remora_code chat_read_assistant_audio(struct parse *p, struct remora_json value, void *target);
+enum remora_code chat_read_assistant_image(struct parse *p, struct remora_json value, void *target);
+/* The fields that the proto lacks (READ in tbl/chat_fields.h): target is the request. */
+extern const struct parse_table chat_further_table;
 enum remora_code chat_read_messages(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_tools(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_tool_choice(struct parse *p, struct remora_json value, void *target);

@@ -160,9 +160,12 @@ static void count_money(struct remora_metrics *metrics, const struct remora_outc
 static void count_dropped(struct remora_metrics *metrics, const struct remora_outcome *outcome)
 {
     for (size_t i = 0; i < outcome->dropped_count; i++) {
+        /* Names that callers invent are no labels. */
+        enum remora_parameter parameter = outcome->dropped[i].parameter;
         const struct remora_slice labels[] = {
-            provider_label(outcome),
-            remora_slice_of(remora_parameter_name(outcome->dropped[i].parameter))};
+            provider_label(outcome), parameter == REMORA_PARAMETER_COUNT
+                                         ? REMORA_SLICE("other")
+                                         : remora_slice_of(remora_parameter_name(parameter))};
         remora_metric_add(metrics, REMORA_METRIC_DROPPED, labels, 2, 1);
     }
 }

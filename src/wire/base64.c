@@ -51,6 +51,24 @@ static unsigned value_of(char c)
     return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
+bool remora_base64_is_valid(struct remora_slice text)
+{
+    size_t padding = 0;
+    if (text.length % 4 != 0) {
+        return false;
+    }
+    while (padding < 2 && padding < text.length && text.data[text.length - 1 - padding] == '=') {
+        padding++;
+    }
+    unsigned seen = 0;
+    for (size_t i = 0; i < text.length - padding; i++) {
+        seen |= value_of(text.data[i]);
+    }
+    unsigned last = padding == 0 ? 0 : value_of(text.data[text.length - padding - 1]);
+    /* Bits of the last character that the padding leaves without a byte must be zero. */
+    return seen < 64 && (last & (padding == 1 ? 3U : padding == 2 ? 15U : 0U)) == 0;
+}
+
 /* Four characters without padding. */
 static bool decode4(const char *in, char *out)
 {

@@ -16,7 +16,8 @@ ORDER = ["base", "json", "wire", "model", "catalog", "account", "loop", "config"
 OWNER = {
     "base": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base",
     "clock": "base", "text": "base", "guess": "base", "json": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
-    "identity": "model", "preferences": "model", "request": "model", "usage": "model", "event": "model", "attempt": "model",
+    "identity": "model", "preferences": "model", "request": "model", "media": "model", "usage": "model", "event": "model",
+    "attempt": "model",
     "answer": "model", "account": "account", "catalog": "catalog", "config": "config", "caller": "config", "policy": "policy", "route": "route",
     "health": "base", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin", "listing": "skin",
     "telemetry": "telemetry", "worker": "front", "front": "front",

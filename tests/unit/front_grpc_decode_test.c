@@ -99,8 +99,8 @@ static void paths_of_a_stream_begin_with_chat(void **state)
                                 "chat { messages { role: ROLE_USER parts { text: \"a\" } } "
                                 "messages { role: ROLE_USER parts { image { uri: \"x\" } } } }");
     decode_bytes(&d, REMORA_STREAM);
-    assert_int_equal(d.code, REMORA_UNIMPLEMENTED);
-    assert_string_equal(d.fail.param, "chat.messages[1].parts[0].image");
+    assert_int_equal(d.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(d.fail.param, "chat.messages[1].parts[0].image.uri");
     done(&d);
     d.bytes = test_proto_encode("remora.v1.StreamChatRequest", "");
     decode_bytes(&d, REMORA_STREAM);
@@ -314,7 +314,9 @@ static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
     refuses(EXTRA("model"), REMORA_INVALID_REQUEST, "extra_body.model");
     refuses(EXTRA("stream"), REMORA_INVALID_REQUEST, "extra_body.stream");
     refuses(EXTRA("provider"), REMORA_INVALID_REQUEST, "extra_body.provider");
-    refuses(EXTRA("web_search_options"), REMORA_UNIMPLEMENTED, "extra_body.web_search_options");
+    refuses(EXTRA("functions"), REMORA_UNIMPLEMENTED, "extra_body.functions");
+    refuses(EXTRA("route"), REMORA_INVALID_REQUEST, "extra_body.route");
+    refuses(EXTRA("web_search_options"), REMORA_INVALID_REQUEST, "extra_body.web_search_options");
     refuses(USER "extra_body { fields { key: \"k\" value { number_value: nan } } }",
             REMORA_INVALID_REQUEST, "extra_body.k");
     refuses(USER "extra_body { fields { key: \"k\" value { number_value: inf } } }",
@@ -335,7 +337,19 @@ static void messages_are_judged_by_their_role(void **state)
     refuses("messages { role: ROLE_USER tool_call_id: \"c\" parts { text: \"x\" } }",
             REMORA_INVALID_REQUEST, "messages[0]");
     refuses("messages { role: ROLE_USER parts { refusal: \"x\" } }", REMORA_INVALID_REQUEST,
-            "messages[0]");
+            "messages[0].parts[0]");
+    refuses("messages { role: ROLE_SYSTEM parts { image { uri: \"https://a.example/i\" } } }",
+            REMORA_INVALID_REQUEST, "messages[0].parts[0]");
+    refuses("messages { role: ROLE_USER parts { text: \"x\" } reasoning { text: \"x\" } }",
+            REMORA_INVALID_REQUEST, "messages[0]");
+    refuses("messages { role: ROLE_USER parts { text: \"x\" annotations { type: \"file\" } } }",
+            REMORA_INVALID_REQUEST, "messages[0]");
+    refuses("messages { role: ROLE_ASSISTANT parts { text: \"x\" annotations { url: \"u\" } } }",
+            REMORA_INVALID_REQUEST, "messages[0].parts[0].annotations[0].type");
+    refuses(USER "messages { role: ROLE_TOOL tool_call_id: \"c\" parts { text: \"x\" } }",
+            REMORA_INVALID_REQUEST, "messages[1]");
+    refuses("messages { role: ROLE_ASSISTANT tool_calls { id: \"c\" name: \"f\" } } " USER,
+            REMORA_INVALID_REQUEST, "messages[0]");
     refuses("messages { role: ROLE_USER parts {} }", REMORA_INVALID_REQUEST,
             "messages[0].parts[0]");
     refuses("messages { role: ROLE_ASSISTANT tool_calls { name: \"f\" } }", REMORA_INVALID_REQUEST,
@@ -344,6 +358,54 @@ static void messages_are_judged_by_their_role(void **state)
         "messages { role: ROLE_ASSISTANT parts { text: \"x\" } reasoning { text: \"y\" index: -1 } "
         "}",
         REMORA_INVALID_REQUEST, "messages[0].reasoning[0]");
+}
+
+static void media_are_judged_as_over_http(void **state)
+{
+    (void)state;
+#define PART(text) "messages { role: ROLE_USER parts { " text " } }"
+    refuses(PART("image {}"), REMORA_INVALID_REQUEST, "messages[0].parts[0].image");
+    refuses(PART("image { data: \"x\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.data");
+    refuses(PART("image { data: \"x\" mime_type: \"text/plain\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.data");
+    refuses(PART("image { data: \"\" mime_type: \"image/png\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.data");
+    refuses(PART("image { uri: \"http://169.254.169.254/\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.uri");
+    refuses(PART("image { uri: \"file:///etc/passwd\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.uri");
+    refuses(PART("image { uri: \"https://a.example/i\" detail: \"huge\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.detail");
+    refuses(PART("image { uri: \"https://a.example/i\" filename: \"x\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].image.filename");
+    refuses(PART("audio { data: \"x\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].audio.data");
+    refuses(PART("audio { data: \"x\" detail: \"midi\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].audio.detail");
+    refuses(PART("audio { uri: \"https://a.example/a.wav\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].audio.uri");
+    refuses(PART("video { data: \"x\" mime_type: \"image/png\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].video.data");
+    refuses(PART("file { data: \"x\" }"), REMORA_INVALID_REQUEST, "messages[0].parts[0].file.data");
+    refuses(PART("file { file_id: \"\" }"), REMORA_INVALID_REQUEST,
+            "messages[0].parts[0].file.file_id");
+#undef PART
+}
+
+static void the_fields_that_only_json_has_travel_in_extra_body(void **state)
+{
+    struct decoded d;
+    (void)state;
+    decode_ok(&d, USER
+              "extra_body { fields { key: \"safety_identifier\" value { string_value: \"s\" } } "
+              "fields { key: \"structured_outputs\" value { bool_value: true } } fields { key: "
+              "\"route\" value { null_value: NULL_VALUE } } }");
+    assert_slice_equal(d.request.safety_identifier, "s");
+    assert_int_equal(d.request.structured_outputs, REMORA_YES);
+    assert_int_equal(d.request.extra_count, 0);
+    assert_true(remora_request_asks(&d.request, REMORA_PARAMETER_SAFETY_IDENTIFIER));
+    done(&d);
 }
 
 static void numbers_out_of_range_are_refused_by_name(void **state)
@@ -441,18 +503,10 @@ static void what_is_not_built_is_named(void **state)
             "provider.preferred_max_latency");
     refuses(USER "cache { gateway_cache: true }", REMORA_UNIMPLEMENTED, "cache.gateway_cache");
     refuses(USER "cache { ttl { seconds: 1 } }", REMORA_UNIMPLEMENTED, "cache.ttl");
-    refuses(USER "output_modalities: \"audio\"", REMORA_UNIMPLEMENTED, "output_modalities[0]");
     refuses(USER "tools { native_tool {} }", REMORA_UNIMPLEMENTED, "tools[0].native_tool");
     refuses(USER "response_format { regex: \"a\" }", REMORA_UNIMPLEMENTED, "response_format.regex");
-    refuses(USER "response_format { grammar: \"a\" }", REMORA_UNIMPLEMENTED,
-            "response_format.grammar");
-    refuses("messages { role: ROLE_USER parts { audio { data: \"x\" } } }", REMORA_UNIMPLEMENTED,
-            "messages[0].parts[0].audio");
     refuses("messages { role: ROLE_USER parts { raw {} } }", REMORA_UNIMPLEMENTED,
             "messages[0].parts[0].raw");
-    refuses(
-        "messages { role: ROLE_ASSISTANT parts { text: \"x\" annotations { type: \"file\" } } }",
-        REMORA_UNIMPLEMENTED, "messages[0].parts[0].annotations");
     refuses(
         "messages { role: ROLE_TOOL tool_call_id: \"c\" tool_failed: true parts { text: \"x\" } }",
         REMORA_UNIMPLEMENTED, "messages[0].tool_failed");
@@ -582,6 +636,8 @@ int main(void)
         cmocka_unit_test(extra_body_becomes_raw_json),
         cmocka_unit_test(extra_body_cannot_choose_a_host_or_override_a_field),
         cmocka_unit_test(messages_are_judged_by_their_role),
+        cmocka_unit_test(media_are_judged_as_over_http),
+        cmocka_unit_test(the_fields_that_only_json_has_travel_in_extra_body),
         cmocka_unit_test(numbers_out_of_range_are_refused_by_name),
         cmocka_unit_test(words_outside_their_set_are_refused),
         cmocka_unit_test(tools_and_schemas_are_judged),

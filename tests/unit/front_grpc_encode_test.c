@@ -225,7 +225,8 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
     outcome->usage.certainty = REMORA_CERTAINTY_ACTUAL;
     outcome->cost.total_pico_usd = 1500;
     outcome->cost.certainty = REMORA_CERTAINTY_ACTUAL;
-    outcome->dropped[0] = (struct remora_dropped){REMORA_PARAMETER_SEED, "not supported"};
+    outcome->dropped[0] =
+        (struct remora_dropped){.parameter = REMORA_PARAMETER_SEED, .why = "not supported"};
     outcome->dropped_count = 1;
     fill_attempt(&outcome->attempts[0], REMORA_OK, 200);
     outcome->attempt_count = 1;

@@ -180,9 +180,11 @@ static void fill_parameters(struct remora_request *request)
     ",\"" max "\":16,\"temperature\":0.7,\"top_p\":0,\"top_k\":40,\"min_p\":0.05,\"top_a\":0.1," \
     "\"frequency_penalty\":-1.5,\"presence_penalty\":1,\"repetition_penalty\":1.1,\"" seed       \
     "\":-7,\"n\":2,\"stop\":[\"a\",\"\\n\"],\"logit_bias\":{\"50256\":-100}"
-#define OPTIONS                                                                           \
-    ",\"parallel_tool_calls\":false,\"reasoning_effort\":\"high\",\"logprobs\":true,"     \
-    "\"top_logprobs\":3,\"user\":\"u1\",\"service_tier\":\"flex\",\"verbosity\":\"low\"," \
+/* SHA-256 of "\0\0u1\0": no namespace, no service. */
+#define U1 "user-4247099791759eecdcf1684828fe6826"
+#define OPTIONS                                                                               \
+    ",\"parallel_tool_calls\":false,\"reasoning_effort\":\"high\",\"logprobs\":true,"         \
+    "\"top_logprobs\":3,\"user\":\"" U1 "\",\"service_tier\":\"flex\",\"verbosity\":\"low\"," \
     "\"prompt_cache_key\":\"k\",\"modalities\":[\"text\"]"
 
 static void every_parameter_is_written_under_its_name(void **state)
@@ -538,23 +540,300 @@ static void unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text
     end(&f);
 }
 
+static const struct remora_pair extra[] = {
+    {REMORA_SLICE_INIT("safe_prompt"), REMORA_SLICE_INIT("true")},
+    {REMORA_SLICE_INIT("stream"), REMORA_SLICE_INIT("true")},
+    {REMORA_SLICE_INIT("model"), REMORA_SLICE_INIT("\"other\"")},
+    {REMORA_SLICE_INIT("temperature"), REMORA_SLICE_INIT("9")},
+    {REMORA_SLICE_INIT("guided_json"), REMORA_SLICE_INIT("{ }")},
+};
+
+static void use_extra(struct fixture *f)
+{
+    f->request.extra = extra;
+    f->request.extra_count = REMORA_COUNT_OF(extra);
+}
+
+static void assert_dropped(const struct fixture *f, const char *const *names, size_t count)
+{
+    assert_int_equal(f->out.dropped_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_slice_equal(remora_dropped_name(&f->out.dropped[i]), names[i]);
+        assert_non_null(f->out.dropped[i].why);
+    }
+}
+
 static void further_fields_go_on_but_cannot_replace_ours(void **state)
 {
-    static const struct remora_pair extra[] = {
-        {REMORA_SLICE_INIT("prediction"), REMORA_SLICE_INIT("{\"type\":\"content\"}")},
-        {REMORA_SLICE_INIT("stream"), REMORA_SLICE_INIT("true")},
-        {REMORA_SLICE_INIT("model"), REMORA_SLICE_INIT("\"other\"")},
-        {REMORA_SLICE_INIT("web_search_options"), REMORA_SLICE_INIT("{}")},
-    };
+    static const char *const dropped[] = {"stream", "model", "temperature"};
     struct fixture f;
     (void)state;
     begin(&f, "acme", "");
-    f.endpoint.facts.supported = ~(UINT64_C(1) << REMORA_PARAMETER_WEB_SEARCH_OPTIONS);
-    f.request.extra = extra;
-    f.request.extra_count = 4;
-    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"prediction\":{\"type\":\"content\"}}");
-    assert_int_equal(f.out.dropped_count, 1);
-    assert_int_equal(f.out.dropped[0].parameter, REMORA_PARAMETER_WEB_SEARCH_OPTIONS);
+    use_extra(&f);
+    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"safe_prompt\":true,\"guided_json\":{ }}");
+    assert_dropped(&f, dropped, REMORA_COUNT_OF(dropped));
+    end(&f);
+}
+
+static void further_fields_go_only_where_the_provider_has_them(void **state)
+{
+    static const char *const by_mistral[] = {"stream", "model", "temperature", "guided_json"};
+    static const char *const by_openai[] = {"safe_prompt", "stream", "model", "temperature",
+                                            "guided_json"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "mistral", "mistral");
+    use_extra(&f);
+    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"safe_prompt\":true}");
+    assert_dropped(&f, by_mistral, REMORA_COUNT_OF(by_mistral));
+    end(&f);
+    begin(&f, "openai", "openai");
+    use_extra(&f);
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_dropped(&f, by_openai, REMORA_COUNT_OF(by_openai));
+    end(&f);
+    begin(&f, "acme", ""); /* an endpoint with a list of its own takes what the list says */
+    f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_SEED;
+    use_extra(&f);
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_dropped(&f, by_openai, REMORA_COUNT_OF(by_openai));
+    end(&f);
+}
+
+static void a_list_of_dropped_fields_never_ends_in_silence(void **state)
+{
+    struct remora_pair many[60];
+    char names[60][8];
+    struct fixture f;
+    (void)state;
+    begin(&f, "openai", "openai");
+    for (size_t i = 0; i < REMORA_COUNT_OF(many); i++) {
+        snprintf(names[i], sizeof names[i], "x%zu", i);
+        many[i] = (struct remora_pair){remora_slice_of(names[i]), REMORA_SLICE("1")};
+    }
+    f.request.extra = many;
+    f.request.extra_count = REMORA_COUNT_OF(many);
+    (void)body_of(&f);
+    assert_int_equal(f.out.dropped_count, REMORA_DROPPED_MAX);
+    assert_slice_equal(remora_dropped_name(&f.out.dropped[0]), "x0");
+    assert_slice_equal(remora_dropped_name(&f.out.dropped[REMORA_DROPPED_MAX - 1]), "others");
+    end(&f);
+}
+
+static void no_end_user_leaves_by_name(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.identity.service = REMORA_SLICE("checkout");
+    f.request.identity.namespace_name = REMORA_SLICE("shop");
+    f.request.end_user_id = REMORA_SLICE("ann@a.example");
+    f.request.safety_identifier = REMORA_SLICE("ann@a.example");
+    assert_string_equal(body_of(&f), HEAD USER UNARY
+                        ",\"user\":\"user-1e589c7596ed64c9271d0973191363f6\",\"safety_identifier\":"
+                        "\"user-1e589c7596ed64c9271d0973191363f6\"}");
+    assert_null(strstr(f.body, "a.example"));
+    end(&f);
+}
+
+static void objects_of_the_caller_go_on_byte_for_byte(void **state)
+{
+    static const struct remora_slice kinds[] = {REMORA_SLICE_INIT("text"),
+                                                REMORA_SLICE_INIT("audio")};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.output_modalities = (struct remora_slices){kinds, 2, true};
+    f.request.audio_json = REMORA_SLICE("{\"voice\":\"alloy\", \"format\":\"wav\"}");
+    f.request.image_config_json = REMORA_SLICE("{ \"aspect_ratio\":\"1:1\"}");
+    f.request.prediction_json = REMORA_SLICE("{\"content\":\"x\",\"type\":\"content\"}");
+    f.request.web_search_options_json = REMORA_SLICE("{}");
+    f.request.prompt_cache_options_json = REMORA_SLICE("{\"mode\":\"explicit\"}");
+    f.request.structured_outputs = REMORA_YES;
+    f.request.cache = (struct remora_cache_breakpoint){.is_set = true};
+    assert_string_equal(
+        body_of(&f), HEAD USER UNARY
+        ",\"modalities\":[\"text\",\"audio\"],\"audio\":{\"voice\":\"alloy\", \"format\":\"wav\"},"
+        "\"image_config\":{ \"aspect_ratio\":\"1:1\"},\"prediction\":{\"content\":\"x\",\"type\":"
+        "\"content\"},\"web_search_options\":{},\"prompt_cache_options\":{\"mode\":\"explicit\"},"
+        "\"cache_control\":{\"type\":\"ephemeral\"}}");
+    assert_int_equal(f.out.dropped_count, 0);
+    end(&f);
+}
+
+static void cache_marks_have_the_provider_s_spelling_or_are_told(void **state)
+{
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("a"),
+         .cache = {.is_set = true, .ttl_s = 300}},
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("b"),
+         .cache = {.is_set = true, .is_explicit = true}},
+    };
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = parts, .part_count = 2};
+    static const char *const told[] = {"cache_control"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openai", "openai");
+    f.request.messages = &message;
+    assert_string_equal(body_of(&f),
+                        HEAD "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+                             "{\"type\":\"text\",\"text\":\"b\",\"prompt_cache_breakpoint\":"
+                             "{\"mode\":\"explicit\"}}]}" UNARY "}");
+    assert_dropped(&f, told, 1);
+    end(&f);
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = &message;
+    assert_string_equal(
+        body_of(&f),
+        HEAD "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\","
+             "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"5m\"}},{\"type\":"
+             "\"text\",\"text\":\"b\",\"cache_control\":{\"type\":\"ephemeral\"}}]}" UNARY "}");
+    assert_int_equal(f.out.dropped_count, 0);
+    end(&f);
+}
+
+static void formats_beyond_json_are_written(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.response_format = (struct remora_response_format){.kind = REMORA_FORMAT_GRAMMAR,
+                                                                .pattern = REMORA_SLICE("a ::= b")};
+    assert_string_equal(body_of(&f), HEAD USER UNARY
+                        ",\"response_format\":{\"type\":\"grammar\",\"grammar\":\"a ::= b\"}}");
+    end(&f);
+    begin(&f, "acme", "");
+    f.request.response_format.kind = REMORA_FORMAT_PYTHON;
+    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"response_format\":{\"type\":\"python\"}}");
+    end(&f);
+}
+
+static void original_detail_is_high_where_it_is_unknown(void **state)
+{
+    static const struct remora_part part = {
+        .kind = REMORA_PART_IMAGE,
+        .media = {.source = REMORA_MEDIA_URI,
+                  .value = REMORA_SLICE_INIT("https://a.example/i.png"),
+                  .detail = REMORA_SLICE_INIT("original")}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "\"detail\":\"high\""));
+    end(&f);
+    begin(&f, "openai", "openai");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "\"detail\":\"original\""));
+    end(&f);
+}
+
+/* openrouter.md section 3, `name`. */
+static void a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s(void **state)
+{
+    static const struct remora_part two[] = {
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a.example/i")}},
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("one")},
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("two")},
+    };
+    static const struct remora_message messages[] = {
+        {.role = REMORA_ROLE_USER,
+         .parts = &hello,
+         .part_count = 1,
+         .content_is_text = true,
+         .name = REMORA_SLICE_INIT("Ann")},
+        {.role = REMORA_ROLE_USER, .parts = two, .part_count = 3, .name = REMORA_SLICE_INIT("Bob")},
+    };
+    static const struct remora_model gpt = {.facts = {.author = REMORA_SLICE_INIT("openai")}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = messages;
+    f.request.message_count = 2;
+    assert_string_equal(body_of(&f), HEAD
+                        "{\"role\":\"user\",\"content\":\"Ann: Hi \\\"you\\\"\\n\"},"
+                        "{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":"
+                        "{\"url\":\"https://a.example/i\"}},{\"type\":\"text\",\"text\":"
+                        "\"Bob: one\"},{\"type\":\"text\",\"text\":\"two\"}]}" UNARY "}");
+    free(f.body);
+    f.endpoint.model = &gpt;
+    f.request.message_count = 1;
+    assert_string_equal(
+        body_of(&f),
+        HEAD "{\"role\":\"user\",\"content\":\"Hi \\\"you\\\"\\n\",\"name\":\"Ann\"}" UNARY "}");
+    end(&f);
+}
+
+static void earlier_answers_go_back_in_members_of_their_own(void **state)
+{
+    static const struct remora_annotation annotations[] = {
+        {.type = REMORA_SLICE_INIT("file"), .raw = REMORA_SLICE_INIT("{ \"type\":\"file\"}")},
+        {.type = REMORA_SLICE_INIT("url_citation"),
+         .url = REMORA_SLICE_INIT("u"),
+         .start_index = {3, true}},
+    };
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("42"),
+         .annotations = annotations,
+         .annotation_count = 2},
+        {.kind = REMORA_PART_AUDIO,
+         .text = REMORA_SLICE_INIT("{\"id\":\"a1\",\"data\":\"AA==\"}"),
+         .media = {.source = REMORA_MEDIA_FILE_ID, .value = REMORA_SLICE_INIT("a1")}},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_BASE64,
+                   .value = REMORA_SLICE_INIT("AAAA"),
+                   .mime_type = REMORA_SLICE_INIT("image/png")}},
+    };
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = 3, .content_is_text = true};
+    static const char *const told[] = {"messages[].images", "messages[].annotations"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = &message;
+    assert_string_equal(
+        body_of(&f), HEAD
+        "{\"role\":\"assistant\",\"content\":\"42\",\"audio\":{\"id\":\"a1\",\"data\":\"AA==\"},"
+        "\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
+        "png;base64,AAAA\"}}"
+        "],\"annotations\":[{ \"type\":\"file\"},{\"type\":\"url_citation\",\"url_citation\":"
+        "{\"url\":\"u\",\"start_index\":3}}]}" UNARY "}");
+    end(&f);
+    begin(&f, "openai", "openai");
+    f.request.messages = &message;
+    assert_string_equal(
+        body_of(&f),
+        HEAD "{\"role\":\"assistant\",\"content\":\"42\",\"audio\":{\"id\":\"a1\"}}" UNARY "}");
+    assert_dropped(&f, told, 2);
+    end(&f);
+}
+
+static void reasoning_details_go_back_byte_for_byte(void **state)
+{
+    static const struct remora_reasoning_block raw = {
+        .kind = REMORA_REASONING_ENCRYPTED,
+        .text = REMORA_SLICE_INIT("ZZ"),
+        .raw = REMORA_SLICE_INIT(
+            "{ \"data\" : \"ZZ\", \"x\": 1.0, \"type\":\"reasoning.encrypted\"}")};
+    static const struct remora_message message = {.role = REMORA_ROLE_ASSISTANT,
+                                                  .parts = &result,
+                                                  .part_count = 1,
+                                                  .reasoning = &raw,
+                                                  .reasoning_count = 1};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = &message;
+    assert_string_equal(
+        body_of(&f),
+        HEAD "{\"role\":\"assistant\",\"content\":\"42\",\"reasoning_details\":[{ \"data\" "
+             ": \"ZZ\", \"x\": 1.0, \"type\":\"reasoning.encrypted\"}]}" UNARY "}");
     end(&f);
 }
 
@@ -670,6 +949,16 @@ int main(void)
         cmocka_unit_test(tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning),
         cmocka_unit_test(unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
+        cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
+        cmocka_unit_test(a_list_of_dropped_fields_never_ends_in_silence),
+        cmocka_unit_test(no_end_user_leaves_by_name),
+        cmocka_unit_test(objects_of_the_caller_go_on_byte_for_byte),
+        cmocka_unit_test(cache_marks_have_the_provider_s_spelling_or_are_told),
+        cmocka_unit_test(formats_beyond_json_are_written),
+        cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
+        cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),
+        cmocka_unit_test(earlier_answers_go_back_in_members_of_their_own),
+        cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
         cmocka_unit_test(large_values_are_sent_from_where_they_lie),
         cmocka_unit_test(base64_that_would_break_out_of_its_string_is_not_sent),
         cmocka_unit_test(embedding_is_not_of_this_wire_yet),

@@ -342,15 +342,226 @@ static const struct refusal refusals[] = {
          "\"name\":\"f\",\"arguments\":\"\"}}]}",
          "messages[0]"),
     BADM("{\"role\":\"user\",\"content\":\"x\",\"content\":\"y\"}", "messages[0].content"),
-    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
-         "169.254.169.254/\"}}]}"),
-     REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
-    {MSG("{\"role\":\"user\",\"content\":[{\"input_audio\":{},\"type\":\"input_audio\"}]}"),
-     REMORA_UNIMPLEMENTED, "messages[0].content[0].type"},
-    {MSG("{\"role\":\"user\",\"content\":[{\"type\":\"file\"}]}"), REMORA_UNIMPLEMENTED,
-     "messages[0].content[0].type"},
-    {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{\"id\":\"a\"}}"),
-     REMORA_UNIMPLEMENTED, "messages[0].audio"},
+    /* row 69, 70 */
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "169.254.169.254/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "127.0.0.1/a.png\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "127.1/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "0x7f000001/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "2130706433/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "localhost/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "a.localhost:80/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "[::1]/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "u:p@a.example/i.png\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http:///"
+         "x\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://"
+         "\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "a.example:99999/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"file:///"
+         "etc/passwd\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"gopher:/"
+         "/a.example/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"unix:/"
+         "run/x\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"ftp://"
+         "a.example/i.png\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"a."
+         "example/i.png\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png,AAAA\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "text/plain;base64,AAAA\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/svg+xml;base64,AAAA\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:;"
+         "base64,AAAA\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png;base64,\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png;base64,AAA\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png;base64,AA_-\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png;base64,AAAB==A=\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:"
+         "image/png;base64,AB==\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "a.example/a b\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":\"https://"
+         "a.example/i.png\"}]}",
+         "messages[0].content[0].image_url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]}",
+         "messages[0].content[0].image_url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}", "messages[0].content[0]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":null}]}",
+         "messages[0].content[0].image_url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://"
+         "a.example/i.png\",\"detail\":\"huge\"}}]}",
+         "messages[0].content[0].image_url.detail"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://"
+         "a.example/i.png\"},\"text\":\"x\"}]}",
+         "messages[0].content[0].text"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+         "\"UklG\"}}]}",
+         "messages[0].content[0].input_audio"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+         "\"UklG\",\"format\":\"midi\"}}]}",
+         "messages[0].content[0].input_audio.format"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+         "\"https://a.example/a.wav\",\"format\":\"wav\"}}]}",
+         "messages[0].content[0].input_audio.data"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":"
+         "\"data:audio/wav;base64,UklG\",\"format\":\"wav\"}}]}",
+         "messages[0].content[0].input_audio.data"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"url\":"
+         "\"https://a.example/a.wav\"}}]}",
+         "messages[0].content[0].input_audio.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"video_url\",\"video_url\":{\"url\":\"data:"
+         "image/png;base64,AAAA\"}}]}",
+         "messages[0].content[0].video_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"video_url\",\"video_url\":{}}]}",
+         "messages[0].content[0].video_url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\"}}]}",
+         "messages[0].content[0].file"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"JVBE\"}}]}",
+         "messages[0].content[0].file.file_data"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"data:"
+         "application/pdf;base64,JVBE\",\"file_id\":\"f\"}}]}",
+         "messages[0].content[0].file.file_id"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"f\",\"file_"
+         "data\":\"data:application/pdf;base64,JVBE\"}}]}",
+         "messages[0].content[0].file.file_data"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"\"}}]}",
+         "messages[0].content[0].file.file_id"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"filename\":\"a\\u0000b\","
+         "\"file_id\":\"f\"}}]}",
+         "messages[0].content[0].file.filename"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{"
+         "\"type\":\"forever\"}}]}",
+         "messages[0].content[0].cache_control.type"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{"
+         "\"type\":\"ephemeral\",\"ttl\":\"2h\"}}]}",
+         "messages[0].content[0].cache_control.ttl"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"prompt_cache_"
+         "breakpoint\":{\"mode\":\"auto\"}}]}",
+         "messages[0].content[0].prompt_cache_breakpoint.mode"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"prompt_cache_"
+         "breakpoint\":{}}]}",
+         "messages[0].content[0].prompt_cache_breakpoint"),
+    BADM("{\"role\":\"system\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https:"
+         "//a.example/i.png\"}}]}",
+         "messages[0].content[0]"),
+    BADM("{\"role\":\"developer\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
+         "\"https://a.example/i.png\"}}]}",
+         "messages[0].content[0]"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}",
+         "messages[0].content[0]"),
+    /* what follows what */
+    BADM("{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"x\"}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"tool\",\"tool_call_id\":\"a\","
+         "\"content\":\"x\"}",
+         "messages[1]"),
+    BADM("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+         "\"tool_call_id\":\"c\",\"content\":\"x\"}",
+         "messages[1]"),
+    BADM("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+         "\"tool_call_id\":\"a\",\"content\":\"x\"},{\"role\":\"tool\",\"tool_call_id\":\"a\","
+         "\"content\":\"x\"}",
+         "messages[2]"),
+    BADM("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+         "\"tool_call_id\":\"a\",\"content\":\"x\"}",
+         "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":null,\"tool_"
+         "calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
+         "\"{}\"}},{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
+         "\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"x\"},{\"role\":"
+         "\"user\",\"content\":\"x\"}",
+         "messages[1]"),
+    BADM("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+         "\"tool_call_id\":\"a\",\"content\":\"x\"},{\"role\":\"tool\",\"tool_call_id\":\"b\","
+         "\"content\":\"x\"},{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"tool\",\"tool_call_"
+         "id\":\"a\",\"content\":\"x\"}",
+         "messages[4]"),
+    BADM("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"a\",\"type\":"
+         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\","
+         "\"tool_call_id\":\"a\",\"content\":\"x\"}",
+         "messages[0]"),
+    /* of another role */
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"reasoning\":\"x\"}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"reasoning_details\":[{\"type\":\"reasoning.text\","
+         "\"text\":\"x\"}]}",
+         "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"images\":[{\"image_url\":{\"url\":\"https://"
+         "a.example/i.png\"}}]}",
+         "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"audio\":{\"id\":\"a\"}}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"annotations\":[{\"type\":\"x\"}]}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"refusal\":\"x\"}", "messages[0]"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"model\":\"a/b\"}", "messages[0]"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":{\"data\":\"x\"}}",
+         "messages[0].audio.id"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"audio\":\"a\"}", "messages[0].audio"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"images\":[{\"image_url\":{\"url\":\"x\"}}]}",
+         "messages[0].images[0].image_url.url"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"images\":[{}]}", "messages[0].images[0]"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"annotations\":[{\"url\":\"x\"}]}",
+         "messages[0].annotations[0].type"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"text\":\"x\"}]}",
+         "messages[0].reasoning_details[0]"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"type\":\"thought\","
+         "\"text\":\"x\"}]}",
+         "messages[0].reasoning_details[0].type"),
+    BADM("{\"role\":\"function\",\"name\":\"f\",\"content\":\"x\"}", "messages[0].role"),
+    {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"function_call\":{\"name\":\"f\"}}"),
+     REMORA_UNIMPLEMENTED, "messages[0].function_call"},
     /* row 86, 87 */
     BAD("\"stream\":\"true\"", "stream"),
     BAD("\"stream\":1", "stream"),
@@ -396,7 +607,28 @@ static const struct refusal refusals[] = {
     BAD("\"response_format\":{\"type\":\"json_schema\"}", "response_format"),
     BAD("\"response_format\":{\"type\":\"text\",\"json_schema\":{\"name\":\"a\"}}",
         "response_format"),
-    {R("\"response_format\":{\"type\":\"grammar\"}"), REMORA_UNIMPLEMENTED, "response_format.type"},
+    BAD("\"response_format\":{\"type\":\"grammar\"}", "response_format"),
+    BAD("\"response_format\":{\"type\":\"grammar\",\"grammar\":\"\"}", "response_format.grammar"),
+    BAD("\"response_format\":{\"type\":\"python\",\"grammar\":\"x\"}", "response_format"),
+    BAD("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a.b\"}}",
+        "response_format.json_schema.name"),
+    BAD("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\",\"schema\":["
+        "]}}",
+        "response_format.json_schema.schema"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":{"
+        "\"type\":\"function\",\"function\":{\"name\":\"g\"}}",
+        "tool_choice"),
+    BAD("\"tools\":[{\"type\":\"poem\"}]", "tools[0].type"),
+    {R("\"tools\":[{\"type\":\"web_search\"}]"), REMORA_UNIMPLEMENTED, "tools[0].type"},
+    {R("\"tools\":[{\"type\":\"custom\",\"custom\":{}}]"), REMORA_UNIMPLEMENTED, "tools[0].type"},
+    {R("\"tool_choice\":{\"type\":\"openrouter:web_search\"}"), REMORA_UNIMPLEMENTED,
+     "tool_choice.type"},
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"},\"cache_control\":{"
+        "\"type\":\"x\"}}]",
+        "tools[0].cache_control.type"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
+        "\"fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\"}}]",
+        "tools[0].function.name"),
     BAD("\"reasoning\":{\"effort\":\"much\"}", "reasoning.effort"),
     BAD("\"reasoning\":{\"effort\":\"low\"},\"reasoning_effort\":\"high\"", "reasoning_effort"),
     {R("\"reasoning\":{\"mode\":\"pro\"}"), REMORA_UNIMPLEMENTED, "reasoning.mode"},
@@ -406,24 +638,52 @@ static const struct refusal refusals[] = {
     BAD("\"user\":\"a\\r\\nX-Evil: 1\"", "user"),
     BAD("\"metadata\":{\"a[0]\":\"x\"}", "metadata.a[0]"),
     BAD("\"metadata\":{\"a\":1}", "metadata.a"),
-    {R("\"modalities\":[\"image\"]"), REMORA_UNIMPLEMENTED, "modalities[0]"},
+    BAD("\"modalities\":[\"text\",\"text\",\"text\",\"text\"]", "modalities"),
     BAD("\"modalities\":[\"smell\"]", "modalities[0]"),
     {R("\"prompt\":\"x\""), REMORA_UNIMPLEMENTED, "prompt"},
-    {R("\"route\":\"fallback\""), REMORA_UNIMPLEMENTED, "route"},
-    LATER("prediction"),
-    LATER("audio"),
+    {R("\"route\":\"sort\""), REMORA_UNIMPLEMENTED, "route"},
+    BAD("\"route\":\"random\"", "route"),
     LATER("plugins"),
     LATER("preset"),
-    LATER("transforms"),
-    LATER("web_search_options"),
-    LATER("trace"),
-    LATER("debug"),
-    LATER("image_config"),
-    LATER("cache_control"),
-    LATER("structured_outputs"),
     LATER("functions"),
     LATER("function_call"),
-    LATER("safety_identifier"),
+    LATER("max_tool_calls"),
+    LATER("stop_server_tools_when"),
+    LATER("x_search_filter"),
+    {R("\"transforms\":[\"middle-out\"]"), REMORA_UNIMPLEMENTED, "transforms"},
+    {R("\"debug\":{\"echo_upstream_body\":true}"), REMORA_UNIMPLEMENTED,
+     "debug.echo_upstream_body"},
+    BAD("\"debug\":{\"echo\":true}", "debug.echo"),
+    BAD("\"prediction\":{}", "prediction"),
+    BAD("\"prediction\":{\"type\":\"content\"}", "prediction"),
+    BAD("\"prediction\":{\"type\":\"x\",\"content\":\"y\"}", "prediction.type"),
+    BAD("\"prediction\":{\"type\":\"content\",\"content\":5}", "prediction.content"),
+    BAD("\"prediction\":{\"type\":\"content\",\"content\":[{\"type\":\"file\",\"file\":{\"file_"
+        "id\":\"f\"}}]}",
+        "prediction.content[0]"),
+    BAD("\"audio\":{\"voice\":\"alloy\"}", "audio"),
+    BAD("\"audio\":{\"voice\":\"alloy\",\"format\":\"midi\"}", "audio.format"),
+    BAD("\"audio\":{\"voice\":5,\"format\":\"wav\"}", "audio.voice"),
+    BAD("\"audio\":\"wav\"", "audio"),
+    BAD("\"image_config\":[]", "image_config"),
+    BAD("\"web_search_options\":true", "web_search_options"),
+    BAD("\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1d\"}", "cache_control.ttl"),
+    BAD("\"cache_control\":true", "cache_control"),
+    BAD("\"prompt_cache_options\":{}", "prompt_cache_options"),
+    BAD("\"prompt_cache_options\":{\"mode\":\"implicit\"}", "prompt_cache_options.mode"),
+    BAD("\"structured_outputs\":\"yes\"", "structured_outputs"),
+    BAD("\"safety_identifier\":5", "safety_identifier"),
+    BAD("\"session_id\":"
+        "\"ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
+        "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
+        "sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss\"",
+        "session_id"),
+    BAD("\"trace\":\"x\"", "trace"),
+    BAD("\"trace\":{\"trace_id\":5}", "trace.trace_id"),
+    BAD("\"reasoning\":{\"context\":\"some\"}", "reasoning.context"),
+    BAD("\"reasoning\":{\"mode\":\"cheap\"}", "reasoning.mode"),
+    BAD("\"reasoning\":{\"max_tokens\":0}", "reasoning.max_tokens"),
+    BAD("\"reasoning\":{\"tokens\":1}", "reasoning.tokens"),
     /* rows 61, 62, 64, 65 */
     HOST("api_base"),
     HOST("base_url"),
@@ -434,6 +694,8 @@ static const struct refusal refusals[] = {
     HOST("API_BASE"),
     HOST("headers"),
     HOST("aws_session_token"),
+    HOST("azure_endpoint"),
+    HOST("deployment_id"),
 };
 
 static void what_is_refused_names_the_field(void **state)
@@ -460,6 +722,275 @@ static void a_misspelt_field_is_answered_with_the_right_one(void **state)
     parse_on(&p, R("\"provider\":{\"oder\":[]}"), REMORA_SURFACE_OPENAI);
     assert_string_equal(p.fail.message,
                         "provider.oder is not a known field; did you mean \"order\"?");
+    remora_arena_fini(&p.arena);
+}
+
+/* ---- media ---- */
+
+static void every_kind_of_part_is_read(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, MSG("{\"role\":\"user\",\"content\":["
+                  "{\"type\":\"text\",\"text\":\"look\",\"prompt_cache_breakpoint\":{\"mode\":"
+                  "\"explicit\"}},"
+                  "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https:\\/\\/a.example/"
+                  "i.png?a=1#f\",\"detail\":\"original\"}},"
+                  "{\"image_url\":{\"url\":\"data:IMAGE/PNG;name=x;base64,iVBO\"},\"type\":"
+                  "\"image_url\",\"cache_control\":{\"type\":\"ephemeral\"}},"
+                  "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"UklGRg==\",\"format\":"
+                  "\"wav\"}},"
+                  "{\"type\":\"video_url\",\"video_url\":{\"url\":\"data:video/mp4;base64,AAAA\"}},"
+                  "{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\",\"file_data\":"
+                  "\"data:application/pdf;base64,JVBE\"}},"
+                  "{\"type\":\"file\",\"file\":{\"file_data\":\"http://10.1.2.3:8080/a.pdf\"}},"
+                  "{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}]}"));
+    const struct remora_part *part = p.request.messages[0].parts;
+    assert_int_equal(p.request.messages[0].part_count, 8);
+    assert_true(part[0].cache.is_set && part[0].cache.is_explicit);
+    assert_int_equal(part[1].kind, REMORA_PART_IMAGE);
+    assert_int_equal(part[1].media.source, REMORA_MEDIA_URI);
+    assert_slice_equal(part[1].media.value, "https://a.example/i.png?a=1#f");
+    assert_slice_equal(part[1].media.detail, "original");
+    assert_int_equal(part[2].media.source, REMORA_MEDIA_BASE64);
+    assert_slice_equal(part[2].media.value, "iVBO");
+    assert_slice_equal(part[2].media.mime_type, "IMAGE/PNG");
+    assert_true(part[2].cache.is_set && !part[2].cache.is_explicit);
+    assert_int_equal(part[3].kind, REMORA_PART_AUDIO);
+    assert_slice_equal(part[3].media.value, "UklGRg==");
+    assert_slice_equal(part[3].media.detail, "wav");
+    assert_int_equal(part[4].kind, REMORA_PART_VIDEO);
+    assert_slice_equal(part[4].media.mime_type, "video/mp4");
+    assert_int_equal(part[5].kind, REMORA_PART_FILE);
+    assert_slice_equal(part[5].media.filename, "a.pdf");
+    assert_slice_equal(part[5].media.mime_type, "application/pdf");
+    assert_int_equal(part[6].media.source, REMORA_MEDIA_URI);
+    assert_int_equal(part[7].media.source, REMORA_MEDIA_FILE_ID);
+    assert_slice_equal(part[7].media.value, "file-1");
+    remora_arena_fini(&p.arena);
+}
+
+static void an_answer_with_everything_in_it_can_be_sent_back(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, MSG("{\"role\":\"assistant\",\"content\":\"x\",\"model\":\"a/b\",\"name\":\"bot\","
+                  "\"audio\":{\"id\":\"audio_1\",\"data\":\"AA==\",\"expires_at\":1},"
+                  "\"images\":[{\"type\":\"image_url\",\"index\":0,\"image_url\":{\"url\":"
+                  "\"data:image/png;base64,AAAA\"}}],"
+                  "\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{ \"url\":\"u\"}}],"
+                  "\"reasoning_details\":[{ \"data\":\"ZZ\",\"type\":\"reasoning.encrypted\", "
+                  "\"x\":[1.0]}],\"function_call\":null}"));
+    const struct remora_message *m = &p.request.messages[0];
+    assert_int_equal(m->part_count, 3);
+    assert_true(m->content_is_text);
+    assert_int_equal(m->parts[0].annotation_count, 1);
+    assert_slice_equal(m->parts[0].annotations[0].raw,
+                       "{\"type\":\"url_citation\",\"url_citation\":{ \"url\":\"u\"}}");
+    assert_int_equal(m->parts[1].kind, REMORA_PART_AUDIO);
+    assert_slice_equal(m->parts[1].media.value, "audio_1");
+    assert_slice_equal(m->parts[1].text, "{\"id\":\"audio_1\",\"data\":\"AA==\",\"expires_at\":1}");
+    assert_int_equal(m->parts[2].kind, REMORA_PART_IMAGE);
+    assert_slice_equal(m->reasoning[0].raw,
+                       "{ \"data\":\"ZZ\",\"type\":\"reasoning.encrypted\", \"x\":[1.0]}");
+    assert_slice_equal(m->model, "a/b");
+    assert_slice_equal(m->name, "bot");
+    assert_int_equal(m->extra.length, 0);
+    remora_arena_fini(&p.arena);
+}
+
+static void tool_results_may_hold_parts_and_a_beginning_may_stand_last(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p,
+          MSG("{\"role\":\"developer\",\"content\":\"d\"},{\"role\":\"assistant\",\"tool_calls\":"
+              "[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{\"id\":\"b\","
+              "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]},"
+              "{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":[{\"type\":\"text\",\"text\":"
+              "\"x\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://a.example/i\"}}]},"
+              "{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"y\"},"
+              "{\"role\":\"assistant\",\"content\":\"The answer is\"}"));
+    assert_int_equal(p.request.messages[0].role, REMORA_ROLE_DEVELOPER);
+    assert_int_equal(p.request.messages[2].part_count, 2);
+    assert_int_equal(p.request.messages[4].role, REMORA_ROLE_ASSISTANT);
+    remora_arena_fini(&p.arena);
+}
+
+/* ---- the other fields ---- */
+
+static void the_fields_that_only_json_has_are_read(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"prediction\":{ \"type\":\"content\",\"content\":[{\"type\":\"text\",\"text\":"
+                "\"x\"}]},\"modalities\":[\"text\",\"audio\"],\"audio\":{\"voice\":{\"id\":\"v\"},"
+                "\"format\":\"pcm16\"},\"image_config\":{\"aspect_ratio\":\"1:1\"},"
+                "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"},"
+                "\"prompt_cache_options\":{\"mode\":\"explicit\",\"ttl\":\"30m\"},"
+                "\"safety_identifier\":\"s\",\"structured_outputs\":true,"
+                "\"web_search_options\":{},\"trace\":{\"trace_id\":\"t\",\"team\":{\"a\":1}},"
+                "\"route\":\"fallback\",\"transforms\":[],\"debug\":{\"echo_upstream_body\":false},"
+                "\"service_tier\":\"fast\",\"reasoning\":{\"context\":\"all_turns\",\"mode\":"
+                "\"standard\"}"));
+    const struct remora_request *r = &p.request;
+    assert_slice_equal(r->prediction_json, "{ \"type\":\"content\",\"content\":[{\"type\":\"text\","
+                                           "\"text\":\"x\"}]}");
+    assert_int_equal(r->output_modalities.count, 2);
+    assert_slice_equal(r->audio_json, "{\"voice\":{\"id\":\"v\"},\"format\":\"pcm16\"}");
+    assert_slice_equal(r->image_config_json, "{\"aspect_ratio\":\"1:1\"}");
+    assert_int_equal(r->cache.ttl_s, 3600);
+    assert_slice_equal(r->prompt_cache_options_json, "{\"mode\":\"explicit\",\"ttl\":\"30m\"}");
+    assert_slice_equal(r->safety_identifier, "s");
+    assert_int_equal(r->structured_outputs, REMORA_YES);
+    assert_slice_equal(r->web_search_options_json, "{}");
+    assert_slice_equal(r->trace_labels.trace_id, "t");
+    assert_slice_equal(r->trace_labels.raw, "{\"trace_id\":\"t\",\"team\":{\"a\":1}}");
+    assert_slice_equal(r->service_tier, "priority");
+    assert_slice_equal(r->reasoning.context, "all_turns");
+    assert_int_equal(r->extra_count, 0);
+    const enum remora_parameter asked[] = {
+        REMORA_PARAMETER_PREDICTION,         REMORA_PARAMETER_AUDIO,
+        REMORA_PARAMETER_IMAGE_CONFIG,       REMORA_PARAMETER_PROMPT_CACHE_OPTIONS,
+        REMORA_PARAMETER_SAFETY_IDENTIFIER,  REMORA_PARAMETER_STRUCTURED_OUTPUTS,
+        REMORA_PARAMETER_WEB_SEARCH_OPTIONS, REMORA_PARAMETER_SERVICE_TIER,
+        REMORA_PARAMETER_REASONING,
+    };
+    assert_int_equal(r->asked_count, REMORA_COUNT_OF(asked));
+    for (size_t i = 0; i < REMORA_COUNT_OF(asked); i++) {
+        assert_int_equal(r->asked[i], asked[i]);
+    }
+    remora_arena_fini(&p.arena);
+}
+
+static void formats_beyond_json_are_read(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, R("\"response_format\":{\"type\":\"grammar\",\"grammar\":\"root ::= x\"}"));
+    assert_int_equal(p.request.response_format.kind, REMORA_FORMAT_GRAMMAR);
+    assert_slice_equal(p.request.response_format.pattern, "root ::= x");
+    remora_arena_fini(&p.arena);
+    parse(&p, R("\"response_format\":{\"type\":\"python\"}"));
+    assert_int_equal(p.request.response_format.kind, REMORA_FORMAT_PYTHON);
+    remora_arena_fini(&p.arena);
+}
+
+static void the_session_of_the_body_beats_the_header_s(void **state)
+{
+    static const struct {
+        const char *body;
+        size_t header_bytes;
+        enum remora_code code;
+        const char *session;
+    } cases[] = {
+        {"{" M "}", 5, REMORA_OK, "sssss"},
+        {R("\"session_id\":\"b\""), 5, REMORA_OK, "b"},
+        {R("\"session_id\":\"b\""), 257, REMORA_OK, "b"},
+        {"{" M "}", 257, REMORA_INVALID_REQUEST, ""},
+    };
+    char header[257];
+    (void)state;
+    memset(header, 's', sizeof header);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct parsed p = {.fail = REMORA_FAIL_INIT};
+        const struct remora_skin_input input = {.body = remora_slice_of(cases[i].body)};
+        remora_arena_init(&p.arena, 4096, 1 << 20);
+        remora_request_init(&p.request);
+        p.request.session_id = remora_slice(header, cases[i].header_bytes);
+        p.code =
+            remora_skin_chat_completions.parse(&input, &p.arena, &p.request, &p.encoder, &p.fail);
+        assert_int_equal(p.code, cases[i].code);
+        if (p.code == REMORA_OK) {
+            assert_slice_equal(p.request.session_id, cases[i].session);
+        } else {
+            assert_string_equal(p.fail.param, "x-session-id");
+        }
+        remora_arena_fini(&p.arena);
+    }
+}
+
+/* tbl/chat_fields.h is what docs/http-api.md and the gRPC front go by: the skin must know the same names. */
+static void every_row_of_the_table_is_known_to_the_skin(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_built;
+    } rows[] = {
+#define TYPED                                 true
+#define READ                                  true
+#define UNBUILT                               false
+#define REMORA_CHAT_FIELD(name, verdict, ...) {name, verdict},
+#include "remora/tbl/chat_fields.h"
+#undef REMORA_CHAT_FIELD
+#undef TYPED
+#undef READ
+#undef UNBUILT
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char body[160];
+        struct parsed p;
+        bool is_messages = strcmp(rows[i].name, "messages") == 0;
+        /* No field takes this: an object with a member that nobody knows, as text. */
+        snprintf(body, sizeof body, "{%s\"%s\":\"{?}\"}", is_messages ? "" : M ",", rows[i].name);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        if (p.code == REMORA_OK && p.request.extra_count > 0) {
+            fail_msg("%s is no field of the skin's", rows[i].name);
+        }
+        bool is_later = strcmp(rows[i].name, "plugins") == 0 ||
+                        strcmp(rows[i].name, "preset") == 0 ||
+                        strcmp(rows[i].name, "transforms") == 0;
+        if (rows[i].is_built && !is_later) {
+            assert_int_not_equal(p.code, REMORA_UNIMPLEMENTED);
+        } else {
+            assert_int_equal(p.code, REMORA_UNIMPLEMENTED);
+            assert_string_equal(p.fail.param, rows[i].name);
+        }
+        remora_arena_fini(&p.arena);
+    }
+}
+
+static void every_refused_name_is_refused_in_any_case(void **state)
+{
+    static const char *const names[] = {
+#define REMORA_REFUSED_FIELD(name) name,
+#include "remora/tbl/refused_fields.h"
+#undef REMORA_REFUSED_FIELD
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        char body[160];
+        struct parsed p;
+        snprintf(body, sizeof body, "{" M ",\"%c%s\":1}", names[i][0] - 'a' + 'A', names[i] + 1);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        assert_int_equal(p.code, REMORA_INVALID_REQUEST);
+        remora_arena_fini(&p.arena);
+    }
+}
+
+/* What gRPC's extra_body goes through. */
+static void a_field_alone_is_read_as_in_a_body(void **state)
+{
+    (void)state;
+    struct parsed p = {.fail = REMORA_FAIL_INIT};
+    remora_arena_init(&p.arena, 4096, 1 << 20);
+    remora_request_init(&p.request);
+#define FIELD(name, json)                                                                   \
+    remora_chat_read_field(REMORA_SLICE(name), REMORA_SLICE(json), "chat.extra_body." name, \
+                           &p.arena, &p.request, &p.fail)
+    assert_int_equal(FIELD("safety_identifier", "\"s\""), REMORA_OK);
+    assert_slice_equal(p.request.safety_identifier, "s");
+    assert_int_equal(FIELD("top_secret", "{\"a\":1}"), REMORA_OK);
+    assert_slice_equal(p.request.extra[0].key, "top_secret");
+    assert_slice_equal(p.request.extra[0].value, "{\"a\":1}");
+    assert_int_equal(FIELD("audio", "{\"format\":\"x\"}"), REMORA_INVALID_REQUEST);
+    assert_string_equal(p.fail.param, "chat.extra_body.audio.format");
+    p.fail = (struct remora_fail)REMORA_FAIL_INIT;
+    assert_int_equal(FIELD("Api_Key", "1"), REMORA_INVALID_REQUEST);
+    p.fail = (struct remora_fail)REMORA_FAIL_INIT;
+    assert_int_equal(FIELD("trace", "{"), REMORA_INVALID_REQUEST);
+#undef FIELD
     remora_arena_fini(&p.arena);
 }
 
@@ -500,6 +1031,18 @@ static void counts_and_depth_are_bounded(void **state)
     assert_refused(
         many("{\"tools\":[", "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", 513, "]}"),
         REMORA_TOO_LARGE);
+    char *fields = malloc(4096);
+    assert_non_null(fields);
+    char *at = fields + sprintf(fields, "{" M);
+    for (int i = 0; i < 65; i++) {
+        at += sprintf(at, ",\"x%d\":1", i);
+    }
+    sprintf(at, "}");
+    assert_refused(fields, REMORA_TOO_LARGE);
+    assert_refused(many("{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[",
+                        "{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}", 129,
+                        "]}]}"),
+                   REMORA_TOO_LARGE);
     char *deep = malloc(100001);
     assert_non_null(deep);
     memset(deep, '[', 100000);
@@ -545,6 +1088,15 @@ int main(void)
         cmocka_unit_test(the_usage_chunk_depends_on_the_surface),
         cmocka_unit_test(unknown_top_level_fields_are_kept_raw),
         cmocka_unit_test(what_is_refused_names_the_field),
+        cmocka_unit_test(every_kind_of_part_is_read),
+        cmocka_unit_test(an_answer_with_everything_in_it_can_be_sent_back),
+        cmocka_unit_test(tool_results_may_hold_parts_and_a_beginning_may_stand_last),
+        cmocka_unit_test(the_fields_that_only_json_has_are_read),
+        cmocka_unit_test(formats_beyond_json_are_read),
+        cmocka_unit_test(the_session_of_the_body_beats_the_header_s),
+        cmocka_unit_test(every_row_of_the_table_is_known_to_the_skin),
+        cmocka_unit_test(every_refused_name_is_refused_in_any_case),
+        cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
         cmocka_unit_test(counts_and_depth_are_bounded),
         cmocka_unit_test(every_allocation_may_fail),

@@ -403,8 +403,8 @@ static void a_fallback_is_told_on_a_chunk_of_its_own(void **state)
     struct talk t;
     talk_init(&t, REMORA_SURFACE_OPENAI);
     fail_first_attempt(&t);
-    t.outcome.dropped[0] =
-        (struct remora_dropped){REMORA_PARAMETER_TOP_K, "the endpoint does not take it"};
+    t.outcome.dropped[0] = (struct remora_dropped){.parameter = REMORA_PARAMETER_TOP_K,
+                                                   .why = "the endpoint does not take it"};
     t.outcome.dropped_count = 1;
     say_started(&t);
     say_comment(&t);

@@ -33,6 +33,8 @@ REMORA_LIMIT(JSON_NODES, 100000, "values", "values in one JSON text of a caller"
 REMORA_LIMIT(JSON_UPSTREAM_NODES, 1000000, "values", "values in one JSON text of an upstream")
 REMORA_LIMIT(MESSAGES, 10000, "messages", "messages of one request")
 REMORA_LIMIT(PARTS, 10000, "parts", "content parts of one request")
+REMORA_LIMIT(MEDIA_URL_BYTES, 8 << 10, "bytes", "the URL of an image, a film or a file")
+REMORA_LIMIT(FURTHER_FIELDS, 64, "fields", "top-level fields of one request that nobody here knows")
 REMORA_LIMIT(TOOLS, 512, "tools", "tools of one request")
 REMORA_LIMIT(TOOL_CALLS, 128, "calls", "tool calls of one choice of an answer")
 REMORA_LIMIT(CHOICES, 128, "choices", "choices of one answer (n)")

@@ -201,6 +201,10 @@ static void fill(struct remora_grpc_call *call, struct remora_exchange *exchange
     request->timeout_ms = timeout_of(call);
     request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
                                             safe_id(remora_grpc_metadata(call, "x-request-id")));
+    if (request->session_id.length == 0) { /* the message's beats the metadata's */
+        request->session_id = remora_arena_copy(
+            remora_exchange_arena(exchange), safe_id(remora_grpc_metadata(call, "x-session-id")));
+    }
     struct remora_slice tracestate = remora_grpc_metadata(call, "tracestate");
     if (remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace) &&
         remora_tracestate_is_valid(tracestate)) {

@@ -233,6 +233,7 @@ static enum remora_code read_format(struct reader *r, const Remora__V1__ChatRequ
 static enum remora_code read_reasoning(struct reader *r, const Remora__V1__ChatRequest *chat)
 {
     static const char *const SUMMARIES[] = {"auto", "concise", "detailed"};
+    static const char *const CONTEXTS[] = {"auto", "all_turns", "current_turn"};
     const Remora__V1__ReasoningOptions *from = chat->reasoning;
     struct remora_reasoning_options *out = &r->request->reasoning;
     if (from == NULL) {
@@ -248,6 +249,10 @@ static enum remora_code read_reasoning(struct reader *r, const Remora__V1__ChatR
     if (code == REMORA_OK) {
         code = reader_word(r, "summary", from->summary, SUMMARIES, REMORA_COUNT_OF(SUMMARIES),
                            &out->summary);
+    }
+    if (code == REMORA_OK) {
+        code = reader_word(r, "context", from->context, CONTEXTS, REMORA_COUNT_OF(CONTEXTS),
+                           &out->context);
     }
     reader_leave(r, mark);
     out->effort = (enum remora_effort)from->effort;
@@ -364,6 +369,9 @@ static enum remora_code read_words(struct reader *r, const Remora__V1__ChatReque
         code = reader_word(r, "verbosity", chat->verbosity, VERBOSITIES,
                            REMORA_COUNT_OF(VERBOSITIES), &request->verbosity);
     }
+    if (remora_slice_is(request->service_tier, "fast")) {
+        request->service_tier = REMORA_SLICE("priority"); /* openrouter.md 5.6 */
+    }
     if (request->service_tier.length > 0) {
         remora_request_ask(request, REMORA_PARAMETER_SERVICE_TIER);
     }
@@ -376,17 +384,19 @@ static enum remora_code read_words(struct reader *r, const Remora__V1__ChatReque
 static enum remora_code read_modalities(struct reader *r, const Remora__V1__ChatRequest *chat)
 {
     static const char *const MODALITIES[] = {"text", "image", "audio"};
+    if (chat->n_output_modalities > REMORA_COUNT_OF(MODALITIES)) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "output_modalities",
+                                   "must have each of text, image, audio once.");
+    }
     for (size_t i = 0; i < chat->n_output_modalities; i++) {
         struct remora_slice word = {NULL, 0};
         char place[40];
         snprintf(place, sizeof place, "output_modalities[%zu]", i);
         enum remora_code code = reader_word(r, place, chat->output_modalities[i], MODALITIES,
                                             REMORA_COUNT_OF(MODALITIES), &word);
-        if (code == REMORA_OK && !remora_slice_is(word, "text")) {
-            code = reader_refuse_field(
-                r, word.length == 0 ? REMORA_INVALID_REQUEST : REMORA_UNIMPLEMENTED, place,
-                word.length == 0 ? "must be one of text, image, audio."
-                                 : "asks for output other than text, which is not supported yet.");
+        if (code == REMORA_OK && word.length == 0) {
+            code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place,
+                                       "must be one of text, image, audio.");
         }
         if (code != REMORA_OK) {
             return code;

@@ -1,13 +1,95 @@
 /*
  * `messages`: roles, parts, tool calls and reasoning. The same rules as the HTTP skin's (src/skin/chat_messages.c): no
- * message, an unknown role, a field of another role, a tool message without tool_call_id, nothing to say: refused. Parts
- * other than text and refusal are UNIMPLEMENTED until media are built.
+ * message, an unknown role, a field or a kind of part of another role, a tool message without tool_call_id, nothing to say,
+ * results that do not follow their calls: refused. Raw parts and tool_failed are UNIMPLEMENTED.
  */
 #include <stdio.h>
 
 #include "reader.h"
+#include "remora/media.h"
 
-static const char TEXT_ONLY[] = "is documented, but this gateway only takes text parts yet.";
+/* ---- media ---- */
+
+static const char *read_uri(enum remora_part_kind kind, const Remora__V1__Media *from,
+                            struct remora_media *out)
+{
+    struct remora_slice uri = remora_pb_slice(from->uri);
+    const char *why = remora_media_from_url(kind, uri, out);
+    /* Audio has a format and no type on every wire so far, as input_audio over HTTP. */
+    if (why == NULL && kind == REMORA_PART_AUDIO && out->detail.length == 0) {
+        out->detail = remora_media_format(out->mime_type);
+    }
+    return why;
+}
+
+static const char *check_file_id(struct remora_slice id)
+{
+    return id.length >= 1 && id.length <= REMORA_LIMIT_ID_BYTES ? NULL : "must be 1 to 256 bytes.";
+}
+
+static enum remora_code read_source(struct reader *r, enum remora_part_kind kind,
+                                    const Remora__V1__Media *from, struct remora_media *out)
+{
+    const char *field = NULL;
+    const char *why = NULL;
+    switch ((int)from->source_case) {
+    case REMORA__V1__MEDIA__SOURCE_DATA:
+        field = "data";
+        out->source = REMORA_MEDIA_BYTES;
+        out->value = remora_pb_slice(from->data);
+        why = remora_media_check_bytes(kind, out);
+        break;
+    case REMORA__V1__MEDIA__SOURCE_URI:
+        field = "uri";
+        why = read_uri(kind, from, out);
+        break;
+    case REMORA__V1__MEDIA__SOURCE_FILE_ID:
+        field = "file_id";
+        out->source = REMORA_MEDIA_FILE_ID;
+        out->value = remora_pb_slice(from->file_id);
+        why = check_file_id(out->value);
+        break;
+    default:
+        return reader_refuse(r, REMORA_INVALID_REQUEST, "must have data, a uri or a file_id.");
+    }
+    return why == NULL ? REMORA_OK : reader_refuse_field(r, REMORA_INVALID_REQUEST, field, why);
+}
+
+static enum remora_code read_names(struct reader *r, enum remora_part_kind kind,
+                                   struct remora_media *out)
+{
+    const char *why = NULL;
+    const char *field = "detail";
+    if (out->detail.length > 0) {
+        why = kind == REMORA_PART_AUDIO   ? remora_media_check_format(out->detail)
+              : kind == REMORA_PART_IMAGE ? remora_media_check_detail(out->detail)
+                                          : "belongs to images and audio only.";
+    }
+    if (why == NULL && out->filename.length > 0) {
+        field = "filename";
+        why = kind == REMORA_PART_FILE ? remora_media_check_filename(out->filename)
+                                       : "belongs to files only.";
+    }
+    return why == NULL ? REMORA_OK : reader_refuse_field(r, REMORA_INVALID_REQUEST, field, why);
+}
+
+static enum remora_code read_media(struct reader *r, const char *field, enum remora_part_kind kind,
+                                   const Remora__V1__Media *from, struct remora_part *out)
+{
+    size_t mark = reader_enter(r, field, -1);
+    out->kind = kind;
+    out->media = (struct remora_media){.mime_type = remora_pb_slice(from->mime_type),
+                                       .filename = remora_pb_slice(from->filename),
+                                       .detail = remora_pb_slice(from->detail)};
+    enum remora_code code = read_names(r, kind, &out->media);
+    if (code == REMORA_OK) {
+        code = read_source(r, kind, from, &out->media);
+    }
+    reader_leave(r, mark);
+    return code;
+}
+
+/* ---- parts ---- */
 
 static enum remora_code read_kind(struct reader *r, const Remora__V1__ContentPart *part,
                                   struct remora_part *out)
@@ -22,18 +104,58 @@ static enum remora_code read_kind(struct reader *r, const Remora__V1__ContentPar
         out->text = remora_pb_slice(part->refusal);
         return REMORA_OK;
     case REMORA__V1__CONTENT_PART__KIND_IMAGE:
-        return reader_refuse_field(r, REMORA_UNIMPLEMENTED, "image", TEXT_ONLY);
+        return read_media(r, "image", REMORA_PART_IMAGE, part->image, out);
     case REMORA__V1__CONTENT_PART__KIND_AUDIO:
-        return reader_refuse_field(r, REMORA_UNIMPLEMENTED, "audio", TEXT_ONLY);
+        return read_media(r, "audio", REMORA_PART_AUDIO, part->audio, out);
     case REMORA__V1__CONTENT_PART__KIND_VIDEO:
-        return reader_refuse_field(r, REMORA_UNIMPLEMENTED, "video", TEXT_ONLY);
+        return read_media(r, "video", REMORA_PART_VIDEO, part->video, out);
     case REMORA__V1__CONTENT_PART__KIND_FILE:
-        return reader_refuse_field(r, REMORA_UNIMPLEMENTED, "file", TEXT_ONLY);
+        return read_media(r, "file", REMORA_PART_FILE, part->file, out);
     case REMORA__V1__CONTENT_PART__KIND_RAW:
-        return reader_refuse_field(r, REMORA_UNIMPLEMENTED, "raw", TEXT_ONLY);
+        return reader_unbuilt(r, "raw");
     default:
         return reader_refuse(r, REMORA_INVALID_REQUEST, "must have its text.");
     }
+}
+
+static enum remora_code read_annotation(struct reader *r, const Remora__V1__Annotation *from,
+                                        struct remora_annotation *out)
+{
+    *out = (struct remora_annotation){
+        .type = remora_pb_slice(from->type),
+        .url = remora_pb_slice(from->url),
+        .title = remora_pb_slice(from->title),
+        .content = remora_pb_slice(from->content),
+        .start_index = {.value = from->start_index, .is_set = from->has_start_index != 0},
+        .end_index = {.value = from->end_index, .is_set = from->has_end_index != 0}};
+    return out->type.length == 0
+               ? reader_refuse_field(r, REMORA_INVALID_REQUEST, "type", "is missing.")
+               : reader_struct(r, "extra", from->extra, &out->raw);
+}
+
+static enum remora_code read_annotations(struct reader *r, const Remora__V1__ContentPart *part,
+                                         struct remora_part *out)
+{
+    size_t count = part->n_annotations;
+    if (count == 0) {
+        return REMORA_OK;
+    }
+    struct remora_annotation *annotations =
+        remora_arena_array(r->arena, count, sizeof *annotations);
+    if (annotations == NULL) {
+        return reader_no_room(r);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t mark = reader_enter(r, "annotations", (long)i);
+        enum remora_code code = read_annotation(r, part->annotations[i], &annotations[i]);
+        reader_leave(r, mark);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
+    out->annotations = annotations;
+    out->annotation_count = count;
+    return REMORA_OK;
 }
 
 static enum remora_code read_part(struct reader *r, const Remora__V1__ContentPart *part,
@@ -43,10 +165,10 @@ static enum remora_code read_part(struct reader *r, const Remora__V1__ContentPar
         return reader_refuse(r, REMORA_TOO_LARGE, "is one part too many: at most %d in a request.",
                              (int)REMORA_LIMIT_PARTS);
     }
-    if (part->n_annotations > 0) {
-        return reader_unbuilt(r, "annotations");
-    }
     enum remora_code code = read_kind(r, part, out);
+    if (code == REMORA_OK) {
+        code = read_annotations(r, part, out);
+    }
     return code == REMORA_OK ? reader_cache(r, part->cache_breakpoint, &out->cache) : code;
 }
 
@@ -78,6 +200,11 @@ static enum remora_code read_tool_calls(struct reader *r, const Remora__V1__Mess
                                         struct remora_message *out)
 {
     size_t count = message->n_tool_calls;
+    if (count > REMORA_LIMIT_TOOL_CALLS) {
+        char text[48];
+        snprintf(text, sizeof text, "must have at most %d calls.", (int)REMORA_LIMIT_TOOL_CALLS);
+        return reader_refuse_field(r, REMORA_TOO_LARGE, "tool_calls", text);
+    }
     struct remora_tool_call *calls =
         remora_arena_array(r->arena, count == 0 ? 1 : count, sizeof *calls);
     if (calls == NULL) {
@@ -154,23 +281,47 @@ static enum remora_code read_reasoning(struct reader *r, const Remora__V1__Messa
     return REMORA_OK;
 }
 
-static bool has_refusal(const struct remora_message *message)
+static bool has_annotations(const struct remora_message *message)
 {
     for (size_t i = 0; i < message->part_count; i++) {
-        if (message->parts[i].kind == REMORA_PART_REFUSAL) {
+        if (message->parts[i].annotation_count > 0) {
             return true;
         }
     }
     return false;
 }
 
+static enum remora_code check_parts(struct reader *r, const struct remora_message *message)
+{
+    for (size_t i = 0; i < message->part_count; i++) {
+        const char *why = remora_role_refuses_part(message->role, message->parts[i].kind);
+        if (why != NULL) {
+            size_t mark = reader_enter(r, "parts", (long)i);
+            enum remora_code code = reader_refuse(r, REMORA_INVALID_REQUEST, "%s", why);
+            reader_leave(r, mark);
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
+/* The first field that only an assistant may have, or NULL. */
+static const char *assistant_field(const struct remora_message *message)
+{
+    return message->tool_call_count > 0   ? "tool_calls"
+           : message->reasoning_count > 0 ? "reasoning"
+           : has_annotations(message)     ? "annotations"
+                                          : NULL;
+}
+
 /* What the role needs, and what it may not have. */
 static enum remora_code check_message(struct reader *r, const struct remora_message *message)
 {
     bool is_assistant = message->role == REMORA_ROLE_ASSISTANT;
-    if (!is_assistant && (message->tool_call_count > 0 || has_refusal(message))) {
+    const char *field = is_assistant ? NULL : assistant_field(message);
+    if (field != NULL) {
         return reader_refuse(r, REMORA_INVALID_REQUEST,
-                             "has tool_calls or a refusal, which only the role assistant has.");
+                             "has %s, which only the role assistant has.", field);
     }
     if (message->role == REMORA_ROLE_TOOL && message->tool_call_id.length == 0) {
         return reader_refuse(r, REMORA_INVALID_REQUEST,
@@ -185,7 +336,7 @@ static enum remora_code check_message(struct reader *r, const struct remora_mess
         return reader_refuse(r, REMORA_INVALID_REQUEST, "%s",
                              is_assistant ? "needs content or tool_calls." : "needs content.");
     }
-    return REMORA_OK;
+    return check_parts(r, message);
 }
 
 static enum remora_code read_message(struct reader *r, const Remora__V1__Message *message,
@@ -215,6 +366,19 @@ static enum remora_code read_message(struct reader *r, const Remora__V1__Message
     return code == REMORA_OK ? reader_struct(r, "extra", message->extra, &out->extra) : code;
 }
 
+static enum remora_code check_conversation(struct reader *r)
+{
+    size_t at = 0;
+    const char *why = remora_conversation_check(r->request, &at);
+    if (why == NULL) {
+        return REMORA_OK;
+    }
+    size_t mark = reader_enter(r, "messages", (long)at);
+    enum remora_code code = reader_refuse(r, REMORA_INVALID_REQUEST, "%s", why);
+    reader_leave(r, mark);
+    return code;
+}
+
 enum remora_code reader_messages(struct reader *r, const Remora__V1__ChatRequest *chat)
 {
     size_t count = chat->n_messages;
@@ -241,5 +405,5 @@ enum remora_code reader_messages(struct reader *r, const Remora__V1__ChatRequest
     }
     r->request->messages = messages;
     r->request->message_count = count;
-    return REMORA_OK;
+    return check_conversation(r);
 }

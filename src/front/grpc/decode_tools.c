@@ -1,6 +1,6 @@
 /*
  * tools, tool_choice and response_format. Rules as src/skin/chat_tools.c. Schemas are JSON text, or a Struct that becomes
- * JSON text. Native tools, regex and grammar are UNIMPLEMENTED until an adapter can express them.
+ * JSON text. Native tools and regex are UNIMPLEMENTED until an adapter can express them.
  */
 #include <stdio.h>
 
@@ -116,10 +116,9 @@ enum remora_code reader_tools(struct reader *r, const Remora__V1__ChatRequest *c
     }
     size_t mark = reader_enter(r, "tool_choice", -1);
     code = read_choice(r, chat->tool_choice, &request->tool_choice);
-    if (code == REMORA_OK && request->tool_count == 0 &&
-        request->tool_choice.kind >= REMORA_TOOL_CHOICE_REQUIRED) {
-        code = reader_refuse(r, REMORA_INVALID_REQUEST,
-                             "asks for a tool, but tools is empty; send the tools.");
+    const char *why = code == REMORA_OK ? remora_tool_choice_check(request) : NULL;
+    if (why != NULL) {
+        code = reader_refuse(r, REMORA_INVALID_REQUEST, "%s", why);
     }
     reader_leave(r, mark);
     if (code == REMORA_OK) {
@@ -135,6 +134,10 @@ static enum remora_code read_schema(struct reader *r, const Remora__V1__JsonSche
 {
     size_t mark = reader_enter(r, "json_schema", -1);
     enum remora_code code = reader_name(r, "name", from->name, &out->name);
+    if (code == REMORA_OK && remora_slice_find(out->name, '.', 0) < out->name.length) {
+        code = reader_refuse_field(r, REMORA_INVALID_REQUEST, "name",
+                                   "must be 1 to 64 letters, digits, _ or -.");
+    }
     if (code == REMORA_OK) {
         code = reader_json_object(r, "schema_json", from->schema_json, &out->schema_json);
     }
@@ -160,7 +163,14 @@ static enum remora_code read_format(struct reader *r, const Remora__V1__Response
     case REMORA__V1__RESPONSE_FORMAT__KIND_REGEX:
         return reader_unbuilt(r, "regex");
     case REMORA__V1__RESPONSE_FORMAT__KIND_GRAMMAR:
-        return reader_unbuilt(r, "grammar");
+        out->kind = REMORA_FORMAT_GRAMMAR;
+        out->pattern = remora_pb_slice(format->grammar);
+        return out->pattern.length > 0 ? REMORA_OK
+                                       : reader_refuse_field(r, REMORA_INVALID_REQUEST, "grammar",
+                                                             "must not be empty.");
+    case REMORA__V1__RESPONSE_FORMAT__KIND_PYTHON:
+        out->kind = REMORA_FORMAT_PYTHON;
+        return REMORA_OK;
     default:
         return reader_refuse(r, REMORA_INVALID_REQUEST, "must have a kind.");
     }

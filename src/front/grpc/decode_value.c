@@ -14,6 +14,7 @@
 
 #include "reader.h"
 #include "remora/json.h"
+#include "remora/skin.h"
 
 struct open_value {
     const Google__Protobuf__Struct *object; /* or NULL */
@@ -184,27 +185,25 @@ enum remora_code reader_struct(struct reader *r, const char *field,
 
 /* ---- extra_body ---- */
 
-enum verdict { TYPED, UNBUILT, REFUSED };
-struct extra_field {
+enum verdict { TYPED, READ, UNBUILT };
+struct chat_field {
     struct remora_slice name;
     enum verdict verdict;
 };
-static const struct extra_field EXTRA_FIELDS[] = {
-#define REMORA_EXTRA_FIELD(name, verdict) {REMORA_SLICE_INIT(name), verdict},
-#include "remora/tbl/extra_fields.h"
-#undef REMORA_EXTRA_FIELD
+static const struct chat_field CHAT_FIELDS[] = {
+#define REMORA_CHAT_FIELD(name, verdict, ...) {REMORA_SLICE_INIT(name), verdict},
+#include "remora/tbl/chat_fields.h"
+#undef REMORA_CHAT_FIELD
 };
 
+/* What the proto has is read there; what nobody has built is told so. The rest is read as the skin reads it. */
 static enum remora_code judge(struct reader *r, struct remora_slice name)
 {
-    for (size_t i = 0; i < REMORA_COUNT_OF(EXTRA_FIELDS); i++) {
-        const struct extra_field *field = &EXTRA_FIELDS[i];
-        bool is_it = field->verdict == REFUSED ? remora_slice_equal_nocase(field->name, name)
-                                               : remora_slice_equal(field->name, name);
-        if (!is_it) {
+    for (size_t i = 0; i < REMORA_COUNT_OF(CHAT_FIELDS); i++) {
+        if (!remora_slice_equal(CHAT_FIELDS[i].name, name)) {
             continue;
         }
-        switch (field->verdict) {
+        switch (CHAT_FIELDS[i].verdict) {
         case TYPED:
             return reader_refuse(r, REMORA_INVALID_REQUEST,
                                  "has a field of its own in the message; set it there.");
@@ -212,33 +211,44 @@ static enum remora_code judge(struct reader *r, struct remora_slice name)
             return reader_refuse(
                 r, REMORA_UNIMPLEMENTED,
                 "is documented, but this gateway does not support it yet; remove it.");
-        case REFUSED:
-            return reader_refuse(r, REMORA_INVALID_REQUEST,
-                                 "would choose a host or a credential, which only the gateway's "
-                                 "configuration may; remove it.");
+        case READ:
+            return REMORA_OK;
         }
     }
     return REMORA_OK;
 }
 
 static enum remora_code extra_one(struct reader *r,
-                                  const Google__Protobuf__Struct__FieldsEntry *entry,
-                                  struct remora_pair *out)
+                                  const Google__Protobuf__Struct__FieldsEntry *entry)
 {
     struct remora_slice name = remora_pb_slice(entry->key);
+    struct remora_slice json;
     char field[64];
     snprintf(field, sizeof field, "%.*s",
              (int)(name.length < sizeof field ? name.length : sizeof field - 1), name.data);
     size_t mark = reader_enter(r, field, -1);
     enum remora_code code = judge(r, name);
     if (code == REMORA_OK) {
-        out->key = name;
-        code = to_json(r, NULL, entry->value, &out->value);
+        code = to_json(r, NULL, entry->value, &json);
+    }
+    if (code == REMORA_OK) {
+        code = remora_chat_read_field(name, json, r->path, r->arena, r->request, r->fail);
     }
     reader_leave(r, mark);
     return code;
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+    const Google__Protobuf__Struct__FieldsEntry *x =
+        *(Google__Protobuf__Struct__FieldsEntry *const *)a;
+    const Google__Protobuf__Struct__FieldsEntry *y =
+        *(Google__Protobuf__Struct__FieldsEntry *const *)b;
+    const struct remora_slice keys[] = {remora_pb_slice(x->key), remora_pb_slice(y->key)};
+    return compare_keys(&keys[0], &keys[1]);
+}
+
+/* In the order of their names: a map has no order of its own, and the same request shall give the same bytes upstream. */
 enum remora_code reader_extra(struct reader *r, const Google__Protobuf__Struct *value)
 {
     if (value == NULL || value->n_fields == 0) {
@@ -246,17 +256,10 @@ enum remora_code reader_extra(struct reader *r, const Google__Protobuf__Struct *
     }
     size_t mark = reader_enter(r, "extra_body", -1);
     enum remora_code code = check_keys(r, value);
-    struct remora_pair *pairs = remora_arena_array(r->arena, value->n_fields, sizeof *pairs);
-    if (code == REMORA_OK && pairs == NULL) {
-        code = reader_no_room(r);
-    }
+    qsort(value->fields, value->n_fields, sizeof value->fields[0], compare_entries);
     for (size_t i = 0; code == REMORA_OK && i < value->n_fields; i++) {
-        code = extra_one(r, value->fields[i], &pairs[i]);
+        code = extra_one(r, value->fields[i]);
     }
     reader_leave(r, mark);
-    if (code == REMORA_OK) {
-        r->request->extra = pairs;
-        r->request->extra_count = value->n_fields;
-    }
     return code;
 }

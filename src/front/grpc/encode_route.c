@@ -144,7 +144,7 @@ static void put_dropped(struct remora_arena *arena, const struct remora_outcome 
             remora_pb_new(arena, &remora__v1__dropped_field__descriptor);
         if (dropped != NULL) {
             const struct remora_dropped *from = &outcome->dropped[i];
-            REMORA_PB_TEXT(dropped, field, remora_slice_of(remora_parameter_name(from->parameter)));
+            REMORA_PB_TEXT(dropped, field, remora_dropped_name(from));
             REMORA_PB_TEXT(dropped, why, remora_slice_of(from->why));
             out->dropped[out->n_dropped++] = dropped;
         }

@@ -410,6 +410,8 @@ static void fill_request(const struct http_site *site, const struct http_head *h
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
     request->timeout_ms = timeout_of(head);
     request->wants_route = wants_route(head);
+    request->session_id =
+        remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));
     if (remora_trace_parse(http_head_get(head, "traceparent"), &request->trace)) {
         request->tracestate = tracestate_of(head, remora_exchange_arena(exchange));
     }

@@ -1,0 +1,248 @@
+/*
+ * What a body holds beside messages, tools, sampling and reasoning: log probabilities, identity, tiers, prompt caching,
+ * predicted output, how media are to be made, and the further fields that the provider is known to take.
+ *
+ * An end user's id never leaves as it is (openrouter.md section 2, `user`). A field that the endpoint does not take is left
+ * out and listed in `dropped`. Sources: openrouter.md 2 and 12.1; providers.md 8 (further fields of each provider).
+ */
+#include "openai.h"
+
+static const char not_taken[] = "the provider does not take it";
+
+static struct remora_json_writer *json_of(struct openai_build *build)
+{
+    return &build->pieces.json;
+}
+
+void openai_note_field(struct openai_build *build, struct remora_slice field, const char *why)
+{
+    const struct remora_dropped one = {
+        .parameter = REMORA_PARAMETER_COUNT, .why = why, .field = field};
+    remora_dropped_add(build->out->dropped, &build->out->dropped_count, &one);
+}
+
+/* ---- prompt caching: marks are converted into the provider's spelling, the time to live is not (openrouter.md 12.1) ---- */
+
+static bool knows_breakpoints(const struct openai_build *build)
+{
+    return openai_is_dialect(build, REMORA_DIALECT_OPENAI) ||
+           openai_is_dialect(build, REMORA_DIALECT_AZURE);
+}
+
+bool openai_has_cache_mark(const struct openai_build *build,
+                           const struct remora_cache_breakpoint *cache)
+{
+    /* OpenAI's older models refuse the mark: it goes only where the caller spelt it so. */
+    return cache->is_set && (build->dialect->takes_cache_control ||
+                             (cache->is_explicit && knows_breakpoints(build)));
+}
+
+static void write_word(struct openai_build *build, const char *key, const char *word)
+{
+    remora_json_key(json_of(build), key);
+    remora_json_write_text(json_of(build), word);
+}
+
+void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache)
+{
+    if (!cache->is_set) {
+        return;
+    }
+    if (!openai_has_cache_mark(build, cache)) {
+        openai_note_field(build, REMORA_SLICE("cache_control"), "the provider takes no such mark");
+        return;
+    }
+    bool is_control = build->dialect->takes_cache_control;
+    remora_json_key(json_of(build), is_control ? "cache_control" : "prompt_cache_breakpoint");
+    remora_json_object_open(json_of(build));
+    write_word(build, is_control ? "type" : "mode", is_control ? "ephemeral" : "explicit");
+    if (is_control && cache->ttl_s > 0) {
+        write_word(build, "ttl", cache->ttl_s > 300 ? "1h" : "5m");
+    }
+    remora_json_object_close(json_of(build));
+}
+
+/* ---- options ---- */
+
+static void write_text(struct openai_build *build, enum remora_parameter parameter,
+                       struct remora_slice text)
+{
+    if (text.length > 0 && openai_takes(build, parameter)) {
+        remora_json_key(json_of(build), remora_parameter_name(parameter));
+        pieces_string(&build->pieces, text);
+    }
+}
+
+static void write_raw(struct openai_build *build, enum remora_parameter parameter,
+                      struct remora_slice raw)
+{
+    if (raw.length > 0 && openai_takes(build, parameter)) {
+        remora_json_key(json_of(build), remora_parameter_name(parameter));
+        pieces_raw(&build->pieces, raw);
+    }
+}
+
+static void write_logprobs(struct openai_build *build)
+{
+    const struct remora_request *request = build->request;
+    if (request->logprobs == REMORA_YES && openai_takes(build, REMORA_PARAMETER_LOGPROBS)) {
+        remora_json_key(json_of(build), "logprobs");
+        remora_json_write_bool(json_of(build), true);
+    }
+    if (request->top_logprobs.is_set && openai_takes(build, REMORA_PARAMETER_TOP_LOGPROBS)) {
+        remora_json_key(json_of(build), "top_logprobs");
+        remora_json_write_i64(json_of(build), request->top_logprobs.value);
+    }
+}
+
+static void write_pseudonym(struct openai_build *build, enum remora_parameter parameter,
+                            struct remora_slice id)
+{
+    char name[REMORA_PSEUDONYM_BYTES];
+    remora_request_pseudonym(build->request, id, name);
+    write_text(build, parameter, remora_slice_of(name));
+}
+
+/* OpenRouter's own flag; OpenAI's wire says the same by response_format. */
+static void write_structured(struct openai_build *build)
+{
+    if (build->request->structured_outputs == REMORA_YES &&
+        openai_is_dialect(build, REMORA_DIALECT_OPENROUTER)) {
+        remora_json_key(json_of(build), "structured_outputs");
+        remora_json_write_bool(json_of(build), true);
+    }
+}
+
+static void write_modalities(struct openai_build *build)
+{
+    const struct remora_slices *kinds = &build->request->output_modalities;
+    if (kinds->count == 0) {
+        return;
+    }
+    remora_json_key(json_of(build), "modalities");
+    remora_json_array_open(json_of(build));
+    for (size_t i = 0; i < kinds->count; i++) {
+        pieces_string(&build->pieces, kinds->items[i]);
+    }
+    remora_json_array_close(json_of(build));
+}
+
+void openai_write_options(struct openai_build *build)
+{
+    const struct remora_request *request = build->request;
+    write_logprobs(build);
+    write_pseudonym(build, REMORA_PARAMETER_USER, request->end_user_id);
+    write_pseudonym(build, REMORA_PARAMETER_SAFETY_IDENTIFIER, request->safety_identifier);
+    write_text(build, REMORA_PARAMETER_SERVICE_TIER, request->service_tier);
+    write_text(build, REMORA_PARAMETER_VERBOSITY, request->verbosity);
+    write_text(build, REMORA_PARAMETER_PROMPT_CACHE_KEY, request->prompt_cache_key);
+    write_structured(build);
+    write_modalities(build);
+    write_raw(build, REMORA_PARAMETER_AUDIO, request->audio_json);
+    write_raw(build, REMORA_PARAMETER_IMAGE_CONFIG, request->image_config_json);
+    write_raw(build, REMORA_PARAMETER_PREDICTION, request->prediction_json);
+    write_raw(build, REMORA_PARAMETER_WEB_SEARCH_OPTIONS, request->web_search_options_json);
+    write_raw(build, REMORA_PARAMETER_PROMPT_CACHE_OPTIONS, request->prompt_cache_options_json);
+    openai_write_cache(build, &request->cache);
+    if (build->dialect->always_true != NULL) {
+        remora_json_key(json_of(build), build->dialect->always_true);
+        remora_json_write_bool(json_of(build), true);
+    }
+}
+
+/* ---- further fields ---- */
+
+/* Fields of each provider that nobody else has (providers.md section 8, its rows). */
+static const struct {
+    enum remora_dialect dialect;
+    const char *names[12];
+} own_extras[] = {
+    {REMORA_DIALECT_OPENAI, {"store"}},
+    {REMORA_DIALECT_AZURE, {"store", "data_sources"}},
+    {REMORA_DIALECT_MISTRAL, {"safe_prompt", "prompt_mode"}},
+    {REMORA_DIALECT_GROQ, {"reasoning_format", "search_settings"}},
+    {REMORA_DIALECT_XAI, {"search_parameters", "deferred"}},
+    {REMORA_DIALECT_TOGETHER,
+     {"safety_model", "chat_template_kwargs", "context_length_exceeded_behavior"}},
+    {REMORA_DIALECT_FIREWORKS, {"context_length_exceeded_behavior"}},
+    {REMORA_DIALECT_CEREBRAS, {"clear_thinking", "disable_reasoning"}},
+    {REMORA_DIALECT_PERPLEXITY,
+     {"search_mode", "search_domain_filter", "search_recency_filter", "search_after_date_filter",
+      "search_before_date_filter", "return_images", "return_related_questions", "disable_search"}},
+    {REMORA_DIALECT_NIM, {"nvext", "chat_template_kwargs"}},
+    {REMORA_DIALECT_ZAI, {"do_sample", "tool_stream"}},
+    {REMORA_DIALECT_QWEN, {"enable_search", "search_options"}},
+    {REMORA_DIALECT_MINIMAX, {"reasoning_split", "mask_sensitive_info"}},
+    {REMORA_DIALECT_HUGGINGFACE, {"chat_template_kwargs"}},
+};
+
+static bool is_own_extra(const struct openai_build *build, struct remora_slice key)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(own_extras); i++) {
+        if (!openai_is_dialect(build, own_extras[i].dialect)) {
+            continue;
+        }
+        for (size_t k = 0; k < REMORA_COUNT_OF(own_extras[i].names); k++) {
+            if (own_extras[i].names[k] != NULL && remora_slice_is(key, own_extras[i].names[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Servers of the operator's own, and routers: what they take is theirs to say, unless the endpoint has a list. */
+static bool takes_anything(const struct openai_build *build)
+{
+    static const enum remora_dialect open[] = {REMORA_DIALECT_GENERIC, REMORA_DIALECT_VLLM,
+                                               REMORA_DIALECT_LLAMACPP, REMORA_DIALECT_OLLAMA,
+                                               REMORA_DIALECT_OPENROUTER};
+    if (build->endpoint->facts.supported != REMORA_PARAMETERS_ALL) {
+        return false;
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(open); i++) {
+        if (openai_is_dialect(build, open[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fields that the body has already; a further one of the same name would make it say two things. */
+static bool is_written(const struct openai_build *build, struct remora_slice key)
+{
+    static const char *const names[] = {"model", "messages",    "stream",          "stream_options",
+                                        "tools", "tool_choice", "response_format", "provider"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_is(key, names[i])) {
+            return true;
+        }
+    }
+    for (int i = 0; i < REMORA_PARAMETER_COUNT; i++) {
+        if (remora_slice_is(key, remora_parameter_name((enum remora_parameter)i))) {
+            return true;
+        }
+    }
+    return remora_slice_is(key, build->dialect->max_tokens_field) ||
+           remora_slice_is(key, build->dialect->seed_field) ||
+           remora_slice_is(key, build->dialect->repetition_field) ||
+           (build->dialect->always_true != NULL &&
+            remora_slice_is(key, build->dialect->always_true));
+}
+
+void openai_write_extra(struct openai_build *build)
+{
+    const struct remora_request *request = build->request;
+    for (size_t i = 0; i < request->extra_count; i++) {
+        const struct remora_pair *pair = &request->extra[i];
+        if (is_written(build, pair->key) ||
+            (build->says_reasoning && openai_is_reasoning_field(pair->key))) {
+            openai_note_field(build, pair->key, "the gateway writes this field itself");
+        } else if (is_own_extra(build, pair->key) || takes_anything(build)) {
+            remora_json_key_slice(json_of(build), pair->key);
+            pieces_raw(&build->pieces, pair->value);
+        } else {
+            openai_note_field(build, pair->key, not_taken);
+        }
+    }
+}
