@@ -261,8 +261,9 @@ static void build(struct remora_buf *out, enum remora_dialect dialect, const cha
                      REMORA_OK);
     append_body(out, &built.http, &arena);
     for (size_t i = 0; i < built.dropped_count; i++) {
-        remora_buf_printf(out, "dropped %s: %s\n",
-                          remora_parameter_name(built.dropped[i].parameter), built.dropped[i].why);
+        remora_buf_printf(out, "dropped %.*s: %s\n",
+                          REMORA_SLICE_ARG(remora_dropped_name(&built.dropped[i])),
+                          built.dropped[i].why);
     }
     remora_arena_fini(&arena);
 }
