@@ -206,6 +206,7 @@ static void a_model_that_nobody_configured_serves_has_no_endpoints(void **state)
     id[facts.id.length] = '\0';
     expect_fail(id, REMORA_NO_ENDPOINTS, id);
     expect_fail(strchr(id, '/') + 1, REMORA_NO_ENDPOINTS, id);
+    expect_fail("anthropic/claude-opus-4", REMORA_NO_ENDPOINTS, "serves 'anthropic/claude-opus-4'");
     expect_fail("anthropic/claude-4-opus-20250522", REMORA_NO_ENDPOINTS,
                 "serves 'anthropic/claude-opus-4'");
 }
