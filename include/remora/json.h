@@ -146,6 +146,8 @@ static inline void remora_json_key(struct remora_json_writer *w, const char *key
 /* A name from outside. */
 void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key);
 void remora_json_write_string(struct remora_json_writer *w, struct remora_slice text);
+/* True when the writer would put `text` between quotes as it stands: nothing to escape, all of it UTF-8. */
+bool remora_json_is_plain(struct remora_slice text);
 static inline void remora_json_write_text(struct remora_json_writer *w, const char *text)
 {
     remora_json_write_string(w, remora_slice_of(text));

@@ -226,11 +226,25 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     x->last_finish = NULL;
 }
 
+/* The generation's id and the number of the attempt; empty without memory. */
+static struct remora_slice attempt_id(struct remora_exchange *x)
+{
+    struct remora_buf id;
+    char *memory = remora_arena_alloc(&x->arena, REMORA_GENERATION_ID_BYTES + 4);
+    if (memory == NULL) {
+        return remora_slice(NULL, 0);
+    }
+    remora_buf_init_over(&id, memory, REMORA_GENERATION_ID_BYTES + 4);
+    remora_buf_append_text(&id, x->outcome.generation_id);
+    remora_buf_append_byte(&id, '-');
+    remora_buf_append_u64(&id, x->outcome.attempt_count);
+    return remora_buf_slice(&id);
+}
+
 static enum remora_code build(struct remora_exchange *x, struct remora_build_output *built,
                               struct remora_fail *fail)
 {
-    struct remora_slice id = remora_arena_printf(&x->arena, "%s-%zu", x->outcome.generation_id,
-                                                 x->outcome.attempt_count);
+    struct remora_slice id = attempt_id(x);
     char traceparent[REMORA_TRACEPARENT_BYTES];
     remora_trace_text(&x->outcome.trace, traceparent);
     const struct remora_build_input input = {

@@ -305,7 +305,11 @@ void exchange_commit(struct remora_exchange *x)
     x->request = NULL;
     x->candidate = NULL;
     x->run.error_head = (struct remora_http_response){0};
-    remora_arena_fini(&x->arena);
+    if (x->outcome.delivery == REMORA_STREAM) {
+        remora_arena_fini(&x->arena);
+    } else {
+        remora_arena_reset(&x->arena); /* over in a moment: one chunk stays for the next request */
+    }
     remora_admission_give_bytes(x->engine->use.admission, x->held_bytes);
     x->held_bytes = 0;
 }

@@ -93,12 +93,17 @@ static void append_escape(struct remora_buf *buf, unsigned char c)
     remora_buf_append(buf, remora_slice(text, sizeof text));
 }
 
+bool remora_json_is_plain(struct remora_slice text)
+{
+    bool high = false;
+    const char *end = text.length == 0 ? text.data : text.data + text.length;
+    return json_scan(text.data, end, &high) == end && (!high || remora_utf8_is_valid(text));
+}
+
 /* True when nothing had to be escaped and it was written in one go. */
 static bool append_plain_string(struct remora_buf *buf, struct remora_slice text)
 {
-    bool high = false;
-    const char *end = text.data + text.length;
-    if (json_scan(text.data, end, &high) != end || (high && !remora_utf8_is_valid(text))) {
+    if (!remora_json_is_plain(text)) {
         return false;
     }
     char *to = remora_buf_reserve(buf, text.length + 2);

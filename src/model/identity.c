@@ -5,9 +5,8 @@
  */
 #include "remora/identity.h"
 
+#include "remora/buf.h"
 #include "remora/clock.h"
-
-#include <stdio.h>
 
 enum {
     VERSION_AT = 0,
@@ -16,6 +15,7 @@ enum {
     FLAGS_AT = 53,
     TRACEPARENT_BYTES = 55,
     TRACESTATE_BYTES = 512, /* section 3.3.1.5 */
+    RANDOM_DIGITS = 20,
 };
 
 static int hex_value(char byte)
@@ -140,12 +140,15 @@ void remora_generation_id(char out[REMORA_GENERATION_ID_BYTES], int64_t unix_ms,
                           struct remora_random *random)
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    char tail[21];
-    for (size_t i = 0; i + 1 < sizeof tail; i++) {
-        tail[i] = digits[remora_random_below(random, sizeof digits - 1)];
-    }
-    tail[sizeof tail - 1] = '\0';
+    struct remora_buf id;
     /* Eleven digits reach to the year 5138; more would not fit the field. */
     int64_t seconds = unix_ms < 0 ? 0 : unix_ms / 1000 % INT64_C(100000000000);
-    snprintf(out, REMORA_GENERATION_ID_BYTES, "gen-%lld-%s", (long long)seconds, tail);
+    remora_buf_init_over(&id, out, REMORA_GENERATION_ID_BYTES - 1);
+    remora_buf_append(&id, REMORA_SLICE("gen-"));
+    remora_buf_append_i64(&id, seconds);
+    remora_buf_append_byte(&id, '-');
+    for (int i = 0; i < RANDOM_DIGITS; i++) {
+        remora_buf_append_byte(&id, digits[remora_random_below(random, sizeof digits - 1)]);
+    }
+    out[id.length] = '\0';
 }

@@ -18,7 +18,14 @@ static struct remora_slice join_url(struct remora_arena *arena, struct remora_sl
     while (base.length > 0 && base.data[base.length - 1] == '/') {
         base.length--;
     }
-    return remora_arena_printf(arena, "%.*s/chat/completions", REMORA_SLICE_ARG(base));
+    static const char path[] = "/chat/completions";
+    char *url = remora_arena_alloc(arena, base.length + sizeof path);
+    if (url == NULL) {
+        return remora_slice(NULL, 0);
+    }
+    memcpy(url, base.data, base.length);
+    memcpy(url + base.length, path, sizeof path);
+    return remora_slice(url, base.length + sizeof path - 1);
 }
 
 /*

@@ -59,7 +59,7 @@ static void write_base64(struct openai_build *build, const struct remora_media *
 {
     if (media->source == REMORA_MEDIA_BYTES) {
         pieces_text_base64(&build->pieces, media->value);
-    } else if (pieces_is_plain(media->value)) {
+    } else if (remora_json_is_plain(media->value)) {
         pieces_text_plain(&build->pieces, media->value);
     }
 }
@@ -73,7 +73,7 @@ static void write_url(struct openai_build *build, const char *key, const struct 
         pieces_string(&build->pieces, media->value);
         return;
     }
-    bool has_mime = media->mime_type.length > 0 && pieces_is_plain(media->mime_type);
+    bool has_mime = media->mime_type.length > 0 && remora_json_is_plain(media->mime_type);
     pieces_text_open(&build->pieces);
     pieces_text_plain(&build->pieces, REMORA_SLICE("data:"));
     pieces_text_plain(&build->pieces, has_mime ? media->mime_type : remora_slice_of(default_mime));

@@ -4,6 +4,8 @@
 #include "remora/limits.h"
 #include "remora/text.h"
 
+enum { FIRST_BYTES = 1000 };
+
 struct piece {
     struct piece *next;
     const char *view; /* NULL: part of the buffer, from `offset` */
@@ -15,6 +17,7 @@ void pieces_init(struct pieces *pieces, struct remora_arena *arena)
 {
     *pieces = (struct pieces){.arena = arena};
     remora_buf_init(&pieces->buf, REMORA_LIMIT_REQUEST_ARENA_BYTES);
+    (void)!remora_buf_reserve(&pieces->buf, FIRST_BYTES); /* most of what is not a piece fits */
     remora_json_write_begin(&pieces->json, &pieces->buf);
 }
 
@@ -58,20 +61,9 @@ static void append(struct pieces *pieces, struct remora_slice text)
     add(pieces, text.data, 0, text.length);
 }
 
-bool pieces_is_plain(struct remora_slice text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\') {
-            return false;
-        }
-    }
-    return remora_utf8_is_valid(text);
-}
-
 void pieces_string(struct pieces *pieces, struct remora_slice text)
 {
-    if (text.length < PIECE_BYTES || !pieces_is_plain(text)) {
+    if (text.length < PIECE_BYTES || !remora_json_is_plain(text)) {
         remora_json_write_string(&pieces->json, text);
         return;
     }

@@ -35,8 +35,6 @@ void pieces_text_open(struct pieces *pieces);
 void pieces_text_plain(struct pieces *pieces, struct remora_slice text); /* must need no escaping */
 void pieces_text_base64(struct pieces *pieces, struct remora_slice bytes);
 void pieces_text_close(struct pieces *pieces);
-/* True when the bytes may stand in a JSON string as they are. */
-bool pieces_is_plain(struct remora_slice text);
 /* Fills body, body_pieces and body_bytes; everything lies in the arena or the request. TOO_LARGE or SHEDDING. */
 REMORA_MUST_CHECK enum remora_code pieces_finish(struct pieces *pieces,
                                                  struct remora_http_request *http);

@@ -69,6 +69,26 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
                        "a\xC3\xA9\xEF\xBF\xBD\\\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+static void plain_text_is_what_the_writer_leaves_as_it_stands(void **state)
+{
+    (void)state;
+    char text[100];
+    memset(text, 'x', sizeof text);
+    assert_true(remora_json_is_plain(remora_slice(NULL, 0)));
+    assert_true(remora_json_is_plain(REMORA_SLICE("\x7F \xC3\xA9 \xF0\x9F\x98\x80")));
+    assert_false(remora_json_is_plain(REMORA_SLICE("a\xC3")));
+    for (size_t at = 0; at < sizeof text; at++) {
+        static const char specials[] = {'"', '\\', '\n', '\0', '\x1F', '\xFF'};
+        for (size_t i = 0; i < sizeof specials; i++) {
+            text[at] = specials[i];
+            assert_false(remora_json_is_plain(remora_slice(text, sizeof text)));
+            assert_true(remora_json_is_plain(remora_slice(text, at)));
+        }
+        text[at] = 'x';
+        assert_true(remora_json_is_plain(remora_slice(text, sizeof text)));
+    }
+}
+
 static void doubles_are_written_short(void **state)
 {
     (void)state;
@@ -195,6 +215,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(strings_are_escaped_minimally, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_that_are_not_utf8_become_replacement_characters,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(plain_text_is_what_the_writer_leaves_as_it_stands, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(doubles_are_written_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(short_doubles_are_what_printf_finds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_double_reads_back_as_itself, set_up, tear_down),

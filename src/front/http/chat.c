@@ -145,17 +145,15 @@ static void on_waiting(struct remora_sink *sink)
 static void unary_completed(struct chat *chat, const struct remora_outcome *outcome)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
-    struct remora_buf out;
-    remora_buf_init(&out, REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    struct remora_buf *out = scratch(chat);
     enum remora_code code = chat->answer_code;
     if (code == REMORA_OK) {
-        chat->encoder.skin->answer(&chat->encoder, &chat->answer, outcome, &out);
-        code = remora_buf_code(&out);
+        chat->encoder.skin->answer(&chat->encoder, &chat->answer, outcome, out);
+        code = remora_buf_code(out);
     }
     if (code != REMORA_OK) {
         (void)remora_fail_set(&fail, code == REMORA_TOO_LARGE ? REMORA_UPSTREAM_UNAVAILABLE : code,
                               NULL, "The provider's answer was too large to pass on.");
-        remora_buf_fini(&out);
         fail_whole(chat, &fail, outcome);
         return;
     }
@@ -164,8 +162,8 @@ static void unary_completed(struct chat *chat, const struct remora_outcome *outc
                                  .generation_id = chat->encoder.id,
                                  .retry_after_ms = -1};
     struct http_connection *c = chat->c;
-    http_respond(c, &answer, remora_buf_slice(&out));
-    remora_buf_fini(&out);
+    http_respond(c, &answer, remora_buf_slice(out));
+    remora_buf_reset(out, REMORA_LIMIT_STREAM_BUFFER_BYTES);
     chat_free(chat);
 }
 

@@ -194,13 +194,20 @@ static void take_head(struct http_connection *c, size_t end)
     remora_buf_init_secret(&c->in, in.limit_bytes);
     c->scan = (struct http_head_scan){0};
     struct remora_slice all = remora_buf_slice(&in);
-    if (judge_head(c, remora_slice(all.data, end), &head)) {
-        remora_buf_append(&c->in, remora_slice(all.data + end, all.length - end));
+    bool is_fine = judge_head(c, remora_slice(all.data, end), &head);
+    if (is_fine) {
         c->state = HTTP_STATE_BUSY; /* a handler may answer at once */
         http_route(c, &head);
+    }
+    if (!is_fine || c->state == HTTP_STATE_CLOSED || all.length == end) {
+        remora_buf_fini(&in);
+    } else {
+        remora_buf_consume(&in, end);
+        c->in = in; /* nothing came meanwhile: bytes come from the loop only */
+    }
+    if (is_fine) {
         begin_body(c, &head);
     }
-    remora_buf_fini(&in);
 }
 
 /* One empty line before a request is forgiven (RFC 9112 section 2.2). */

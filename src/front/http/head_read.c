@@ -9,8 +9,10 @@
 /* RFC 9110 section 5.6.2 */
 static bool is_token_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    /* A bit for each of the first 128 bytes: letters, digits and !#$%&'*+-.^_`|~ */
+    static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+    unsigned byte = (unsigned char)c;
+    return byte < 128 && (bits[byte / 64] >> byte % 64 & 1) != 0;
 }
 
 static bool is_token(struct remora_slice s)

@@ -36,7 +36,7 @@ void http_site_init(struct http_site *site, enum remora_http_role role,
     *site = (struct http_site){
         .role = role, .process = process, .worker = worker, .address = address, .date_unix_s = -1};
     remora_list_init(&site->connections);
-    remora_buf_init(&site->scratch, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    remora_buf_init(&site->scratch, REMORA_LIMIT_ANSWER_ARENA_BYTES);
 }
 
 static struct http_connection *first_of(struct http_site *site)
