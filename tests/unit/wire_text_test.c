@@ -42,10 +42,41 @@ static void base64_carries_every_byte_there_and_back(void **state)
         struct remora_buf buf;
         remora_buf_init(&buf, 1000);
         remora_append_base64(&buf, remora_slice(bytes, size));
+        assert_true(remora_base64_is_valid(remora_buf_slice(&buf)));
         assert_true(remora_base64_decode(remora_buf_slice(&buf), out, &length));
         assert_int_equal(length, size);
         assert_memory_equal(out, bytes, size);
         remora_buf_fini(&buf);
+    }
+}
+
+/* FIPS 180-4's examples, as NIST publishes them ("SHA256.pdf"), in one piece and byte by byte. */
+static void sha256_gives_the_standard_s_vectors(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(pairs); i++) {
+        for (size_t piece = 1; piece <= 64; piece += 63) {
+            struct remora_slice text = remora_slice_of(pairs[i][0]);
+            struct remora_sha256 hash;
+            uint8_t digest[REMORA_SHA256_BYTES];
+            struct remora_buf hex;
+            remora_sha256_begin(&hash);
+            for (size_t at = 0; at < text.length; at += piece) {
+                size_t left = text.length - at;
+                remora_sha256_add(&hash, remora_slice(text.data + at, left < piece ? left : piece));
+            }
+            remora_sha256_end(&hash, digest);
+            remora_buf_init(&hex, 128);
+            remora_append_hex(&hex, remora_slice((const char *)digest, sizeof digest));
+            assert_slice_equal(remora_buf_slice(&hex), pairs[i][1]);
+            remora_buf_fini(&hex);
+        }
     }
 }
 
@@ -58,6 +89,7 @@ static void base64_decodes_strictly(void **state)
     char out[16];
     size_t length = 99;
     for (size_t i = 0; i < REMORA_COUNT_OF(bad); i++) {
+        assert_false(remora_base64_is_valid(remora_slice_of(bad[i])));
         if (remora_base64_decode(remora_slice_of(bad[i]), out, &length)) {
             fail_msg("%s was accepted", bad[i]);
         }
@@ -204,6 +236,7 @@ static void durations_are_numbers_with_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_gives_the_standard_s_vectors),
         cmocka_unit_test(base64_encodes_and_decodes_the_rfcs_vectors),
         cmocka_unit_test(base64_carries_every_byte_there_and_back),
         cmocka_unit_test(base64_decodes_strictly),
