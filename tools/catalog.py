@@ -29,6 +29,12 @@ PARAMETER_ALIASES = {
     "include_reasoning": "reasoning",
     "reasoning_effort": "reasoning",
 }
+# OpenRouter's lists have no words for these, so they say nothing about them: what the provider's own documents say
+# (reference/providers.md section 1). Only of endpoints: a model's list is told to callers as OpenRouter tells it.
+UNLISTED_PARAMETERS = {
+    "openai": {"n", "user", "safety_identifier", "service_tier", "modalities", "audio", "prediction", "prompt_cache_key",
+               "prompt_cache_options", "parallel_tool_calls"},
+}
 MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
 TRISTATE = {None: "REMORA_UNSET", False: "REMORA_NO", True: "REMORA_YES"}
 BLOB_LINE_BYTES = 96
@@ -93,10 +99,11 @@ class Catalog:
             raise SystemExit(f"catalog: unknown prices: {sorted(unknown)}")
         return self.prices.add(tuple(self.pico_usd(pricing.get(name)) for name in PRICES))
 
-    def parameter_row(self, names):
+    def parameter_row(self, names, provider=None):
         if names is None:
             return self.parameters.add("REMORA_PARAMETERS_ALL")
         wanted = {PARAMETER_ALIASES.get(name, name) for name in names} - IGNORED_PARAMETERS
+        wanted |= UNLISTED_PARAMETERS.get(provider, set())
         bits = [f"BIT({name.upper()})" for name in sorted(wanted)]
         return self.parameters.add(" | ".join(bits) or "0")
 
@@ -127,7 +134,7 @@ class Catalog:
             self.blob.add(None if quantization == "unknown" else quantization),
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
-            self.parameter_row(endpoint["supported_parameters"]), first_tier, len(tiers),
+            self.parameter_row(endpoint["supported_parameters"], endpoint["provider"]), first_tier, len(tiers),
             self.override_row(endpoint), int(endpoint["free"])))
 
     def add_model(self, model, provider_indexes):
