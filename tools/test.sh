@@ -75,6 +75,8 @@ all)
     unit "unit and corpora: gcc, release" build
     must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined
     unit "unit and corpora: ASan + UBSan" build-asan
+    must "coverage: a low room is seen" python3 tools/coverage.py --self-test
+    must "coverage: 90 % of lines, pure rooms" python3 tools/coverage.py
     must "build: clang, warnings are errors" build build-clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
     scenarios "scenarios: release" build
