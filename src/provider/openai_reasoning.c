@@ -1,8 +1,10 @@
 /*
  * How a request asks for reasoning: one caller's wish (effort, budget, on or off, hidden) in the words of each dialect.
  *
- * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1). A part of the
- * wish that the dialect has no word for is told as dropped. Nothing is written when nothing was asked.
+ * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1); a budget becomes
+ * the effort whose share of the answer's tokens is nearest, and the reverse where only a budget can be said, if it is known
+ * how many tokens the answer may have. A part of the wish that the dialect has no word for is told as dropped. Nothing is
+ * written when nothing was asked.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
 #include "openai_write.h"
@@ -47,9 +49,45 @@ static bool is_stated(const struct remora_reasoning_options *reasoning)
            reasoning->enabled != REMORA_UNSET;
 }
 
+/* How many tokens the answer may have; 0: nobody has said. */
+static int64_t output_limit(const struct openai_build *build)
+{
+    const struct remora_opt_i64 *asked = &build->request->sampling.max_output_tokens;
+    return asked->is_set ? asked->value : build->endpoint->facts.max_completion_tokens;
+}
+
+/* As stated, or what a budget means; of the three that everybody knows. Borders lie between the shares of budget_of. */
+static enum remora_effort effort_of(const struct openai_build *build,
+                                    const struct remora_reasoning_options *r)
+{
+    double limit = (double)output_limit(build);
+    if (r->effort != REMORA_EFFORT_UNSET || !r->max_tokens.is_set || limit <= 0) {
+        return r->effort;
+    }
+    double share = (double)r->max_tokens.value / limit;
+    if (share < 0.35) {
+        return REMORA_EFFORT_LOW;
+    }
+    return share < 0.65 ? REMORA_EFFORT_MEDIUM : REMORA_EFFORT_HIGH;
+}
+
+/* As stated, or the effort's share of the answer (openrouter.md 2.1 "effort"); 0: not known. */
+static int64_t budget_of(const struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    static const int64_t percent[] = {
+        [REMORA_EFFORT_UNSET] = 0,  [REMORA_EFFORT_NONE] = 0,    [REMORA_EFFORT_MINIMAL] = 10,
+        [REMORA_EFFORT_LOW] = 20,   [REMORA_EFFORT_MEDIUM] = 50, [REMORA_EFFORT_HIGH] = 80,
+        [REMORA_EFFORT_XHIGH] = 95, [REMORA_EFFORT_MAX] = 95,
+    };
+    if (r->max_tokens.is_set) {
+        return r->max_tokens.value;
+    }
+    return output_limit(build) * percent[r->effort] / 100;
+}
+
 static void write_effort(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    const char *word = effort_word(r->effort);
+    const char *word = effort_word(effort_of(build, r));
     if (openai_reasoning_is_off(r)) {
         word = "none";
     } else if (word == NULL) {
@@ -61,8 +99,9 @@ static void write_effort(struct openai_build *build, const struct remora_reasoni
 static void write_stated_effort(struct openai_build *build,
                                 const struct remora_reasoning_options *r)
 {
-    if (!openai_reasoning_is_off(r) && r->effort != REMORA_EFFORT_UNSET) {
-        write_text(build, "reasoning_effort", remora_slice_of(effort_word(r->effort)));
+    enum remora_effort effort = effort_of(build, r);
+    if (!openai_reasoning_is_off(r) && effort != REMORA_EFFORT_UNSET) {
+        write_text(build, "reasoning_effort", remora_slice_of(effort_word(effort)));
     }
 }
 
@@ -86,6 +125,9 @@ static void write_object(struct openai_build *build, const struct remora_reasoni
     }
     if (r->summary.length > 0) {
         write_text(build, "summary", r->summary);
+    }
+    if (r->context.length > 0) {
+        write_text(build, "context", r->context);
     }
     remora_json_object_close(w);
 }
@@ -134,9 +176,9 @@ static void write_budget(struct openai_build *build, const struct remora_reasoni
 {
     bool is_off = openai_reasoning_is_off(r);
     write_flag(build, "enable_thinking", !is_off);
-    if (!is_off && r->max_tokens.is_set) {
+    if (!is_off && budget_of(build, r) > 0) {
         remora_json_key(json_of(build), "thinking_budget");
-        remora_json_write_i64(json_of(build), r->max_tokens.value);
+        remora_json_write_i64(json_of(build), budget_of(build, r));
     }
 }
 
@@ -174,7 +216,8 @@ static void tell_lost(struct openai_build *build, const struct remora_reasoning_
     if (r->max_tokens.is_set && !takes_budget) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,
                             "the provider takes no budget of reasoning tokens");
-    } else if (has_effort && ask == REASONING_ASK_BUDGET) {
+    } else if (has_effort && ask == REASONING_ASK_BUDGET &&
+               (r->max_tokens.is_set || budget_of(build, r) == 0)) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,
                             "the provider takes no effort, only a budget");
     }
@@ -214,13 +257,28 @@ static void write_wish(struct openai_build *build, const struct remora_reasoning
     tell_lost(build, r);
 }
 
-/* Hiding alone, or a summary alone, can be asked only where there are words for it. */
+/* What only the object has a name for. */
+static void tell_nameless(struct openai_build *build, const struct remora_reasoning_options *r)
+{
+    static const char why[] = "only providers that take the object reasoning know it";
+    if (build->dialect->reasoning_ask == REASONING_ASK_OBJECT) {
+        return;
+    }
+    if (r->summary.length > 0) {
+        openai_note_field(build, REMORA_SLICE("reasoning.summary"), why);
+    }
+    if (r->context.length > 0) {
+        openai_note_field(build, REMORA_SLICE("reasoning.context"), why);
+    }
+}
+
+/* Hiding alone, or a summary or context alone, can be asked only where there are words for it. */
 static bool has_words_for(const struct openai_build *build,
                           const struct remora_reasoning_options *r)
 {
     switch (build->dialect->reasoning_ask) {
     case REASONING_ASK_OBJECT:
-        return r->exclude_from_response || r->summary.length > 0;
+        return r->exclude_from_response || r->summary.length > 0 || r->context.length > 0;
     case REASONING_ASK_FORMAT:
         return r->exclude_from_response;
     case REASONING_ASK_EFFORT:
@@ -243,6 +301,7 @@ void openai_write_reasoning(struct openai_build *build)
         write_wish(build, r);
         build->says_reasoning = true;
     }
+    tell_nameless(build, r);
 }
 
 bool openai_is_reasoning_field(struct remora_slice key)

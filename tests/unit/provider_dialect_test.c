@@ -680,7 +680,8 @@ static const char *ask_words(enum reasoning_ask ask)
 {
     static const char *const words[] = {
         [REASONING_ASK_EFFORT] = "`reasoning_effort`",
-        [REASONING_ASK_OBJECT] = "`reasoning {effort, max_tokens, enabled, exclude, summary}`",
+        [REASONING_ASK_OBJECT] =
+            "`reasoning {effort, max_tokens, enabled, exclude, summary, context}`",
         [REASONING_ASK_ENABLED] = "`reasoning {enabled}`, `reasoning_effort`",
         [REASONING_ASK_THINKING] = "`thinking {type}`, `reasoning_effort`",
         [REASONING_ASK_EITHER] = "`reasoning_effort` or `thinking {type, budget_tokens}`",

@@ -357,6 +357,47 @@ static void reasoning_is_asked_as_the_dialect_asks(void **state)
     }
 }
 
+/* openrouter.md 2.1: where only one can be said, the other becomes it by its share of the answer's tokens. */
+static void budgets_and_efforts_become_each_other(void **state)
+{
+    static const struct {
+        const char *dialect;
+        enum remora_effort effort;
+        int64_t budget, asked, most; /* tokens; 0: none */
+        const char *text;
+        size_t dropped;
+    } cases[] = {
+        {"", REMORA_EFFORT_UNSET, 349, 1000, 0, "\"reasoning_effort\":\"low\"}", 1},
+        {"", REMORA_EFFORT_UNSET, 350, 1000, 0, "\"reasoning_effort\":\"medium\"}", 1},
+        {"", REMORA_EFFORT_UNSET, 650, 1000, 9999, "\"reasoning_effort\":\"high\"}", 1},
+        {"", REMORA_EFFORT_UNSET, 650, 0, 9999, "\"reasoning_effort\":\"low\"}", 1},
+        {"", REMORA_EFFORT_UNSET, 650, 0, 0, "\"reasoning_effort\":\"medium\"}", 1},
+        {"", REMORA_EFFORT_HIGH, 1, 1000, 0, "\"reasoning_effort\":\"high\"}", 1},
+        {"zai", REMORA_EFFORT_UNSET, 900, 1000, 0, "\"reasoning_effort\":\"high\"}", 1},
+        {"qwen", REMORA_EFFORT_MINIMAL, 0, 1000, 0, "\"thinking_budget\":100}", 0},
+        {"qwen", REMORA_EFFORT_HIGH, 0, 0, 1000, "\"thinking_budget\":800}", 0},
+        {"qwen", REMORA_EFFORT_MAX, 0, 0, 1000, "\"thinking_budget\":950}", 0},
+        {"qwen", REMORA_EFFORT_HIGH, 0, 0, 0, "\"enable_thinking\":true}", 1},
+        {"qwen", REMORA_EFFORT_HIGH, 7, 1000, 0, "\"thinking_budget\":7}", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, "acme", cases[i].dialect);
+        f.request.reasoning.effort = cases[i].effort;
+        f.request.reasoning.max_tokens =
+            (struct remora_opt_i64){cases[i].budget, cases[i].budget > 0};
+        f.request.sampling.max_output_tokens =
+            (struct remora_opt_i64){cases[i].asked, cases[i].asked > 0};
+        f.endpoint.facts.max_completion_tokens = cases[i].most;
+        const char *body = body_of(&f);
+        size_t from = strlen(body) - strlen(cases[i].text);
+        assert_string_equal(body + from, cases[i].text);
+        assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        end(&f);
+    }
+}
+
 static void reasoning_is_switched_off(void **state)
 {
     struct fixture f;
@@ -943,6 +984,7 @@ int main(void)
         cmocka_unit_test(tool_choice_has_the_dialects_word),
         cmocka_unit_test(response_format_carries_its_schema_unchanged),
         cmocka_unit_test(reasoning_is_asked_as_the_dialect_asks),
+        cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(developer_role_goes_only_where_it_is_known),
         cmocka_unit_test(parts_go_as_parts),

@@ -60,7 +60,7 @@ REMORA_CHAT_FIELD("debug", READ, "object", "`echo_upstream_body` may only be `fa
 REMORA_CHAT_FIELD("transforms", READ, "empty list", "Anything in it answers 501.", "extra_body")
 REMORA_CHAT_FIELD("plugins", TYPED, "empty list", "Anything in it answers 501.", "plugins")
 REMORA_CHAT_FIELD("preset", TYPED, "null", "Presets are not built: 501.", "preset")
-REMORA_CHAT_FIELD("prompt", UNBUILT, "", "Send `messages`.", "")
+REMORA_CHAT_FIELD("prompt", UNBUILT, "", "Send `messages`. A bare prompt is no message: it is completed outside the model's chat template and answered in `choices[].text`, which comes with `/completions`.", "")
 REMORA_CHAT_FIELD("max_tool_calls", UNBUILT, "", "Belongs to server tools.", "")
 REMORA_CHAT_FIELD("stop_server_tools_when", UNBUILT, "", "Belongs to server tools.", "")
 REMORA_CHAT_FIELD("x_search_filter", UNBUILT, "", "Belongs to server tools.", "")
