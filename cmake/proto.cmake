@@ -16,8 +16,9 @@ set(proto_third_party
 set(proto_system google/protobuf/struct google/protobuf/duration google/protobuf/timestamp google/protobuf/any)
 # Messages that arrive here: their schemas are made, with all that they hold.
 set(proto_roots
-  remora.v1.ChatRequest remora.v1.StreamChatRequest remora.v1.GetConfigStatusRequest remora.v1.ExplainRouteRequest
-  grpc.health.v1.HealthCheckRequest grpc.reflection.v1.ServerReflectionRequest)
+  remora.v1.ChatRequest remora.v1.StreamChatRequest remora.v1.CountTokensRequest
+  remora.v1.ListModelsRequest remora.v1.GetModelRequest remora.v1.GetConfigStatusRequest remora.v1.ExplainRouteRequest
+  grpc.health.v1.HealthCheckRequest grpc.health.v1.HealthListRequest grpc.reflection.v1.ServerReflectionRequest)
 
 set(proto_inputs)
 set(proto_pairs)

@@ -69,6 +69,8 @@ all)
     must "lint: style can fail" python3 tests/lint/style.py --self-test
     must "lint: style" python3 tests/lint/style.py
     must "lint: format" tests/lint/format.sh
+    stage "lint: buf can fail" tests/lint/buf.sh --self-test
+    stage "lint: buf, and what breaks users" tests/lint/buf.sh
     must "lint: docs can fail" python3 tools/docs.py --self-test
     must "lint: docs are current" python3 tools/docs.py --check
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON

@@ -15,6 +15,9 @@ struct remora_estimate_input {
     int64_t max_output_tokens; /* as asked, 0 none: an estimate never exceeds it */
 };
 
+/* What an estimate says of this many bytes: about 4 a token, rounded up, at most REMORA_TOKENS_MAX. */
+int64_t remora_account_estimate(size_t bytes);
+
 /*
  * Settles an attempt's usage: absent directions are estimated (about 4 bytes a token) and mark the whole ESTIMATED; with
  * nothing to estimate from it stays UNKNOWN. Then prices it at the endpoint's rates.

@@ -61,6 +61,8 @@ static inline bool remora_slice_is(struct remora_slice a, const char *text)
 
 /* ASCII only: locale plays no part. */
 bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b);
+/* Below, at or above 0 as strcmp: by unsigned bytes, a prefix first. */
+int remora_slice_compare(struct remora_slice a, struct remora_slice b);
 bool remora_slice_starts_with(struct remora_slice s, struct remora_slice prefix);
 /* Offset of the first `byte` at or after `from`, or s.length. */
 size_t remora_slice_find(struct remora_slice s, char byte, size_t from);

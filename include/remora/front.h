@@ -40,6 +40,12 @@ REMORA_MUST_CHECK enum remora_code remora_grpc_front_open(struct remora_process 
                                                           struct remora_grpc_front **out,
                                                           struct remora_fail *fail);
 uint16_t remora_grpc_front_port(const struct remora_grpc_front *front);
+/*
+ * Readiness may be another now (remora_process_unready): those who watch it are told, and sent away once the front drains.
+ * On the worker's thread.
+ */
+void remora_grpc_front_health_changed(struct remora_grpc_front *front,
+                                      const struct remora_worker *worker);
 /* GOAWAY; streams go on. On worker 0's thread. */
 void remora_grpc_front_drain(struct remora_grpc_front *front);
 /* Calls in flight. Any thread. */

@@ -28,6 +28,46 @@ struct remora_listing {
     uint64_t now_ns;
 };
 
+/* A model that may be used, in one variant: what both fronts write in their own fields. */
+struct remora_listed {
+    const struct remora_model *model;
+    const struct remora_endpoint *top; /* the first that would be tried */
+    remora_parameter_set supported;    /* by any that may be used */
+    bool is_hosted;                    /* by a provider that the query names, if it names any */
+    enum remora_variant variant;
+};
+/* Everything that the query asks for, in its order (without one: by id, standard before free), not paged. In the arena. */
+REMORA_MUST_CHECK enum remora_code remora_listing_collect(const struct remora_listing *listing,
+                                                          const struct remora_listed **out,
+                                                          size_t *count, struct remora_fail *fail);
+/*
+ * One model. MODEL_NOT_FOUND (param "model") with "did you mean" for an unknown id, NO_ENDPOINTS, MODEL_NOT_ALLOWED or the
+ * family of the first rule where nothing of it may be used.
+ */
+REMORA_MUST_CHECK enum remora_code remora_listing_find(const struct remora_listing *listing,
+                                                       struct remora_slice asked,
+                                                       struct remora_listed *out,
+                                                       struct remora_fail *fail);
+/* Its endpoints that may be used, in the order in which they are tried. In the arena, which carries failure. */
+size_t remora_listed_endpoints(const struct remora_listing *listing,
+                               const struct remora_listed *listed,
+                               const struct remora_endpoint *const **out);
+/* "author/slug" or "author/slug:free"; the name for people, its id where it has none. In the arena or the snapshot. */
+struct remora_slice remora_listed_id(struct remora_arena *arena,
+                                     const struct remora_model_facts *facts,
+                                     enum remora_variant variant);
+struct remora_slice remora_listed_name(struct remora_arena *arena,
+                                       const struct remora_model_facts *facts,
+                                       enum remora_variant variant);
+/* Tokens of prompt and answer together, 0 not known: the endpoint's own or the model's. */
+int64_t remora_listed_window(const struct remora_endpoint *endpoint);
+/* Names of a set of REMORA_MODALITY_ bits or of parameters, as OpenRouter spells them; how many were written. */
+#define REMORA_LISTED_NAMES_MOST (REMORA_PARAMETER_COUNT + 1)
+size_t remora_listed_modalities(uint32_t set,
+                                struct remora_slice names[static REMORA_LISTED_NAMES_MOST]);
+size_t remora_listed_parameters(remora_parameter_set set,
+                                struct remora_slice names[static REMORA_LISTED_NAMES_MOST]);
+
 /* The shape of all calls below. `asked`: a model id as a request may spell it, where the path holds one; else empty. */
 typedef enum remora_code (*remora_listing_fn)(const struct remora_listing *listing,
                                               struct remora_slice asked, struct remora_buf *out,

@@ -54,5 +54,11 @@ struct remora_process {
     _Atomic bool is_draining;
     int64_t start_unix_ms;
 };
+/*
+ * What every probe says, HTTP or gRPC: NULL when requests are served, else why not, for people. `config`: the asking
+ * thread's snapshot, NULL where there is none.
+ */
+const char *remora_process_unready(const struct remora_process *process,
+                                   const struct remora_config *config);
 
 #endif

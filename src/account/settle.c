@@ -10,7 +10,7 @@
 
 enum { BYTES_PER_TOKEN = 4 };
 
-static int64_t tokens_of(size_t bytes)
+int64_t remora_account_estimate(size_t bytes)
 {
     size_t tokens = bytes / BYTES_PER_TOKEN + (bytes % BYTES_PER_TOKEN != 0 ? 1 : 0);
     return tokens > (size_t)REMORA_TOKENS_MAX ? REMORA_TOKENS_MAX : (int64_t)tokens;
@@ -18,7 +18,7 @@ static int64_t tokens_of(size_t bytes)
 
 static int64_t output_of(const struct remora_estimate_input *estimate)
 {
-    int64_t tokens = tokens_of(estimate->answer_bytes);
+    int64_t tokens = remora_account_estimate(estimate->answer_bytes);
     bool is_capped = estimate->max_output_tokens > 0 && tokens > estimate->max_output_tokens;
     return is_capped ? estimate->max_output_tokens : tokens;
 }
@@ -34,7 +34,7 @@ void remora_account_settle(struct remora_usage *usage, const struct remora_estim
 {
     bool has_bytes = estimate->request_bytes > 0 || estimate->answer_bytes > 0;
     if (has_bytes && remora_usage_input_total(usage) < 0) {
-        fill(usage, REMORA_USAGE_INPUT, tokens_of(estimate->request_bytes));
+        fill(usage, REMORA_USAGE_INPUT, remora_account_estimate(estimate->request_bytes));
     }
     if (has_bytes && remora_usage_output_total(usage) < 0) {
         fill(usage, REMORA_USAGE_OUTPUT, output_of(estimate));

@@ -57,6 +57,8 @@ struct app {
 REMORA_MUST_CHECK enum remora_code app_workers_start(struct app *app, unsigned count);
 /* Gives a snapshot to every worker; returns when all have it. */
 void app_workers_publish(struct app *app, struct remora_config *config);
+/* Has every worker tell those who watch its health; returns when all have. */
+void app_workers_tell_health(struct app *app);
 /* Runs a function on a worker's thread and waits for it. */
 void app_worker_call(struct remora_worker *worker, void (*run)(void *context), void *context);
 void app_workers_stop(struct app *app);

@@ -1,8 +1,10 @@
 /*
  * Shutting down without cutting anybody off (ARCHITECTURE 8 "Drain").
  *
- *   1. not ready any more; for delay_ms everything is accepted as before (endpoints of a Service take time to change)
- *   2. the listeners close, idle connections close, gRPC says GOAWAY; new requests on old connections: DRAINING
+ *   1. not ready any more, and who watches is told; for delay_ms everything is accepted as before (endpoints of a Service
+ *      take time to change)
+ *   2. the listeners close, idle connections close, gRPC says GOAWAY; new requests on old connections: DRAINING;
+ *      health watches, which would never end, end
  *   3. what is running has until grace_ms
  *   4. what is still running then ends with an error, in-band after content
  * An idle process is done within a few milliseconds. A second signal goes to step 4 at once.
@@ -79,12 +81,14 @@ static bool wait_delay(struct control *control, int64_t delay_ms)
 
 void app_drain(struct app *app, struct control *control)
 {
-    app->process.is_ready = false;
     app->process.is_draining = true;
+    app->process.is_ready = false;
+    app_workers_tell_health(app);
     remora_log(REMORA_LOG_INFO, "draining", NULL, 0);
     bool is_urgent = wait_delay(control, app->config->drain_delay_ms);
     app_worker_call(&app->process.workers[0], close_listeners, app);
     on_every_worker(app, refuse_new);
+    app_workers_tell_health(app);
     if (!is_urgent) {
         is_urgent = wait_until_idle(app, control, app->config->drain_grace_ms);
     }

@@ -167,6 +167,7 @@ static void become_ready(struct app *app)
                       app->process.start_unix_ms / 1000);
     app->process.is_started = true;
     app->process.is_ready = true;
+    app_workers_tell_health(app);
     const struct remora_log_field fields[] = {
         REMORA_LOG_NUMBER("http_port",
                           app->http[0] != NULL ? remora_http_front_port(app->http[0]) : 0),

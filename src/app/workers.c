@@ -126,23 +126,45 @@ enum remora_code app_workers_start(struct app *app, unsigned count)
 }
 
 struct publication {
+    struct remora_grpc_front *grpc; /* NULL: none yet */
     struct remora_worker *worker;
     struct remora_config *config;
 };
+
+static void tell_health(void *context)
+{
+    const struct publication *p = context;
+    if (p->grpc != NULL) {
+        remora_grpc_front_health_changed(p->grpc, p->worker);
+    }
+}
 
 static void publish(void *context)
 {
     const struct publication *p = context;
     remora_engine_set_config(p->worker->engine, p->config);
     remora_transport_set_config(p->worker->transport, p->config);
+    tell_health(context);
+}
+
+static void on_every_worker(struct app *app, struct remora_config *config,
+                            void (*run)(void *context))
+{
+    for (unsigned i = 0; i < app->process.worker_count; i++) {
+        struct publication p = {
+            .grpc = app->grpc, .worker = &app->process.workers[i], .config = config};
+        app_worker_call(p.worker, run, &p);
+    }
 }
 
 void app_workers_publish(struct app *app, struct remora_config *config)
 {
-    for (unsigned i = 0; i < app->process.worker_count; i++) {
-        struct publication p = {.worker = &app->process.workers[i], .config = config};
-        app_worker_call(p.worker, publish, &p);
-    }
+    on_every_worker(app, config, publish);
+}
+
+void app_workers_tell_health(struct app *app)
+{
+    on_every_worker(app, NULL, tell_health);
 }
 
 static void stop_worker(struct app_worker *own)

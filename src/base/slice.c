@@ -19,6 +19,13 @@ bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b)
     return true;
 }
 
+int remora_slice_compare(struct remora_slice a, struct remora_slice b)
+{
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
 bool remora_slice_starts_with(struct remora_slice s, struct remora_slice prefix)
 {
     return s.length >= prefix.length &&

@@ -96,16 +96,6 @@ static struct remora_slice text_of(uint32_t packed)
     return remora_slice(texts + (packed >> 8), packed & 0xff);
 }
 
-static int compare(struct remora_slice a, struct remora_slice b)
-{
-    size_t shorter = a.length < b.length ? a.length : b.length;
-    int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
-    if (order != 0) {
-        return order;
-    }
-    return (a.length > b.length) - (a.length < b.length);
-}
-
 static void prices_copy(int64_t to[REMORA_PRICE_COUNT], uint32_t row)
 {
     const struct price_row *from = &price_rows[row];
@@ -175,7 +165,7 @@ bool remora_catalog_find_provider(struct remora_slice slug, struct remora_provid
     size_t high = REMORA_COUNT_OF(provider_rows);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(text_of(provider_rows[middle].slug), slug);
+        int order = remora_slice_compare(text_of(provider_rows[middle].slug), slug);
         if (order == 0) {
             remora_catalog_provider(middle, out);
             return true;
@@ -220,7 +210,7 @@ bool remora_catalog_find_model(struct remora_slice id, size_t *index)
     size_t high = REMORA_COUNT_OF(model_rows);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(text_of(model_rows[middle].id), id);
+        int order = remora_slice_compare(text_of(model_rows[middle].id), id);
         if (order == 0) {
             *index = middle;
             return true;

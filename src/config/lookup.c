@@ -1,13 +1,6 @@
 /* Reading a snapshot: models by binary search, providers and layers by name, and what a misspelt name may have meant. Pure, any thread. */
 #include "remora/config.h"
 
-static int compare(struct remora_slice a, struct remora_slice b)
-{
-    size_t shorter = a.length < b.length ? a.length : b.length;
-    int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
-    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
-}
-
 const struct remora_model *remora_config_model(const struct remora_config *config,
                                                struct remora_slice id)
 {
@@ -15,7 +8,7 @@ const struct remora_model *remora_config_model(const struct remora_config *confi
     size_t high = config->model_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(config->models[middle].facts.id, id);
+        int order = remora_slice_compare(config->models[middle].facts.id, id);
         if (order == 0) {
             return &config->models[middle];
         }

@@ -42,9 +42,7 @@ static int compare_drafts(const void *left, const void *right)
 {
     const struct model_draft *a = left;
     const struct model_draft *b = right;
-    size_t shorter = a->id.length < b->id.length ? a->id.length : b->id.length;
-    int order = shorter == 0 ? 0 : memcmp(a->id.data, b->id.data, shorter);
-    return order != 0 ? order : (a->id.length > b->id.length) - (a->id.length < b->id.length);
+    return remora_slice_compare(a->id, b->id);
 }
 
 /* How many endpoints of a catalog model belong to configured providers. */

@@ -179,8 +179,7 @@ static int compare_keys(const struct remora_json_doc *doc, uint32_t a, uint32_t 
     struct remora_slice x = text_of(left);
     struct remora_slice y = text_of(right);
     if (!node_of(left)->escaped && !node_of(right)->escaped) {
-        int order = memcmp(x.data, y.data, x.length < y.length ? x.length : y.length);
-        return order != 0 ? order : (x.length > y.length) - (x.length < y.length);
+        return remora_slice_compare(x, y);
     }
     struct json_unescape u;
     struct json_unescape v;

@@ -39,9 +39,9 @@ static bool may_use(const struct asker *asker, const struct remora_endpoint *end
 /* False: nothing of the model may be used in this variant. */
 static bool describe(struct asker *asker, const struct listing_query *query,
                      const struct remora_model *model, enum remora_variant variant,
-                     struct listing_entry *out)
+                     struct remora_listed *out)
 {
-    *out = (struct listing_entry){.model = model, .variant = variant};
+    *out = (struct remora_listed){.model = model, .variant = variant};
     remora_judge_model(&asker->judge, model, variant);
     for (size_t i = 0; i < model->endpoint_count; i++) {
         const struct remora_endpoint *endpoint = &model->endpoints[i];
@@ -71,14 +71,14 @@ static bool has_free(const struct remora_model *model)
 
 struct listed {
     struct listing_query query;
-    struct listing_entry *entries;
+    struct remora_listed *entries;
     size_t count;
 };
 
 static void collect(const struct remora_listing *listing, struct listed *out)
 {
     struct asker asker;
-    struct listing_entry entry;
+    struct remora_listed entry;
     ask(&asker, listing, out->query.zdr);
     for (size_t i = 0; i < listing->config->model_count; i++) {
         const struct remora_model *model = &listing->config->models[i];
@@ -103,13 +103,24 @@ static enum remora_code list(const struct remora_listing *listing, struct listed
         return code;
     }
     out->entries = remora_arena_array(listing->arena, room, sizeof *out->entries);
-    struct listing_entry *scratch = remora_arena_array(listing->arena, room, sizeof *scratch);
+    struct remora_listed *scratch = remora_arena_array(listing->arena, room, sizeof *scratch);
     if (out->entries == NULL || scratch == NULL) {
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
     }
     collect(listing, out);
     listing_sort(out->query.sort, out->entries, out->count, scratch);
     return REMORA_OK;
+}
+
+enum remora_code remora_listing_collect(const struct remora_listing *listing,
+                                        const struct remora_listed **out, size_t *count,
+                                        struct remora_fail *fail)
+{
+    struct listed listed = {.count = 0};
+    enum remora_code code = list(listing, &listed, fail);
+    *out = listed.entries;
+    *count = listed.count;
+    return code;
 }
 
 /* Neither offset nor limit: the whole list, and no next page. */
@@ -242,40 +253,63 @@ static enum remora_code refuse(const struct asker *asker, const struct remora_mo
                            remora_layer_name(exclusion.layer));
 }
 
-/* A path that leads nowhere is a 404, whatever a request with that model would get. */
-static enum remora_code as_path(struct remora_fail *fail)
+enum remora_code remora_listing_find(const struct remora_listing *listing,
+                                     struct remora_slice asked, struct remora_listed *out,
+                                     struct remora_fail *fail)
 {
-    if (fail->code == REMORA_MODEL_NOT_FOUND) {
-        fail->code = REMORA_NOT_FOUND;
-    }
-    fail->param[0] = '\0';
-    return fail->code;
-}
-
-static enum remora_code find(const struct remora_listing *listing, struct remora_slice asked,
-                             struct asker *asker, struct listing_entry *out,
-                             struct remora_fail *fail)
-{
+    struct asker asker;
     const struct remora_model *model = NULL;
     enum remora_variant variant = REMORA_VARIANT_STANDARD;
     enum remora_code code =
         remora_resolve_model(listing->config, listing->stack, asked, &model, &variant, fail);
     if (code != REMORA_OK) {
-        return as_path(fail);
+        return code;
     }
-    ask(asker, listing, false);
-    return describe(asker, NULL, model, variant, out) ? REMORA_OK
-                                                      : refuse(asker, model, variant, fail);
+    ask(&asker, listing, false);
+    return describe(&asker, NULL, model, variant, out) ? REMORA_OK
+                                                       : refuse(&asker, model, variant, fail);
+}
+
+/* A path that leads nowhere is a 404, whatever a request with that model would get. */
+static enum remora_code find_by_path(const struct remora_listing *listing,
+                                     struct remora_slice asked, struct remora_listed *out,
+                                     struct remora_fail *fail)
+{
+    enum remora_code code = remora_listing_find(listing, asked, out, fail);
+    fail->param[0] = '\0';
+    if (code == REMORA_MODEL_NOT_FOUND) {
+        code = fail->code = REMORA_NOT_FOUND;
+    }
+    return code;
+}
+
+size_t remora_listed_endpoints(const struct remora_listing *listing,
+                               const struct remora_listed *listed,
+                               const struct remora_endpoint *const **out)
+{
+    struct asker asker;
+    const struct remora_model *model = listed->model;
+    const struct remora_endpoint **found =
+        remora_arena_array(listing->arena, model->endpoint_count + 1, sizeof *found);
+    size_t count = 0;
+    ask(&asker, listing, false);
+    remora_judge_model(&asker.judge, model, listed->variant);
+    for (size_t i = 0; found != NULL && i < model->endpoint_count; i++) {
+        if (may_use(&asker, &model->endpoints[i])) {
+            found[count++] = &model->endpoints[i];
+        }
+    }
+    *out = found;
+    return count;
 }
 
 enum remora_code remora_listing_model(const struct remora_listing *listing,
                                       struct remora_slice asked, struct remora_buf *out,
                                       struct remora_fail *fail)
 {
-    struct asker asker;
-    struct listing_entry entry;
+    struct remora_listed entry;
     struct remora_json_writer w;
-    enum remora_code code = find(listing, asked, &asker, &entry, fail);
+    enum remora_code code = find_by_path(listing, asked, &entry, fail);
     if (code == REMORA_OK) {
         remora_json_write_begin(&w, out);
         listing_write_model(&w, listing, &entry);
@@ -294,13 +328,12 @@ enum remora_code remora_listing_model_data(const struct remora_listing *listing,
 }
 
 static void write_endpoints(struct remora_json_writer *w, const struct remora_listing *listing,
-                            const struct asker *asker, const struct remora_model *model,
-                            enum remora_variant variant)
+                            const struct remora_listed *listed)
 {
-    for (size_t i = 0; i < model->endpoint_count; i++) {
-        if (may_use(asker, &model->endpoints[i])) {
-            listing_write_endpoint(w, listing, &model->endpoints[i], variant);
-        }
+    const struct remora_endpoint *const *endpoints = NULL;
+    size_t count = remora_listed_endpoints(listing, listed, &endpoints);
+    for (size_t i = 0; i < count; i++) {
+        listing_write_endpoint(w, listing, endpoints[i], listed->variant);
     }
 }
 
@@ -308,10 +341,9 @@ enum remora_code remora_listing_endpoints(const struct remora_listing *listing,
                                           struct remora_slice asked, struct remora_buf *out,
                                           struct remora_fail *fail)
 {
-    struct asker asker;
-    struct listing_entry entry;
+    struct remora_listed entry;
     struct remora_json_writer w;
-    enum remora_code code = find(listing, asked, &asker, &entry, fail);
+    enum remora_code code = find_by_path(listing, asked, &entry, fail);
     if (code != REMORA_OK) {
         return code;
     }
@@ -320,9 +352,8 @@ enum remora_code remora_listing_endpoints(const struct remora_listing *listing,
     remora_json_object_open(&w);
     remora_json_key(&w, "data");
     remora_json_object_open(&w);
-    listing_write_id(&w, "id", ":free", facts->id, entry.variant);
-    listing_write_id(&w, "name", " (free)", facts->name.length > 0 ? facts->name : facts->id,
-                     entry.variant);
+    listing_write_slice(&w, "id", remora_listed_id(listing->arena, facts, entry.variant));
+    listing_write_slice(&w, "name", remora_listed_name(listing->arena, facts, entry.variant));
     remora_json_key(&w, "created");
     remora_json_write_i64(&w, facts->created_unix_s);
     remora_json_key(&w, "description");
@@ -330,7 +361,7 @@ enum remora_code remora_listing_endpoints(const struct remora_listing *listing,
     listing_write_architecture(&w, facts);
     remora_json_key(&w, "endpoints");
     remora_json_array_open(&w);
-    write_endpoints(&w, listing, &asker, entry.model, entry.variant);
+    write_endpoints(&w, listing, &entry);
     remora_json_array_close(&w);
     remora_json_object_close(&w);
     remora_json_object_close(&w);

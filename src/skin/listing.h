@@ -6,15 +6,6 @@
 #include "remora/limits.h"
 #include "remora/listing.h"
 
-/* A model that may be used, in one variant. */
-struct listing_entry {
-    const struct remora_model *model;
-    const struct remora_endpoint *top; /* the first that would be tried */
-    remora_parameter_set supported;    /* by any that may be used */
-    bool is_hosted;                    /* by a provider that the query names, if it names any */
-    enum remora_variant variant;
-};
-
 enum listing_sort {
     LISTING_SORT_NONE = 0, /* by id */
     LISTING_SORT_NEWEST,
@@ -47,16 +38,15 @@ REMORA_MUST_CHECK enum remora_code listing_query_read(struct remora_slice text,
 /* Whether the endpoint's provider is one that the query names; true when it names none. */
 bool listing_query_hosts(const struct listing_query *query, const struct remora_endpoint *endpoint);
 /* Whether the entry is asked for. zdr is the judge's business. */
-bool listing_query_takes(const struct listing_query *query, const struct listing_entry *entry);
+bool listing_query_takes(const struct listing_query *query, const struct remora_listed *entry);
 /* In place; what lacks the fact that is sorted by comes last. Stable. */
-void listing_sort(enum listing_sort sort, struct listing_entry *entries, size_t count,
-                  struct listing_entry *scratch);
+void listing_sort(enum listing_sort sort, struct remora_listed *entries, size_t count,
+                  struct remora_listed *scratch);
 
 /* Openrouter.md 15.1: one Model, with OpenAI's `object` and `owned_by` beside. */
 void listing_write_model(struct remora_json_writer *w, const struct remora_listing *listing,
-                         const struct listing_entry *entry);
-void listing_write_id(struct remora_json_writer *w, const char *key, const char *suffix,
-                      struct remora_slice text, enum remora_variant variant);
+                         const struct remora_listed *entry);
+void listing_write_slice(struct remora_json_writer *w, const char *key, struct remora_slice text);
 void listing_write_architecture(struct remora_json_writer *w,
                                 const struct remora_model_facts *facts);
 void listing_write_pricing(struct remora_json_writer *w, const struct remora_prices *prices);

@@ -16,7 +16,7 @@ static void write_null(struct remora_json_writer *w, const char *key)
     remora_json_write_null(w);
 }
 
-static void write_slice(struct remora_json_writer *w, const char *key, struct remora_slice text)
+void listing_write_slice(struct remora_json_writer *w, const char *key, struct remora_slice text)
 {
     remora_json_key(w, key);
     remora_json_write_string(w, text);
@@ -43,29 +43,27 @@ static void write_count_or_null(struct remora_json_writer *w, const char *key, i
     }
 }
 
-/* "id" or "id:free"; a name gets " (free)". */
-void listing_write_id(struct remora_json_writer *w, const char *key, const char *suffix,
-                      struct remora_slice text, enum remora_variant variant)
+static struct remora_slice with_variant(struct remora_arena *arena, struct remora_slice text,
+                                        const char *suffix, enum remora_variant variant)
 {
-    remora_json_key(w, key);
-    if (variant == REMORA_VARIANT_STANDARD) {
-        remora_json_write_string(w, text);
-        return;
-    }
-    struct remora_buf joined;
-    remora_buf_init(&joined, 4 * REMORA_LIMIT_MODEL_ID_BYTES);
-    remora_buf_append(&joined, text);
-    remora_buf_append_text(&joined, suffix);
-    if (remora_buf_code(&joined) != REMORA_OK && w->buf->failed == REMORA_OK) {
-        w->buf->failed = remora_buf_code(&joined);
-    }
-    remora_json_write_string(w, remora_buf_slice(&joined));
-    remora_buf_fini(&joined);
+    return variant == REMORA_VARIANT_STANDARD
+               ? text
+               : remora_arena_printf(arena, "%.*s%s", REMORA_SLICE_ARG(text), suffix);
 }
 
-static struct remora_slice name_of(const struct remora_model_facts *facts)
+struct remora_slice remora_listed_id(struct remora_arena *arena,
+                                     const struct remora_model_facts *facts,
+                                     enum remora_variant variant)
 {
-    return facts->name.length > 0 ? facts->name : facts->id;
+    return with_variant(arena, facts->id, ":free", variant);
+}
+
+struct remora_slice remora_listed_name(struct remora_arena *arena,
+                                       const struct remora_model_facts *facts,
+                                       enum remora_variant variant)
+{
+    return with_variant(arena, facts->name.length > 0 ? facts->name : facts->id, " (free)",
+                        variant);
 }
 
 static const struct {
@@ -90,45 +88,56 @@ uint32_t listing_modality(struct remora_slice name)
     return 0;
 }
 
-static void write_modalities(struct remora_json_writer *w, const char *key, uint32_t set)
+size_t remora_listed_modalities(uint32_t set,
+                                struct remora_slice names[static REMORA_LISTED_NAMES_MOST])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < REMORA_COUNT_OF(modalities); i++) {
+        if ((set & (uint32_t)modalities[i].modality) != 0) {
+            names[count++] = modalities[i].name;
+        }
+    }
+    return count;
+}
+
+static void write_names(struct remora_json_writer *w, const char *key,
+                        const struct remora_slice *names, size_t count)
 {
     remora_json_key(w, key);
     remora_json_array_open(w);
-    for (size_t i = 0; i < REMORA_COUNT_OF(modalities); i++) {
-        if ((set & (uint32_t)modalities[i].modality) != 0) {
-            remora_json_write_string(w, modalities[i].name);
-        }
+    for (size_t i = 0; i < count; i++) {
+        remora_json_write_string(w, names[i]);
     }
     remora_json_array_close(w);
 }
 
-static void append_kinds(struct remora_buf *out, uint32_t set)
+static void append_kinds(struct remora_buf *out, const struct remora_slice *names, size_t count)
 {
-    bool is_first = true;
-    for (size_t i = 0; i < REMORA_COUNT_OF(modalities); i++) {
-        if ((set & (uint32_t)modalities[i].modality) != 0) {
-            remora_buf_append(out, is_first ? REMORA_SLICE("") : REMORA_SLICE("+"));
-            remora_buf_append(out, modalities[i].name);
-            is_first = false;
-        }
+    for (size_t i = 0; i < count; i++) {
+        remora_buf_append(out, i == 0 ? REMORA_SLICE("") : REMORA_SLICE("+"));
+        remora_buf_append(out, names[i]);
     }
 }
 
 void listing_write_architecture(struct remora_json_writer *w,
                                 const struct remora_model_facts *facts)
 {
+    struct remora_slice input[REMORA_LISTED_NAMES_MOST];
+    struct remora_slice output[REMORA_LISTED_NAMES_MOST];
+    size_t input_count = remora_listed_modalities(facts->input_modalities, input);
+    size_t output_count = remora_listed_modalities(facts->output_modalities, output);
     struct remora_buf kinds; /* "text+image->text" */
     remora_buf_init(&kinds, REMORA_LIMIT_MODEL_ID_BYTES);
-    append_kinds(&kinds, facts->input_modalities);
+    append_kinds(&kinds, input, input_count);
     remora_buf_append(&kinds, REMORA_SLICE("->"));
-    append_kinds(&kinds, facts->output_modalities);
+    append_kinds(&kinds, output, output_count);
     remora_json_key(w, "architecture");
     remora_json_object_open(w);
-    write_slice(w, "modality", remora_buf_slice(&kinds));
-    write_modalities(w, "input_modalities", facts->input_modalities);
-    write_modalities(w, "output_modalities", facts->output_modalities);
-    write_slice(w, "tokenizer",
-                facts->tokenizer.length > 0 ? facts->tokenizer : REMORA_SLICE("Other"));
+    listing_write_slice(w, "modality", remora_buf_slice(&kinds));
+    write_names(w, "input_modalities", input, input_count);
+    write_names(w, "output_modalities", output, output_count);
+    listing_write_slice(w, "tokenizer",
+                        facts->tokenizer.length > 0 ? facts->tokenizer : REMORA_SLICE("Other"));
     write_null(w, "instruct_type");
     remora_json_object_close(w);
     remora_buf_fini(&kinds);
@@ -161,9 +170,9 @@ static void write_price(struct remora_json_writer *w, const char *key, int64_t p
 {
     char text[48];
     if (pico_usd >= 0) {
-        write_slice(w, key, remora_slice(text, remora_decimal_format(pico_usd, 12, text)));
+        listing_write_slice(w, key, remora_slice(text, remora_decimal_format(pico_usd, 12, text)));
     } else if (is_required) {
-        write_slice(w, key, REMORA_SLICE("-1"));
+        listing_write_slice(w, key, REMORA_SLICE("-1"));
     }
 }
 
@@ -201,26 +210,32 @@ void listing_write_pricing(struct remora_json_writer *w, const struct remora_pri
 }
 
 /* Only OpenRouter's vocabulary (15.1), which ends with `verbosity` in our table; its SDK knows no other names. */
-void listing_write_parameters(struct remora_json_writer *w, remora_parameter_set set)
+size_t remora_listed_parameters(remora_parameter_set set,
+                                struct remora_slice names[static REMORA_LISTED_NAMES_MOST])
 {
-    remora_json_key(w, "supported_parameters");
-    remora_json_array_open(w);
+    size_t count = 0;
     for (unsigned i = 0; i <= REMORA_PARAMETER_VERBOSITY; i++) {
         enum remora_parameter parameter = (enum remora_parameter)i;
         if (!remora_parameter_set_has(set, parameter)) {
             continue;
         }
         if (parameter == REMORA_PARAMETER_REASONING) {
-            remora_json_write_text(w, "include_reasoning");
+            names[count++] = REMORA_SLICE("include_reasoning");
         }
-        remora_json_write_text(w, remora_parameter_name(parameter));
+        names[count++] = remora_slice_of(remora_parameter_name(parameter));
     }
-    remora_json_array_close(w);
+    return count;
+}
+
+void listing_write_parameters(struct remora_json_writer *w, remora_parameter_set set)
+{
+    struct remora_slice names[REMORA_LISTED_NAMES_MOST];
+    write_names(w, "supported_parameters", names, remora_listed_parameters(set, names));
 }
 
 /* ---- a model ---- */
 
-static int64_t window_of(const struct remora_endpoint *endpoint)
+int64_t remora_listed_window(const struct remora_endpoint *endpoint)
 {
     return endpoint->facts.context_length > 0 ? endpoint->facts.context_length
                                               : endpoint->model->facts.context_length;
@@ -230,7 +245,7 @@ static void write_top_provider(struct remora_json_writer *w, const struct remora
 {
     remora_json_key(w, "top_provider");
     remora_json_object_open(w);
-    write_count_or_null(w, "context_length", window_of(top));
+    write_count_or_null(w, "context_length", remora_listed_window(top));
     write_count_or_null(w, "max_completion_tokens", top->facts.max_completion_tokens);
     remora_json_key(w, "is_moderated");
     remora_json_write_bool(w, false);
@@ -245,24 +260,24 @@ static void write_links(struct remora_json_writer *w, const struct remora_listin
                             REMORA_SLICE_ARG(listing->base), REMORA_SLICE_ARG(id));
     remora_json_key(w, "links");
     remora_json_object_open(w);
-    write_slice(w, "details", details);
+    listing_write_slice(w, "details", details);
     remora_json_object_close(w);
 }
 
 void listing_write_model(struct remora_json_writer *w, const struct remora_listing *listing,
-                         const struct listing_entry *entry)
+                         const struct remora_listed *entry)
 {
     const struct remora_model_facts *facts = &entry->model->facts;
     remora_json_object_open(w);
-    listing_write_id(w, "id", ":free", facts->id, entry->variant);
+    listing_write_slice(w, "id", remora_listed_id(listing->arena, facts, entry->variant));
     remora_json_key(w, "object");
     remora_json_write_text(w, "model");
     remora_json_key(w, "created");
     remora_json_write_i64(w, facts->created_unix_s);
-    write_slice(w, "owned_by", facts->author);
-    write_slice(w, "canonical_slug",
-                facts->canonical_slug.length > 0 ? facts->canonical_slug : facts->id);
-    listing_write_id(w, "name", " (free)", name_of(facts), entry->variant);
+    listing_write_slice(w, "owned_by", facts->author);
+    listing_write_slice(w, "canonical_slug",
+                        facts->canonical_slug.length > 0 ? facts->canonical_slug : facts->id);
+    listing_write_slice(w, "name", remora_listed_name(listing->arena, facts, entry->variant));
     write_count_or_null(w, "context_length", facts->context_length);
     listing_write_architecture(w, facts);
     listing_write_pricing(w, &entry->top->facts.prices);
@@ -322,23 +337,25 @@ void listing_write_endpoint(struct remora_json_writer *w, const struct remora_li
 {
     const struct remora_endpoint_facts *facts = &endpoint->facts;
     const struct remora_provider_facts *provider = &endpoint->provider->facts;
+    const struct remora_model_facts *model = &endpoint->model->facts;
     struct remora_slice shown = provider->name.length > 0 ? provider->name : provider->slug;
-    struct remora_slice name =
-        remora_arena_printf(listing->arena, "%.*s: %.*s", REMORA_SLICE_ARG(shown),
-                            REMORA_SLICE_ARG(name_of(&endpoint->model->facts)));
+    struct remora_slice name = remora_arena_printf(
+        listing->arena, "%.*s: %.*s", REMORA_SLICE_ARG(shown),
+        REMORA_SLICE_ARG(remora_listed_name(listing->arena, model, REMORA_VARIANT_STANDARD)));
     remora_json_object_open(w);
-    write_slice(w, "name", name);
-    listing_write_id(w, "model_id", ":free", endpoint->model->facts.id, variant);
-    listing_write_id(w, "model_name", " (free)", name_of(&endpoint->model->facts), variant);
-    write_slice(w, "provider_name", shown);
-    write_slice(w, "tag", facts->tag);
+    listing_write_slice(w, "name", name);
+    listing_write_slice(w, "model_id", remora_listed_id(listing->arena, model, variant));
+    listing_write_slice(w, "model_name", remora_listed_name(listing->arena, model, variant));
+    listing_write_slice(w, "provider_name", shown);
+    listing_write_slice(w, "tag", facts->tag);
     remora_json_key(w, "context_length");
-    remora_json_write_i64(w, window_of(endpoint));
+    remora_json_write_i64(w, remora_listed_window(endpoint));
     write_count_or_null(w, "max_prompt_tokens", facts->max_prompt_tokens);
     write_count_or_null(w, "max_completion_tokens", facts->max_completion_tokens);
     listing_write_pricing(w, &facts->prices);
-    write_slice(w, "quantization",
-                facts->quantization.length > 0 ? facts->quantization : REMORA_SLICE("unknown"));
+    listing_write_slice(w, "quantization",
+                        facts->quantization.length > 0 ? facts->quantization
+                                                       : REMORA_SLICE("unknown"));
     listing_write_parameters(w, facts->supported);
     write_tool_choice(w, facts->supported);
     remora_json_key(w, "supports_implicit_caching");

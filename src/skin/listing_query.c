@@ -402,7 +402,7 @@ static bool price_fits(const struct listing_query *query, int at, int64_t pico_u
     return query->max_pico_usd[at] < 0 || (pico_usd >= 0 && pico_usd <= query->max_pico_usd[at]);
 }
 
-bool listing_query_takes(const struct listing_query *query, const struct listing_entry *entry)
+bool listing_query_takes(const struct listing_query *query, const struct remora_listed *entry)
 {
     const struct remora_model_facts *facts = &entry->model->facts;
     const int64_t *prices = entry->top->facts.prices.pico_usd;
@@ -424,7 +424,7 @@ bool listing_query_takes(const struct listing_query *query, const struct listing
 /* ---- order ---- */
 
 /* Smaller comes first. */
-static int64_t sort_key(enum listing_sort sort, const struct listing_entry *entry)
+static int64_t sort_key(enum listing_sort sort, const struct remora_listed *entry)
 {
     const int64_t *prices = entry->top->facts.prices.pico_usd;
     int64_t prompt = prices[REMORA_PRICE_PROMPT];
@@ -449,8 +449,8 @@ static int64_t sort_key(enum listing_sort sort, const struct listing_entry *entr
     return fact > 0 ? -fact : INT64_MAX;
 }
 
-static void merge(enum listing_sort sort, struct listing_entry *to, const struct listing_entry *a,
-                  size_t a_count, const struct listing_entry *b, size_t b_count)
+static void merge(enum listing_sort sort, struct remora_listed *to, const struct remora_listed *a,
+                  size_t a_count, const struct remora_listed *b, size_t b_count)
 {
     size_t i = 0;
     size_t j = 0;
@@ -461,8 +461,8 @@ static void merge(enum listing_sort sort, struct listing_entry *to, const struct
     }
 }
 
-void listing_sort(enum listing_sort sort, struct listing_entry *entries, size_t count,
-                  struct listing_entry *scratch)
+void listing_sort(enum listing_sort sort, struct remora_listed *entries, size_t count,
+                  struct remora_listed *scratch)
 {
     for (size_t width = 1; sort != LISTING_SORT_NONE && width < count; width *= 2) {
         for (size_t at = 0; at < count; at += 2 * width) {

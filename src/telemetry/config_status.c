@@ -54,3 +54,15 @@ void remora_config_status_get(struct remora_config_status_store *store,
     *out = store->now;
     pthread_mutex_unlock(&store->lock);
 }
+
+const char *remora_process_unready(const struct remora_process *process,
+                                   const struct remora_config *config)
+{
+    if (atomic_load(&process->is_draining)) {
+        return "draining";
+    }
+    if (config != NULL && config->not_ready_why != NULL) {
+        return config->not_ready_why;
+    }
+    return atomic_load(&process->is_ready) ? NULL : "starting";
+}

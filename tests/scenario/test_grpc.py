@@ -10,11 +10,12 @@ from gateway import SECRETS, Remora, two_providers
 
 @pytest.fixture(scope="module")
 def pb(stubs):
-    from remora.v1 import chat_pb2, chat_pb2_grpc, gateway_pb2, gateway_pb2_grpc  # noqa: PLC0415
+    from remora.v1 import chat_pb2, chat_pb2_grpc, gateway_pb2, gateway_pb2_grpc, usage_pb2  # noqa: PLC0415
     from google.rpc import error_details_pb2, status_pb2
 
     class Modules:
         chat, chat_grpc, gateway, gateway_grpc = chat_pb2, chat_pb2_grpc, gateway_pb2, gateway_pb2_grpc
+        usage = usage_pb2
         details, status = error_details_pb2, status_pb2
 
     return Modules
@@ -258,9 +259,11 @@ def test_config_status_health_and_reflection(upstream, pb):
                                    response_deserializer=reflection.ServerReflectionResponse.FromString)
             asked = [reflection.ServerReflectionRequest(list_services="*"),
                      reflection.ServerReflectionRequest(file_containing_symbol="remora.v1.ChatService"),
+                     reflection.ServerReflectionRequest(file_containing_symbol="grpc.health.v1.Health.List"),
                      reflection.ServerReflectionRequest(file_containing_symbol="no.such.Thing")]
             answers = list(info(iter(asked)))
             names = {s.name for s in answers[0].list_services_response.service}
-            assert {"remora.v1.ChatService", "remora.v1.GatewayService", "grpc.health.v1.Health"} <= names
+            assert {"remora.v1.ChatService", "remora.v1.ModelService", "remora.v1.GatewayService", "grpc.health.v1.Health"} <= names
             assert answers[1].file_descriptor_response.file_descriptor_proto
-            assert answers[2].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+            assert b"HealthListRequest" in answers[2].file_descriptor_response.file_descriptor_proto[0]
+            assert answers[3].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]

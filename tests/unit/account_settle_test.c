@@ -39,6 +39,16 @@ static void reported_usage_is_not_touched(void **state)
     assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ACTUAL);
 }
 
+static void an_estimate_is_a_quarter_of_the_bytes_rounded_up_and_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(remora_account_estimate(0), 0);
+    assert_int_equal(remora_account_estimate(1), 1);
+    assert_int_equal(remora_account_estimate(4), 1);
+    assert_int_equal(remora_account_estimate(5), 2);
+    assert_int_equal(remora_account_estimate(SIZE_MAX), REMORA_TOKENS_MAX);
+}
+
 static void missing_usage_is_estimated_at_four_bytes_a_token(void **state)
 {
     struct fixture f;
@@ -99,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reported_usage_is_not_touched),
+        cmocka_unit_test(an_estimate_is_a_quarter_of_the_bytes_rounded_up_and_bounded),
         cmocka_unit_test(missing_usage_is_estimated_at_four_bytes_a_token),
         cmocka_unit_test(estimate_never_exceeds_what_was_asked_for),
         cmocka_unit_test(only_the_missing_direction_is_estimated),

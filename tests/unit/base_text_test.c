@@ -14,6 +14,10 @@ static void slices_compare_find_and_trim(void **state)
     assert_false(remora_slice_equal_nocase(REMORA_SLICE("a"), REMORA_SLICE("ab")));
     assert_true(remora_slice_starts_with(REMORA_SLICE("abc"), none));
     assert_false(remora_slice_starts_with(REMORA_SLICE("ab"), REMORA_SLICE("abc")));
+    assert_int_equal(remora_slice_compare(none, none), 0);
+    assert_true(remora_slice_compare(none, REMORA_SLICE("a")) < 0);
+    assert_true(remora_slice_compare(REMORA_SLICE("ab"), REMORA_SLICE("a")) > 0);
+    assert_true(remora_slice_compare(REMORA_SLICE("a\xff"), REMORA_SLICE("ab")) > 0);
     assert_int_equal(remora_slice_find(REMORA_SLICE("a:b:c"), ':', 2), 3);
     assert_int_equal(remora_slice_find(REMORA_SLICE("abc"), ':', 0), 3);
     assert_int_equal(remora_slice_find(none, ':', 5), 0);

@@ -619,6 +619,47 @@ static void a_small_arena_refuses_instead_of_growing(void **state)
     free((void *)d.bytes.data);
 }
 
+/* ---- CountTokens ---- */
+
+static void count(struct decoded *d, const char *text)
+{
+    d->bytes = test_proto_encode("remora.v1.CountTokensRequest", text);
+    remora_arena_init(&d->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES,
+                      REMORA_LIMIT_REQUEST_ARENA_BYTES);
+    remora_request_init(&d->request);
+    d->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    d->code = remora_grpc_decode_count(d->bytes, &d->arena, &d->request, &d->fail);
+}
+
+static void a_count_weighs_what_chat_would_receive(void **state)
+{
+    struct decoded alone;
+    struct decoded inside;
+    (void)state;
+    decode_ok(&alone, "model: \"t/m\" " USER);
+    count(&inside, "chat { model: \"t/m\" " USER "}");
+    assert_int_equal(inside.code, REMORA_OK);
+    assert_int_equal(inside.request.body_bytes, alone.bytes.length);
+    assert_int_equal(inside.request.body_bytes, alone.request.body_bytes);
+    assert_int_equal(inside.request.message_count, 1);
+    done(&alone);
+    done(&inside);
+}
+
+static void a_count_is_refused_where_chat_is(void **state)
+{
+    struct decoded d;
+    (void)state;
+    count(&d, "");
+    assert_int_equal(d.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(d.fail.param, "chat");
+    done(&d);
+    count(&d, "chat { " USER " sampling { temperature: 9 } }");
+    assert_int_equal(d.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(d.fail.param, "chat.sampling.temperature");
+    done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -646,6 +687,8 @@ int main(void)
         cmocka_unit_test(a_struct_nested_8000_deep_is_refused),
         cmocka_unit_test(malformed_bytes_are_refused),
         cmocka_unit_test(a_small_arena_refuses_instead_of_growing),
+        cmocka_unit_test(a_count_weighs_what_chat_would_receive),
+        cmocka_unit_test(a_count_is_refused_where_chat_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

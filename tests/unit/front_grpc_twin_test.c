@@ -17,6 +17,8 @@ TWIN(remora__v1__embed_response__descriptor);
 TWIN(remora__v1__list_models_response__descriptor);
 TWIN(remora__v1__explain_route_response__descriptor);
 TWIN(remora__v1__get_config_status_response__descriptor);
+TWIN(remora__v1__count_tokens_response__descriptor);
+TWIN(grpc__health__v1__health_list_response__descriptor);
 TWIN(google__rpc__error_info__descriptor);
 TWIN(google__rpc__bad_request__descriptor);
 TWIN(grpc__reflection__v1__server_reflection_response__descriptor);
@@ -94,6 +96,10 @@ static void answers_pass_unchanged(void **state)
          "embeddings { index: 1 values: 0 values: 1.5 values: -2 }");
     same("remora.v1.ListModelsResponse", &remora__v1__list_models_response__descriptor,
          "models { id: \"m\" context_length: 9 endpoints { may_collect_data: true } }");
+    same("remora.v1.CountTokensResponse", &remora__v1__count_tokens_response__descriptor,
+         "input_tokens: 7 estimated: true");
+    same("grpc.health.v1.HealthListResponse", &grpc__health__v1__health_list_response__descriptor,
+         "statuses { key: \"\" value { status: SERVING } } statuses { key: \"a\" value {} }");
     same("remora.v1.ExplainRouteResponse", &remora__v1__explain_route_response__descriptor,
          "candidates { weight: 0 layer: POLICY_LAYER_HEALTH } effective_data_collection: "
          "DATA_COLLECTION_DENY");

@@ -188,6 +188,47 @@ static void one_model_in_both_shapes(void **state)
     assert_true(says("\"status\":0"));
 }
 
+static struct remora_listing plain_listing(void)
+{
+    return (struct remora_listing){
+        .config = f.config, .stack = &f.stack, .health = f.health, .arena = &f.arena};
+}
+
+/* What the gRPC front writes of it is tested there; here that it is the same list. */
+static void the_models_themselves_are_those_of_the_list(void **state)
+{
+    (void)state;
+    const struct remora_listing listing = plain_listing();
+    const struct remora_listed *listed = NULL;
+    size_t count = 0;
+    static const char *const ids[] = {"x/cheap", "x/dear", "y/free:free", "y/unpriced"};
+    assert_int_equal(remora_listing_collect(&listing, &listed, &count, &f.fail), REMORA_OK);
+    assert_int_equal(count, REMORA_COUNT_OF(ids));
+    for (size_t i = 0; i < count; i++) {
+        const struct remora_model_facts *facts = &listed[i].model->facts;
+        assert_slice_equal(remora_listed_id(&f.arena, facts, listed[i].variant), ids[i]);
+        const struct remora_endpoint *const *endpoints = NULL;
+        assert_int_equal(remora_listed_endpoints(&listing, &listed[i], &endpoints), 1);
+        assert_ptr_equal(endpoints[0], listed[i].top);
+    }
+    assert_slice_equal(remora_listed_name(&f.arena, &listed[2].model->facts, REMORA_VARIANT_FREE),
+                       "y/free (free)");
+}
+
+static void one_is_found_or_refused_with_its_field(void **state)
+{
+    (void)state;
+    const struct remora_listing listing = plain_listing();
+    struct remora_listed listed;
+    assert_int_equal(remora_listing_find(&listing, REMORA_SLICE("cheap"), &listed, &f.fail),
+                     REMORA_OK);
+    assert_slice_equal(listed.model->facts.id, "x/cheap");
+    assert_int_equal(remora_listing_find(&listing, REMORA_SLICE("x/chep"), &listed, &f.fail),
+                     REMORA_MODEL_NOT_FOUND);
+    assert_string_equal(f.fail.param, "model");
+    assert_non_null(strstr(f.fail.message, "x/cheap"));
+}
+
 static void what_may_not_be_used_says_why(void **state)
 {
     (void)state;
@@ -253,6 +294,8 @@ int main(void)
         CASE(pages_link_to_the_next),
         CASE(values_that_are_wrong_are_refused_by_name),
         CASE(one_model_in_both_shapes),
+        CASE(the_models_themselves_are_those_of_the_list),
+        CASE(one_is_found_or_refused_with_its_field),
         CASE(what_may_not_be_used_says_why),
         CASE(an_endpoint_that_rests_stays_with_another_status),
         CASE(providers_and_zdr_endpoints),

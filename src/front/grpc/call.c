@@ -273,6 +273,7 @@ static struct remora_grpc_call *call_new(struct remora_grpc_front *front,
     remora_grpc_tag_init(&call->closed, lane, on_closed);
     remora_grpc_tag_init(&call->sent, lane, on_sent);
     remora_list_init(&call->queue);
+    remora_list_init(&call->watcher);
     remora_arena_init(&call->answer_arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                       REMORA_LIMIT_ANSWER_ARENA_BYTES);
     return call;

@@ -35,6 +35,12 @@ struct remora_grpc_pending {
     struct remora_buf text;
 };
 
+/* Whose health is asked. */
+struct remora_grpc_subject {
+    bool is_known;
+    bool is_liveness; /* else readiness, which is every service's */
+};
+
 struct remora_grpc_call {
     struct remora_grpc_front *front;
     struct remora_grpc_lane *lane;
@@ -69,6 +75,11 @@ struct remora_grpc_call {
     bool is_full;
     struct remora_arena answer_arena;
     struct remora_answer answer;
+
+    /* health.c: a Watch, in its lane's list while it runs */
+    struct remora_list watcher;
+    struct remora_grpc_subject subject;
+    int told_status; /* ServingStatus; -1: none yet */
 };
 
 struct remora_grpc_front {

@@ -509,3 +509,21 @@ enum remora_code remora_grpc_decode_explain(struct remora_slice bytes, struct re
                            &remora__v1__explain_route_request__descriptor, arena, &explain, fail);
     return code == REMORA_OK ? read_inner(&r, explain->chat) : code;
 }
+
+enum remora_code remora_grpc_decode_count(struct remora_slice bytes, struct remora_arena *arena,
+                                          struct remora_request *request, struct remora_fail *fail)
+{
+    struct reader r = {.arena = arena, .request = request, .fail = fail};
+    Remora__V1__CountTokensRequest *count = NULL;
+    request->operation = REMORA_OPERATION_CHAT;
+    enum remora_code code =
+        remora_grpc_unpack(bytes, &remora_schema_remora_v1_CountTokensRequest,
+                           &remora__v1__count_tokens_request__descriptor, arena, &count, fail);
+    if (code == REMORA_OK) {
+        code = read_inner(&r, count->chat);
+    }
+    if (code == REMORA_OK) {
+        request->body_bytes = protobuf_c_message_get_packed_size(&count->chat->base);
+    }
+    return code;
+}

@@ -23,5 +23,10 @@ REMORA_MUST_CHECK enum remora_code remora_grpc_decode_explain(struct remora_slic
                                                               struct remora_arena *arena,
                                                               struct remora_request *request,
                                                               struct remora_fail *fail);
+/* bytes: CountTokensRequest. As remora_grpc_decode_explain; request->body_bytes is what Chat would take for the message. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_decode_count(struct remora_slice bytes,
+                                                            struct remora_arena *arena,
+                                                            struct remora_request *request,
+                                                            struct remora_fail *fail);
 
 #endif

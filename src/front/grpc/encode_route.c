@@ -80,8 +80,7 @@ Remora__V1__Attempt *remora_pb_attempt(struct remora_arena *arena,
     return out;
 }
 
-/* USD per token, decimal text; empty when it is not known. */
-static struct remora_slice price_of(struct remora_arena *arena,
+struct remora_slice remora_pb_price(struct remora_arena *arena,
                                     const struct remora_endpoint *endpoint, enum remora_price price)
 {
     int64_t pico_usd = endpoint->facts.prices.pico_usd[price];
@@ -114,8 +113,9 @@ Remora__V1__Candidate *remora_pb_candidate(struct remora_arena *arena,
     REMORA_PB_TEXT(out, provider, endpoint->facts.provider);
     REMORA_PB_TEXT(out, endpoint_tag, endpoint->facts.tag);
     REMORA_PB_NUMBER(out, position, candidate->position);
-    REMORA_PB_TEXT(out, prompt_price, price_of(arena, endpoint, REMORA_PRICE_PROMPT));
-    REMORA_PB_TEXT(out, completion_price, price_of(arena, endpoint, REMORA_PRICE_COMPLETION));
+    REMORA_PB_TEXT(out, prompt_price, remora_pb_price(arena, endpoint, REMORA_PRICE_PROMPT));
+    REMORA_PB_TEXT(out, completion_price,
+                   remora_pb_price(arena, endpoint, REMORA_PRICE_COMPLETION));
     REMORA_PB_TEXT(out, excluded_by, excluded_by(arena, &candidate->exclusion));
     if (candidate->exclusion.rule != REMORA_RULE_NONE) {
         REMORA_PB_NUMBER(out, layer, (Remora__V1__PolicyLayer)candidate->exclusion.layer);

@@ -72,6 +72,8 @@ struct remora_grpc_lane {
     _Atomic(struct remora_grpc_tag *) inbox;
     struct remora_message_node wake;
     /* The worker's own. */
+    struct remora_list watchers; /* calls of Health/Watch */
+    unsigned watcher_count;
     unsigned missing;            /* calls that found no memory to be armed */
     struct remora_arena scratch; /* for messages being packed; reset by its user before use */
     struct remora_grpc_tag *first;

@@ -1,59 +1,216 @@
 /*
- * grpc.health.v1.Health/Check. Serving is the process's readiness and that of its configuration; "liveness" always serves while we can answer. Watch is
- * not built: clients that get UNIMPLEMENTED assume that the server serves (grpc/grpc, doc/health-checking.md).
+ * grpc.health.v1.Health. What the HTTP probes say, for gRPC clients and kubelets: "liveness" serves while we can answer
+ * (/livez); "readiness", "" and every service serve when the process is ready (/readyz, remora_process_unready).
+ *
+ *   Check  one answer; NOT_FOUND for a name that is not known
+ *   Watch  an answer at once and at each change (remora_grpc_front_health_changed); SERVICE_UNKNOWN for an unknown name.
+ *          A client that does not read gets the newest state when it does, never a queue. Ends by the caller's leaving, or
+ *          with DRAINING once the front drains: a stream without an end would hold the drain for its whole grace
+ *   List   every name that Check knows
+ *
+ * Refused: a malformed message, more watches than REMORA_LIMIT_GRPC_WATCHES on one worker (SHEDDING: anybody may ask).
+ * Source: grpc/grpc, doc/health-checking.md.
  */
 #include "descriptors.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "pb.h"
+#include "remora/limits.h"
 #include "schemas.h"
 #include "services.h"
 #include "unpack.h"
 
-static bool is_service(struct remora_slice name)
+typedef Grpc__Health__V1__HealthCheckResponse Response;
+typedef Grpc__Health__V1__HealthListResponse__StatusesEntry Entry;
+
+#define STATUS(name) (int)GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
+
+static const char *const PROBES[] = {"", "liveness", "readiness"};
+
+static struct remora_grpc_subject subject_of(struct remora_slice name)
 {
-    for (size_t i = 0; i < remora_grpc_descriptors.service_count; i++) {
-        if (remora_slice_is(name, remora_grpc_descriptors.services[i])) {
-            return true;
-        }
+    struct remora_grpc_subject subject = {.is_liveness = remora_slice_is(name, "liveness")};
+    for (size_t i = 0; i < REMORA_COUNT_OF(PROBES); i++) {
+        subject.is_known = subject.is_known || remora_slice_is(name, PROBES[i]);
     }
-    return name.length == 0 || remora_slice_is(name, "liveness") ||
-           remora_slice_is(name, "readiness");
+    for (size_t i = 0; i < remora_grpc_descriptors.service_count; i++) {
+        subject.is_known =
+            subject.is_known || remora_slice_is(name, remora_grpc_descriptors.services[i]);
+    }
+    return subject;
 }
 
-static bool is_ready(const struct remora_grpc_call *call)
+static int status_of(const struct remora_grpc_call *call, struct remora_grpc_subject subject)
 {
+    if (!subject.is_known) {
+        return STATUS(SERVICE_UNKNOWN);
+    }
     const struct remora_config *config = remora_engine_config(remora_grpc_engine(call));
-    return atomic_load(&call->front->process->is_ready) &&
-           (config == NULL || config->not_ready_why == NULL);
+    bool serves =
+        subject.is_liveness || remora_process_unready(call->front->process, config) == NULL;
+    return serves ? STATUS(SERVING) : STATUS(NOT_SERVING);
 }
 
-static void answer(struct remora_grpc_call *call, struct remora_slice service)
+static void fill(Response *response, int status)
 {
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    bool serves = remora_slice_is(service, "liveness") || is_ready(call);
-    response.has_status = true;
-    response.status = serves ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-                             : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
-    remora_grpc_status_ok(&call->status, NULL);
-    remora_grpc_answer(call, remora_pb_pack(&response.base));
+    response->has_status = true;
+    response->status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)status;
 }
 
-void remora_grpc_health_check(struct remora_grpc_call *call, struct remora_slice bytes)
+static grpc_slice pack_status(int status)
 {
-    struct remora_fail fail = REMORA_FAIL_INIT;
+    Response response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    fill(&response, status);
+    return remora_pb_pack(&response.base);
+}
+
+static enum remora_code read_subject(struct remora_grpc_call *call, struct remora_slice bytes,
+                                     struct remora_grpc_subject *out, struct remora_fail *fail)
+{
     Grpc__Health__V1__HealthCheckRequest *request = NULL;
     struct remora_arena *arena = &call->lane->scratch;
     remora_arena_reset(arena);
     enum remora_code code = remora_grpc_unpack(
         bytes, &remora_schema_grpc_health_v1_HealthCheckRequest,
-        &grpc__health__v1__health_check_request__descriptor, arena, &request, &fail);
-    if (code == REMORA_OK && !is_service(remora_pb_slice(request->service))) {
-        code =
-            remora_fail_set(&fail, REMORA_NOT_FOUND, "service", "There is no such service here.");
+        &grpc__health__v1__health_check_request__descriptor, arena, &request, fail);
+    if (code == REMORA_OK) {
+        *out = subject_of(remora_pb_slice(request->service));
+    }
+    return code;
+}
+
+void remora_grpc_health_check(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_grpc_subject subject = {false, false};
+    enum remora_code code = read_subject(call, bytes, &subject, &fail);
+    if (code == REMORA_OK && !subject.is_known) {
+        code = remora_fail_set(&fail, REMORA_NOT_FOUND, "service",
+                               "There is no such service here; Health/List names all.");
     }
     if (code != REMORA_OK) {
         remora_grpc_refuse(call, &fail);
         return;
     }
-    answer(call, remora_pb_slice(request->service));
+    remora_grpc_status_ok(&call->status, NULL);
+    remora_grpc_answer(call, pack_status(status_of(call, subject)));
+}
+
+/* ---- Watch ---- */
+
+/* Again when the send that is under way has come back. */
+static void tell(struct remora_grpc_call *call)
+{
+    int status = status_of(call, call->subject);
+    if (!call->is_sending && status != call->told_status) {
+        call->told_status = status;
+        remora_grpc_send(call, pack_status(status));
+    }
+}
+
+static void forget(struct remora_grpc_call *call)
+{
+    if (!remora_list_is_empty(&call->watcher)) {
+        remora_list_remove(&call->watcher);
+        call->lane->watcher_count--;
+    }
+}
+
+static void on_gone(struct remora_grpc_call *call, enum remora_code why)
+{
+    (void)why;
+    forget(call);
+}
+
+/* Not a refusal: nothing is counted or logged of a watch that the drain ends. */
+static void send_away(struct remora_grpc_call *call)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    forget(call);
+    remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
+    remora_grpc_status_fail(&call->status, &fail, NULL, &call->lane->scratch);
+    remora_grpc_finish(call);
+}
+
+void remora_grpc_health_watch(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_grpc_lane *lane = call->lane;
+    enum remora_code code = read_subject(call, bytes, &call->subject, &fail);
+    if (code == REMORA_OK && lane->watcher_count >= REMORA_LIMIT_GRPC_WATCHES) {
+        code = remora_fail_set(&fail, REMORA_SHEDDING, NULL,
+                               "%d calls watch this gateway's health already; share one of them.",
+                               REMORA_LIMIT_GRPC_WATCHES);
+    }
+    if (code != REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        return;
+    }
+    call->told_status = -1;
+    call->on_writable = tell;
+    call->on_gone = on_gone;
+    remora_list_append(&lane->watchers, &call->watcher);
+    lane->watcher_count++;
+    tell(call);
+    if (atomic_load(&call->front->is_draining)) {
+        send_away(call);
+    }
+}
+
+void remora_grpc_front_health_changed(struct remora_grpc_front *front,
+                                      const struct remora_worker *worker)
+{
+    struct remora_list *head = &front->lanes[worker->index].watchers;
+    struct remora_list *next = NULL;
+    bool is_draining = atomic_load(&front->is_draining);
+    for (struct remora_list *node = head->next; node != head; node = next) {
+        struct remora_grpc_call *call = REMORA_CONTAINER_OF(node, struct remora_grpc_call, watcher);
+        next = node->next;
+        tell(call);
+        if (is_draining) {
+            send_away(call);
+        }
+    }
+}
+
+/* ---- List ---- */
+
+static void put(Grpc__Health__V1__HealthListResponse *response, struct remora_arena *arena,
+                const struct remora_grpc_call *call, const char *name)
+{
+    Entry *entry =
+        remora_pb_new(arena, &grpc__health__v1__health_list_response__statuses_entry__descriptor);
+    Response *value = remora_pb_new(arena, &grpc__health__v1__health_check_response__descriptor);
+    if (entry == NULL || value == NULL) {
+        return;
+    }
+    struct remora_slice key = remora_slice_of(name);
+    fill(value, status_of(call, subject_of(key)));
+    entry->has_key = true; /* a map's entry says both, even the empty name */
+    entry->key = remora_pb_text(key);
+    entry->value = value;
+    response->statuses[response->n_statuses++] = entry;
+}
+
+void remora_grpc_health_list(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_arena *arena = &call->lane->scratch;
+    Grpc__Health__V1__HealthListRequest *request = NULL;
+    Grpc__Health__V1__HealthListResponse response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
+    remora_arena_reset(arena);
+    if (remora_grpc_unpack(bytes, &remora_schema_grpc_health_v1_HealthListRequest,
+                           &grpc__health__v1__health_list_request__descriptor, arena, &request,
+                           &fail) != REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        return;
+    }
+    size_t services = remora_grpc_descriptors.service_count;
+    response.statuses = remora_pb_list(arena, REMORA_COUNT_OF(PROBES) + services);
+    for (size_t i = 0; response.statuses != NULL && i < REMORA_COUNT_OF(PROBES); i++) {
+        put(&response, arena, call, PROBES[i]);
+    }
+    for (size_t i = 0; response.statuses != NULL && i < services; i++) {
+        put(&response, arena, call, remora_grpc_descriptors.services[i]);
+    }
+    remora_grpc_answer_built(call, arena, &response.base);
 }

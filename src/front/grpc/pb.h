@@ -70,6 +70,15 @@ Remora__V1__Attempt *remora_pb_attempt(struct remora_arena *arena,
                                        const struct remora_attempt *attempt);
 Remora__V1__Candidate *remora_pb_candidate(struct remora_arena *arena,
                                            const struct remora_candidate *candidate);
+/* USD per token, decimal text; empty when it is not known. */
+struct remora_slice remora_pb_price(struct remora_arena *arena,
+                                    const struct remora_endpoint *endpoint,
+                                    enum remora_price price);
+struct remora_listing;
+struct remora_listed;
+/* One model of the lists with the endpoints that may be used (remora/listing.h). In listing->arena. */
+Remora__V1__Model *remora_pb_model(const struct remora_listing *listing,
+                                   const struct remora_listed *listed);
 Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
                                        const struct remora_outcome *outcome);
 

@@ -33,29 +33,15 @@ void http_livez(struct http_connection *c, const struct http_head *head)
     http_respond_text(c, 200, "ok\n");
 }
 
-/* NULL: nothing. */
-static const char *what_configuration_lacks(const struct http_connection *c)
-{
-    const struct remora_engine *engine = c->site->worker->engine;
-    const struct remora_config *config = engine == NULL ? NULL : remora_engine_config(engine);
-    return config == NULL ? NULL : config->not_ready_why;
-}
-
 void http_readyz(struct http_connection *c, const struct http_head *head)
 {
     (void)head;
-    const struct remora_process *process = c->site->process;
-    const char *why = what_configuration_lacks(c);
-    if (atomic_load(&process->is_draining)) {
-        http_respond_text(c, 503, "draining\n");
-    } else if (why != NULL) {
-        char text[96];
-        snprintf(text, sizeof text, "not ready: %s\n", why);
-        http_respond_text(c, 503, text);
-    } else {
-        bool is_ready = atomic_load(&process->is_ready);
-        http_respond_text(c, is_ready ? 200 : 503, is_ready ? "ok\n" : "not ready\n");
-    }
+    const struct remora_engine *engine = c->site->worker->engine;
+    const char *why = remora_process_unready(c->site->process,
+                                             engine == NULL ? NULL : remora_engine_config(engine));
+    char text[96];
+    snprintf(text, sizeof text, "not ready: %s\n", why == NULL ? "" : why);
+    http_respond_text(c, why == NULL ? 200 : 503, why == NULL ? "ok\n" : text);
 }
 
 void http_metrics(struct http_connection *c, const struct http_head *head)

@@ -1,11 +1,14 @@
 /*
- * remora.v1.GatewayService/ExplainRoute: the plan of a request that is not sent, for whoever calls, as things stand now.
+ * Requests that are not sent. Both are read and checked as Chat does it, and refused the same; the exchange that holds them
+ * is given back.
  *
- * An exchange makes the plan that its start would make, and is given back. A plan that leaves nothing is an answer with its
- * reason; a request that would be refused as such is refused the same.
+ *   remora.v1.GatewayService/ExplainRoute  the plan that its start would make, for whoever calls, as things stand now. A
+ *                                          plan that leaves nothing is an answer with its reason
+ *   remora.v1.ChatService/CountTokens      what the account would estimate of it; its model is not looked at
  */
 #include "decode.h"
 #include "pb.h"
+#include "remora/account.h"
 #include "services.h"
 
 static void put_models(struct remora_arena *arena, const struct remora_plan *plan,
@@ -33,7 +36,7 @@ static void put_candidates(struct remora_arena *arena, const struct remora_plan 
 }
 
 static void answer(struct remora_grpc_call *call, struct remora_exchange *exchange,
-                   const struct remora_plan *plan, struct remora_fail *fail)
+                   const struct remora_plan *plan, const struct remora_fail *fail)
 {
     struct remora_arena *arena = remora_exchange_arena(exchange);
     Remora__V1__ExplainRouteResponse response = REMORA__V1__EXPLAIN_ROUTE_RESPONSE__INIT;
@@ -48,39 +51,62 @@ static void answer(struct remora_grpc_call *call, struct remora_exchange *exchan
         REMORA_PB_TEXT(&response, reason, remora_slice_of(remora_code_row(fail->code)->name));
         REMORA_PB_TEXT(&response, message, remora_slice_of(fail->message));
     }
-    if (arena->failed != REMORA_OK) {
-        *fail = (struct remora_fail)REMORA_FAIL_INIT;
-        remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway has no room for the answer.");
-        remora_grpc_refuse(call, fail);
-        return;
+    remora_grpc_answer_built(call, arena, &response.base);
+}
+
+/* NULL: refused, and the caller told. Else to be discarded. */
+static struct remora_exchange *
+take(struct remora_grpc_call *call, struct remora_slice bytes,
+     enum remora_code (*decode)(struct remora_slice bytes, struct remora_arena *arena,
+                                struct remora_request *request, struct remora_fail *fail))
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_exchange *exchange = NULL;
+    if (remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail) !=
+        REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        return NULL;
     }
-    remora_grpc_status_ok(&call->status, NULL);
-    remora_grpc_answer(call, remora_pb_pack(&response.base));
+    struct remora_request *request = remora_exchange_request(exchange);
+    enum remora_code code = decode(bytes, remora_exchange_arena(exchange), request, &fail);
+    if (code == REMORA_OK) {
+        code = remora_grpc_identify(call, &request->identity, &fail);
+    }
+    if (code != REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        remora_exchange_discard(exchange);
+        return NULL;
+    }
+    return exchange;
 }
 
 void remora_grpc_explain_route(struct remora_grpc_call *call, struct remora_slice bytes)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
-    struct remora_exchange *exchange = NULL;
     const struct remora_plan *plan = NULL;
-    if (remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail) !=
-        REMORA_OK) {
-        remora_grpc_refuse(call, &fail);
+    struct remora_exchange *exchange = take(call, bytes, remora_grpc_decode_explain);
+    if (exchange == NULL) {
         return;
     }
-    struct remora_request *request = remora_exchange_request(exchange);
-    enum remora_code code =
-        remora_grpc_decode_explain(bytes, remora_exchange_arena(exchange), request, &fail);
-    if (code == REMORA_OK) {
-        code = remora_grpc_identify(call, &request->identity, &fail);
-    }
-    if (code == REMORA_OK) {
-        code = remora_exchange_plan(exchange, &plan, &fail);
-    }
+    enum remora_code code = remora_exchange_plan(exchange, &plan, &fail);
     if (plan == NULL || !remora_plan_is_made(code)) {
         remora_grpc_refuse(call, &fail);
     } else {
         answer(call, exchange, plan, &fail);
     }
+    remora_exchange_discard(exchange);
+}
+
+void remora_grpc_count_tokens(struct remora_grpc_call *call, struct remora_slice bytes)
+{
+    Remora__V1__CountTokensResponse response = REMORA__V1__COUNT_TOKENS_RESPONSE__INIT;
+    struct remora_exchange *exchange = take(call, bytes, remora_grpc_decode_count);
+    if (exchange == NULL) {
+        return;
+    }
+    size_t read = remora_exchange_request(exchange)->body_bytes;
+    REMORA_PB_NUMBER(&response, input_tokens, remora_account_estimate(read));
+    REMORA_PB_NUMBER(&response, estimated, true);
+    remora_grpc_answer_built(call, remora_exchange_arena(exchange), &response.base);
     remora_exchange_discard(exchange);
 }

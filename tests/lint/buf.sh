@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The published contract (proto/remora/v1): `buf lint` with the STANDARD rules, and `buf breaking` (FILE) against the contract
+# before its last change.
+#
+# usage: buf.sh              lint, then breaking
+#        buf.sh --self-test  proves that both can fail
+#
+# buf comes from npm in one exact version; the package holds the program, which needs no network. Without Node it is skipped
+# with a word, but fails under CI=true.
+#
+# The contract before: that of HEAD when files under proto/ differ from it, else that of the commit before the last one that
+# changed them. It is unpacked beside and compared as a folder, with the rules of today: a checkout whose .git is a file, or
+# an older commit without buf.yaml, would not do as `--against .git`.
+set -eu
+cd "$(dirname "$0")/../.."
+VERSION=1.75.0
+tools=build-tools/buf-$VERSION
+
+skip() {
+    if [ "${CI:-}" = true ]; then
+        echo "0 passed, 1 failed: $1" >&2
+        exit 1
+    fi
+    echo "0 passed, 0 failed, 1 skipped: $1"
+    exit 0
+}
+
+command -v node >/dev/null && command -v npm >/dev/null || skip "node and npm are not installed"
+if [ ! -x "$tools/node_modules/.bin/buf" ]; then
+    mkdir -p "$tools"
+    echo '{"private": true}' >"$tools/package.json"
+    npm install --prefix "$tools" --no-package-lock --ignore-scripts --no-audit --no-fund --silent --save-exact \
+        "@bufbuild/buf@$VERSION" || skip "npm install @bufbuild/buf failed"
+fi
+buf=$tools/node_modules/.bin/buf
+before=$(mktemp -d)
+trap 'rm -rf "$before"' EXIT
+
+unpack() { # unpack COMMIT
+    git archive "$1" proto | tar -x -C "$before"
+    cp proto/buf.yaml "$before/proto/"
+}
+
+breaks() { "$buf" breaking "$1" --against "$before/proto"; }
+
+if [ "${1:-}" = --self-test ]; then
+    cp -r proto "$before/proto"
+    changed=$before/changed
+    cp -r proto "$changed"
+    breaks "$changed"
+    sed -i 's/int32 page_size = 1;/int64 page_size = 1;/' "$changed/remora/v1/gateway.proto"
+    if breaks "$changed" >/dev/null; then echo "a changed type was not noticed" >&2; exit 1; fi
+    sed -i 's/message ListModelsRequest/message listModels/; s/(ListModelsRequest)/(listModels)/' \
+        "$changed/remora/v1/gateway.proto"
+    if "$buf" lint "$changed" >/dev/null; then echo "a wrong name was not noticed" >&2; exit 1; fi
+    echo "1 passed, 0 failed"
+    exit 0
+fi
+
+"$buf" lint proto
+if git rev-parse --verify --quiet HEAD >/dev/null; then
+    if git diff --quiet HEAD -- proto && [ -z "$(git ls-files --others --exclude-standard proto)" ]; then
+        last=$(git log -n 1 --format=%H -- proto)
+        unpack "$(git rev-parse --verify --quiet "$last^" || echo "$last")"
+    else
+        unpack HEAD
+    fi
+    breaks proto
+else
+    echo "no git history: buf breaking has nothing to compare with"
+fi
+echo "1 passed, 0 failed"
