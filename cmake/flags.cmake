@@ -35,5 +35,8 @@ endif()
 # The rooms are libraries of their own; link-time optimisation lets the hot path cross their walls.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT REMORA_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-flto=auto -ffat-lto-objects)
-  set(REMORA_LTO -flto=auto) # of the program only: the tests link the ordinary code that the objects carry, too
+  # Of the program only: the tests link the ordinary code that the objects carry, too. Unasked, the linker's plugin would
+  # take the other one.
+  add_link_options(-fno-lto)
+  set(REMORA_LTO -flto=auto)
 endif()
