@@ -41,6 +41,7 @@ struct remora_answer_choice {
     int32_t index;
     struct remora_fragments text;
     struct remora_fragments refusal;
+    struct remora_fragments transcript;    /* what its sound says */
     bool has_text;                         /* a text event came, even if everything else is tools */
     struct remora_answer_block *reasoning; /* ascending index */
     struct remora_answer_tool_call *tool_calls; /* in order of index */

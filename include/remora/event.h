@@ -82,7 +82,8 @@ struct remora_event {
             struct remora_slice text;
             const struct remora_logprob *logprobs;
             size_t logprob_count;
-        } text; /* TEXT, REFUSAL */
+            bool is_transcript; /* TEXT: what the sound of this choice says */
+        } text;                 /* TEXT, REFUSAL */
         struct {
             int32_t block_index;
             struct remora_reasoning_block
@@ -96,7 +97,9 @@ struct remora_event {
         } tool_call;
         struct {
             int32_t index;
-            struct remora_media media;
+            struct remora_media
+                media; /* sound: its type begins with "audio/"; a FILE_ID is its id */
+            int64_t expires_at_unix_s; /* until when the provider knows the id; 0 unknown */
         } media;
         struct remora_annotation annotation;
         struct {
@@ -116,6 +119,8 @@ struct remora_event {
 };
 
 /* True for the kinds whose first occurrence is the commit point. Empty fragments are not made into events. */
+/* Sound, whose pieces are joined; anything else is whole. */
+bool remora_event_is_sound(const struct remora_event *event);
 bool remora_event_is_content(enum remora_event_kind kind);
 
 /* Where a decoder puts its events. Anything but REMORA_OK ends the decoding, which returns that code. */

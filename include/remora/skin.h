@@ -52,7 +52,9 @@ struct remora_encoder {
         bool has_id;     /* told */
         bool has_format; /* told */
     } reasoning;         /* the block that a stream is in */
-    uint32_t state;      /* the skin's own */
+    int32_t annotations; /* that a stream has told of, all choices together; so the next */
+    int32_t images;
+    uint32_t state; /* the skin's own */
     /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
     void *own;
 };

@@ -262,6 +262,10 @@ static void add_to_choice(struct remora_answer *answer, const struct remora_even
     }
     switch (event->kind) {
     case REMORA_EVENT_TEXT:
+        if (event->text.is_transcript) {
+            fragments_add(&choice->transcript, arena, event->text.text);
+            break;
+        }
         choice->has_text = true;
         fragments_add(&choice->text, arena, event->text.text);
         add_logprobs(choice, arena, event->text.logprobs, event->text.logprob_count);

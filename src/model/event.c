@@ -1,6 +1,12 @@
 /* Names and kinds of events. */
 #include "remora/event.h"
 
+bool remora_event_is_sound(const struct remora_event *event)
+{
+    return event->kind == REMORA_EVENT_MEDIA &&
+           remora_slice_starts_with(event->media.media.mime_type, REMORA_SLICE("audio/"));
+}
+
 bool remora_event_is_content(enum remora_event_kind kind)
 {
     switch (kind) {

@@ -4,7 +4,8 @@
  * Reasoning comes first, because models think before they speak and a chunk may hold both. Of `reasoning_details`,
  * `reasoning` and `reasoning_content` only the first that says something is read: servers repeat the same text under two
  * names. A part of content that has no name here goes on whole as raw.
- * Audio's transcript is text; its data carries the media type "audio" with a star, because the answer does not say which.
+ * Sound is media of the type "audio" with a star, because the answer does not say which: its id as the id of a file, its data,
+ * the end of the id's life; what it says is text marked as a transcript. Each comes where it stands, in any delta.
  * Sources: providers.md 8 (Magistral's thinking parts, reasoning fields); openrouter.md 9 (reasoning_details, images,
  * annotations); providers.md 1 (logprobs, refusal, audio).
  */
@@ -261,6 +262,26 @@ static enum remora_code put_media(struct openai_feed *feed, int32_t choice, uint
     return media->value.length == 0 ? REMORA_OK : openai_put(feed, &event);
 }
 
+static enum remora_code put_sound(struct openai_feed *feed, int32_t choice,
+                                  enum remora_media_source source, struct remora_slice value,
+                                  int64_t expires_at_unix_s)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_MEDIA, .choice_index = choice};
+    event.media.media = (struct remora_media){
+        .source = source, .value = value, .mime_type = REMORA_SLICE("audio/*")};
+    event.media.expires_at_unix_s = expires_at_unix_s;
+    return value.length == 0 && expires_at_unix_s == 0 ? REMORA_OK : openai_put(feed, &event);
+}
+
+static enum remora_code put_transcript(struct openai_feed *feed, int32_t choice,
+                                       struct remora_slice text)
+{
+    const struct remora_event event = {.kind = REMORA_EVENT_TEXT,
+                                       .choice_index = choice,
+                                       .text = {.text = text, .is_transcript = true}};
+    return text.length == 0 ? REMORA_OK : openai_put(feed, &event);
+}
+
 static enum remora_code decode_image(struct openai_feed *feed, int32_t choice, uint32_t index,
                                      struct remora_json image)
 {
@@ -290,15 +311,18 @@ static enum remora_code decode_images(struct openai_feed *feed, int32_t choice,
 static enum remora_code decode_audio(struct openai_feed *feed, int32_t choice,
                                      struct remora_json audio)
 {
-    const struct remora_json none = {0};
-    const struct remora_media media = {
-        .source = REMORA_MEDIA_BASE64,
-        .value = openai_text(audio, "data", feed->scratch),
-        .mime_type = REMORA_SLICE("audio/*"),
-    };
-    enum remora_code code = openai_put_text(feed, choice, REMORA_EVENT_TEXT,
-                                            openai_text(audio, "transcript", feed->scratch), none);
-    return code == REMORA_OK ? put_media(feed, choice, 0, &media) : code;
+    int64_t expires = 0;
+    if (!remora_json_int64(remora_json_get(audio, "expires_at"), &expires) || expires < 0) {
+        expires = 0;
+    }
+    enum remora_code code = put_sound(feed, choice, REMORA_MEDIA_FILE_ID,
+                                      openai_text(audio, "id", feed->scratch), expires);
+    if (code == REMORA_OK) {
+        code = put_transcript(feed, choice, openai_text(audio, "transcript", feed->scratch));
+    }
+    return code == REMORA_OK ? put_sound(feed, choice, REMORA_MEDIA_BASE64,
+                                         openai_text(audio, "data", feed->scratch), 0)
+                             : code;
 }
 
 /* ---- annotations ---- */

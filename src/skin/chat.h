@@ -40,8 +40,9 @@ void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct re
                           struct remora_slice name, struct remora_slice arguments);
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index);
-void chat_write_annotation(struct remora_json_writer *w,
-                           const struct remora_annotation *annotation);
+/* Lists that come in pieces say where each piece belongs: `index` of a stream's, -1 in a whole list. */
+void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation,
+                           int32_t index);
 /* finish_reason and native_finish_reason, null where there is none. */
 void chat_write_finish(struct remora_json_writer *w, enum remora_finish reason,
                        struct remora_slice native);
@@ -50,6 +51,9 @@ void chat_write_logprob_items(struct remora_json_writer *w, const struct remora_
                               size_t count);
 void chat_write_logprobs(struct remora_json_writer *w, const struct remora_logprob *items,
                          size_t count);
-void chat_write_image(struct remora_json_writer *w, const struct remora_media *media);
+/* A piece of `audio`: id, transcript, data, expires_at, whichever the event holds. */
+void chat_write_sound(struct remora_json_writer *w, const struct remora_event *event);
+void chat_write_image(struct remora_json_writer *w, const struct remora_media *media,
+                      int32_t index);
 
 #endif

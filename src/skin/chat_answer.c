@@ -12,11 +12,59 @@ static void write_joined(struct remora_json_writer *w, const char *key,
     remora_json_write_string(w, remora_fragments_join(fragments, arena));
 }
 
-/* null where there is nothing but tool calls or a refusal: OpenAI's clients tell "" and null apart. */
+static bool has_sound(const struct remora_answer_choice *choice)
+{
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        if (remora_event_is_sound(&i->event)) {
+            return true;
+        }
+    }
+    return choice->transcript.length > 0;
+}
+
+/* One string of all pieces of sound: base64 that came in pieces is decoded once they stand together (openrouter.md 2). */
+static void write_sound_data(struct remora_json_writer *w,
+                             const struct remora_answer_choice *choice)
+{
+    struct remora_buf data;
+    remora_buf_init(&data, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        if (!remora_event_is_sound(&i->event)) {
+            continue;
+        }
+        if (i->event.media.media.source == REMORA_MEDIA_FILE_ID) {
+            chat_write_sound(w, &i->event);
+        } else {
+            remora_buf_append(&data, i->event.media.media.value);
+        }
+    }
+    if (remora_buf_code(&data) != REMORA_OK && w->buf->failed == REMORA_OK) {
+        w->buf->failed = remora_buf_code(&data);
+    }
+    remora_json_key(w, "data");
+    remora_json_write_string(w, remora_buf_slice(&data));
+    remora_buf_fini(&data);
+}
+
+static void write_sound(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                        struct remora_arena *arena)
+{
+    if (!has_sound(choice)) {
+        return;
+    }
+    remora_json_key(w, "audio");
+    remora_json_object_open(w);
+    write_sound_data(w, choice);
+    write_joined(w, "transcript", &choice->transcript, arena);
+    remora_json_object_close(w);
+}
+
+/* null where there is nothing but tool calls, sound or a refusal: OpenAI's clients tell "" and null apart. */
 static void write_content(struct remora_json_writer *w, const struct remora_answer_choice *choice,
                           struct remora_arena *arena)
 {
-    bool is_null = !choice->has_text && (choice->tool_call_count > 0 || choice->refusal.length > 0);
+    bool is_null = !choice->has_text &&
+                   (choice->tool_call_count > 0 || choice->refusal.length > 0 || has_sound(choice));
     if (!is_null) {
         write_joined(w, "content", &choice->text, arena);
     } else {
@@ -94,7 +142,7 @@ static void write_items(struct remora_json_writer *w, const struct remora_answer
 {
     bool is_open = false;
     for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
-        if (i->event.kind != kind) {
+        if (i->event.kind != kind || remora_event_is_sound(&i->event)) {
             continue;
         }
         if (!is_open) {
@@ -103,9 +151,9 @@ static void write_items(struct remora_json_writer *w, const struct remora_answer
             is_open = true;
         }
         if (kind == REMORA_EVENT_ANNOTATION) {
-            chat_write_annotation(w, &i->event.annotation);
+            chat_write_annotation(w, &i->event.annotation, -1);
         } else if (kind == REMORA_EVENT_MEDIA) {
-            chat_write_image(w, &i->event.media.media);
+            chat_write_image(w, &i->event.media.media, -1);
         } else {
             remora_json_write_raw(w, i->event.raw);
         }
@@ -126,6 +174,7 @@ static void write_message(struct remora_json_writer *w, const struct remora_enco
         write_reasoning(w, choice, arena);
     }
     write_tool_calls(w, choice, arena);
+    write_sound(w, choice, arena);
     write_items(w, choice, REMORA_EVENT_ANNOTATION, "annotations");
     write_items(w, choice, REMORA_EVENT_MEDIA, "images");
     write_items(w, choice, REMORA_EVENT_RAW, "raw");

@@ -156,13 +156,49 @@ static void write_url_citation(struct remora_json_writer *w, const struct remora
     remora_json_object_close(w);
 }
 
-void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation)
+static void write_index(struct remora_json_writer *w, int32_t index)
+{
+    if (index >= 0) {
+        remora_json_key(w, "index");
+        remora_json_write_i64(w, index);
+    }
+}
+
+/* The object as it came, with `index` before its members unless it has one. */
+static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
+{
+    static const struct remora_slice name = REMORA_SLICE_INIT("\"index\"");
+    size_t at = remora_slice_find(object, '{', 0) + 1;
+    bool has_one = false;
+    for (size_t i = 0; i + name.length <= object.length && !has_one; i++) {
+        has_one = remora_slice_starts_with(remora_slice(object.data + i, object.length - i), name);
+    }
+    if (index < 0 || has_one || at >= object.length) {
+        remora_json_write_raw(w, object);
+        return;
+    }
+    struct remora_buf out;
+    struct remora_slice rest = remora_slice(object.data + at, object.length - at);
+    bool is_empty = remora_slice_trim(rest).data[0] == '}';
+    remora_buf_init(&out, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    remora_buf_printf(&out, "{\"index\":%d%s", (int)index, is_empty ? "" : ",");
+    remora_buf_append(&out, rest);
+    if (remora_buf_code(&out) != REMORA_OK && w->buf->failed == REMORA_OK) {
+        w->buf->failed = remora_buf_code(&out);
+    }
+    remora_json_write_raw(w, remora_buf_slice(&out));
+    remora_buf_fini(&out);
+}
+
+void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation,
+                           int32_t index)
 {
     if (annotation->raw.length > 0) {
-        remora_json_write_raw(w, annotation->raw);
+        write_indexed(w, annotation->raw, index);
         return;
     }
     remora_json_object_open(w);
+    write_index(w, index);
     write_optional(w, "type", annotation->type);
     if (remora_slice_is(annotation->type, "url_citation")) {
         write_url_citation(w, annotation);
@@ -171,7 +207,7 @@ void chat_write_annotation(struct remora_json_writer *w, const struct remora_ann
 }
 
 /* An image as a URL or as a data URL (RFC 2397). */
-void chat_write_image(struct remora_json_writer *w, const struct remora_media *media)
+void chat_write_image(struct remora_json_writer *w, const struct remora_media *media, int32_t index)
 {
     struct remora_buf url;
     remora_buf_init(&url, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
@@ -189,6 +225,7 @@ void chat_write_image(struct remora_json_writer *w, const struct remora_media *m
         w->buf->failed = remora_buf_code(&url);
     }
     remora_json_object_open(w);
+    write_index(w, index);
     remora_json_key(w, "type");
     remora_json_write_text(w, "image_url");
     remora_json_key(w, "image_url");
@@ -198,6 +235,21 @@ void chat_write_image(struct remora_json_writer *w, const struct remora_media *m
     remora_json_object_close(w);
     remora_json_object_close(w);
     remora_buf_fini(&url);
+}
+
+void chat_write_sound(struct remora_json_writer *w, const struct remora_event *event)
+{
+    const struct remora_media *media = &event->media.media;
+    if (event->kind == REMORA_EVENT_TEXT) {
+        remora_json_key(w, "transcript");
+        remora_json_write_string(w, event->text.text);
+        return;
+    }
+    write_optional(w, media->source == REMORA_MEDIA_FILE_ID ? "id" : "data", media->value);
+    if (event->media.expires_at_unix_s > 0) {
+        remora_json_key(w, "expires_at");
+        remora_json_write_i64(w, event->media.expires_at_unix_s);
+    }
 }
 
 /* token, logprob and bytes; the caller closes the object. */

@@ -124,16 +124,32 @@ static void write_tool_call(struct remora_json_writer *w, const struct remora_ev
     remora_json_array_close(w);
 }
 
-static void write_list_of(struct remora_json_writer *w, const struct remora_event *event)
+/* OpenAI's Python client adds up no list whose elements have no index. */
+static void write_list_of(struct remora_json_writer *w, struct remora_encoder *encoder,
+                          const struct remora_event *event)
 {
     remora_json_key(w, event->kind == REMORA_EVENT_ANNOTATION ? "annotations" : "images");
     remora_json_array_open(w);
     if (event->kind == REMORA_EVENT_ANNOTATION) {
-        chat_write_annotation(w, &event->annotation);
+        chat_write_annotation(w, &event->annotation, encoder->annotations++);
     } else {
-        chat_write_image(w, &event->media.media);
+        chat_write_image(w, &event->media.media, encoder->images++);
     }
     remora_json_array_close(w);
+}
+
+static bool is_audio(const struct remora_event *event)
+{
+    return remora_event_is_sound(event) ||
+           (event->kind == REMORA_EVENT_TEXT && event->text.is_transcript);
+}
+
+static void write_audio(struct remora_json_writer *w, const struct remora_event *event)
+{
+    remora_json_key(w, "audio");
+    remora_json_object_open(w);
+    chat_write_sound(w, event);
+    remora_json_object_close(w);
 }
 
 static void stream_content(struct remora_encoder *encoder, const struct remora_event *event,
@@ -143,7 +159,9 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
     chunk_begin(&w, encoder, out);
     delta_begin(&w, encoder, event->choice_index);
     bool has_logprobs = false;
-    if (event->kind == REMORA_EVENT_TEXT || event->kind == REMORA_EVENT_REFUSAL) {
+    if (is_audio(event)) {
+        write_audio(&w, event);
+    } else if (event->kind == REMORA_EVENT_TEXT || event->kind == REMORA_EVENT_REFUSAL) {
         write_text(&w, event);
         has_logprobs = event->text.logprob_count > 0;
     } else if (event->kind == REMORA_EVENT_REASONING) {
@@ -154,7 +172,7 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
         remora_json_key(&w, "raw");
         remora_json_write_raw(&w, event->raw);
     } else {
-        write_list_of(&w, event);
+        write_list_of(&w, encoder, event);
     }
     if (has_logprobs) {
         write_logprobs_end(&w, event);
@@ -265,7 +283,11 @@ void chat_stream_event(struct remora_encoder *encoder, const struct remora_event
         forget_frame(encoder);
         break;
     case REMORA_EVENT_TEXT:
-        stream_text(encoder, event, out);
+        if (is_audio(event)) {
+            stream_content(encoder, event, out);
+        } else {
+            stream_text(encoder, event, out);
+        }
         break;
     case REMORA_EVENT_REASONING:
         if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {

@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from transcripts import ANSWERS, FAILURES, ROUTES, WAITING, answer, gateway
+from transcripts import ANSWERS, FAILURES, MEDIA, ROUTES, WAITING, answer, gateway
 from upstream import ROOT
 
-WHOLE = ANSWERS + FAILURES + ROUTES
+WHOLE = ANSWERS + MEDIA + FAILURES + ROUTES
 GOLDEN = ROOT / "tests/golden/transcripts"
 
 

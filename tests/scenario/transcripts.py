@@ -50,6 +50,14 @@ ANSWERS = [
     Case("usage_details", "usage-details", surface="/api/v1"),
     Case("usage_estimated", "usage-missing", surface="/api/v1"),
     Case("empty_answer", "empty-finish"),
+    Case("logprobs", "logprobs", logprobs=True, top_logprobs=1),
+    Case("annotations", "annotations", surface="/api/v1"),
+    Case("service_tier", "service-tier", service_tier="flex"),
+]
+# Answers beyond text: the clients' types have no name for all of it.
+MEDIA = [
+    Case("images", "images", surface="/api/v1"),
+    Case("audio", "audio", audio={"voice": "alloy", "format": "pcm16"}),
 ]
 # Failures: a status and an envelope before content, one error event after it.
 FAILURES = [
@@ -59,6 +67,7 @@ FAILURES = [
     Case("error_filters_left_nothing", "ok", provider={"only": ["b"], "ignore": ["b"]}),
     Case("error_unknown_field", "ok", temperature="hot"),
     Case("error_after_content", "cut-after-2"),
+    Case("error_after_tool_call", "tools-cut", tools=TOOLS),
     Case("error_after_content_openrouter", "error-after-2", surface="/api/v1"),
 ]
 # The full route, for those who ask for it.

@@ -31,39 +31,13 @@ void answer_words(struct script *script, const struct demand *demand)
     openai_answer(script, &numbered, demand->number[0]);
 }
 
-// A stream of ready-made deltas between role and tail, or a unary answer with that message.
-static void answer_parts(struct script *script, const struct demand *demand,
-                         const char *const *deltas, const char *message, const char *finish)
-{
-    char quoted[64] = "\"";
-    strncat(quoted, finish, 48);
-    strcat(quoted, "\"");
-    if (!demand->stream) {
-        struct text body = {0};
-        openai_body(&body, demand, message, quoted,
-                    "{\"prompt_tokens\":11,\"completion_tokens\":3,\"total_tokens\":14}");
-        openai_reply(script, "200 OK", JSON_TYPE, &body);
-        text_free(&body);
-        return;
-    }
-    openai_head(script);
-    openai_role(script, demand);
-    for (; *deltas != NULL; deltas++) {
-        openai_chunk(script, demand, 0, *deltas, "null");
-    }
-    openai_chunk(script, demand, 0, "{}", quoted);
-    openai_usage_if_asked(script, demand, FAULT_WORDS);
-    openai_done(script);
-    script_body_end(script);
-}
-
 void answer_echo(struct script *script, const struct demand *demand)
 {
     struct text content = {0};
     text_puts(&content, "{\"role\":\"assistant\",\"content\":\"");
     text_add(&content, demand->asked.data, demand->asked.length);
     text_add(&content, "\"}", 3);
-    answer_parts(script, demand, (const char *[]){content.data, NULL}, content.data, "stop");
+    openai_parts(script, demand, (const char *[]){content.data, NULL}, content.data, "stop");
     text_free(&content);
 }
 
@@ -100,7 +74,7 @@ void answer_tools(struct script *script, const struct demand *demand)
     static const char bare[] = TOOL_MESSAGE(TOOL_BARE);
     static const char *const messages[] = {single, pair, bare};
     int kind = demand->argument;
-    answer_parts(script, demand, deltas[kind], messages[kind], "tool_calls");
+    openai_parts(script, demand, deltas[kind], messages[kind], "tool_calls");
 }
 
 // OpenRouter API reference, "Reasoning tokens", reasoning_details (read 2026-11).
@@ -136,14 +110,14 @@ void answer_reasoning(struct script *script, const struct demand *demand)
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_details\":[" BLOCK_TEXT(
             "Let me think.", BLOCK_SIGNATURE) "," BLOCK_ENCRYPTED "]}"};
     int kind = demand->argument;
-    answer_parts(script, demand, deltas[kind], messages[kind], "stop");
+    openai_parts(script, demand, deltas[kind], messages[kind], "stop");
 }
 
 void answer_refusal(struct script *script, const struct demand *demand)
 {
     static const char *const deltas[] = {"{\"refusal\":\"I cannot \"}",
                                          "{\"refusal\":\"do that.\"}", NULL};
-    answer_parts(script, demand, deltas,
+    openai_parts(script, demand, deltas,
                  "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"I cannot do that.\"}",
                  "stop");
 }
@@ -152,7 +126,7 @@ void answer_finish(struct script *script, const struct demand *demand)
 {
     static const char *const reasons[] = {"length", "content_filter", "error", "bored"};
     static const char *const deltas[] = {"{\"content\":\"w0 \"}", NULL};
-    answer_parts(script, demand, deltas, "{\"role\":\"assistant\",\"content\":\"w0 \"}",
+    openai_parts(script, demand, deltas, "{\"role\":\"assistant\",\"content\":\"w0 \"}",
                  reasons[demand->argument]);
 }
 
@@ -165,7 +139,7 @@ void answer_utf8(struct script *script, const struct demand *demand)
     static const char *const messages[] = {
         "{\"role\":\"assistant\",\"content\":\"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f\"}",
         "{\"role\":\"assistant\",\"content\":\"a\xc3\"}"};
-    answer_parts(script, demand, demand->argument ? bad : good, messages[demand->argument], "stop");
+    openai_parts(script, demand, demand->argument ? bad : good, messages[demand->argument], "stop");
 }
 
 static void choices_unary(struct script *script, const struct demand *demand)

@@ -1,6 +1,7 @@
 // Good answers on the OpenAI chat wire, whole and in parts; the behaviours bend them.
 #include "fault_openai.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void chunk_opening(struct text *out, const struct demand *demand)
@@ -186,4 +187,28 @@ void openai_answer(struct script *script, const struct demand *demand, unsigned 
     openai_words_body(&body, demand, words);
     openai_reply(script, "200 OK", "Content-Type: application/json\r\n", &body);
     text_free(&body);
+}
+
+void openai_parts(struct script *script, const struct demand *demand, const char *const *deltas,
+                  const char *message, const char *finish)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\"", finish);
+    if (!demand->stream) {
+        struct text body = {0};
+        openai_body(&body, demand, message, quoted,
+                    "{\"prompt_tokens\":11,\"completion_tokens\":3,\"total_tokens\":14}");
+        openai_reply(script, "200 OK", "Content-Type: application/json\r\n", &body);
+        text_free(&body);
+        return;
+    }
+    openai_head(script);
+    openai_role(script, demand);
+    for (; *deltas != NULL; deltas++) {
+        openai_chunk(script, demand, 0, *deltas, "null");
+    }
+    openai_finish(script, demand, finish);
+    openai_usage_if_asked(script, demand, FAULT_WORDS);
+    openai_done(script);
+    script_body_end(script);
 }

@@ -35,6 +35,9 @@ void openai_body(struct text *body, const struct demand *demand, const char *mes
                  const char *finish, const char *usage);
 // The body of a good unary answer of `words` words.
 void openai_words_body(struct text *body, const struct demand *demand, unsigned words);
+// A stream of ready-made deltas (NULL ends them) between role and tail, or a unary answer with that message.
+void openai_parts(struct script *script, const struct demand *demand, const char *const *deltas,
+                  const char *message, const char *finish);
 // A good answer, streamed or not as the request asks.
 void openai_answer(struct script *script, const struct demand *demand, unsigned words);
 

@@ -158,6 +158,14 @@ static void every_kind_of_content_has_its_message(void **state)
     event.media.media.mime_type = REMORA_SLICE("image/png");
     assert_event(&event, "media { media { data: \"hi\" mime_type: \"image/png\" } }");
 
+    event.media.media.source = REMORA_MEDIA_FILE_ID;
+    event.media.media.value = REMORA_SLICE("audio_1");
+    event.media.media.mime_type = REMORA_SLICE("audio/*");
+    event.media.expires_at_unix_s = 1700003600;
+    assert_event(&event, "media { media { file_id: \"audio_1\" mime_type: \"audio/*\" } }");
+    event.media.media.value = REMORA_SLICE("");
+    assert_false(remora_grpc_event_is_sent(&event));
+
     event = (struct remora_event){.kind = REMORA_EVENT_ANNOTATION};
     event.annotation.type = REMORA_SLICE("url_citation");
     event.annotation.start_index = (struct remora_opt_i64){0, true};

@@ -385,6 +385,45 @@ static void log_probabilities(void **state)
     talk_fini(&t);
 }
 
+static void say_sound(struct talk *t, enum remora_media_source source, const char *value,
+                      int64_t expires_at_unix_s)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_MEDIA};
+    event.media.media.source = source;
+    event.media.media.value = remora_slice_of(value);
+    event.media.media.mime_type = REMORA_SLICE("audio/*");
+    event.media.expires_at_unix_s = expires_at_unix_s;
+    say(t, &event);
+}
+
+static void say_transcript(struct talk *t, const char *text)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_TEXT};
+    event.text.text = remora_slice_of(text);
+    event.text.is_transcript = true;
+    say(t, &event);
+}
+
+/* In a stream each piece as it comes; in a whole answer one object, and no text. */
+static void sound_with_its_transcript(void **state)
+{
+    struct talk t;
+    (void)state;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_sound(&t, REMORA_MEDIA_FILE_ID, "audio_1", 0);
+    say_transcript(&t, "Good ");
+    say_transcript(&t, "day.");
+    say_sound(&t, REMORA_MEDIA_BASE64, "AAEC", 0);
+    say_sound(&t, REMORA_MEDIA_BASE64, "AwQF", 0);
+    say_sound(&t, REMORA_MEDIA_FILE_ID, "", 1700003600);
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "sound");
+    assert_answer(&t, "sound");
+    talk_fini(&t);
+}
+
 static void fail_first_attempt(struct talk *t)
 {
     t->outcome.attempts[1] = t->outcome.attempts[0];
@@ -580,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_refusal),
         cmocka_unit_test(several_choices),
         cmocka_unit_test(log_probabilities),
+        cmocka_unit_test(sound_with_its_transcript),
         cmocka_unit_test(a_fallback_is_told_on_a_chunk_of_its_own),
         cmocka_unit_test(a_fallback_with_usage_is_one_chunk),
         cmocka_unit_test(unknown_usage_is_null),

@@ -36,14 +36,12 @@ static void add_item(struct remora_arena *arena, const struct remora_event *even
                      Remora__V1__Message *message)
 {
     Remora__V1__ContentPart *part = NULL;
-    if (event->kind == REMORA_EVENT_MEDIA) {
+    if (event->kind == REMORA_EVENT_MEDIA && remora_grpc_event_is_sent(event)) {
         part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_IMAGE);
         if (part != NULL) {
             part->image = remora_pb_media(arena, &event->media.media);
-            bool is_audio =
-                remora_slice_starts_with(event->media.media.mime_type, REMORA_SLICE("audio/"));
-            part->kind_case = is_audio ? REMORA__V1__CONTENT_PART__KIND_AUDIO
-                                       : REMORA__V1__CONTENT_PART__KIND_IMAGE;
+            part->kind_case = remora_event_is_sound(event) ? REMORA__V1__CONTENT_PART__KIND_AUDIO
+                                                           : REMORA__V1__CONTENT_PART__KIND_IMAGE;
         }
     } else if (event->kind == REMORA_EVENT_RAW) {
         part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_RAW);
@@ -83,7 +81,7 @@ static void put_parts(struct remora_arena *arena, const struct remora_answer_cho
                       Remora__V1__Message *message)
 {
     size_t annotations = count_items(choice, REMORA_EVENT_ANNOTATION);
-    message->parts = remora_pb_list(arena, 2 + count_items(choice, REMORA_EVENT_MEDIA) +
+    message->parts = remora_pb_list(arena, 3 + count_items(choice, REMORA_EVENT_MEDIA) +
                                                count_items(choice, REMORA_EVENT_RAW));
     if (message->parts == NULL) {
         return;
@@ -96,6 +94,9 @@ static void put_parts(struct remora_arena *arena, const struct remora_answer_cho
     }
     if (choice->refusal.length > 0) {
         add_fragments(arena, &choice->refusal, REMORA__V1__CONTENT_PART__KIND_REFUSAL, message);
+    }
+    if (choice->transcript.length > 0) {
+        add_fragments(arena, &choice->transcript, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
     }
     for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
         add_item(arena, &i->event, message);

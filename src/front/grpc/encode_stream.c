@@ -14,13 +14,14 @@ bool remora_grpc_event_is_sent(const struct remora_event *event)
     case REMORA_EVENT_REASONING:
     case REMORA_EVENT_REFUSAL:
     case REMORA_EVENT_TOOL_CALL:
-    case REMORA_EVENT_MEDIA:
     case REMORA_EVENT_ANNOTATION:
     case REMORA_EVENT_RAW:
     case REMORA_EVENT_CHOICE_FINISHED:
     case REMORA_EVENT_ATTEMPT_FAILED:
     case REMORA_EVENT_COMPLETED:
         return true;
+    case REMORA_EVENT_MEDIA: /* the end of an id's life alone has no field */
+        return event->media.media.value.length > 0;
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_USAGE:
     case REMORA_EVENT_EMBEDDING:

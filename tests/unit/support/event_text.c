@@ -115,6 +115,9 @@ static void media_of(struct remora_buf *out, const struct remora_event *event)
                       sources[media->source]);
     text_of(out, "", media->value);
     text_of(out, "mime", media->mime_type);
+    if (event->media.expires_at_unix_s > 0) {
+        remora_buf_printf(out, " expires=%lld", (long long)event->media.expires_at_unix_s);
+    }
 }
 
 static void line_of(struct remora_buf *out, const struct remora_event *event)
@@ -128,7 +131,8 @@ static void line_of(struct remora_buf *out, const struct remora_event *event)
         break;
     case REMORA_EVENT_TEXT:
     case REMORA_EVENT_REFUSAL:
-        remora_buf_printf(out, "%s[%d]", event->kind == REMORA_EVENT_TEXT ? "text" : "refusal",
+        remora_buf_printf(out, "%s%s[%d]", event->text.is_transcript ? "spoken " : "",
+                          event->kind == REMORA_EVENT_TEXT ? "text" : "refusal",
                           (int)event->choice_index);
         text_of(out, "", event->text.text);
         logprobs_of(out, event->text.logprobs, event->text.logprob_count);
