@@ -130,6 +130,17 @@ static inline void openai_bit_set(struct openai_bits *bits, int32_t at)
 {
     bits->words[at / 64] |= UINT64_C(1) << (unsigned)(at % 64);
 }
+/* The first choice that was seen and has not finished; -1: none. */
+static inline int32_t openai_unfinished(const struct openai_decoder *decoder)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(decoder->seen.words); i++) {
+        uint64_t left = decoder->seen.words[i] & ~decoder->finished.words[i];
+        if (left != 0) {
+            return (int32_t)(i * 64) + __builtin_ctzll(left);
+        }
+    }
+    return -1;
+}
 
 /* A fault of the answer itself: UPSTREAM_UNAVAILABLE with this cause. */
 enum remora_code openai_refuse(struct remora_fail *fail, enum remora_cause cause, const char *what);

@@ -115,10 +115,7 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
 enum remora_code openai_finish_rest(struct openai_feed *feed)
 {
     struct openai_decoder *decoder = feed->decoder;
-    for (int32_t i = 0; i < REMORA_LIMIT_CHOICES; i++) {
-        if (!openai_bit(&decoder->seen, i) || openai_bit(&decoder->finished, i)) {
-            continue;
-        }
+    for (int32_t i = openai_unfinished(decoder); i >= 0; i = openai_unfinished(decoder)) {
         decoder->base.ignored++;
         enum remora_code code = put_finish(feed, i, REMORA_FINISH_STOP, (struct remora_slice){0});
         if (code != REMORA_OK) {

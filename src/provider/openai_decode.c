@@ -234,12 +234,7 @@ enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_s
 
 static bool is_complete(const struct openai_decoder *decoder)
 {
-    for (size_t i = 0; i < REMORA_COUNT_OF(decoder->seen.words); i++) {
-        if ((decoder->seen.words[i] & ~decoder->finished.words[i]) != 0) {
-            return false;
-        }
-    }
-    return has_finished_one(decoder);
+    return openai_unfinished(decoder) < 0 && has_finished_one(decoder);
 }
 
 static enum remora_code judge_rest(struct openai_feed *feed, enum remora_end end)

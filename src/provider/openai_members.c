@@ -41,6 +41,31 @@ static const struct remora_slice body_names[BODY_MEMBERS] = {
     [BODY_ANNOTATIONS] = REMORA_SLICE_INIT("annotations"),
 };
 
+static const struct remora_slice spent_names[SPENT_MEMBERS] = {
+    [SPENT_PROMPT_TOKENS] = REMORA_SLICE_INIT("prompt_tokens"),
+    [SPENT_COMPLETION_TOKENS] = REMORA_SLICE_INIT("completion_tokens"),
+    [SPENT_TOTAL_TOKENS] = REMORA_SLICE_INIT("total_tokens"),
+    [SPENT_PROMPT_TOKENS_DETAILS] = REMORA_SLICE_INIT("prompt_tokens_details"),
+    [SPENT_COMPLETION_TOKENS_DETAILS] = REMORA_SLICE_INIT("completion_tokens_details"),
+    [SPENT_PROMPT_CACHE_HIT_TOKENS] = REMORA_SLICE_INIT("prompt_cache_hit_tokens"),
+    [SPENT_CACHED_TOKENS] = REMORA_SLICE_INIT("cached_tokens"),
+    [SPENT_REASONING_TOKENS] = REMORA_SLICE_INIT("reasoning_tokens"),
+    [SPENT_COST] = REMORA_SLICE_INIT("cost"),
+    [SPENT_COST_DETAILS] = REMORA_SLICE_INIT("cost_details"),
+    [SPENT_COST_IN_USD_TICKS] = REMORA_SLICE_INIT("cost_in_usd_ticks"),
+    [SPENT_IS_BYOK] = REMORA_SLICE_INIT("is_byok"),
+    [SPENT_ESTIMATED_COST] = REMORA_SLICE_INIT("estimated_cost"),
+};
+
+static const struct remora_slice detail_names[DETAIL_MEMBERS] = {
+    [DETAIL_CACHED_TOKENS] = REMORA_SLICE_INIT("cached_tokens"),
+    [DETAIL_CACHE_WRITE_TOKENS] = REMORA_SLICE_INIT("cache_write_tokens"),
+    [DETAIL_REASONING_TOKENS] = REMORA_SLICE_INIT("reasoning_tokens"),
+    [DETAIL_AUDIO_TOKENS] = REMORA_SLICE_INIT("audio_tokens"),
+    [DETAIL_IMAGE_TOKENS] = REMORA_SLICE_INIT("image_tokens"),
+    [DETAIL_VIDEO_TOKENS] = REMORA_SLICE_INIT("video_tokens"),
+};
+
 /* Keys are compared raw; one with an escape in it is compared by its meaning. */
 static bool is_key(struct remora_json key, struct remora_slice raw, struct remora_slice name)
 {
@@ -95,4 +120,14 @@ void openai_choice_members(struct remora_json object, struct remora_json values[
 void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS])
 {
     collect(object, body_names, BODY_MEMBERS, values);
+}
+
+void openai_spent_members(struct remora_json object, struct remora_json values[SPENT_MEMBERS])
+{
+    collect(object, spent_names, SPENT_MEMBERS, values);
+}
+
+void openai_detail_members(struct remora_json object, struct remora_json values[DETAIL_MEMBERS])
+{
+    collect(object, detail_names, DETAIL_MEMBERS, values);
 }

@@ -1,5 +1,5 @@
 /*
- * The members of a chunk, a choice and a delta that mean something here, found in one walk over each object. Most of the
+ * The members of a chunk, a choice, a delta and a usage that mean something here, found in one walk over each object. Most of the
  * cost of decoding a chunk was looking for members that are not there, one walk each.
  */
 #ifndef REMORA_PROVIDER_OPENAI_MEMBERS_H
@@ -48,11 +48,40 @@ enum body_member {
     BODY_MEMBERS
 };
 
+enum spent_member {
+    SPENT_PROMPT_TOKENS,
+    SPENT_COMPLETION_TOKENS,
+    SPENT_TOTAL_TOKENS,
+    SPENT_PROMPT_TOKENS_DETAILS,
+    SPENT_COMPLETION_TOKENS_DETAILS,
+    SPENT_PROMPT_CACHE_HIT_TOKENS,
+    SPENT_CACHED_TOKENS,
+    SPENT_REASONING_TOKENS,
+    SPENT_COST,
+    SPENT_COST_DETAILS,
+    SPENT_COST_IN_USD_TICKS,
+    SPENT_IS_BYOK,
+    SPENT_ESTIMATED_COST,
+    SPENT_MEMBERS
+};
+/* Of prompt_tokens_details and completion_tokens_details. */
+enum detail_member {
+    DETAIL_CACHED_TOKENS,
+    DETAIL_CACHE_WRITE_TOKENS,
+    DETAIL_REASONING_TOKENS,
+    DETAIL_AUDIO_TOKENS,
+    DETAIL_IMAGE_TOKENS,
+    DETAIL_VIDEO_TOKENS,
+    DETAIL_MEMBERS
+};
+
 /* Whether a member of a chunk by this key is one of enum chunk_member. */
 bool openai_is_chunk_member(struct remora_json key);
 /* Absent members, and all of what is no object, are absent values. Of a key that occurs twice the last counts. */
 void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS]);
 void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS]);
 void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS]);
+void openai_spent_members(struct remora_json object, struct remora_json values[SPENT_MEMBERS]);
+void openai_detail_members(struct remora_json object, struct remora_json values[DETAIL_MEMBERS]);
 
 #endif

@@ -14,12 +14,27 @@
  */
 #include "openai.h"
 
+#include "openai_members.h"
+
 #include "remora/decimal.h"
 
-static int64_t count_of(struct remora_json object, const char *key)
+/* A usage object and both of its details, each walked once. */
+struct spent {
+    struct remora_json own[SPENT_MEMBERS];
+    struct remora_json prompt[DETAIL_MEMBERS];
+    struct remora_json completion[DETAIL_MEMBERS];
+};
+
+static void read_spent(struct remora_json usage, struct spent *out)
+{
+    openai_spent_members(usage, out->own);
+    openai_detail_members(out->own[SPENT_PROMPT_TOKENS_DETAILS], out->prompt);
+    openai_detail_members(out->own[SPENT_COMPLETION_TOKENS_DETAILS], out->completion);
+}
+
+static int64_t count_of(struct remora_json value)
 {
     int64_t count = -1;
-    struct remora_json value = remora_json_get(object, key);
     if (!remora_json_is(value, REMORA_JSON_NUMBER) || !remora_json_int64(value, &count)) {
         return -1;
     }
@@ -45,21 +60,20 @@ struct counts {
     int64_t reasoning;
 };
 
-static struct counts read_counts(struct remora_json usage)
+static struct counts read_counts(const struct spent *spent)
 {
-    struct remora_json prompt = remora_json_get(usage, "prompt_tokens_details");
-    struct remora_json completion = remora_json_get(usage, "completion_tokens_details");
+    const struct remora_json *own = spent->own;
     struct counts c = {
-        .prompt = count_of(usage, "prompt_tokens"),
-        .completion = count_of(usage, "completion_tokens"),
-        .total = count_of(usage, "total_tokens"),
-        .cached = count_of(prompt, "cached_tokens"),
-        .cache_written = count_of(prompt, "cache_write_tokens"),
-        .reasoning = count_of(completion, "reasoning_tokens"),
+        .prompt = count_of(own[SPENT_PROMPT_TOKENS]),
+        .completion = count_of(own[SPENT_COMPLETION_TOKENS]),
+        .total = count_of(own[SPENT_TOTAL_TOKENS]),
+        .cached = count_of(spent->prompt[DETAIL_CACHED_TOKENS]),
+        .cache_written = count_of(spent->prompt[DETAIL_CACHE_WRITE_TOKENS]),
+        .reasoning = count_of(spent->completion[DETAIL_REASONING_TOKENS]),
     };
-    c.cached = first_of(c.cached, count_of(usage, "prompt_cache_hit_tokens"));
-    c.cached = first_of(c.cached, count_of(usage, "cached_tokens"));
-    c.reasoning = first_of(c.reasoning, count_of(usage, "reasoning_tokens"));
+    c.cached = first_of(c.cached, count_of(own[SPENT_PROMPT_CACHE_HIT_TOKENS]));
+    c.cached = first_of(c.cached, count_of(own[SPENT_CACHED_TOKENS]));
+    c.reasoning = first_of(c.reasoning, count_of(own[SPENT_REASONING_TOKENS]));
     return c;
 }
 
@@ -95,7 +109,8 @@ static void split_off(struct remora_usage *usage, enum remora_usage_class at, in
     }
 }
 
-static void fill_input(struct remora_usage *out, const struct counts *c, struct remora_json details)
+static void fill_input(struct remora_usage *out, const struct counts *c,
+                       const struct remora_json details[DETAIL_MEMBERS])
 {
     int64_t rest = c->prompt;
     if (rest < 0) {
@@ -103,22 +118,22 @@ static void fill_input(struct remora_usage *out, const struct counts *c, struct 
     }
     split_off(out, REMORA_USAGE_CACHE_READ, &rest, c->cached);
     split_off(out, REMORA_USAGE_CACHE_WRITE_5M, &rest, c->cache_written);
-    split_off(out, REMORA_USAGE_AUDIO_INPUT, &rest, count_of(details, "audio_tokens"));
-    split_off(out, REMORA_USAGE_IMAGE_INPUT, &rest, count_of(details, "image_tokens"));
-    split_off(out, REMORA_USAGE_VIDEO_INPUT, &rest, count_of(details, "video_tokens"));
+    split_off(out, REMORA_USAGE_AUDIO_INPUT, &rest, count_of(details[DETAIL_AUDIO_TOKENS]));
+    split_off(out, REMORA_USAGE_IMAGE_INPUT, &rest, count_of(details[DETAIL_IMAGE_TOKENS]));
+    split_off(out, REMORA_USAGE_VIDEO_INPUT, &rest, count_of(details[DETAIL_VIDEO_TOKENS]));
     out->tokens[REMORA_USAGE_INPUT] = rest;
 }
 
 static void fill_output(struct remora_usage *out, const struct counts *c,
-                        struct remora_json details)
+                        const struct remora_json details[DETAIL_MEMBERS])
 {
     int64_t rest = c->completion;
     if (rest < 0) {
         return;
     }
     split_off(out, REMORA_USAGE_REASONING, &rest, c->reasoning);
-    split_off(out, REMORA_USAGE_AUDIO_OUTPUT, &rest, count_of(details, "audio_tokens"));
-    split_off(out, REMORA_USAGE_IMAGE_OUTPUT, &rest, count_of(details, "image_tokens"));
+    split_off(out, REMORA_USAGE_AUDIO_OUTPUT, &rest, count_of(details[DETAIL_AUDIO_TOKENS]));
+    split_off(out, REMORA_USAGE_IMAGE_OUTPUT, &rest, count_of(details[DETAIL_IMAGE_TOKENS]));
     out->tokens[REMORA_USAGE_OUTPUT] = rest;
 }
 
@@ -133,16 +148,16 @@ static bool read_money(struct remora_json value, int64_t *out)
     return true;
 }
 
-static void fill_money(struct remora_usage *out, struct remora_json usage)
+static void fill_money(struct remora_usage *out, const struct remora_json own[SPENT_MEMBERS])
 {
-    struct remora_json cost = remora_json_get(usage, "cost");
-    struct remora_json details = remora_json_get(usage, "cost_details");
-    int64_t ticks = count_of(usage, "cost_in_usd_ticks");
+    struct remora_json cost = own[SPENT_COST];
+    struct remora_json details = own[SPENT_COST_DETAILS];
+    int64_t ticks = count_of(own[SPENT_COST_IN_USD_TICKS]);
     int64_t upstream = 0;
     bool is_byok = false;
     if (read_money(cost, &out->reported_pico_usd)) {
         /* With the caller's own key, cost is OpenRouter's fee alone (openrouter.md 9 "usage.is_byok"). */
-        bool adds = remora_json_bool(remora_json_get(usage, "is_byok"), &is_byok) && is_byok &&
+        bool adds = remora_json_bool(own[SPENT_IS_BYOK], &is_byok) && is_byok &&
                     read_money(remora_json_get(details, "upstream_inference_cost"), &upstream);
         if (adds &&
             __builtin_add_overflow(out->reported_pico_usd, upstream, &out->reported_pico_usd)) {
@@ -151,7 +166,7 @@ static void fill_money(struct remora_usage *out, struct remora_json usage)
         return;
     }
     if (read_money(remora_json_get(cost, "total_cost"), &out->reported_pico_usd) ||
-        read_money(remora_json_get(usage, "estimated_cost"), &out->reported_pico_usd)) {
+        read_money(own[SPENT_ESTIMATED_COST], &out->reported_pico_usd)) {
         return;
     }
     if (ticks >= 0) {
@@ -165,11 +180,13 @@ bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct re
     if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
         return false;
     }
-    struct counts c = read_counts(usage);
+    struct spent spent;
+    read_spent(usage, &spent);
+    struct counts c = read_counts(&spent);
     make_inclusive(&c, rule);
-    fill_input(out, &c, remora_json_get(usage, "prompt_tokens_details"));
-    fill_output(out, &c, remora_json_get(usage, "completion_tokens_details"));
-    fill_money(out, usage);
+    fill_input(out, &c, spent.prompt);
+    fill_output(out, &c, spent.completion);
+    fill_money(out, spent.own);
     bool has_counts = c.prompt >= 0 || c.completion >= 0;
     if (has_counts) {
         out->certainty = REMORA_CERTAINTY_ACTUAL;

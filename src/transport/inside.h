@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 
 enum {
+    REMORA_READ_BYTES = 16 << 10,    /* what a transfer reads into at most at once */
     REMORA_GATHER_BYTES = 64 << 10,  /* bodies up to here leave as one buffer */
     REMORA_RELEASE_BYTES = 16 << 10, /* what a released transfer may still read ... */
     REMORA_RELEASE_MS = 100,         /* ... and for how long */
