@@ -99,7 +99,7 @@ struct remora_endpoint_facts {
     int64_t max_prompt_tokens;     /* 0 unknown */
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
-    bool is_free; /* belongs to model:free only */
+    bool is_free;     /* belongs to model:free only */
     /*
      * Where the endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
      * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of
@@ -141,6 +141,8 @@ REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, s
                                                            struct remora_endpoint_facts *out);
 /* The provider (index) of an endpoint, without copying the rest out. */
 size_t remora_catalog_endpoint_provider(size_t model_index, size_t at);
+/* Whether any endpoint of any model has this tag. */
+bool remora_catalog_has_tag(struct remora_slice tag);
 /* How many shipped prices have more than 12 decimal places and were rounded (ARCHITECTURE 7). */
 size_t remora_catalog_rounded_prices(void);
 /* "2026-11-21": the day that the catalog's facts are of. */

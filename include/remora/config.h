@@ -177,6 +177,11 @@ bool remora_config_knows_provider(const struct remora_config *config, struct rem
 /* "; did you mean 'openai'?" of a slug that nobody knows, from both; or "". Returns out. */
 const char *remora_config_provider_hint(const struct remora_config *config,
                                         struct remora_slice slug, char out[REMORA_GUESS_BYTES]);
+/* Whether an endpoint has this tag, be it of the snapshot or of the catalog. */
+bool remora_config_knows_tag(const struct remora_config *config, struct remora_slice tag);
+/* As the hint of a provider, from the tags of the snapshot. */
+const char *remora_config_tag_hint(const struct remora_config *config, struct remora_slice tag,
+                                   char out[REMORA_GUESS_BYTES]);
 /* The layers that bind this identity, REQUEST left NULL. */
 void remora_config_stack(const struct remora_config *config, const struct remora_identity *identity,
                          struct remora_policy_stack *out);

@@ -70,8 +70,8 @@ struct remora_plan_input {
 /*
  * REMORA_OK with at least one in `order`; else the code of codes.md for what left nothing, with *out filled all the same
  * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST when no model is named and no layer has a
- * default, or for an unknown provider slug in the request's order, only or ignore (with "did you mean"); UNIMPLEMENTED
- * for variants that are not built; SHEDDING while a policy file of the configuration is absent; out->policy is filled even
+ * default, or for a provider slug or tag in the request's order, only or ignore that nobody has (with "did you mean");
+ * UNIMPLEMENTED for variants that are not built; SHEDDING while a policy file of the configuration is absent; out->policy is filled even
  * then.
  *
  * Endpoints and keys in PROBE count as usable: whoever tries them claims the probe first (health.h).
@@ -86,7 +86,7 @@ bool remora_plan_is_made(enum remora_code code);
 
 /*
  * A model id as the service may write it -> a model and its variant: exact id, alias, or bare id that is unique among what
- * it may use. MODEL_NOT_FOUND: unknown (with "did you mean") or ambiguous (with the candidates); NO_ENDPOINTS: in the
+ * it may use. MODEL_NOT_FOUND: unknown (with "did you mean": of what it may use, else of what the catalog has) or ambiguous (with the candidates); NO_ENDPOINTS: in the
  * catalog, but nobody configured serves it; UNIMPLEMENTED: a variant or router name that is not built.
  */
 REMORA_MUST_CHECK enum remora_code

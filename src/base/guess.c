@@ -32,6 +32,11 @@ void remora_guess_offer(struct remora_guess *guess, struct remora_slice name,
         guess->asked.length > NAME_BYTES || written.length > NAME_BYTES) {
         return;
     }
+    size_t longer = guess->asked.length > written.length ? guess->asked.length : written.length;
+    size_t shorter = guess->asked.length + written.length - longer;
+    if (longer - shorter >= guess->distance) {
+        return; /* cannot be nearer */
+    }
     unsigned distance = remora_edit_distance(lower(guess->asked, asked), lower(written, offered),
                                              guess->distance - 1);
     if (distance < guess->distance) {

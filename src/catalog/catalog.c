@@ -261,6 +261,16 @@ enum remora_code remora_catalog_endpoint(size_t model_index, size_t at, struct r
     return rc;
 }
 
+bool remora_catalog_has_tag(struct remora_slice tag)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(endpoint_rows); i++) {
+        if (remora_slice_equal(text_of(endpoint_rows[i].tag), tag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t remora_catalog_rounded_prices(void)
 {
     return catalog_rounded_prices;

@@ -61,6 +61,41 @@ const char *remora_config_provider_hint(const struct remora_config *config,
     return remora_guess_hint(&guess, out);
 }
 
+static bool has_tag(const struct remora_model *model, struct remora_slice tag)
+{
+    for (size_t i = 0; i < model->endpoint_count; i++) {
+        if (remora_slice_equal(model->endpoints[i].facts.tag, tag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool remora_config_knows_tag(const struct remora_config *config, struct remora_slice tag)
+{
+    for (size_t i = 0; i < config->model_count; i++) {
+        if (has_tag(&config->models[i], tag)) {
+            return true;
+        }
+    }
+    return remora_catalog_has_tag(tag);
+}
+
+const char *remora_config_tag_hint(const struct remora_config *config, struct remora_slice tag,
+                                   char out[REMORA_GUESS_BYTES])
+{
+    struct remora_guess guess;
+    remora_guess_begin(&guess, tag);
+    for (size_t i = 0; i < config->model_count; i++) {
+        const struct remora_model *model = &config->models[i];
+        for (size_t at = 0; at < model->endpoint_count; at++) {
+            remora_guess_offer(&guess, model->endpoints[at].facts.tag,
+                               model->endpoints[at].facts.tag);
+        }
+    }
+    return remora_guess_hint(&guess, out);
+}
+
 static const struct remora_policy *find(const struct remora_named_policy *policies, size_t count,
                                         struct remora_slice name)
 {

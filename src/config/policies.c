@@ -23,21 +23,12 @@ static struct remora_slice base_of(struct remora_slice slug)
 /* A tag that no endpoint has, of a provider that is known: `ignore` would ignore nothing by it. */
 static void warn_of_tag(struct config_loader *loader, const struct config_node *node)
 {
-    struct remora_guess guess;
     char hint[REMORA_GUESS_BYTES];
-    remora_guess_begin(&guess, node->text);
-    for (size_t i = 0; i < loader->config->model_count; i++) {
-        const struct remora_model *model = &loader->config->models[i];
-        for (size_t at = 0; at < model->endpoint_count; at++) {
-            struct remora_slice tag = model->endpoints[at].facts.tag;
-            if (remora_slice_equal(tag, node->text)) {
-                return;
-            }
-            remora_guess_offer(&guess, tag, tag);
-        }
+    if (!remora_config_knows_tag(loader->config, node->text)) {
+        config_warn(loader, node, "no endpoint has the tag \"%.*s\"%s",
+                    REMORA_SLICE_ARG(node->text),
+                    remora_config_tag_hint(loader->config, node->text, hint));
     }
-    config_warn(loader, node, "no endpoint has the tag \"%.*s\"%s", REMORA_SLICE_ARG(node->text),
-                remora_guess_hint(&guess, hint));
 }
 
 static void warn_of_slugs(struct config_loader *loader, const struct config_node *list)

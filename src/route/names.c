@@ -1,9 +1,9 @@
 /*
  * Provider slugs in a request are checked against the configuration and the catalog: an unknown one would filter nothing
- * or everything in silence (openrouter.md section 4 "Go beyond"). Only the provider's part is checked; a tag that no
- * endpoint of the model has is how one says "not that one" of models that differ.
+ * or everything in silence (openrouter.md section 4 "Go beyond"). So is a tag that no endpoint of any model has; one that
+ * endpoints of other models have is how one says "not that one" of models that differ.
  *
- * Fails with INVALID_REQUEST, and "did you mean" when a known slug is near.
+ * Fails with INVALID_REQUEST, and "did you mean" when a known slug or tag is near.
  */
 #include "names.h"
 
@@ -18,14 +18,24 @@ struct remora_slice route_shown(struct remora_slice name)
     return remora_slice(name.data, remora_utf8_cut(name, SHOWN_BYTES));
 }
 
-static enum remora_code refuse(const struct remora_config *config, const char *param,
-                               struct remora_slice provider, struct remora_fail *fail)
+static enum remora_code check_slug(const struct remora_config *config, struct remora_slice slug,
+                                   const char *param, struct remora_fail *fail)
 {
     char hint[REMORA_GUESS_BYTES];
-    struct remora_slice shown = route_shown(provider);
-    return remora_fail_set(fail, REMORA_INVALID_REQUEST, param, "no provider is called '%.*s'%s",
-                           REMORA_SLICE_ARG(shown),
-                           remora_config_provider_hint(config, provider, hint));
+    struct remora_slice provider = remora_slice(slug.data, remora_slice_find(slug, '/', 0));
+    if (!remora_config_knows_provider(config, provider)) {
+        struct remora_slice shown = route_shown(provider);
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
+                               "no provider is called '%.*s'%s", REMORA_SLICE_ARG(shown),
+                               remora_config_provider_hint(config, provider, hint));
+    }
+    if (provider.length < slug.length && !remora_config_knows_tag(config, slug)) {
+        struct remora_slice shown = route_shown(slug);
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
+                               "no endpoint has the tag '%.*s'%s", REMORA_SLICE_ARG(shown),
+                               remora_config_tag_hint(config, slug, hint));
+    }
+    return REMORA_OK;
 }
 
 static enum remora_code check_list(const struct remora_config *config,
@@ -33,12 +43,11 @@ static enum remora_code check_list(const struct remora_config *config,
                                    struct remora_fail *fail)
 {
     for (size_t i = 0; i < slugs->count; i++) {
-        struct remora_slice slug = slugs->items[i];
-        struct remora_slice provider = remora_slice(slug.data, remora_slice_find(slug, '/', 0));
-        if (!remora_config_knows_provider(config, provider)) {
-            char param[64];
-            snprintf(param, sizeof(param), "provider.%s[%zu]", list, i);
-            return refuse(config, param, provider, fail);
+        char param[64];
+        snprintf(param, sizeof(param), "provider.%s[%zu]", list, i);
+        enum remora_code code = check_slug(config, slugs->items[i], param, fail);
+        if (code != REMORA_OK) {
+            return code;
         }
     }
     return REMORA_OK;

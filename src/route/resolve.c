@@ -6,7 +6,7 @@
  * service may use is called so: one that its lists allow or, where those leave several, one that has an endpoint left when
  * the service asks for nothing in particular. An alias may name a variant, but not another alias.
  *
- * Fails with MODEL_NOT_FOUND (unknown: with the nearest name; ambiguous: with the candidates), NO_ENDPOINTS (the catalog
+ * Fails with MODEL_NOT_FOUND (unknown: with the nearest name, of what is configured if any is near; ambiguous: with the candidates), NO_ENDPOINTS (the catalog
  * knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
  * Sources: ARCHITECTURE 8; openrouter.md section 6; codes.md.
  */
@@ -15,6 +15,9 @@
 #include "names.h"
 #include "remora/limits.h"
 #include "remora/text.h"
+
+/* A name as route_shown cuts it, and the words around it. */
+enum { CATALOG_HINT_BYTES = 176 };
 
 static const char *const variants_to_come[] = {"nitro",    "floor",    "exacto", "online",
                                                "thinking", "extended", "batch"};
@@ -170,10 +173,35 @@ static enum remora_code find_bare(const struct search *search, struct remora_sli
 
 /* ---- what is not there ---- */
 
+/* What the catalog has and nobody here serves: "; 'openai/gpt-4o' is in the catalog, but ...", or "". Returns out. */
+static const char *hint_of_catalog(const struct search *search, struct remora_slice asked,
+                                   char out[CATALOG_HINT_BYTES])
+{
+    struct remora_guess guess;
+    out[0] = '\0';
+    remora_guess_begin(&guess, asked);
+    for (size_t i = 0; i < remora_catalog_model_count(); i++) {
+        struct remora_model_facts facts;
+        remora_catalog_model(i, &facts);
+        if (remora_config_model(search->config, facts.id) == NULL &&
+            remora_policy_allows_model(search->stack, facts.id, search->variant, NULL)) {
+            remora_guess_offer_model(&guess, facts.id);
+        }
+    }
+    if (guess.best.length > 0) {
+        struct remora_slice shown = route_shown(guess.best);
+        snprintf(out, CATALOG_HINT_BYTES,
+                 "; the catalog has '%.*s', but no provider that is configured here serves it",
+                 REMORA_SLICE_ARG(shown));
+    }
+    return out;
+}
+
 static enum remora_code unknown(const struct search *search, struct remora_slice asked,
                                 struct remora_fail *fail)
 {
     struct remora_guess guess;
+    char catalog_hint[CATALOG_HINT_BYTES];
     char hint[REMORA_GUESS_BYTES];
     remora_guess_begin(&guess, asked);
     for (size_t i = 0; i < search->config->model_count; i++) {
@@ -184,7 +212,9 @@ static enum remora_code unknown(const struct search *search, struct remora_slice
     }
     struct remora_slice shown = route_shown(asked);
     return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%.*s'%s",
-                           REMORA_SLICE_ARG(shown), remora_guess_hint(&guess, hint));
+                           REMORA_SLICE_ARG(shown),
+                           guess.best.length > 0 ? remora_guess_hint(&guess, hint)
+                                                 : hint_of_catalog(search, asked, catalog_hint));
 }
 
 /* The catalog's id of a model that it knows by this id, canonical slug or bare id; empty when it knows none. */

@@ -345,14 +345,27 @@ def not_in_order(layers, kept, out):
     return [e for e in kept if id(e) not in out]
 
 
+def unknown_tag(world, preferences):
+    """Where the request names a tag that no endpoint has; providers as such are all known. The catalog has none of these."""
+    tags = {endpoint.tag for endpoints in world.models.values() for endpoint in endpoints}
+    for name in ("order", "only", "ignore"):
+        for i, slug in enumerate(preferences.get(name, [])):
+            if "/" in slug and slug not in tags:
+                return f"provider.{name}[{i}]"
+    return None
+
+
 def plan(world, asked):
-    """{code, order: [(model, tag)], out: {(model, tag): (rule, layer)}, resolved: [id]}"""
+    """{code, order: [(model, tag)], out: {(model, tag): (rule, layer)}, resolved: [id]}; {code, param} of a refused request"""
+    unknown = unknown_tag(world, asked.body.get("provider", {}))
+    if unknown:
+        return {"code": "INVALID_REQUEST", "param": unknown}
     layers = layers_of(world, asked)
     names = [n for n in [asked.body.get("model"), *asked.body.get("models", [])] if n]
     if not names:
         names = [p["models"]["default"] for _, p in layers if p.get("models", {}).get("default")][-1:]
     if not names:
-        return {"code": "INVALID_REQUEST", "order": [], "out": {}, "resolved": []}
+        return {"code": "INVALID_REQUEST", "param": "model"}
     targets, codes, order, reasons = [], [], [], {}
     for name in names:
         target = resolve(world, layers, name)

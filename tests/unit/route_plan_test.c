@@ -295,10 +295,36 @@ static void an_unknown_provider_in_the_request_is_refused(void **state)
     expect_code(REMORA_INVALID_REQUEST);
 }
 
+static void an_unknown_tag_of_a_known_provider_in_the_request_is_refused(void **state)
+{
+    (void)state;
+    f.request.provider.ignore = LIST(S("beta/fats"));
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "provider.ignore[0]");
+    expect_says("no endpoint has the tag 'beta/fats'; did you mean 'beta/fast'?");
+    f.request.provider.ignore = (struct remora_slices){0};
+    f.request.provider.order = LIST(S("alpha"), S("alpha/"));
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "provider.order[1]");
+    f.request.provider.order = (struct remora_slices){0};
+    f.request.provider.only = LIST(S("deepinfra/trubo")); /* of the catalog */
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "provider.only[0]");
+}
+
+static void a_tag_of_another_model_or_of_the_catalog_is_known(void **state)
+{
+    (void)state;
+    struct remora_model *other = plan_model(&f, "z/other");
+    plan_endpoint(&f, other, plan_provider(&f, "gamma"), "gamma/eu");
+    f.request.provider.ignore = LIST(S("gamma/eu"), S("deepinfra/turbo"));
+    expect_order("alpha beta/fast omega");
+}
+
 static void a_provider_of_the_catalog_need_not_be_configured(void **state)
 {
     (void)state;
-    f.request.provider.ignore = LIST(S("openai"), S("alpha/any-tag"));
+    f.request.provider.ignore = LIST(S("openai"));
     plan_layer(&f, REMORA_LAYER_REQUEST)->provider = f.request.provider;
     expect_order("alpha beta/fast omega");
 }
@@ -648,6 +674,8 @@ int main(void)
         CASE(an_unknown_model_alone_is_not_found),
         CASE(a_variant_to_come_ends_the_plan_wherever_it_stands),
         CASE(an_unknown_provider_in_the_request_is_refused),
+        CASE(an_unknown_tag_of_a_known_provider_in_the_request_is_refused),
+        CASE(a_tag_of_another_model_or_of_the_catalog_is_known),
         CASE(a_provider_of_the_catalog_need_not_be_configured),
         CASE(a_cooling_endpoint_is_out_until_its_time),
         CASE(an_open_breaker_is_out_until_its_probe_is_due),

@@ -188,6 +188,18 @@ static void a_near_name_is_offered(void **state)
     assert_null(strstr(f.fail.message, "did you mean"));
 }
 
+static void a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves(void **state)
+{
+    (void)state;
+    const char *words = "the catalog has 'anthropic/claude-opus-4', but no provider that is "
+                        "configured here serves it";
+    expect_fail("anthropic/claude-opsu-4", REMORA_MODEL_NOT_FOUND, words);
+    assert_null(strstr(f.fail.message, "did you mean"));
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("anthropic/*"));
+    expect_fail("anthropic/claude-opsu-4", REMORA_MODEL_NOT_FOUND, "there is no model");
+    assert_null(strstr(f.fail.message, "the catalog"));
+}
+
 static void a_name_that_the_service_may_not_use_is_not_offered(void **state)
 {
     (void)state;
@@ -241,6 +253,7 @@ int main(void)
         CASE(a_canonical_slug_is_a_name),
         CASE(case_is_what_callers_misspell),
         CASE(a_near_name_is_offered),
+        CASE(a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves),
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),
         CASE(a_long_name_is_cut_in_the_message),
