@@ -64,7 +64,11 @@ void app_worker_call(struct remora_worker *worker, void (*run)(void *context), v
 void app_workers_stop(struct app *app);
 
 /* ---- snapshot.c ---- */
-/* Reads and builds; logs and notes the failure, or the warnings. `document` NULL: from options->config_path. */
+/* Reads and builds, and tells nobody. `document` NULL: from options.config_path. */
+REMORA_MUST_CHECK enum remora_code app_snapshot_read(const struct app *app, const char *document,
+                                                     struct remora_config **out,
+                                                     struct remora_fail *fail);
+/* The same for a process that runs: logs and notes the failure, or the warnings. */
 REMORA_MUST_CHECK enum remora_code app_snapshot_load(struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);

@@ -96,31 +96,38 @@ static enum remora_code keep_complete(const struct app *app, struct remora_confi
     return REMORA_NOT_FOUND;
 }
 
-enum remora_code app_snapshot_load(struct app *app, const char *document,
+enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
     struct remora_buf text;
     struct remora_config_input input = {0};
+    const char *path = app->options.config_path;
     enum remora_code code = REMORA_OK;
     remora_buf_init(&text, REMORA_LIMIT_CONFIG_BYTES + 16384);
     if (document != NULL) {
         remora_buf_append_text(&text, document);
-    } else if (app->options.config_path != NULL) {
-        code = read_document(app->options.config_path, &text, fail);
+    } else if (path != NULL) {
+        code = read_document(path, &text, fail);
     }
     if (code == REMORA_OK) {
         remora_config_input_system(&input);
         input.document = remora_buf_slice(&text);
-        input.document_name =
-            app->options.config_path != NULL ? app->options.config_path : "(built in)";
+        input.document_name = path != NULL ? path : "(built in)";
         input.health = app->health;
         code = remora_config_build(&input, out, fail);
     }
+    remora_buf_fini(&text);
+    return code;
+}
+
+enum remora_code app_snapshot_load(struct app *app, const char *document,
+                                   struct remora_config **out, struct remora_fail *fail)
+{
+    enum remora_code code = app_snapshot_read(app, document, out, fail);
     if (code == REMORA_OK) {
         code = keep_complete(app, out, fail);
     }
     note(app, code == REMORA_OK ? *out : NULL, fail);
-    remora_buf_fini(&text);
     return code;
 }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "app.h"
-#include "remora/telemetry.h"
 
 int app_version(int argc, char **argv)
 {
@@ -47,22 +46,17 @@ static int check(const char *path, bool is_strict)
     struct remora_fail fail = REMORA_FAIL_INIT;
     int status = 1;
     app.health = remora_health_new();
-    app.process.metrics = remora_metrics_new();
-    app.process.config_status = remora_config_status_store_new();
-    if (app.health == NULL || app.process.metrics == NULL || app.process.config_status == NULL) {
+    if (app.health == NULL) {
         fputs("remora: out of memory\n", stderr);
         return 1;
     }
-    remora_log_set_level(REMORA_LOG_ERROR - 1); /* the report below says it all */
-    if (app_snapshot_load(&app, NULL, &config, &fail) == REMORA_OK) {
+    if (app_snapshot_read(&app, NULL, &config, &fail) == REMORA_OK) {
         status = report(config, path, is_strict);
         remora_config_release(config);
     } else {
         fprintf(stderr, "%s: %s%s%s\n", path, fail.param, fail.param[0] != '\0' ? ": " : "",
                 fail.message);
     }
-    remora_metrics_free(app.process.metrics);
-    remora_config_status_store_free(app.process.config_status);
     remora_health_free(app.health);
     return status;
 }

@@ -52,6 +52,9 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
     assert tool("check", str(keyless)).returncode == 0
     strict = tool("check", str(keyless), "--strict")
     assert strict.returncode == 1 and "REMORA_TEST_UNSET" in strict.stderr
+    for result in (tool("check", str(keyless)), strict):  # told once, and in words for people
+        assert (result.stdout + result.stderr).count("REMORA_TEST_UNSET is not set") == 1
+        assert "{" not in result.stdout + result.stderr
     assert tool("check", str(tmp_path / "absent.yaml")).returncode == 1
     assert tool("check").returncode == 2
 
