@@ -100,6 +100,7 @@ struct remora_endpoint_facts {
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
     bool is_free;     /* belongs to model:free only */
+    bool stream_only; /* answers no call but a stream; the catalog knows of none */
     /*
      * Where the endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
      * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of

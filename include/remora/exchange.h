@@ -34,8 +34,9 @@ enum remora_sink_state {
  * Where the answer goes: a front's encoder, or a recorder. Calls come in the order
  *     attempt_failed* , waiting* , [ started, content*, choice_finished+, completed ] | failed
  * and exactly one terminal (completed or failed) ends them, unless the exchange is cancelled; during it the outcome is
- * valid, after it the exchange is gone. A unary sink gets the same events and collects them. The sink may call resume or
- * cancel from inside any call but the terminal one.
+ * valid, after it the exchange is gone. A unary sink gets the same events and collects them; it has shown nobody anything
+ * before `completed`, so for it an attempt_failed may come after content, and what it has collected is then void. The sink may
+ * call resume or cancel from inside any call but the terminal one.
  */
 struct remora_sink {
     const struct remora_sink_ops *ops;

@@ -42,6 +42,7 @@ struct remora_material {
 struct remora_build_input {
     const struct remora_request *request;
     const struct remora_endpoint *endpoint;
+    enum remora_delivery delivery; /* what the provider is asked for: request->delivery, or more */
     const struct remora_credential *credential; /* NULL when the provider needs none */
     const struct remora_material *materials;    /* one per need */
     size_t material_count;
@@ -62,7 +63,7 @@ struct remora_build_output {
 /* First member of every adapter's decoder. */
 struct remora_decoder {
     enum remora_operation operation;
-    enum remora_delivery delivery;
+    enum remora_delivery delivery; /* as build was told */
     const struct remora_endpoint *endpoint;
     bool is_done;        /* the terminator was read: nothing that follows matters */
     bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */

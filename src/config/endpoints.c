@@ -221,6 +221,7 @@ static enum remora_code read_sizes(struct config_loader *loader, const struct co
     out->max_prompt_tokens = config_integer(node, CONFIG_ENDPOINT_MAX_PROMPT_TOKENS, 0);
     out->max_completion_tokens = config_integer(node, CONFIG_ENDPOINT_MAX_COMPLETION_TOKENS, 0);
     out->is_free = config_boolean(node, CONFIG_ENDPOINT_FREE, false);
+    out->stream_only = config_boolean(node, CONFIG_ENDPOINT_STREAM_ONLY, false);
     out->region = config_keep(loader, config_text(node, CONFIG_ENDPOINT_REGION));
     return read_quantization(loader, node, out);
 }

@@ -122,7 +122,7 @@ void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why)
     if (fail.code == REMORA_CLIENT_GONE) {
         fail.cause = REMORA_CAUSE_CANCELLED;
     }
-    if (x->state == STATE_COMMITTED) {
+    if (x->run.is_shown) {
         attempt_settle_usage(x);
     }
     close_record(x, &fail);
@@ -147,6 +147,18 @@ static void fail_committed(struct remora_exchange *x, const struct remora_fail *
     exchange_fail(x, &fail);
 }
 
+/* What a unary sink has collected of the attempt is no answer, and nobody was shown it. */
+static void take_back(struct remora_exchange *x)
+{
+    if (x->run.is_shown) {
+        x->run.is_shown = false;
+        x->outcome.served = NULL;
+        x->outcome.first_content_ns = 0;
+        x->outcome.last_content_ns = 0;
+        x->outcome.content_events = 0;
+    }
+}
+
 void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail)
 {
     if (x->is_gone) {
@@ -161,6 +173,7 @@ void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail)
         exchange_fail(x, fail); /* the total was spent before anything was tried */
         return;
     }
+    take_back(x);
     tell_health(x, fail);
     close_record(x, fail);
     verdict_note(x, fail);
@@ -212,12 +225,14 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->endpoint = endpoint;
     run->credential = credential;
     run->adapter = remora_adapter_for(endpoint->provider->facts.wire);
+    run->delivery = endpoint->facts.stream_only ? REMORA_STREAM : x->outcome.delivery;
     run->transfer = NULL;
     run->error_head = (struct remora_http_response){0};
     run->life_ns = exchange_now(x);
     run->is_decoding = false;
     run->is_answering = false;
     run->has_byte = false;
+    run->is_shown = false;
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
     remora_buf_reset(&run->error_body, 0);
@@ -250,6 +265,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     const struct remora_build_input input = {
         .request = x->request,
         .endpoint = x->run.endpoint,
+        .delivery = x->run.delivery,
         .credential = x->run.credential,
         .upstream_request_id = id,
         .traceparent = remora_slice_of(traceparent),
@@ -282,12 +298,11 @@ static enum remora_code send(struct remora_exchange *x, const struct remora_buil
                              struct remora_fail *fail)
 {
     struct remora_transport *transport = x->engine->use.transport;
-    bool is_unary = x->outcome.delivery == REMORA_UNARY;
     const struct remora_transfer_input input = {
         .request = &built->http,
         .provider = x->run.endpoint->provider,
         .connect_timeout_ms = x->run.endpoint->deadlines.connect_ms,
-        .body_limit_bytes = is_unary ? REMORA_LIMIT_UPSTREAM_BODY_BYTES : 0,
+        .body_limit_bytes = x->run.delivery == REMORA_UNARY ? REMORA_LIMIT_UPSTREAM_BODY_BYTES : 0,
         .callbacks = &attempt_callbacks,
         .context = x,
     };

@@ -34,6 +34,16 @@ static int64_t idle_ms(const struct remora_exchange *x)
     return x->idle_ms > 0 && x->idle_ms < own ? x->idle_ms : own;
 }
 
+/* When all of the attempt's answer must be there: that of a unary call, and whatever the policy bounds until content. */
+static uint64_t whole_due(const struct remora_exchange *x, uint64_t began)
+{
+    uint64_t due =
+        is_stream(x) ? REMORA_NEVER_NS : after_ms(began, x->run.endpoint->deadlines.response_ms);
+    return x->state == STATE_ATTEMPTING
+               ? earlier(due, after_ms(began, x->plan->policy.attempt_timeout_ms))
+               : due;
+}
+
 /* When the attempt under way is late, and for what cause. */
 static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *cause)
 {
@@ -44,7 +54,7 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
     const struct remora_deadlines *limits = &x->run.endpoint->deadlines;
     uint64_t began = x->outcome.attempts[x->outcome.attempt_count - 1].began_ns;
     uint64_t due;
-    if (!is_stream(x)) {
+    if (x->run.delivery == REMORA_UNARY) {
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = after_ms(began, limits->response_ms);
     } else if (!x->run.has_byte) {
@@ -54,12 +64,10 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
         *cause = REMORA_CAUSE_IDLE_TIMEOUT;
         due = after_ms(x->run.life_ns, idle_ms(x));
     }
-    if (x->state == STATE_ATTEMPTING && x->plan->policy.attempt_timeout_ms > 0) {
-        uint64_t cut = after_ms(began, x->plan->policy.attempt_timeout_ms);
-        if (cut < due) {
-            *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
-            due = cut;
-        }
+    uint64_t whole = whole_due(x, began);
+    if (whole < due) {
+        *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
+        due = whole;
     }
     return due;
 }

@@ -76,8 +76,8 @@ static size_t content_bytes(const struct remora_event *event)
 
 static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)
 {
-    if (x->state != STATE_COMMITTED) {
-        exchange_commit(x);
+    if (!x->run.is_shown) {
+        exchange_show(x);
     }
     if (x->is_gone) {
         return REMORA_CLIENT_GONE;
@@ -109,7 +109,7 @@ static enum remora_code take(struct remora_exchange *x, const struct remora_even
     }
     switch (event->kind) {
     case REMORA_EVENT_STARTED:
-        if (x->state != STATE_COMMITTED) {
+        if (!x->run.is_shown) {
             hold_started(x, event);
         }
         return REMORA_OK;
@@ -119,7 +119,7 @@ static enum remora_code take(struct remora_exchange *x, const struct remora_even
         remora_usage_merge(&attempt_record(x)->usage, &event->usage);
         return REMORA_OK;
     case REMORA_EVENT_CHOICE_FINISHED:
-        return x->state == STATE_COMMITTED ? forward(x, event) : hold_finish(x, event);
+        return x->run.is_shown ? forward(x, event) : hold_finish(x, event);
     case REMORA_EVENT_TEXT:
     case REMORA_EVENT_REASONING:
     case REMORA_EVENT_REFUSAL:
@@ -177,11 +177,14 @@ static void finish_answer(struct remora_exchange *x)
         remora_health_success(health, x->run.credential->health, now);
     }
     attempt->had_terminator = decoder_of(x)->had_terminator;
-    if (x->state != STATE_COMMITTED) {
-        exchange_commit(x); /* finishes without content are an answer, too */
+    if (!x->run.is_shown) {
+        exchange_show(x); /* finishes without content are an answer, too */
         if (x->is_gone) {
             return;
         }
+    }
+    if (x->state != STATE_COMMITTED) {
+        exchange_commit(x);
     }
     attempt_answered(x);
     exchange_complete(x);
@@ -238,7 +241,7 @@ static void on_head(void *context, const struct remora_http_response *head)
     struct remora_decoder *decoder = decoder_of(x);
     memset(x->run.decoder, 0, x->run.adapter->decoder_bytes);
     decoder->operation = x->outcome.operation;
-    decoder->delivery = x->outcome.delivery;
+    decoder->delivery = x->run.delivery;
     decoder->endpoint = x->run.endpoint;
     x->run.adapter->decode_begin(decoder);
     x->run.is_decoding = true;
@@ -275,7 +278,7 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
         fail_decoding(x, code, &fail);
         return REMORA_FLOW_GO;
     }
-    if (decoder_of(x)->is_done && x->outcome.delivery == REMORA_STREAM) {
+    if (decoder_of(x)->is_done && x->run.delivery == REMORA_STREAM) {
         code = adapter->decode_end(decoder_of(x), REMORA_END_CLEAN, &x->scratch, &out, &fail);
         remora_arena_reset(&x->scratch);
         if (code != REMORA_OK || x->is_gone) {

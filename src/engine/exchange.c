@@ -287,10 +287,12 @@ static void deliver_finishes(struct remora_exchange *x)
     x->finishes = NULL;
 }
 
-void exchange_commit(struct remora_exchange *x)
+void exchange_show(struct remora_exchange *x)
 {
     uint64_t now = exchange_now(x);
-    x->state = STATE_COMMITTED;
+    bool is_stream = x->outcome.delivery == REMORA_STREAM;
+    x->run.is_shown = true;
+    x->state = is_stream ? STATE_COMMITTED : x->state;
     x->outcome.served = x->run.endpoint;
     x->outcome.first_content_ns = now - x->outcome.began_ns;
     attempt_record(x)->first_content_ns = now - attempt_record(x)->began_ns;
@@ -298,6 +300,14 @@ void exchange_commit(struct remora_exchange *x)
     deliver_started(x);
     deliver_finishes(x);
     exchange_leave(x);
+    if (is_stream) {
+        exchange_commit(x);
+    }
+}
+
+void exchange_commit(struct remora_exchange *x)
+{
+    x->state = STATE_COMMITTED;
     /* Nothing falls back from here on: what a next attempt would need goes. */
     x->outcome.plan = NULL;
     x->plan = NULL;

@@ -57,6 +57,7 @@ struct attempt_run {
     const struct remora_endpoint *endpoint;
     const struct remora_credential *credential;
     const struct remora_adapter *adapter;
+    enum remora_delivery delivery; /* from upstream: a unary call may be answered by a stream */
     struct remora_guard guard;
     struct remora_buf error_body;
     struct remora_http_response error_head; /* request arena */
@@ -64,6 +65,7 @@ struct attempt_run {
     bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
     bool is_answering;                      /* the head was 2xx */
     bool has_byte;                          /* of the body */
+    bool is_shown;                          /* content went to the sink */
     size_t answer_bytes;                    /* text delivered, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
@@ -137,7 +139,12 @@ void engine_give(struct remora_engine *engine, struct remora_exchange *x);
 /* ---- exchange.c ---- */
 void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail);
 void exchange_complete(struct remora_exchange *x);
-/* The first content: state, memory. */
+/*
+ * The first content, or a whole answer without any: what was held goes to the sink. It is what commits a stream; of a
+ * unary call the sink has shown nobody anything yet.
+ */
+void exchange_show(struct remora_exchange *x);
+/* No way back: state, memory. */
 void exchange_commit(struct remora_exchange *x);
 enum remora_sink_state exchange_deliver(struct remora_exchange *x,
                                         const struct remora_event *event);

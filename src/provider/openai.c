@@ -87,8 +87,8 @@ static bool build_headers(const struct remora_build_input *input, struct remora_
     }
     add_header(&list, "Content-Type", REMORA_SLICE("application/json"), NULL);
     add_header(&list, "Accept",
-               input->request->delivery == REMORA_STREAM ? REMORA_SLICE("text/event-stream")
-                                                         : REMORA_SLICE("application/json"),
+               input->delivery == REMORA_STREAM ? REMORA_SLICE("text/event-stream")
+                                                : REMORA_SLICE("application/json"),
                NULL);
     const char *key_header = dialect_for(&provider->facts)->key_header;
     if (input->credential != NULL && key_header != NULL) {
@@ -138,6 +138,7 @@ static enum remora_code build(const struct remora_build_input *input, struct rem
     struct openai_build work = {
         .request = input->request,
         .endpoint = input->endpoint,
+        .delivery = input->delivery,
         .dialect = dialect_for(&input->endpoint->provider->facts),
         .denies_collection = input->data_collection == REMORA_DATA_DENY,
         .wants_zdr = input->zdr == REMORA_YES,

@@ -17,6 +17,7 @@ struct openai_build {
     struct pieces pieces;
     const struct remora_request *request;
     const struct remora_endpoint *endpoint;
+    enum remora_delivery delivery;
     const struct dialect *dialect;
     remora_parameter_set refused; /* by the dialect, for this model and request */
     bool model_reasons;           /* where the dialect's roles depend on it */

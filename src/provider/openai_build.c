@@ -379,7 +379,7 @@ static void write_preferences(struct openai_build *build)
 static void write_delivery(struct openai_build *build)
 {
     struct remora_json_writer *w = json_of(build);
-    bool is_stream = build->request->delivery == REMORA_STREAM;
+    bool is_stream = build->delivery == REMORA_STREAM;
     remora_json_key(w, "stream");
     remora_json_write_bool(w, is_stream);
     if (!is_stream || build->dialect->usage_stream == USAGE_STREAM_ALWAYS) {

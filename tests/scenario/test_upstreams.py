@@ -1,7 +1,7 @@
 """What a provider's configuration says about the way to it: keys in order, headers, authorities, certificates, proxies."""
 import pytest
 
-from gateway import Remora
+from gateway import SECRETS, Remora, two_providers
 from peers import ChatUpstream, ConnectProxy, authority
 
 FIRST, SECOND = "sk-canary-first-1111111111111111111111", "sk-canary-second-222222222222222222222"
@@ -208,3 +208,31 @@ def test_the_far_server_is_verified_through_a_proxy_too(authorities):
         with Remora(config({"far": way_to(one, f", proxy: \"{proxy.url}\"")}), environment=KEYS) as remora:
             assert refused_for(remora, "far/m") == "tls"
             assert impostor.requests == [] and FIRST.encode() not in proxy.bytes
+
+
+# ---- an endpoint that only streams ----
+
+def stream_only(server, first, second="ok"):
+    return two_providers(server, first, second).replace(f'model_id: "{first}"', f'model_id: "{first}", stream_only: true', 1)
+
+
+def test_a_unary_call_to_an_endpoint_that_only_streams_is_collected(upstream):
+    with Remora(stream_only(upstream, "ok"), environment=SECRETS) as remora:
+        status, head, body = remora.chat({"model": "t/m"})
+        sent = upstream.last()
+        assert sent["json"]["stream"] is True and sent["header"]["accept"] == "text/event-stream"
+        assert status == 200 and head["content-type"].startswith("application/json")
+        assert body["object"] == "chat.completion" and said(body)
+        assert body["choices"][0]["finish_reason"] == "stop" and body["usage"]["total_tokens"] > 0
+        assert "remora" not in body, "nothing notable happened"
+        assert remora.stream({"model": "t/m"}).content() == said(body)
+
+
+def test_a_stream_that_breaks_is_no_half_answer_to_a_unary_call(upstream):
+    with Remora(stream_only(upstream, "cut-after-3"), environment=SECRETS) as remora:
+        status, _, body = remora.chat({"model": "t/m"})
+        whole = remora.chat({"model": "t/m", "provider": {"only": ["b"]}})[2]
+        assert status == 200 and said(body) == said(whole) and body["provider"] == "b"
+        assert [a.get("reason") for a in body["remora"]["attempts"]] == ["UPSTREAM_UNAVAILABLE", None]
+        status, _, body = remora.chat({"model": "t/m", "provider": {"only": ["a"]}})
+        assert status == 502 and body["error"]["metadata"]["reason"] == "UPSTREAM_UNAVAILABLE"

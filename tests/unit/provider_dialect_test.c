@@ -255,6 +255,7 @@ static void build(struct remora_buf *out, enum remora_dialect dialect, const cha
     const struct remora_build_input input = {
         .request = &request,
         .endpoint = &endpoint,
+        .delivery = request.delivery,
         .data_collection = ask == ask_privacy ? REMORA_DATA_DENY : REMORA_DATA_ALLOW,
         .zdr = ask == ask_privacy ? REMORA_YES : REMORA_UNSET};
     assert_int_equal(remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &arena, &built, &fail),

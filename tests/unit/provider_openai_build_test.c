@@ -39,7 +39,8 @@ static void begin(struct fixture *f, const char *slug, const char *dialect)
 
 static enum remora_code build(struct fixture *f, struct remora_fail *fail)
 {
-    const struct remora_build_input input = {.request = &f->request, .endpoint = &f->endpoint};
+    const struct remora_build_input input = {
+        .request = &f->request, .endpoint = &f->endpoint, .delivery = f->request.delivery};
     return remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f->arena, &f->out, fail);
 }
 

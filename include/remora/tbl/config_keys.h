@@ -82,6 +82,7 @@ REMORA_CONFIG_KEY(ENDPOINT, MAX_COMPLETION_TOKENS, "max_completion_tokens", OPTI
 REMORA_CONFIG_KEY(ENDPOINT, QUANTIZATION, "quantization", TEXT, NONE, 1, 16, "unknown", "int4, int8, fp4, mxfp4, nvfp4, fp6, fp8, mxfp8, fp16, bf16, fp32 or unknown.")
 REMORA_CONFIG_KEY(ENDPOINT, SUPPORTED_PARAMETERS, "supported_parameters", TEXTS, NONE, 0, 64, "all that the dialect can express", "Request parameters that the endpoint takes.")
 REMORA_CONFIG_KEY(ENDPOINT, FREE, "free", BOOLEAN, NONE, 0, 0, "false", "Serves MODEL:free only.")
+REMORA_CONFIG_KEY(ENDPOINT, STREAM_ONLY, "stream_only", BOOLEAN, NONE, 0, 0, "false", "The endpoint only streams: calls that are not streamed are sent as streams and collected.")
 REMORA_CONFIG_KEY(ENDPOINT, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "the model's", "Deadlines of this endpoint.")
 REMORA_CONFIG_KEY(PRICING, PROMPT, "prompt", OPTIONAL_MONEY, NONE, 0, 0, "unknown", "USD per token.")
 REMORA_CONFIG_KEY(PRICING, COMPLETION, "completion", OPTIONAL_MONEY, NONE, 0, 0, "unknown", "USD per token.")

@@ -160,6 +160,11 @@ static enum remora_sink_state unary_event(struct remora_sink *sink,
         unary_completed(call, event->outcome);
         return REMORA_SINK_READY;
     }
+    if (event->kind == REMORA_EVENT_ATTEMPT_FAILED) { /* what it brought is void */
+        remora_arena_reset(&call->answer_arena);
+        remora_answer_init(&call->answer, &call->answer_arena);
+        return REMORA_SINK_READY;
+    }
     if (call->exchange != NULL && remora_answer_add(&call->answer, event) != REMORA_OK) {
         stream_break(call);
     }

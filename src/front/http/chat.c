@@ -184,10 +184,19 @@ static enum remora_sink_state unary_event(struct chat *chat, const struct remora
     return REMORA_SINK_READY;
 }
 
+/* The next attempt's answer is collected from its beginning. */
+static void forget_answer(struct chat *chat)
+{
+    remora_arena_reset(&chat->arena);
+    remora_answer_init(&chat->answer, &chat->arena);
+    chat->answer_code = REMORA_OK;
+}
+
 static enum remora_sink_state on_event(struct remora_sink *sink, const struct remora_event *event)
 {
     struct chat *chat = chat_of(sink);
     if (event->kind == REMORA_EVENT_ATTEMPT_FAILED) {
+        forget_answer(chat);
         return REMORA_SINK_READY;
     }
     return chat->is_stream ? stream_event(chat, event) : unary_event(chat, event);
