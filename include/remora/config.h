@@ -109,9 +109,13 @@ struct remora_config {
 
     /* Why no request may be served yet ("the mesh policy is absent"), or NULL: a file of policy_files is not there. */
     const char *not_ready_why;
-    /* Paths, NUL-terminated, beside the document's: when one changes, the configuration has changed. */
+    /*
+     * Paths, NUL-terminated, beside the document's: policy files first, then those of keys, hashes and authorities. When one
+     * changes, the configuration has changed. A path may stand there twice.
+     */
     const struct remora_slice *files;
     size_t file_count;
+    size_t policy_file_count;
 
     /* First 12 hex digits of the SHA-256 of the document, and of the files of policy_files where there are any. */
     struct remora_slice revision;

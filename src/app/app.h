@@ -78,7 +78,7 @@ void app_snapshot_reload(struct app *app);
 /* ---- control.c ---- */
 struct control {
     int signal_fd;
-    int watch_fd; /* inotify on the folders of the configuration and of its policy files, or -1 */
+    int watch_fd; /* inotify on the folders of the document and of the files that it names, or -1 */
 };
 /* Blocks the signals that control reads; before any thread is started. */
 REMORA_MUST_CHECK bool control_open(struct control *control, const char *config_path);

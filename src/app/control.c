@@ -2,7 +2,8 @@
  * What the control thread waits for: signals by signalfd, changes of the configuration's folders by inotify.
  *
  * A ConfigMap is swapped by renaming `..data` in its folder, so the folder is watched, not the file (kubernetes.md
- * section 3 "Hot reload"); a burst of changes is one reload, 250 ms after the last.
+ * section 3 "Hot reload"). So is the folder of every file that the document names: policies, keys, hashes, authorities, which
+ * Secrets swap in the same way. A burst of changes is one reload, 250 ms after the last.
  */
 #include <errno.h>
 #include <libgen.h>

@@ -223,6 +223,7 @@ static void stop(struct app *app)
     remora_config_status_store_free(app->process.config_status);
 }
 
+/* The kernel keeps one watch per folder, however many files of it are named. */
 static void watch_files(const struct remora_config *config, struct control *control)
 {
     for (size_t i = 0; i < config->file_count; i++) {
@@ -230,10 +231,10 @@ static void watch_files(const struct remora_config *config, struct control *cont
     }
 }
 
-/* An absent file may lie in a folder that cannot be watched because it is not there either. */
-static bool has_all_files(const struct remora_config *config)
+/* An absent policy file may lie in a folder that cannot be watched because it is not there either. */
+static bool has_all_policies(const struct remora_config *config)
 {
-    for (size_t i = 0; i < config->file_count; i++) {
+    for (size_t i = 0; i < config->policy_file_count; i++) {
         if (access(config->files[i].data, F_OK) != 0) {
             return false;
         }
@@ -250,7 +251,7 @@ static void serve_until_stopped(struct app *app, struct control *control)
         switch (control_wait(control, is_waiting ? ABSENT_FILE_MS : -1)) {
         case CONTROL_NOTHING:
             if (is_waiting) {
-                bool has_all = has_all_files(app->config);
+                bool has_all = has_all_policies(app->config);
                 if (has_all && !had_all) { /* once: a file that is wrong is told once */
                     app_snapshot_reload(app);
                 }

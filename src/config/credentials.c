@@ -84,6 +84,7 @@ static enum remora_code read_file_source(struct config_loader *loader,
     if (out->name.data == NULL) {
         return config_no_room(loader);
     }
+    config_note_file(loader, out->name);
     if (loader->input->read_secret != NULL) {
         rc = loader->input->read_secret(loader->input->file_context, out->name.data, &secret, &why);
     }

@@ -51,6 +51,8 @@ struct config_loader {
     const struct remora_provider **by_catalog; /* by index of the catalog, NULL: not configured */
     struct provider_variant *variants;         /* see models.c */
     struct config_policy_files policy_files;
+    struct remora_slice *files; /* config->files while they are noted */
+    size_t file_capacity;
     struct remora_warning *warnings;
     size_t warning_count;
     size_t warning_capacity;
@@ -60,6 +62,8 @@ struct config_loader {
 enum remora_code config_no_room(struct config_loader *loader);
 /* A NUL-terminated copy that lives as long as the snapshot. */
 struct remora_slice config_keep(struct config_loader *loader, struct remora_slice text);
+/* A file that the snapshot was read from, be it absent: config->files. `path` is kept already. */
+void config_note_file(struct config_loader *loader, struct remora_slice path);
 void config_warn(struct config_loader *loader, const struct config_node *at, const char *format,
                  ...) REMORA_PRINTF(3, 4);
 /* A warning about what the document does not name: the path is given. */

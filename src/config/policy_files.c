@@ -94,8 +94,7 @@ static enum remora_code read_content(struct config_loader *loader, struct config
     return config_fail_at(file->stated, rc, loader->fail, "%s", why.message);
 }
 
-static enum remora_code read_layer(struct config_loader *loader, enum config_file_layer layer,
-                                   struct remora_slice *paths)
+static enum remora_code read_layer(struct config_loader *loader, enum config_file_layer layer)
 {
     struct config_policy_file *file = &loader->policy_files.of[layer];
     file->stated =
@@ -103,7 +102,7 @@ static enum remora_code read_layer(struct config_loader *loader, enum config_fil
     if (file->stated == NULL) {
         return REMORA_OK;
     }
-    paths[loader->config->file_count++] = config_keep(loader, file->stated->text);
+    config_note_file(loader, config_keep(loader, file->stated->text));
     enum remora_code rc = read_content(loader, file);
     if (rc == REMORA_NOT_FOUND) {
         struct remora_slice name = shown(file->stated->text);
@@ -152,16 +151,11 @@ static enum remora_code refuse_doubles(const struct config_loader *loader)
 
 enum remora_code config_read_policy_files(struct config_loader *loader)
 {
-    struct remora_slice *paths =
-        remora_arena_array(loader->arena, CONFIG_FILE_LAYER_COUNT, sizeof *paths);
-    if (paths == NULL) {
-        return config_no_room(loader);
-    }
-    loader->config->files = paths;
     enum remora_code rc = REMORA_OK;
     for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT && rc == REMORA_OK; i++) {
-        rc = read_layer(loader, (enum config_file_layer)i, paths);
+        rc = read_layer(loader, (enum config_file_layer)i);
     }
+    loader->config->policy_file_count = loader->config->file_count;
     return rc == REMORA_OK ? refuse_doubles(loader) : rc;
 }
 

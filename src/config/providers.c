@@ -240,6 +240,7 @@ static enum remora_code read_ca(struct config_loader *loader, const struct confi
         return REMORA_OK;
     }
     enum remora_code rc = REMORA_INVALID_REQUEST;
+    config_note_file(loader, config_keep(loader, file->text));
     if (loader->input->read_file != NULL) {
         rc = loader->input->read_file(loader->input->file_context, file->text.data, loader->arena,
                                       &out->ca_pem, &why);

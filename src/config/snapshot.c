@@ -39,6 +39,24 @@ struct remora_slice config_keep(struct config_loader *loader, struct remora_slic
     return remora_arena_copy(loader->arena, text);
 }
 
+void config_note_file(struct config_loader *loader, struct remora_slice path)
+{
+    struct remora_config *config = loader->config;
+    if (config->file_count == loader->file_capacity) {
+        size_t capacity = loader->file_capacity == 0 ? 16 : loader->file_capacity * 2;
+        struct remora_slice *files =
+            remora_arena_resize(loader->arena, loader->files, loader->file_capacity * sizeof *files,
+                                capacity * sizeof *files);
+        if (files == NULL) {
+            return; /* the arena remembers and fails the build */
+        }
+        loader->files = files;
+        loader->file_capacity = capacity;
+        config->files = files;
+    }
+    loader->files[config->file_count++] = path;
+}
+
 static struct remora_warning *add_warning(struct config_loader *loader)
 {
     if (loader->warning_count == WARNINGS_MAX) {

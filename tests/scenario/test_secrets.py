@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from gateway import Remora
+from peers import ChatUpstream
 from upstream import FaultServer, build_dir
 
 KEYS = {
@@ -187,3 +188,44 @@ def test_there_is_no_core(server, tmp_path, is_asked_for):
         assert b"t/hold-after-2" in core
         unused = [FILE_KEY, KEYS["UNUSED_API_KEY"], KEYS["MISTRAL_API_KEY"]]
         assert {c: core.count(c.encode()) for c in unused} == dict.fromkeys(unused, 0)
+
+
+def test_a_key_that_is_rotated_under_traffic_arrives_without_a_signal(tmp_path):
+    """A Secret mounted as the kubelet mounts it: `..data` is swapped while requests run; none fails, the new key is used."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    for name in ("old", "new"):
+        (folder / f"..{name}").mkdir()
+        (folder / f"..{name}" / "key").write_text(f"sk-canary-{name}\n")
+        (folder / f"..{name}" / "key").chmod(0o600)
+    os.symlink("..old", folder / "..data")
+    os.symlink("..data/key", folder / "key")
+    with ChatUpstream() as server:
+        config = (f"version: 1\nservice: checkout\nproviders:\n  p: {{kind: openai, base_url: '{server.base_url}', "
+                  f"api_key: {{file: {folder / 'key'}}}}}\nmodels:\n  t/m: {{endpoints: [{{provider: p, model_id: m}}]}}\n")
+        with Remora(config, workers=2) as remora:
+            statuses, stop = [], threading.Event()
+
+            def load():
+                while not stop.is_set():
+                    statuses.append(remora.chat({"model": "t/m"})[0])
+
+            threads = [threading.Thread(target=load) for _ in range(3)]
+            for t in threads:
+                t.start()
+            while len(statuses) < 20:
+                time.sleep(0.01)
+            os.symlink("..new", folder / "..data_tmp")
+            os.rename(folder / "..data_tmp", folder / "..data")
+            remora.wait_log("configuration loaded", seconds=10)
+            at_reload = len(statuses)
+            while len(statuses) < at_reload + 20:
+                time.sleep(0.01)
+            stop.set()
+            for t in threads:
+                t.join()
+            used = [r["headers"]["authorization"] for r in server.requests]
+            assert set(statuses) == {200}
+            assert used[0] == "Bearer sk-canary-old" and used[-1] == "Bearer sk-canary-new"
+            assert set(used) == {"Bearer sk-canary-old", "Bearer sk-canary-new"}
+            assert "sk-canary" not in remora.log()

@@ -232,6 +232,9 @@ static void several_keys_stand_in_order_and_a_missing_one_is_a_warning(void **st
     assert_string_equal(third, "three"); /* a trailing newline is stripped */
     free(third);
     assert_true(test_config_warns(config, "providers.openai.api_key[0]", "does not exist"));
+    assert_int_equal(config->file_count, 1); /* watched: it may come to be */
+    assert_string_equal(config->files[0].data, "/one");
+    assert_int_equal(config->policy_file_count, 0);
     remora_config_release(config);
 }
 
@@ -344,7 +347,7 @@ static void endpoint_keys_have_effect(void **state)
              "        context_length: 50\n        max_prompt_tokens: 40\n"
              "        max_completion_tokens: ~\n        quantization: fp8\n"
              "        supported_parameters: [max_completion_tokens, include_reasoning, stream]\n"
-             "        free: true\n",
+             "        free: true\n        stream_only: true\n",
         NULL);
     const struct remora_model *model = remora_config_model(config, REMORA_SLICE("acme/a"));
     const struct remora_endpoint_facts *facts = &model->endpoints[0].facts;
@@ -369,6 +372,7 @@ static void endpoint_keys_have_effect(void **state)
     assert_true(facts->supported == (UINT64_C(1) << REMORA_PARAMETER_MAX_TOKENS |
                                      UINT64_C(1) << REMORA_PARAMETER_REASONING));
     assert_true(facts->is_free);
+    assert_true(facts->stream_only);
     remora_config_release(config);
 }
 

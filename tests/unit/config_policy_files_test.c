@@ -61,6 +61,7 @@ static void every_layer_may_come_from_a_file(void **state)
     assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 3);
     assert_null(config->not_ready_why);
     assert_int_equal(config->file_count, 3);
+    assert_int_equal(config->policy_file_count, 3);
     assert_string_equal(config->files[1].data, "/p/namespace.yaml");
     remora_config_release(config);
 }
