@@ -269,9 +269,6 @@ def test_config_status_health_and_reflection(upstream, pb):
             assert answers[3].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
-            assert answers[2].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
-
-
 def test_a_unary_call_to_an_endpoint_that_only_streams_is_collected(upstream, pb):
     config = two_providers(upstream, "cut-after-3", "ok").replace("model_id:", "stream_only: true, model_id:")
     with Remora(config, environment=SECRETS) as remora, channel(remora) as c:
