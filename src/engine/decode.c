@@ -263,6 +263,16 @@ static void release_transfer(struct remora_exchange *x)
     transport->ops->release(transport, transfer);
 }
 
+/* A stream that has begun may stay open for long, and between its chunks it holds no chunk of an arena. */
+static void forget_scratch(struct remora_exchange *x)
+{
+    if (x->state == STATE_COMMITTED) {
+        remora_arena_fini(&x->scratch);
+    } else {
+        remora_arena_reset(&x->scratch);
+    }
+}
+
 static enum remora_flow feed(struct remora_exchange *x, struct remora_slice bytes)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
@@ -270,7 +280,7 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
     const struct remora_event_out out = {.put = put, .context = &put_context};
     const struct remora_adapter *adapter = x->run.adapter;
     enum remora_code code = adapter->decode_feed(decoder_of(x), bytes, &x->scratch, &out, &fail);
-    remora_arena_reset(&x->scratch);
+    forget_scratch(x);
     if (x->is_gone) {
         return REMORA_FLOW_GO;
     }
