@@ -33,6 +33,7 @@ def pages(pb, c, size):
         page = stub(pb, c).ListModels(pb.gateway.ListModelsRequest(page_size=size, page_token=token))
         found += page.models
         count += 1
+        assert count < 1000, "pages go on for ever"
         token = page.next_page_token
         if not token:
             return found, count
