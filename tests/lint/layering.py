@@ -33,12 +33,16 @@ SEAMS = {
 LIBRARIES = [
     (re.compile(r"^curl/(?!curlver\.h)"), {"transport"}),
     (re.compile(r"^(grpc/|.*\.pb-c\.h$|protobuf-c)"), {"front/grpc"}),
-    (re.compile(r"^uv\.h$"), {"loop", "transport", "front/http", "front/grpc", "app"}),
+    (re.compile(r"^uv(\.h$|/)"), {"loop", "transport", "front/http", "front/grpc", "app"}),
     (re.compile(r"^llhttp"), {"front/http"}),
     (re.compile(r"^yaml\.h$"), {"config"}),
     (re.compile(r"^openssl/"), {"transport", "config", "loop"}),
 ]
-INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
+# The digraph %: is a '#'. What is no plain "X.h" or <X.h> (a macro) is refused: nobody could judge it.
+DIRECTIVE = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:include|include_next|import)\b\s*(.*)$")
+TARGET = re.compile(r'[<"]([^>"]+)[>"]')
+JOIN = "\0"  # where two lines became one
+TOKEN = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S)
 
 
 def room_of(path):
@@ -53,15 +57,34 @@ def violations(root):
                 continue
             full = os.path.join(folder, name)
             room = room_of(os.path.relpath(full, os.path.join(root, "src")))
-            for number, line in enumerate(open(full, encoding="utf-8"), 1):
-                m = INCLUDE.match(line)
-                if m:
-                    why = judge(root, full, room, m.group(1))
-                    if why:
-                        yield f"{os.path.relpath(full, root)}:{number}: {why}"
+            for number, target in includes(open(full, encoding="utf-8").read()):
+                why = judge(root, full, room, target)
+                if why:
+                    yield f"{os.path.relpath(full, root)}:{number}: {why}"
+
+
+def includes(text):
+    """(line, target) of every include, as the compiler sees the text: lines joined at a backslash, comments are blanks. The target
+    is None where it is not written out."""
+    number = 1
+    for line in TOKEN.sub(without_comment, re.sub(r"\\[ \t]*\n", JOIN, text)).split("\n"):  # gcc takes blanks after the backslash
+        directive = DIRECTIVE.match(line.replace(JOIN, ""))
+        if directive:
+            target = TARGET.match(directive.group(1))
+            yield number, target and target.group(1)
+        number += 1 + line.count(JOIN)
+
+
+def without_comment(token):
+    text = token.group()
+    return text if text[0] in "\"'" else " " + JOIN * (text.count("\n") + text.count(JOIN))
 
 
 def judge(root, full, room, target):
+    if target is None:
+        return "an include whose header is not written out"
+    if ".." in target.split("/"):
+        return f"{target} leaves the room by a path: only contracts (remora/X.h) are shared"
     for pattern, rooms in LIBRARIES:
         if pattern.match(target) and room not in rooms:
             return f"{target} belongs to {', '.join(sorted(rooms))}, not to {room}"
@@ -76,9 +99,11 @@ def judge(root, full, room, target):
         if ORDER.index(owner) > ORDER.index(base) and (base, header) not in SEAMS:
             return f"{target} is {owner}'s, which stands above {base}"
         return None
+    beside = os.path.join(os.path.dirname(full), target)
+    if "/" in target and is_stranger(root, full, target):
+        return f"{target} leaves the room by a path: only contracts (remora/X.h) are shared"
     if "/" in target or not target.endswith(".h"):
         return None
-    beside = os.path.join(os.path.dirname(full), target)
     for other in ORDER:
         for candidate in (other, "front/http", "front/grpc"):
             stranger = os.path.join(root, "src", candidate, target)
@@ -87,11 +112,28 @@ def judge(root, full, room, target):
     return None
 
 
+def is_stranger(root, full, target):
+    """A path to a file of the repository, seen from this file or from a folder that the compiler is told of."""
+    return os.path.isabs(target) or target.startswith("./") or any(os.path.exists(os.path.join(root, place, target)) for place in ("src", "include", "", os.path.dirname(full)))
+
+
 def self_test():
     cases = [("json/a.c", '#include "remora/engine.h"'), ("json/a.c", '#include "remora/config.h"'),
              ("skin/a.c", "#include <curl/curl.h>"), ("engine/a.c", "#include <grpc/grpc.h>"),
-             ("policy/a.c", "#include <uv.h>"), ("skin/a.c", '#include "chat.pb-c.h"')]
-    good = [("front/http/a.c", '#include "remora/exchange.h"'), ("transport/a.c", "#include <curl/curl.h>")]
+             ("policy/a.c", "#include <uv.h>"), ("skin/a.c", '#include "chat.pb-c.h"'),
+             ("policy/a.c", '#include "../engine/exchange_private.h"'), ("policy/a.c", "#include <uv/unix.h>"),
+             ("policy/a.c", "%:include <curl/curl.h>"), ("policy/a.c", "#include \\\n<curl/curl.h>"),
+             ("policy/a.c", "#inc\\\nlude <curl/curl.h>"), ("policy/a.c", "#include \\ \n<curl/curl.h>"),
+             ("policy/a.c", "#include/* */<curl/curl.h>"), ("policy/a.c", "/* */ #include <curl/curl.h>"),
+             ("policy/a.c", "/*\n*/ #include <curl/curl.h>"), ("policy/a.c", "#include /*\n*/ <curl/curl.h>"),
+             ("policy/a.c", "char *a = \"/*\";\n#include <curl/curl.h>\nchar *b = \"*/\";"),
+             ("policy/a.c", "#define X <curl/curl.h>\n#include X"), ("policy/a.c", "#include<curl/curl.h>"),
+             ("policy/a.c", '#include "policy/../../engine/exchange_private.h"'), ("policy/a.c", '#include "policy/a.c"'),
+             ("policy/a.c", '#include "remora/tbl/../../../src/engine/exchange_private.h"')]
+    good = [("front/http/a.c", '#include "remora/exchange.h"'), ("transport/a.c", "#include <curl/curl.h>"),
+            ("policy/a.c", "#include <sys/stat.h>"), ("policy/a.c", "static int include;"), ("policy/a.c", '#include "remora/base.h"'),
+            ("policy/a.c", "/*\n#include <curl/curl.h>\n*/"),
+            ("policy/a.c", "#define X \\\n    1\n#include <stdio.h>")]
     for path, text in cases + good:
         with tempfile.TemporaryDirectory() as root:
             full = os.path.join(root, "src", path)
