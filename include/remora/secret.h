@@ -16,6 +16,8 @@ REMORA_MUST_CHECK struct remora_secret *remora_secret_new(struct remora_slice by
 /* From a file: a trailing newline is stripped. fail->message names the path and the cure, never the content. */
 REMORA_MUST_CHECK enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
                                                       struct remora_fail *fail);
+/* It was read from a file that everybody on the machine may read: worth a warning (Kubernetes mounts 0644). */
+bool remora_secret_is_exposed(const struct remora_secret *secret);
 void remora_secret_free(struct remora_secret *secret);
 size_t remora_secret_length(const struct remora_secret *secret);
 /*

@@ -20,6 +20,7 @@
 struct remora_secret {
     size_t mapped_bytes;
     size_t length;
+    bool is_exposed;
     char bytes[];
 };
 
@@ -75,7 +76,8 @@ static enum remora_code open_failed(struct remora_fail *fail, const char *path, 
     }
 }
 
-static enum remora_code check_file(int fd, const char *path, struct remora_fail *fail)
+static enum remora_code check_file(int fd, const char *path, bool *is_exposed,
+                                   struct remora_fail *fail)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
@@ -87,6 +89,7 @@ static enum remora_code check_file(int fd, const char *path, struct remora_fail 
     if ((status.st_mode & S_IWOTH) != 0) {
         return refuse(fail, path, "is writable by everybody: chmod o-w it");
     }
+    *is_exposed = (status.st_mode & S_IROTH) != 0;
     return REMORA_OK;
 }
 
@@ -147,12 +150,13 @@ enum remora_code remora_secret_read(const char *path, struct remora_secret **out
                                     struct remora_fail *fail)
 {
     struct remora_secret *secret = NULL;
+    bool is_exposed = false;
     /* O_NONBLOCK: a FIFO of that name must not hold up the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return open_failed(fail, path, errno);
     }
-    enum remora_code rc = check_file(fd, path, fail);
+    enum remora_code rc = check_file(fd, path, &is_exposed, fail);
     if (rc != REMORA_OK) {
         goto out;
     }
@@ -170,6 +174,7 @@ enum remora_code remora_secret_read(const char *path, struct remora_secret **out
         rc = remora_fail_set(fail, REMORA_SHEDDING, NULL, "no memory for secret file %s", path);
         goto out;
     }
+    fitting->is_exposed = is_exposed;
     *out = fitting;
 out:
     remora_secret_free(secret);
@@ -206,6 +211,11 @@ bool remora_secret_hide_environment(void)
         hidden->length += length;
     }
     return true; /* the mapping is the environment's from now on, and is never given back */
+}
+
+bool remora_secret_is_exposed(const struct remora_secret *secret)
+{
+    return secret->is_exposed;
 }
 
 size_t remora_secret_length(const struct remora_secret *secret)

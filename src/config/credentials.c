@@ -127,6 +127,17 @@ enum remora_code config_read_source(struct config_loader *loader, const struct c
     return config_read_env(loader, name->text.data, out);
 }
 
+void config_warn_of_exposure(struct config_loader *loader, const struct config_node *source,
+                             const struct config_secret *secret)
+{
+    if (secret->secret != NULL && remora_secret_is_exposed(secret->secret)) {
+        config_warn(loader, source,
+                    "%s may be read by everybody: chmod o-r it (a Kubernetes volume: defaultMode "
+                    "0440)",
+                    secret->name.data);
+    }
+}
+
 static void add_credential(struct config_loader *loader, const struct remora_provider *provider,
                            struct remora_credential *to, const struct config_secret *secret)
 {
@@ -181,6 +192,7 @@ static enum remora_code read_stated(struct config_loader *loader, const struct c
         if (rc != REMORA_OK) {
             return rc;
         }
+        config_warn_of_exposure(loader, source, &secret);
         if (secret.secret != NULL) {
             add_credential(loader, provider, &to[provider->credential_count++], &secret);
         } else {

@@ -56,6 +56,7 @@ static enum remora_code read_value(struct config_loader *loader, const struct co
             provider->disabled_why = secret.why;
             config_warn(loader, node, "%s: no request reaches the provider", secret.why);
         }
+        config_warn_of_exposure(loader, node, &secret);
         out->secret = secret.secret;
         return rc;
     }

@@ -89,6 +89,9 @@ struct config_secret {
 REMORA_MUST_CHECK enum remora_code config_read_source(struct config_loader *loader,
                                                       const struct config_node *source,
                                                       struct config_secret *out);
+/* When the file of the source may be read by everybody. Not for hashes, which are no secret. */
+void config_warn_of_exposure(struct config_loader *loader, const struct config_node *source,
+                             const struct config_secret *secret);
 REMORA_MUST_CHECK enum remora_code config_read_env(struct config_loader *loader, const char *name,
                                                    struct config_secret *out);
 /* credentials, credential_count, needs_credential, disabled_why of a provider. */

@@ -55,6 +55,17 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
     for result in (tool("check", str(keyless)), strict):  # told once, and in words for people
         assert (result.stdout + result.stderr).count("REMORA_TEST_UNSET is not set") == 1
         assert "{" not in result.stdout + result.stderr
+    exposed = tmp_path / "exposed.yaml"
+    key = tmp_path / "key"
+    key.write_text("k\n")
+    exposed.write_text(f"version: 1\nproviders:\n  openai: {{api_key: {{file: {key}}}}}\n")
+    key.chmod(0o644)
+    told = tool("check", str(exposed))
+    assert told.returncode == 0 and "providers.openai.api_key" in told.stdout + told.stderr, told
+    assert "may be read by everybody: chmod o-r it" in told.stdout + told.stderr, told
+    assert tool("check", str(exposed), "--strict").returncode == 1
+    key.chmod(0o640)
+    assert tool("check", str(exposed), "--strict").returncode == 0
     assert tool("check", str(tmp_path / "absent.yaml")).returncode == 1
     assert tool("check").returncode == 2
 

@@ -102,6 +102,26 @@ static void a_file_that_all_may_write_is_refused(void **state)
     expect_refusal(path, REMORA_INVALID_REQUEST, "chmod o-w");
 }
 
+static void a_file_that_all_may_read_is_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t mode;
+        bool is_exposed;
+    } cases[] = {{0600, false}, {0640, false}, {0440, false}, {0644, true}, {0404, true}};
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_secret *secret = NULL;
+        unlink(path);
+        write_key("sk", 2, cases[i].mode);
+        assert_int_equal(remora_secret_read(path, &secret, NULL), REMORA_OK);
+        assert_int_equal(remora_secret_is_exposed(secret), cases[i].is_exposed);
+        remora_secret_free(secret);
+    }
+    struct remora_secret *made = remora_secret_new(REMORA_SLICE("sk"));
+    assert_false(remora_secret_is_exposed(made));
+    remora_secret_free(made);
+}
+
 static void the_longest_secret_fits_and_one_byte_more_does_not(void **state)
 {
     (void)state;
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test(one_trailing_newline_is_stripped),
         cmocka_unit_test(what_holds_no_secret_is_refused_with_a_cure),
         cmocka_unit_test(a_file_that_all_may_write_is_refused),
+        cmocka_unit_test(a_file_that_all_may_read_is_told_apart),
         cmocka_unit_test(the_longest_secret_fits_and_one_byte_more_does_not),
         cmocka_unit_test(secrets_are_equal_when_their_bytes_are),
         cmocka_unit_test(no_memory_is_told_as_such),

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/remora-config-XXXXXX";
@@ -65,6 +66,51 @@ static void keys_and_authorities_come_from_files(void **state)
     unlink(ca);
 }
 
+/* The warnings about files that everybody may read when the files `key` and `header` have these modes. */
+static size_t exposed(mode_t key_mode, mode_t header_mode, char *paths, size_t capacity)
+{
+    char key[128];
+    char header[128];
+    char yaml[512];
+    size_t count = 0;
+    struct remora_config *config = NULL;
+    snprintf(key, sizeof key, "%s/key", folder);
+    snprintf(header, sizeof header, "%s/header", folder);
+    snprintf(yaml, sizeof yaml,
+             "providers: {a: {kind: openai, base_url: \"https://a/v1\", api_key: {file: %s}, "
+             "headers: {x-team: {file: %s}}}}\nkeys: {k: {service: s, hash: {file: %s}}}",
+             key, header, key);
+    write_file(key, "secret\n");
+    write_file(header, "secret\n");
+    assert_int_equal(chmod(key, key_mode), 0);
+    assert_int_equal(chmod(header, header_mode), 0);
+    assert_int_equal(build(yaml, &config, NULL), REMORA_OK);
+    paths[0] = '\0';
+    for (size_t i = 0; i < config->warning_count; i++) {
+        const struct remora_warning *warning = &config->warnings[i];
+        if (strstr(warning->text.data, "may be read by everybody: chmod o-r") != NULL) {
+            size_t used = strlen(paths);
+            snprintf(paths + used, capacity - used, "%s ", warning->path.data);
+            count++;
+        }
+    }
+    remora_config_release(config);
+    unlink(key);
+    unlink(header);
+    return count;
+}
+
+static void a_key_file_that_all_may_read_is_a_warning(void **state)
+{
+    (void)state;
+    char paths[256];
+    assert_int_equal(exposed(0600, 0440, paths, sizeof paths), 0);
+    assert_int_equal(exposed(0644, 0600, paths, sizeof paths), 1);
+    assert_string_equal(paths, "providers.a.api_key ");
+    assert_int_equal(exposed(0600, 0644, paths, sizeof paths), 1);
+    assert_string_equal(paths, "providers.a.headers.x-team ");
+}
+
 static void the_environment_is_the_process_s(void **state)
 {
     (void)state;
@@ -116,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_authorities_come_from_files),
+        cmocka_unit_test(a_key_file_that_all_may_read_is_a_warning),
         cmocka_unit_test(the_environment_is_the_process_s),
         cmocka_unit_test(files_that_cannot_be_read_are_told_by_name),
         cmocka_unit_test(addresses_are_parsed),
