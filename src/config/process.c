@@ -37,6 +37,59 @@ static enum remora_code read_address(struct config_loader *loader, enum config_k
     return rc;
 }
 
+static bool is_any(const struct remora_address *address)
+{
+    return strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0;
+}
+
+static bool is_one_host(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0 ||
+           (strcmp(a, "localhost") == 0 && (strcmp(b, "127.0.0.1") == 0 || strcmp(b, "::1") == 0));
+}
+
+/* Two listeners that cannot both be opened. Port 0 is another one each time. */
+static bool collide(const struct remora_address *a, const struct remora_address *b)
+{
+    if (a->is_off || b->is_off || a->is_unix != b->is_unix) {
+        return false;
+    }
+    if (a->is_unix) {
+        return strcmp(a->text, b->text) == 0;
+    }
+    return a->port == b->port && a->port != 0 &&
+           (is_any(a) || is_any(b) || is_one_host(a->host, b->host) ||
+            is_one_host(b->host, a->host));
+}
+
+/* A default counts as stated: it is what would be bound. */
+static enum remora_code check_collisions(struct config_loader *loader)
+{
+    const struct remora_config *config = loader->config;
+    const struct {
+        enum config_key key;
+        const struct remora_address *address;
+    } all[] = {{CONFIG_LISTEN_HTTP, &config->http},
+               {CONFIG_LISTEN_GRPC, &config->grpc},
+               {CONFIG_LISTEN_PROBE, &config->probe},
+               {CONFIG_LISTEN_ADMIN, &config->admin}};
+    const struct config_node *listen = config_get(loader->root, CONFIG_DOCUMENT_LISTEN);
+    for (size_t i = 0; i < REMORA_COUNT_OF(all); i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (collide(all[i].address, all[j].address)) {
+                bool later = config_get(listen, all[i].key) != NULL;
+                return config_fail_at(config_get(listen, all[later ? i : j].key),
+                                      REMORA_INVALID_REQUEST, loader->fail,
+                                      "listen.%s (%s) and listen.%s (%s) would be bound to the "
+                                      "same address: give one of them another port",
+                                      config_key_row(all[j].key)->text, all[j].address->text,
+                                      config_key_row(all[i].key)->text, all[i].address->text);
+            }
+        }
+    }
+    return REMORA_OK;
+}
+
 static enum remora_code read_listeners(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
@@ -50,7 +103,7 @@ static enum remora_code read_listeners(struct config_loader *loader)
     if (rc == REMORA_OK) {
         rc = read_address(loader, CONFIG_LISTEN_ADMIN, &config->admin);
     }
-    return rc;
+    return rc == REMORA_OK ? check_collisions(loader) : rc;
 }
 
 static enum remora_code read_mode(struct config_loader *loader)

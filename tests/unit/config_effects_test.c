@@ -56,6 +56,21 @@ static void a_conventional_variable_switches_a_provider_on(void **state)
     remora_config_release(config);
 }
 
+static void listeners_that_do_not_collide_are_taken(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {
+        "listen: {http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}",
+        "listen: {http: \"127.0.0.1:9\", grpc: \"[::1]:9\"}",
+        "listen: {http: \"127.0.0.1:9\", grpc: \"127.0.0.2:9\"}",
+        "listen: {http: \"off\", grpc: \"off\", probe: \"127.0.0.1:7360\"}",
+        "listen: {http: \"unix:/r/h\", grpc: \"unix:/r/g\"}",
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(documents); i++) {
+        remora_config_release(test_config(documents[i], NULL));
+    }
+}
+
 static void an_empty_variable_counts_as_unset(void **state)
 {
     (void)state;
@@ -696,6 +711,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_document_and_no_variable_gives_defaults_and_no_provider),
         cmocka_unit_test(a_conventional_variable_switches_a_provider_on),
+        cmocka_unit_test(listeners_that_do_not_collide_are_taken),
         cmocka_unit_test(an_empty_variable_counts_as_unset),
         cmocka_unit_test(a_kind_that_is_not_built_is_known_and_warned_of),
         cmocka_unit_test(process_keys_have_effect),

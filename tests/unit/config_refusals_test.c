@@ -145,6 +145,13 @@ static const struct refusal listeners[] = {
     {"listen: {http: \"127.0.0.1:70000\"}", "listen.http", "1:16", "the port"},
     {"listen: {http: \"127.0.0.1:\"}", "listen.http", "1:16", "the port"},
     {"listen: {probe: \"unix:x\"}", "listen.probe", "1:17", "an absolute path"},
+    {"listen: {http: \"127.0.0.1:9\", grpc: \"127.0.0.1:9\"}", "listen.grpc", "1:37",
+     "listen.http (127.0.0.1:9) and listen.grpc (127.0.0.1:9) would be bound to the same"},
+    {"listen: {http: \"127.0.0.1:7361\"}", "listen.http", "1:16", "listen.grpc (127.0.0.1:7361)"},
+    {"listen: {http: \"127.0.0.1:9\", grpc: \"localhost:9\"}", "listen.grpc", "1:37",
+     "listen.http"},
+    {"listen: {probe: \"0.0.0.0:7363\"}", "listen.probe", "1:17", "listen.admin"},
+    {"listen: {http: \"unix:/r/s\", admin: \"unix:/r/s\"}", "listen.admin", "1:36", "listen.http"},
     {"listen: {https: off}", "listen.https", "1:10", "did you mean \"http\"?"},
 };
 
