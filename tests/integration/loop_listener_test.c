@@ -1,4 +1,4 @@
-/* Listeners: unix sockets in a folder of the test, and loopback inside the process. */
+/* Listeners: unix sockets in a folder of the test, and TCP on loopback. */
 #include "support.h"
 
 #include "remora/loop.h"
