@@ -32,11 +32,22 @@ struct remora_need {
     struct remora_slice cache_key;    /* TOKEN */
     const struct remora_media *media; /* MEDIA: which one it stands for */
 };
+/*
+ * What a TOKEN need yields: a bearer token is `secret` alone, AWS's temporary credentials are all three (the parts of struct
+ * remora_credential). Whoever holds it owns the secrets; shared by requests it is read-only.
+ */
+struct remora_token {
+    /* AWS: at most 128 characters (STS API, Credentials.AccessKeyId); NUL-terminated, empty: none */
+    char key_id[129];
+    struct remora_secret *secret;
+    struct remora_secret *session_token; /* NULL: none */
+    int64_t expires_unix_ms;             /* by wall clock */
+};
 /* What came back, in the order of the needs. */
 struct remora_material {
-    struct remora_slice bytes;
+    struct remora_slice bytes; /* MEDIA */
     struct remora_slice mime_type;
-    const struct remora_secret *token;
+    const struct remora_token *token; /* TOKEN */
 };
 
 struct remora_build_input {
@@ -90,12 +101,13 @@ struct remora_adapter {
                               const struct remora_need **out, size_t *count,
                               struct remora_fail *fail);
     /*
-     * The answer to a TOKEN need: the secret in it and when it expires, by wall clock. NULL: this wire fetches no tokens.
+     * The answer to a TOKEN need: its parts and when it expires. *token is zeroed, and after a failure holds no
+     * secret. NULL: this wire fetches no tokens.
      */
     enum remora_code (*accept)(const struct remora_need *need,
                                const struct remora_http_response *head, struct remora_slice body,
-                               int64_t now_unix_ms, struct remora_secret **token,
-                               int64_t *expires_unix_ms, struct remora_fail *fail);
+                               int64_t now_unix_ms, struct remora_token *token,
+                               struct remora_fail *fail);
     /* Idempotent. Everything in *out lies in the arena or the request. A failure ends this endpoint's turn. */
     enum remora_code (*build)(const struct remora_build_input *input, struct remora_arena *arena,
                               struct remora_build_output *out, struct remora_fail *fail);

@@ -1,6 +1,7 @@
 /*
- * A skin: one public wire format. Bytes <-> request, events <-> bytes. Pure. Adding one is a file and a row in the route
- * table of the HTTP front. (gRPC is not a skin: protobuf stays in front/grpc, which fills the same request.)
+ * A skin: one public wire format. Bytes <-> request, events <-> bytes. Pure; an encoder belongs to one call and is used by the
+ * thread of its worker alone. Adding one is a file and a row in the route table of the HTTP front. (gRPC is not a skin: protobuf
+ * stays in front/grpc, which fills the same request.)
  */
 #ifndef REMORA_SKIN_H
 #define REMORA_SKIN_H
@@ -27,7 +28,8 @@ struct remora_skin_input {
 
 struct remora_skin;
 
-/* What an encoder keeps between calls: no pointers into the request. At most a few hundred bytes per open stream. */
+/* What an encoder keeps between calls: no pointers into the request. At most a few hundred bytes per open
+ * stream, what `own` owns apart. */
 struct remora_encoder {
     const struct remora_skin *skin;
     enum remora_surface surface;
@@ -55,7 +57,10 @@ struct remora_encoder {
     int32_t annotations; /* that a stream has told of, all choices together; so the next */
     int32_t images;
     uint32_t state; /* the skin's own */
-    /* skin->state_bytes more of it, zeroed, in memory of the front; NULL when it wants none */
+    /*
+     * skin->state_bytes more of it, zeroed before `parse`; NULL when the skin wants none, and where a request is only
+     * explained and nothing will be written. What lies in it may own memory: encoder_fini gives that back.
+     */
     void *own;
 };
 
@@ -63,16 +68,20 @@ struct remora_skin {
     const char *name;         /* "chat_completions": metric label `api` */
     const char *content_type; /* of a unary answer */
     const char *stream_content_type;
-    /* What its stream encoder keeps beyond `state`: open items, sequence numbers. */
+    /* What its encoder keeps beyond `state`: open items, sequence numbers, what an answer echoes of the request. */
     size_t state_bytes;
     /*
      * Fills the request (initialised by the caller, identity and ids already set, x-session-id as its session) and the encoder's options. Slices point
-     * into input->body or the arena. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
+     * into input->body or the arena. What the answer tells of the request is copied into encoder->own (bounded): request and arena are
+     * gone at the first content. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
      */
     enum remora_code (*parse)(const struct remora_skin_input *input, struct remora_arena *arena,
                               struct remora_request *request, struct remora_encoder *encoder,
                               struct remora_fail *fail);
-    /* One event of a stream as bytes (perhaps none). COMPLETED writes usage, the `remora` object and the terminator. */
+    /*
+     * One event of a stream as bytes (perhaps none); where `out` fails, the exchange is cancelled and the stream cut.
+     * COMPLETED writes usage, the `remora` object and the terminator.
+     */
     void (*stream_event)(struct remora_encoder *encoder, const struct remora_event *event,
                          struct remora_buf *out);
     void (*stream_comment)(struct remora_encoder *encoder, struct remora_buf *out);
@@ -82,12 +91,22 @@ struct remora_skin {
     /* A whole unary answer. */
     void (*answer)(struct remora_encoder *encoder, const struct remora_answer *answer,
                    const struct remora_outcome *outcome, struct remora_buf *out);
+    /*
+     * Gives back what encoder->own owns, once, however the call ended (a refused parse too); never `own` itself. NULL: it owns
+     * nothing.
+     */
+    void (*encoder_fini)(struct remora_encoder *encoder);
     /* The error envelope. outcome may be NULL (refused before an exchange). */
     void (*error)(const struct remora_fail *fail, const struct remora_outcome *outcome,
                   struct remora_buf *out);
 };
 
 extern const struct remora_skin remora_skin_chat_completions;
+
+/* `own` of an encoder whose skin is set, before `parse`. SHEDDING when there is no memory. */
+REMORA_MUST_CHECK enum remora_code remora_encoder_begin(struct remora_encoder *encoder);
+/* Gives it back, and what it owns. Any number of times, begun or not. */
+void remora_encoder_end(struct remora_encoder *encoder);
 
 /*
  * One field of a chat request that the proto lacks (READ in tbl/chat_fields.h), from JSON text that lies in the arena: how

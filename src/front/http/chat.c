@@ -47,7 +47,7 @@ static void chat_free(struct chat *chat)
 {
     remora_arena_fini(&chat->arena);
     remora_buf_fini(&chat->route);
-    remora_free(chat->encoder.own);
+    remora_encoder_end(&chat->encoder);
     remora_free(chat);
 }
 
@@ -270,16 +270,13 @@ static enum remora_code parse(struct chat *chat, struct remora_fail *fail)
         .body = remora_slice(chat->body, chat->body_bytes),
         .surface = chat->surface,
     };
+    if (remora_encoder_begin(&chat->encoder) != REMORA_OK) {
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL,
+                               "The gateway is out of memory; try again.");
+    }
     enum remora_code code = chat->encoder.skin->parse(&input, remora_exchange_arena(chat->exchange),
                                                       request, &chat->encoder, fail);
     chat->is_stream = code == REMORA_OK && request->delivery == REMORA_STREAM;
-    if (chat->is_stream && chat->encoder.skin->state_bytes > 0) {
-        chat->encoder.own = remora_alloc(chat->encoder.skin->state_bytes);
-        if (chat->encoder.own == NULL) {
-            return remora_fail_set(fail, REMORA_SHEDDING, NULL,
-                                   "The gateway is out of memory; try again.");
-        }
-    }
     return code;
 }
 
