@@ -3,14 +3,15 @@
 include/remora/tbl/ and the prose in docs/*.md.in.
 
 usage: docs.py              writes them
-       docs.py --check      exit status 1 and a diff when a file is not what would be written, or when a field that the chat skin
-                            reads is not told in docs/http-api.md
+       docs.py --check      exit status 1 and a diff when a file is not what would be written, when a field that the chat skin
+                            reads is not told in docs/http-api.md, or when a README names a path that does not exist
        docs.py --self-test  does the check see a change of a table?
 
 A line of a template that is only "@NAME@" becomes a table, "@file PATH@" the file as a code block; "@limit NAME@" within a line
 becomes a number.
 """
 import difflib
+import glob
 import os
 import re
 import sys
@@ -298,12 +299,52 @@ def differences(tables):
         yield from difflib.unified_diff(now.splitlines(), page(tables, name).splitlines(), name, "as generated", lineterm="", n=0)
 
 
+READMES = {"README.md": [""], "src/README.md": ["", "src"], "tests/README.md": ["", "tests"], "src/provider/README.md": ["", "src", "src/provider"],
+           "tests/support/README.md": ["", "tests", "tests/support"]}
+# Made by a build or an installation, or beside the repository.
+MADE = re.compile(r"^(build[\w-]*|\.venv|\.\.)/")
+TEST_PROGRAM = re.compile(r"^build[\w-]*/tests/(\w+_(?:test|fuzz)|plan_driver)$")
+TEST_SOURCES = ["tests/unit", "tests/integration", "tests/fuzz", "tests/property"]
+
+
+def exists(root, places, path):
+    program = TEST_PROGRAM.match(path)
+    if program:
+        return any(os.path.exists(os.path.join(root, folder, program.group(1) + ".c")) for folder in TEST_SOURCES)
+    pattern = re.sub(r"\b[A-Z_]+\b(?=\.)", "*", path)  # NAME.txt
+    return bool(MADE.match(path)) or any(glob.glob(os.path.join(root, place, pattern + end)) for place in places for end in ("", ".c"))
+
+
+def looks_like_a_path(root, places, word):
+    """A file of a kind that the repository holds, or something below a folder of it."""
+    if not re.fullmatch(r"[\w.*/-]+", word) or word.startswith("/"):
+        return False
+    first = word.split("/")[0]
+    below = "/" in word and any(first and os.path.isdir(os.path.join(root, place, first)) for place in places)
+    is_file = re.search(r"\.(c|h|py|sh|md|in|proto|yaml|mjs)$", word) is not None
+    return below or bool(TEST_PROGRAM.match(word)) or (is_file and "/" in word)
+
+
+def absent_paths(root, texts=None):
+    for name, places in READMES.items():
+        text = (texts or {}).get(name) or open(os.path.join(root, name), encoding="utf-8").read()
+        for span in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
+            for word in span.split():
+                if looks_like_a_path(root, places, word) and not exists(root, places, word):
+                    yield f"{name}: `{word}` does not exist"
+
+
 def self_test():
     changes = [("codes", "CONFLICT, 409", "CONFLICT, 418"), ("rules", '"ignored_provider"', '"ignored"'), ("config_keys", '"25000"', '"25001"'),
                ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("chat_fields", "0 to 20", "0 to 21"), ("refused_fields", "base_url", "base_uri"),
                ("wires", '"gemini", false', '"gemini", true'), ("metrics", "remora_overhead_seconds", "remora_overhead_ms")]
     if not list(untold(ROOT, page(Tables(ROOT), "docs/http-api.md").replace("parallel_tool_calls", ""))):
         sys.exit("docs self-test: a field that is not told is not seen")
+    for name, word in [("README.md", "docs/gone.md"), ("src/README.md", "transport/curl.c"), ("tests/README.md", "integration/gone_test.c"),
+                       ("tests/README.md", "build/tests/transport_rules_test"), ("src/README.md", "tools/gone.sh --check")]:
+        text = open(os.path.join(ROOT, name), encoding="utf-8").read()
+        if len(list(absent_paths(ROOT, {name: text + f"\n`{word}`\n"}))) != len(list(absent_paths(ROOT))) + 1:
+            sys.exit(f"docs self-test: {word} in {name}, which does not exist, is not seen")
     for name, old, new in changes:
         path = f"include/remora/tbl/{name}.h"
         text = open(os.path.join(ROOT, path), encoding="utf-8").read()
@@ -318,7 +359,7 @@ def main():
     if "--self-test" in sys.argv:
         self_test()
     elif "--check" in sys.argv:
-        found = list(differences(tables)) + list(untold(ROOT, page(tables, "docs/http-api.md")))
+        found = list(differences(tables)) + list(untold(ROOT, page(tables, "docs/http-api.md"))) + list(absent_paths(ROOT))
         print("\n".join(found + ["docs: run tools/docs.py"]) if found else "docs: current")
         sys.exit(1 if found else 0)
     else:

@@ -1,6 +1,6 @@
 /*
- * The account: from what a provider reported, or did not, to usage and cost. Pure. (Reservation, ledger and budgets come
- * with their issue; they hang on the observer of include/remora/exchange.h.)
+ * The account: from what a provider reported, or did not, to usage and cost. Pure: any thread, nothing is kept, nothing
+ * fails. (Reservation, ledger and budgets come with their issue; they hang on the observer of include/remora/exchange.h.)
  */
 #ifndef REMORA_ACCOUNT_H
 #define REMORA_ACCOUNT_H

@@ -1,6 +1,7 @@
 /*
  * Collecting: a unary reply is the same events, collected. Used by both fronts' unary sinks and by the tests of every
- * decoder. All memory lies in the arena given at the start.
+ * decoder. All memory lies in the arena given at the start, which must outlive the answer. An answer is its owner's alone:
+ * no locks, one thread at a time.
  */
 #ifndef REMORA_ANSWER_H
 #define REMORA_ANSWER_H

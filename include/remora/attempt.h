@@ -1,6 +1,9 @@
 /*
  * What happened: the attempt record and the outcome of an exchange. One struct feeds proto Attempt, the `remora` object,
  * error.metadata.attempts, the log line, metrics and (later) the ledger.
+ *
+ * Plain data, written by the thread of the worker that owns the exchange; whoever is handed one reads it during the call and
+ * copies what must stay. The functions are pure.
  */
 #ifndef REMORA_ATTEMPT_H
 #define REMORA_ATTEMPT_H

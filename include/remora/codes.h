@@ -2,6 +2,8 @@
  * Outcomes. One table (tbl/codes.h, from design/codes.md) is read by the HTTP envelope, the gRPC status, the retry logic,
  * metric labels and the documentation. A fallible function returns `enum remora_code`; detail travels in
  * `struct remora_fail`, filled once, where the fact is known. First failure wins.
+ *
+ * The table is constant and may be read by any thread; a fail belongs to the caller that made it and is not shared.
  */
 #ifndef REMORA_CODES_H
 #define REMORA_CODES_H

@@ -1,6 +1,6 @@
 /*
  * Exact decimals for prices. A price is an integer number of pico-USD (1e-12 USD) per token or item; money never meets a
- * float. Pure.
+ * float. Pure: any thread, no locale.
  */
 #ifndef REMORA_DECIMAL_H
 #define REMORA_DECIMAL_H

@@ -5,7 +5,8 @@
  * To a sink:         attempt_failed* started content* choice_finished+ completed     (or one failure instead of the rest)
  * content = text, reasoning, refusal, tool_call, media, annotation, embedding, raw
  *
- * Plain data. An event and all it points to are valid during the call that delivers it and no longer.
+ * Plain data. An event and all it points to are valid during the call that delivers it and no longer, on the thread of the
+ * worker that owns the exchange.
  */
 #ifndef REMORA_EVENT_H
 #define REMORA_EVENT_H

@@ -1,5 +1,6 @@
 /*
  * Who calls, and under which ids. Filled by the listener, before a byte of the body is read (ARCHITECTURE 4 "Who calls").
+ * Plain data, unchanged once filled: any thread may read it.
  */
 #ifndef REMORA_IDENTITY_H
 #define REMORA_IDENTITY_H

@@ -2,7 +2,8 @@
  * JSON: a strict reader that keeps raw slices, and a writer. RFC 8259; JSONTestSuite's y_ files are accepted, n_ files
  * refused. No tree is built: one validating pass (grammar, UTF-8, depth, number of values) lays down a flat tape of
  * nodes, and reading is walking it. Duplicate keys pass the parser; whoever reads an object refuses them
- * (remora_json_duplicate). Pure; a doc belongs to whoever owns its text and arena.
+ * (remora_json_duplicate). Pure; a doc belongs to whoever owns its text and arena: any
+ * thread may read it once parsed, a writer is one thread's.
  */
 #ifndef REMORA_JSON_H
 #define REMORA_JSON_H

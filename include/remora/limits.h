@@ -1,4 +1,5 @@
-/* Every maximum of the process by name: REMORA_LIMIT_X (see tbl/limits.h). Values are compile-time constants. */
+/* Every maximum of the process by name: REMORA_LIMIT_X (see tbl/limits.h). Values are compile-time constants, the
+ * same for every thread; the table states the unit of each. */
 #ifndef REMORA_LIMITS_H
 #define REMORA_LIMITS_H
 

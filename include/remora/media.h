@@ -1,5 +1,6 @@
 /*
- * What both fronts ask of media in a request before it becomes a part, so that they take and refuse the same things. Pure.
+ * What both fronts ask of media in a request before it becomes a part, so that they take and refuse the same things. Pure, any
+ * thread.
  *
  * Sources: reference/openrouter.md section 3 (kinds, formats), RFC 2397 (data URLs), reference/reliability.md N69 and N70
  * (URLs that no provider is to be sent to). Nothing is ever fetched here.

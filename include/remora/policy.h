@@ -1,6 +1,7 @@
 /*
  * Policy: layers of one shape, narrowed from the mesh down to the request, and the rules that remove an endpoint
- * (design/codes.md "Rules that remove an endpoint"). Pure; a layer is immutable once built.
+ * (design/codes.md "Rules that remove an endpoint"). Pure; a layer is immutable once built and belongs
+ * to its snapshot or request: any thread that holds that may judge with it.
  */
 #ifndef REMORA_POLICY_H
 #define REMORA_POLICY_H

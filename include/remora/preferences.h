@@ -1,6 +1,7 @@
 /*
  * OpenRouter's `provider` object (reference/openrouter.md section 4): the same shape in every policy layer and in the
- * request. Plain data; slices and arrays belong to whoever built it (snapshot or request arena).
+ * request. Plain data; slices and arrays belong to whoever built it (snapshot or request arena), and any thread
+ * that holds that may read it.
  */
 #ifndef REMORA_PREFERENCES_H
 #define REMORA_PREFERENCES_H

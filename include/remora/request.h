@@ -4,7 +4,7 @@
  *
  * Plain data. Everything it points to lies in the request arena (body bytes included), which the engine releases at
  * COMMITTED: nobody may read a request after its first content event has gone to the sink. Read-only once parsed:
- * adapters build from it once per attempt.
+ * adapters build from it once per attempt. It belongs to one exchange and is touched by the thread of its worker alone.
  *
  * Text is UTF-8. `raw` slices are JSON text, byte for byte as received (schemas, arguments, opaque provider state make
  * the round trip unchanged).

@@ -1,6 +1,6 @@
 /*
  * The plan: names are resolved, policy and health are asked, what is left is put in order. Pure: time, randomness and
- * health are arguments. Made once per request; lies in the request arena, released at COMMITTED.
+ * health are arguments; on the thread of the worker that owns the request. Made once per request; lies in the request arena, released at COMMITTED.
  */
 #ifndef REMORA_ROUTE_H
 #define REMORA_ROUTE_H

@@ -53,9 +53,9 @@ struct remora_transfer_end {
 };
 
 /*
- * Callbacks of a transfer. Never from inside start, pause, resume or cancel. on_head at most once, then on_body any
+ * Callbacks of a transfer. Never from inside start, resume, cancel or release. on_head at most once, then on_body any
  * number of times, then on_end exactly once, unless cancelled. The transfer handle is invalid once on_end has been called.
- * A callback may call pause, resume, release or cancel on its own transfer and start others.
+ * A callback may call resume, release or cancel on its own transfer and start others; to pause, on_body returns so.
  */
 struct remora_transfer_callbacks {
     void (*on_head)(void *context, const struct remora_http_response *response);

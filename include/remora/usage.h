@@ -1,7 +1,7 @@
 /*
  * Usage and money (ARCHITECTURE 7). Token classes are disjoint inside and inclusive on both public surfaces. Absent is -1
  * and is not zero. Prices are integer pico-USD per token or item; costs are integer pico-USD, published in nano-USD
- * rounded half up at the edge. No floats. All functions are pure.
+ * rounded half up at the edge. No floats. All functions are pure (any thread).
  */
 #ifndef REMORA_USAGE_H
 #define REMORA_USAGE_H

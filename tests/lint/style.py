@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The rules of our C style that a tool can check: length of functions and files, banned calls, mutable globals, links between
-headers.
+"""The rules of our C style that a tool can check: length of functions and files, banned calls, mutable globals, and that each contract
+(include/remora/*.h) says something of threads.
 
 usage: style.py [ROOT]       exit status 1 and one line per violation
        style.py --self-test
@@ -71,7 +71,17 @@ def check_global(rel, number, line):
         yield f"{rel}:{number}: '{m.group(1)}' is a mutable global"
 
 
+def check_contract(root, path):
+    comments = " ".join(re.findall(r"/\*.*?\*/", open(path, encoding="utf-8").read(), re.S))
+    if not re.search(r"\bthreads?\b", comments, re.I):
+        yield f"{os.path.relpath(path, root)}: no word on threads: pure, any thread, or owned by whom?"
+
+
 def violations(root):
+    contracts = os.path.join(root, "include", "remora")
+    for name in sorted(os.listdir(contracts)) if os.path.isdir(contracts) else []:
+        if name.endswith(".h"):
+            yield from check_contract(root, os.path.join(contracts, name))
     for folder, _, names in os.walk(os.path.join(root, "src")):
         for name in sorted(names):
             if name.endswith((".c", ".h")):
@@ -82,14 +92,18 @@ def self_test():
     cases = ["int f(void)\n{\n" + "    g();\n" * 101 + "}\n", "x\n" * 601, "void f(void)\n{\n    char *p = strtok(a, b);\n}\n",
              "void f(void)\n{\n    void *p = malloc(3);\n}\n", "static int counter = 0;\n", "int counter;\n"]
     good = ["static const int table[] = {1};\n", "int f(void);\n", "/* malloc(3) */\n", 'static const char *const t = "atoi(";\n']
-    for text in cases + good:
-        with tempfile.TemporaryDirectory() as root:
-            os.makedirs(os.path.join(root, "src", "skin"))
-            open(os.path.join(root, "src", "skin", "a.c"), "w").write(text)
-            found = list(violations(root))
-            if bool(found) != (text in cases):
-                sys.exit(f"style self-test: {text[:60]!r}: {found}")
-    print(f"style self-test: {len(cases)} refused, {len(good)} accepted")
+    contracts = ["/* Pure. */\nint f(void);\n", "int thread;\n"]
+    good_contracts = ["/* Pure. Any thread. */\nint f(void);\n", "/*\n * One\n * thread.\n */\n"]
+    for path, texts, refused in [("src/skin/a.c", cases, True), ("src/skin/a.c", good, False),
+                                 ("include/remora/a.h", contracts, True), ("include/remora/a.h", good_contracts, False)]:
+        for text in texts:
+            with tempfile.TemporaryDirectory() as root:
+                os.makedirs(os.path.join(root, os.path.dirname(path)))
+                open(os.path.join(root, path), "w").write(text)
+                found = list(violations(root))
+                if bool(found) != refused:
+                    sys.exit(f"style self-test: {text[:60]!r}: {found}")
+    print(f"style self-test: {len(cases + contracts)} refused, {len(good + good_contracts)} accepted")
 
 
 def main():

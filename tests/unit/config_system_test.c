@@ -71,7 +71,7 @@ static size_t exposed(mode_t key_mode, mode_t header_mode, char *paths, size_t c
 {
     char key[128];
     char header[128];
-    char yaml[512];
+    char yaml[1024];
     size_t count = 0;
     struct remora_config *config = NULL;
     snprintf(key, sizeof key, "%s/key", folder);
