@@ -27,6 +27,16 @@ REMORA_MUST_CHECK enum remora_code remora_http_front_open(struct remora_process 
 uint16_t remora_http_front_port(const struct remora_http_front *front);
 /* Accepts no more; idle connections close, busy ones after their answer. On worker 0's thread. */
 void remora_http_front_drain(struct remora_http_front *front);
+/*
+ * Of one worker, on its thread: how many connections read a request, work on one or have output that the kernel has not
+ * taken. Idle ones, and those that only wait for their peer to close, are none.
+ */
+uint32_t remora_http_front_busy(struct remora_http_front *front, unsigned worker);
+/* The end of grace, of one worker on its thread: a request that is still arriving is refused with DRAINING. */
+void remora_http_front_give_up(struct remora_http_front *front, unsigned worker);
+/* The end, of one worker on its thread: every connection closes at once, its call ends without an answer. Before the engine is
+ * freed. */
+void remora_http_front_cut(struct remora_http_front *front, unsigned worker);
 /* Open connections; 0 means that it may be freed. Any thread. */
 uint32_t remora_http_front_connections(const struct remora_http_front *front);
 /* After the loops have stopped. */

@@ -26,8 +26,11 @@ struct app_options {
 /* Exit status, or -1 to go on. Prints what is wrong. */
 int app_options_parse(struct app_options *options, int argc, char **argv);
 
+struct app;
+
 /* One worker with its thread. */
 struct app_worker {
+    struct app *app;
     struct remora_worker *worker;
     struct remora_observer *observer;
     struct remora_message_node turn; /* has the engine let in those whose turn has come */

@@ -94,7 +94,9 @@ const char *demo_document(const struct demo *demo)
 
 static void close_front(void *context)
 {
-    remora_http_front_drain(((struct demo *)context)->front);
+    struct demo *demo = context;
+    remora_http_front_drain(demo->front);
+    remora_http_front_cut(demo->front, 0);
 }
 
 void demo_stop(struct demo *demo)

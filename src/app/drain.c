@@ -6,13 +6,15 @@
  *   2. the listeners close, idle connections close, gRPC says GOAWAY; new requests on old connections: DRAINING;
  *      health watches, which would never end, end
  *   3. what is running has until grace_ms
- *   4. what is still running then ends with an error, in-band after content
- * An idle process is done within a few milliseconds. A second signal goes to step 4 at once.
+ *   4. what is still running then ends with an error, in-band after content; a request that is still arriving is answered 503
+ *   5. what has not taken that within ABORT_MS is cut off by the stop that follows (serve.c)
+ * Clients that are idle are closed at once and keep nobody. Answered ones that have not closed yet get LINGER_MS at most, for
+ * what they still send must not destroy the answer on its way. A second signal goes to step 4 at once.
  */
 #include "app.h"
 #include "remora/telemetry.h"
 
-#define STEP_MS 10
+enum { STEP_MS = 10, ABORT_MS = 500, LINGER_MS = 200 };
 
 static void close_listeners(void *context)
 {
@@ -27,39 +29,73 @@ static void close_listeners(void *context)
     }
 }
 
+/* A question to one worker. */
+struct visit {
+    struct app *app;
+    unsigned worker;
+    uint64_t busy;
+};
+
 static void refuse_new(void *context)
 {
-    remora_engine_drain(((struct remora_worker *)context)->engine);
+    const struct visit *visit = context;
+    remora_engine_drain(visit->app->process.workers[visit->worker].engine);
 }
 
 static void abort_running(void *context)
 {
-    remora_engine_abort_all(((struct remora_worker *)context)->engine);
-}
-
-static void on_every_worker(struct app *app, void (*run)(void *context))
-{
-    for (unsigned i = 0; i < app->process.worker_count; i++) {
-        app_worker_call(&app->process.workers[i], run, &app->process.workers[i]);
+    const struct visit *visit = context;
+    remora_engine_abort_all(visit->app->process.workers[visit->worker].engine);
+    for (size_t i = 0; i < REMORA_COUNT_OF(visit->app->http); i++) {
+        if (visit->app->http[i] != NULL) {
+            remora_http_front_give_up(visit->app->http[i], visit->worker);
+        }
     }
 }
 
-static bool is_idle(const struct app *app)
+static void count_busy(void *context)
+{
+    struct visit *visit = context;
+    for (size_t i = 0; i < REMORA_COUNT_OF(visit->app->http); i++) {
+        if (visit->app->http[i] != NULL) {
+            visit->busy += remora_http_front_busy(visit->app->http[i], visit->worker);
+        }
+    }
+}
+
+/* Visits every worker; what they counted. */
+static uint64_t on_every_worker(struct app *app, void (*run)(void *context))
+{
+    struct visit visit = {.app = app};
+    for (; visit.worker < app->process.worker_count; visit.worker++) {
+        app_worker_call(&app->process.workers[visit.worker], run, &visit);
+    }
+    return visit.busy;
+}
+
+static bool is_idle(struct app *app)
 {
     uint64_t busy = remora_admission_inflight(app->admission);
-    for (size_t i = 0; i < REMORA_COUNT_OF(app->http); i++) {
-        busy += app->http[i] != NULL ? remora_http_front_connections(app->http[i]) : 0;
-    }
     busy += app->grpc != NULL ? remora_grpc_front_calls(app->grpc) : 0;
-    return busy == 0;
+    return busy == 0 && on_every_worker(app, count_busy) == 0;
+}
+
+static bool is_alone(struct app *app)
+{
+    uint64_t open = 0;
+    for (size_t i = 0; i < REMORA_COUNT_OF(app->http); i++) {
+        open += app->http[i] != NULL ? remora_http_front_connections(app->http[i]) : 0;
+    }
+    return open == 0;
 }
 
 /* True when a second signal came. */
-static bool wait_until_idle(struct app *app, struct control *control, int64_t limit_ms)
+static bool wait_until(struct app *app, bool (*is_so)(struct app *app), struct control *control,
+                       int64_t limit_ms)
 {
     const struct remora_clock *clock = remora_clock_system();
     uint64_t end_ns = clock->now_ns(clock) + (uint64_t)limit_ms * REMORA_NS_PER_MS;
-    while (!is_idle(app) && clock->now_ns(clock) < end_ns) {
+    while (!is_so(app) && clock->now_ns(clock) < end_ns) {
         if (control_wait(control, STEP_MS) == CONTROL_STOP) {
             return true;
         }
@@ -87,15 +123,18 @@ void app_drain(struct app *app, struct control *control)
     remora_log(REMORA_LOG_INFO, "draining", NULL, 0);
     bool is_urgent = wait_delay(control, app->config->drain_delay_ms);
     app_worker_call(&app->process.workers[0], close_listeners, app);
-    on_every_worker(app, refuse_new);
+    (void)on_every_worker(app, refuse_new);
     app_workers_tell_health(app);
     if (!is_urgent) {
-        is_urgent = wait_until_idle(app, control, app->config->drain_grace_ms);
+        is_urgent = wait_until(app, is_idle, control, app->config->drain_grace_ms);
     }
     if (is_urgent || !is_idle(app)) {
         remora_log(REMORA_LOG_WARN, "grace is over: ending what still runs", NULL, 0);
-        on_every_worker(app, abort_running);
-        (void)wait_until_idle(app, control, 500);
+        (void)on_every_worker(app, abort_running);
+        (void)wait_until(app, is_idle, control, ABORT_MS);
+    }
+    if (!is_urgent) {
+        (void)wait_until(app, is_alone, control, LINGER_MS);
     }
     remora_log(REMORA_LOG_INFO, "drained", NULL, 0);
 }

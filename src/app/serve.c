@@ -198,6 +198,19 @@ static void close_probes(void *context)
     }
 }
 
+/* Whatever is still connected to a worker is no more: no call may outlive its engine. */
+static void cut_off(void *context)
+{
+    const struct app_worker *own = context;
+    struct app *app = own->app;
+    struct remora_http_front *fronts[] = {app->http[0], app->http[1], app->probe, app->admin};
+    for (size_t i = 0; i < REMORA_COUNT_OF(fronts); i++) {
+        if (fronts[i] != NULL) {
+            remora_http_front_cut(fronts[i], own->worker->index);
+        }
+    }
+}
+
 static void stop(struct app *app)
 {
     if (app->process.worker_count > 0 && app->workers[0].is_running) {
@@ -205,6 +218,11 @@ static void stop(struct app *app)
     }
     if (app->grpc != NULL) {
         remora_grpc_front_free(app->grpc);
+    }
+    for (unsigned i = 0; i < app->process.worker_count; i++) {
+        if (app->workers[i].is_running) {
+            app_worker_call(&app->process.workers[i], cut_off, &app->workers[i]);
+        }
     }
     app_workers_stop(app);
     remora_http_front_free(app->http[0]);

@@ -74,6 +74,7 @@ static enum remora_code make_worker(struct app *app, unsigned index)
 {
     struct remora_worker *worker = &app->process.workers[index];
     struct app_worker *own = &app->workers[index];
+    own->app = app;
     own->worker = worker;
     own->turn.run = run_turn;
     worker->index = index;

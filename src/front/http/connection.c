@@ -17,6 +17,7 @@
 enum { LINGER_MS = 2000 };
 
 static void run(struct http_connection *c);
+static void refuse(struct http_connection *c, const struct remora_fail *fail);
 
 static struct http_connection *connection_of(struct remora_timer *timer)
 {
@@ -84,20 +85,23 @@ static void on_output_time(struct http_connection *c)
     watch_output(c);
 }
 
+/* Between two requests. */
+static bool is_idle(const struct http_connection *c)
+{
+    return c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0;
+}
+
 static void on_time(struct remora_timer *timer)
 {
     struct http_connection *c = connection_of(timer);
-    bool is_idle = c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0;
     if (c->state == HTTP_STATE_BUSY) {
         on_output_time(c);
-    } else if (is_idle) {
+    } else if (is_idle(c)) {
         close_conn(c, LINGER_MS);
     } else if (c->state != HTTP_STATE_CLOSED) {
         struct remora_fail fail = REMORA_FAIL_INIT;
         (void)http_refuse(&fail, 408, "The request took too long to arrive.");
-        drop_call(c);
-        c->keeps_alive = false;
-        http_respond_fail(c, &fail, NULL, NULL);
+        refuse(c, &fail);
     }
 }
 
@@ -394,6 +398,7 @@ static void on_closed(struct remora_conn *conn)
 {
     struct http_connection *c = conn->owner;
     if (c->site != NULL) {
+        remora_timers_disarm(c->site->timers, &c->timer); /* the loop may end without asking us */
         remora_list_remove(&c->node);
         if (c->site->open != NULL) {
             atomic_fetch_sub(c->site->open, 1);
@@ -445,8 +450,34 @@ void http_connection_attach(struct http_connection *c, struct remora_conn *conn)
 
 void http_connection_drain(struct http_connection *c)
 {
-    if (c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0) {
-        close_conn(c, LINGER_MS);
+    if (is_idle(c)) {
+        close_conn(c, 0);
+    }
+}
+
+bool http_connection_is_busy(const struct http_connection *c)
+{
+    return c->state == HTTP_STATE_CLOSED ? queued(c) > 0 : !is_idle(c);
+}
+
+void http_connection_give_up(struct http_connection *c)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    http_connection_drain(c);
+    if (c->state == HTTP_STATE_HEAD || c->state == HTTP_STATE_BODY) {
+        (void)remora_fail_set(&fail, REMORA_DRAINING, NULL,
+                              "The gateway is shutting down; send the request again.");
+        refuse(c, &fail);
+    }
+}
+
+void http_connection_cut(struct http_connection *c)
+{
+    drop_call(c);
+    if (c->state == HTTP_STATE_CLOSED) {
+        c->conn->ops->close(c->conn, 0); /* its linger is over */
+    } else {
+        close_conn(c, 0);
     }
 }
 

@@ -88,6 +88,12 @@ void http_connection_attach(struct http_connection *c, struct remora_conn *conn)
 void http_connection_discard(struct http_connection *c);
 /* The listener drains: closes now when idle, else after the answer. */
 void http_connection_drain(struct http_connection *c);
+/* Reads, works or has output that the kernel has not taken; what is idle or only waits for its peer to close is not. */
+bool http_connection_is_busy(const struct http_connection *c);
+/* No more time to read: what still arrives is refused with DRAINING; a call that works is left to end. */
+void http_connection_give_up(struct http_connection *c);
+/* Ends the call without an answer and closes at once, a linger too. */
+void http_connection_cut(struct http_connection *c);
 /* The site goes away: ends the call, closes, touches the site no more. */
 void http_connection_abandon(struct http_connection *c);
 /* The call of the request whose head was just read. Its body follows, if there is one; then `whole`. */

@@ -220,16 +220,60 @@ uint32_t remora_http_front_connections(const struct remora_http_front *front)
 
 /* ---- ending ---- */
 
-static void on_drain(struct remora_message_node *message)
+/* Closing takes a connection out of the list in a later round of the loop, never in here. */
+static void on_each(struct http_site *site, void (*run)(struct http_connection *c))
 {
-    struct http_site *site = &REMORA_CONTAINER_OF(message, struct site_slot, drain)->site;
-    site->is_draining = true;
     struct remora_list *node = site->connections.next;
     while (node != &site->connections) {
         struct http_connection *c = REMORA_CONTAINER_OF(node, struct http_connection, node);
         node = node->next;
-        http_connection_drain(c);
+        run(c);
     }
+}
+
+static void on_drain(struct remora_message_node *message)
+{
+    struct http_site *site = &REMORA_CONTAINER_OF(message, struct site_slot, drain)->site;
+    site->is_draining = true;
+    on_each(site, http_connection_drain);
+}
+
+/* NULL: this listener has nothing on that worker. */
+static struct http_site *site_of(struct remora_http_front *front, unsigned worker)
+{
+    return worker < front->site_count ? &front->sites[worker].site : NULL;
+}
+
+uint32_t remora_http_front_busy(struct remora_http_front *front, unsigned worker)
+{
+    struct http_site *site = site_of(front, worker);
+    uint32_t busy = 0;
+    if (site == NULL) {
+        return 0;
+    }
+    for (struct remora_list *node = site->connections.next; node != &site->connections;
+         node = node->next) {
+        busy += http_connection_is_busy(REMORA_CONTAINER_OF(node, struct http_connection, node));
+    }
+    return busy;
+}
+
+static void end(struct http_site *site, void (*run)(struct http_connection *c))
+{
+    if (site != NULL) {
+        site->is_draining = true;
+        on_each(site, run);
+    }
+}
+
+void remora_http_front_give_up(struct remora_http_front *front, unsigned worker)
+{
+    end(site_of(front, worker), http_connection_give_up);
+}
+
+void remora_http_front_cut(struct remora_http_front *front, unsigned worker)
+{
+    end(site_of(front, worker), http_connection_cut);
 }
 
 void remora_http_front_drain(struct remora_http_front *front)

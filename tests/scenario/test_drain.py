@@ -1,0 +1,142 @@
+"""The end of the process with clients in every state: exit status 0, in time, nothing read after it was freed."""
+import datetime
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from gateway import SECRETS, Remora, two_providers
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+LENGTH = HEAD + b"Content-Length: 500\r\n\r\n{"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"
+LINE = b"POST /v1/ch"
+GRACE_S = 0.3
+
+
+def start(upstream, grace_s=GRACE_S, **more):
+    return Remora(two_providers(upstream, "ok", more=f"drain: {{grace_ms: {int(grace_s * 1000)}}}\n"), environment=SECRETS, **more)
+
+
+def connect(port, sent):
+    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client.sendall(sent)
+    return client
+
+
+def read_all(client):
+    got = b""
+    try:
+        while piece := client.recv(1 << 16):
+            got += piece
+    except ConnectionResetError:
+        pass
+    return got
+
+
+def stop_within(remora, seconds):
+    """Exit status 0, no sanitizer spoke (Remora.stop), and all was drained in that time after the signal.
+
+    By the log's own times: what a leak checker does at the exit takes seconds on a busy machine.
+    """
+    began = time.time()
+    remora.process.send_signal(signal.SIGTERM)
+    remora.process.wait(40)
+    drained = remora.wait_log("drained")[0]["time"]
+    remora.stop()
+    took = datetime.datetime.fromisoformat(drained.replace("Z", "+00:00")).timestamp() - began
+    assert took < seconds, f"took {took:.2f} s"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("sent", [LENGTH, CHUNKED, HEAD, LINE], ids=["length", "chunked", "head", "line"])
+def test_a_request_that_never_arrives_ends_with_the_grace(upstream, sent, workers):
+    remora = start(upstream, workers=workers)
+    clients = [connect(remora.http_port, sent) for _ in range(2 * workers)]
+    time.sleep(0.2)
+    stop_within(remora, GRACE_S + 1)
+    for client in clients:
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 503 ") and b'"reason":"DRAINING"' in answer
+
+
+def test_a_trickled_body_ends_with_the_grace(upstream):
+    remora = start(upstream)
+    client = connect(remora.http_port, LENGTH)
+    is_over = threading.Event()
+
+    def trickle():
+        while not is_over.wait(0.02):
+            try:
+                client.sendall(b" ")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    time.sleep(0.2)
+    try:
+        stop_within(remora, GRACE_S + 1)
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_a_body_that_arrives_in_the_grace_is_answered(upstream):
+    remora = start(upstream, grace_s=10)
+    body = b'{"model":"t/m","messages":[{"role":"user","content":"hi"}]}'
+    client = connect(remora.http_port, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:9])
+    time.sleep(0.2)
+    remora.process.send_signal(signal.SIGTERM)
+    remora.wait_log("draining")
+    time.sleep(0.2)
+    client.sendall(body[9:])
+    answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 "), "answered, not cut"
+    remora.stop()
+
+
+@pytest.mark.parametrize("sent", [LENGTH, LINE], ids=["body", "line"])
+def test_a_second_signal_ends_requests_that_never_arrive(upstream, sent):
+    remora = start(upstream, grace_s=30, workers=4)
+    clients = [connect(remora.http_port, sent) for _ in range(8)]
+    time.sleep(0.2)
+    remora.process.send_signal(signal.SIGINT)
+    remora.wait_log("draining")
+    time.sleep(0.1)
+    assert remora.process.poll() is None, "within the grace"
+    stop_within(remora, 1)
+    for client in clients:
+        client.close()
+
+
+def test_half_a_request_for_a_probe_keeps_nobody(upstream):
+    remora = start(upstream)
+    clients = [connect(port, b"GET /li") for port in (remora.probe_port, remora.admin_port)]
+    time.sleep(0.2)
+    stop_within(remora, 1)
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_idle_clients_are_closed_at_once(upstream, workers):
+    remora = start(upstream, grace_s=30, workers=workers)
+    clients = [connect(remora.http_port, b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(8)]
+    for client in clients:
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    clients.append(connect(remora.http_port, b""))
+    time.sleep(0.2)
+    stop_within(remora, 1)
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_does_not_close_after_its_refusal_keeps_nobody(upstream):
+    remora = start(upstream, grace_s=30)
+    client = connect(remora.http_port, b"nonsense\r\n\r\n")
+    assert client.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
+    stop_within(remora, 1)
+    client.close()
