@@ -69,18 +69,33 @@ static const struct row rows[] = {
     ROW(20, P H "X-A: b\r\n c\r\n\r\n", 400, CLOSE),
     ROW(20, P H J "Transfer-Encoding:\r\n chunked\r\n\r\n", 400, CLOSE),
     ROW(20, P H J "Content-Length: 1\r\n\t0\r\n\r\n", 400, CLOSE),
+    ROW(20, CHUNKED "0\r\nX-T: a\r\n b\r\n\r\n", 400, CLOSE),
+    ROW(20, CHUNKED "0\r\n X-T: a\r\n\r\n", 400, CLOSE),
     ROW(21, P H "no colon here\r\n\r\n", 400, CLOSE),
+    ROW(21, CHUNKED "0\r\nnocolon\r\n\r\n", 400, CLOSE),
     ROW(22, P H ": empty\r\n\r\n", 400, CLOSE),
+    ROW(22, CHUNKED "0\r\n: a\r\n\r\n", 400, CLOSE),
     ROW(23, P H "X-\xef: a\r\n\r\n", 400, CLOSE),
     ROW(23, P H "X\x85: a\r\n\r\n", 400, CLOSE),
     ROW(23, P H "X A: a\r\n\r\n", 400, CLOSE),
     ROW(23, P H "X(: a\r\n\r\n", 400, CLOSE),
+    ROW(23, CHUNKED "0\r\nX A: a\r\n\r\n", 400, CLOSE),
     ROW(24, P H "X: a\0b\r\n\r\n", 400, CLOSE),
+    ROW(24, CHUNKED "0\r\nX: a\0b\r\n\r\n", 400, CLOSE),
+    ROW(25, CHUNKED "0\r\nX: a\rb\r\n\r\n", 400, CLOSE),
     ROW(25, P H "X: a\rb\r\n\r\n", 400, CLOSE),
     ROW(25, P H "X: a\r\n\rX\r\n\r\n", 400, CLOSE),
     ROW(26, "POST /v1/chat/completions HTTP/1.1\nHost: localhost\n\n", 400, CLOSE),
     ROW(26, P "Host: localhost\n\r\n", 400, CLOSE),
     ROW(26, P H "\n", 400, CLOSE),
+    ROW(26, CHUNKED "0\r\n\n", 400, CLOSE),
+    ROW(26, CHUNKED "0\r\nX-T: a\n\r\n", 400, CLOSE),
+    ROW(26, CHUNKED "0\r\nX-T: a\r\n\n", 400, CLOSE),
+    ROW(26, CHUNKED "0\n\r\n", 400, CLOSE),
+    ROW(26, CHUNKED "5\nhello\r\n0\r\n\r\n", 400, CLOSE),
+    ROW(26, CHUNKED "5\r\nhello\n0\r\n\r\n", 400, CLOSE),
+    ROW(26, CHUNKED "5;a=b\nhello\r\n0\r\n\r\n", 400, CLOSE),
+    ROW(26, CHUNKED "0;a=b\n\r\n", 400, CLOSE),
     ROW(27, CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", 400, CLOSE),
     ROW(27, CHUNKED "+5\r\nhello\r\n0\r\n\r\n", 400, CLOSE),
     ROW(27, CHUNKED " 5\r\nhello\r\n0\r\n\r\n", 400, CLOSE),
@@ -95,6 +110,8 @@ static const struct row rows[] = {
     ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nAuthorization: Bearer x\r\n\r\n", 400,
         OPEN), /* dropped; the body is judged */
     ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nContent-Length: 5\r\n\r\n", 400, OPEN),
+    ROW(33, CHUNKED "3d\r\n" BODY "\r\n0\r\nA: b\tc \xe9\r\nB:\r\n\r\n", 400, OPEN),
+    ROW(33, CHUNKED "3d\r\n" BODY "\r\n0;a=b\r\nA: b\r\n\r\n", 400, OPEN),
     ROW(34, "GET /v1/models HTTP/1.32\r\n" H "\r\n", 400, CLOSE),
     ROW(34, "GET /v1/models HTTP/4294967295.255\r\n" H "\r\n", 400, CLOSE),
     ROW(34, "GET /v1/models HTTP/2.0\r\n" H "\r\n", 505, CLOSE),
@@ -292,6 +309,9 @@ static void endless_chunk_extensions_and_trailers_are_refused(void **state)
     char *extension = repeat(CHUNKED "5;a=", 'b', 5000, "");
     assert_status_of(extension, 400);
     free(extension);
+    char *last = repeat(CHUNKED "0;a=", 'b', 5000, "\r\n\r\n");
+    assert_status_of(last, 400);
+    free(last);
     char *trailer = repeat(CHUNKED "0\r\nX: ", 'b', 20000, "");
     assert_status_of(trailer, 400);
     free(trailer);

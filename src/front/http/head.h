@@ -43,6 +43,23 @@ enum http_scan { HTTP_SCAN_MORE, HTTP_SCAN_WHOLE, HTTP_SCAN_REFUSED };
 enum http_scan http_head_scan(struct http_head_scan *scan, struct remora_slice bytes, size_t *end,
                               struct remora_fail *fail);
 
+/* Where the trailers behind a last chunk stand, from their first byte. Zero-initialised at its beginning. */
+struct http_trailer_scan {
+    uint32_t bytes; /* so far */
+    uint8_t place;  /* in a line */
+};
+/*
+ * The next bytes, of any number: lines as strict as those of a head. WHOLE: *used is behind the blank line. REFUSED: a byte makes
+ * them bad, or they are longer than a header may be.
+ */
+enum http_scan http_trailer_scan(struct http_trailer_scan *scan, struct remora_slice bytes,
+                                 size_t *used);
+
+/* RFC 9110 section 5.6.2: a byte of a method or a field name. */
+bool http_is_token_byte(char c);
+/* A byte that a field's value may hold: no control but TAB. */
+bool http_is_value_byte(char c);
+
 /* A whole head, blank line included. False: refused, fail says why; the connection must be closed. */
 REMORA_MUST_CHECK bool http_head_read(struct remora_slice bytes, struct http_head *out,
                                       struct remora_fail *fail);

@@ -6,8 +6,7 @@
 
 #include "remora/text.h"
 
-/* RFC 9110 section 5.6.2 */
-static bool is_token_byte(char c)
+bool http_is_token_byte(char c)
 {
     /* A bit for each of the first 128 bytes: letters, digits and !#$%&'*+-.^_`|~ */
     static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
@@ -18,7 +17,7 @@ static bool is_token_byte(char c)
 static bool is_token(struct remora_slice s)
 {
     for (size_t i = 0; i < s.length; i++) {
-        if (!is_token_byte(s.data[i])) {
+        if (!http_is_token_byte(s.data[i])) {
             return false;
         }
     }
@@ -98,11 +97,16 @@ static bool read_request_line(struct remora_slice line, struct http_head *out,
 
 /* ---- header lines ---- */
 
+bool http_is_value_byte(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return (byte >= 0x20 || byte == '\t') && byte != 0x7f;
+}
+
 static bool is_value_text(struct remora_slice value)
 {
     for (size_t i = 0; i < value.length; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+        if (!http_is_value_byte(value.data[i])) {
             return false;
         }
     }

@@ -2,8 +2,9 @@
  * The only file that knows llhttp. Strict mode, no lenient flag (reference/measurements.md "llhttp" lists what even strict
  * 8.1 accepts; the head is judged before by head_scan.c and head_read.c). What is left for this file to refuse in bodies:
  *   - a chunk-size line longer than 16 digits (row 30), or than 256 bytes with extensions
- *   - trailers of more than REMORA_LIMIT_HTTP_HEADER_BYTES; they are dropped, whatever their names (row 33)
- * Both are bounded by the distance between two pieces of body data, so no byte is looked at twice.
+ *     (bounded by the distance between two pieces of body data, so no byte is looked at twice)
+ *   - trailers, of which llhttp forgives bare LF, folds and empty names: it stops behind the last chunk, the rest is
+ *     trailer_scan.c's. They are dropped, whatever their names (row 33)
  */
 #include "parser.h"
 
@@ -11,7 +12,6 @@
 #include <llhttp.h>
 #include <stdio.h>
 
-#include "head.h"
 #include "remora/limits.h"
 
 static_assert(sizeof(llhttp_t) <= HTTP_PARSER_BYTES, "llhttp_t outgrew its place");
@@ -33,9 +33,6 @@ static struct http_parser *outer(llhttp_t *inside)
 
 static uint64_t gap_limit(const struct http_parser *parser)
 {
-    if (parser->is_last_chunk) {
-        return CHUNK_LINE_BYTES + EXTENSION_BYTES + REMORA_LIMIT_HTTP_HEADER_BYTES;
-    }
     return parser->has_extension ? CHUNK_LINE_BYTES + EXTENSION_BYTES : CHUNK_LINE_BYTES;
 }
 
@@ -65,7 +62,7 @@ static int on_chunk_header(llhttp_t *inside)
 {
     struct http_parser *parser = outer(inside);
     parser->is_last_chunk = inside->content_length == 0;
-    return 0;
+    return parser->is_last_chunk ? HPE_PAUSED : 0;
 }
 
 static int on_complete(llhttp_t *inside)
@@ -99,16 +96,44 @@ static enum remora_code refuse(struct http_parser *parser, struct remora_fail *f
     return REMORA_INVALID_REQUEST;
 }
 
+/* `bytes` are behind the line of the last chunk. */
+static enum remora_code feed_trailers(struct http_parser *parser, struct remora_slice bytes,
+                                      size_t *used, struct remora_fail *fail)
+{
+    enum http_scan verdict = http_trailer_scan(&parser->trailers, bytes, used);
+    parser->is_complete = verdict == HTTP_SCAN_WHOLE;
+    return verdict == HTTP_SCAN_REFUSED ? refuse(parser, fail) : REMORA_OK;
+}
+
+/* Where llhttp stopped. */
+static size_t stopped_at(struct http_parser *parser, struct remora_slice bytes)
+{
+    const char *at = llhttp_get_error_pos(inner(parser));
+    return at == NULL ? bytes.length : (size_t)(at - bytes.data);
+}
+
 enum remora_code http_parser_feed(struct http_parser *parser, struct remora_slice bytes,
                                   size_t *used, struct remora_fail *fail)
 {
+    if (parser->is_last_chunk) {
+        return feed_trailers(parser, bytes, used, fail);
+    }
     parser->feed_begin = bytes.data;
     llhttp_errno_t error = llhttp_execute(inner(parser), bytes.data, bytes.length);
     *used = bytes.length;
     if (parser->is_complete) {
-        const char *end = llhttp_get_error_pos(inner(parser));
-        *used = end == NULL ? bytes.length : (size_t)(end - bytes.data);
+        *used = stopped_at(parser, bytes);
         return REMORA_OK;
+    }
+    if (error == HPE_PAUSED && parser->is_last_chunk) {
+        size_t begin = stopped_at(parser, bytes);
+        if (parser->fed_bytes + begin - parser->data_end > gap_limit(parser)) {
+            return refuse(parser, fail);
+        }
+        enum remora_code code = feed_trailers(
+            parser, remora_slice(bytes.data + begin, bytes.length - begin), used, fail);
+        *used += begin;
+        return code;
     }
     if (error != HPE_OK || parser->is_bad) {
         return refuse(parser, fail);

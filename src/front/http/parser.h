@@ -5,8 +5,7 @@
 #ifndef REMORA_HTTP_PARSER_H
 #define REMORA_HTTP_PARSER_H
 
-#include "remora/base.h"
-#include "remora/codes.h"
+#include "head.h"
 
 #define HTTP_PARSER_BYTES 128 /* checked against llhttp's in parser.c */
 
@@ -24,8 +23,9 @@ struct http_parser {
     uint64_t data_end;        /* offset in the message behind the last body byte */
     uint64_t head_bytes;
     bool has_extension; /* of the chunk under way */
-    bool is_last_chunk; /* its trailers follow */
-    bool is_bad;        /* by a rule of ours */
+    bool is_last_chunk; /* its trailers follow: `trailers` reads them, llhttp does not */
+    struct http_trailer_scan trailers;
+    bool is_bad; /* by a rule of ours */
     bool is_complete;
 };
 
