@@ -300,8 +300,12 @@ static void the_callers_deadline_is_read_from_its_headers(void **state)
     (void)state;
     static const char *const headers[] = {"x-request-timeout-ms: 400\r\n",
                                           "x-stainless-timeout: 3\r\n",
-                                          "X-Stainless-Timeout: 3.5\r\n"};
-    static const int64_t due_ms[] = {400, 3000, 3000};
+                                          "X-Stainless-Timeout: 3.5\r\n",
+                                          "x-stainless-timeout: 0.5\r\n",
+                                          "x-stainless-timeout: 1.9\r\n",
+                                          "x-request-timeout-ms: 0\r\nx-stainless-timeout: 2\r\n",
+                                          "x-request-timeout-ms: 7\r\nx-stainless-timeout: 2\r\n"};
+    static const int64_t due_ms[] = {400, 3000, 3500, 500, 1900, 2000, 7};
     for (size_t i = 0; i < REMORA_COUNT_OF(headers); i++) {
         struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
         post_with(f, "1.1", headers[i], UNARY, 0);
@@ -310,6 +314,31 @@ static void the_callers_deadline_is_read_from_its_headers(void **state)
         fixture_pass_ms(f->engine, 2);
         assert_int_equal(http_fixture_status(f), 504);
         assert_true(was_written(f, "\"reason\":\"DEADLINE\""));
+        http_fixture_free(f);
+    }
+}
+
+static void a_deadline_that_is_no_number_is_refused(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"x-request-timeout-ms: abc\r\n",
+                                          "x-request-timeout-ms: -5\r\n",
+                                          "x-request-timeout-ms: 500.0\r\n",
+                                          "x-request-timeout-ms: 1e3\r\n",
+                                          "x-request-timeout-ms: 18446744073709551616\r\n",
+                                          "x-request-timeout-ms:\r\n",
+                                          "x-request-timeout-ms: 5\r\nX-Request-Timeout-Ms: 5\r\n",
+                                          "x-stainless-timeout: soon\r\n",
+                                          "x-stainless-timeout: -1\r\n"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(headers); i++) {
+        struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+        post_with(f, "1.1", headers[i], UNARY, 0);
+        assert_int_equal(http_fixture_status(f), 400);
+        assert_true(was_written(f, "\"reason\":\"INVALID_REQUEST\""));
+        assert_true(was_written(f, headers[i][2] == 'r' ? "\"param\":\"x-request-timeout-ms\""
+                                                        : "\"param\":\"x-stainless-timeout\""));
+        assert_true(was_written(f, "0 sets no deadline"));
+        assert_int_equal(f->engine->transfer_count, 0);
         http_fixture_free(f);
     }
 }
@@ -376,6 +405,7 @@ int main(void)
         cmocka_unit_test(http_1_0_streams_until_the_close),
         cmocka_unit_test(expect_continue_is_answered_before_the_body),
         cmocka_unit_test(the_callers_deadline_is_read_from_its_headers),
+        cmocka_unit_test(a_deadline_that_is_no_number_is_refused),
         cmocka_unit_test(the_surface_decides_about_usage),
         cmocka_unit_test(a_drain_ends_the_connection_after_its_answer),
         cmocka_unit_test(a_front_that_goes_away_takes_its_calls_with_it),

@@ -13,6 +13,7 @@
  */
 #include "http.h"
 
+#include "remora/decimal.h"
 #include "remora/memory.h"
 #include "remora/text.h"
 
@@ -376,19 +377,67 @@ static struct remora_slice tracestate_of(const struct http_head *head, struct re
     return remora_tracestate_is_valid(all) ? all : remora_slice(NULL, 0);
 }
 
-/* The caller's own total: x-request-timeout-ms, or the seconds that OpenAI's clients send; 0 and nonsense are none. */
-static int64_t timeout_of(const struct http_head *head)
+static bool read_milliseconds(struct remora_slice text, int64_t *out_ms)
 {
     uint64_t value = 0;
-    if (remora_parse_u64(http_head_get(head, "x-request-timeout-ms"), &value) && value > 0) {
-        return value > INT32_MAX ? INT32_MAX : (int64_t)value;
+    if (!remora_parse_u64(text, &value)) {
+        return false;
     }
-    struct remora_slice seconds = http_head_get(head, "x-stainless-timeout");
-    seconds.length = remora_slice_find(seconds, '.', 0); /* "600.0" */
-    if (remora_parse_u64(seconds, &value) && value > 0) {
-        return value > INT32_MAX / 1000 ? INT32_MAX : (int64_t)value * 1000;
+    *out_ms = value > INT32_MAX ? INT32_MAX : (int64_t)value;
+    return true;
+}
+
+/* "600", "0.5"; what is not nothing is a millisecond at least. */
+static bool read_seconds(struct remora_slice text, int64_t *out_ms)
+{
+    enum remora_decimal_exactness exactness = REMORA_DECIMAL_EXACT;
+    int64_t value = 0;
+    if (!remora_decimal_parse(text, 3, &value, &exactness)) {
+        return false;
     }
-    return -1;
+    if (value == 0 && exactness == REMORA_DECIMAL_ROUNDED) {
+        value = 1;
+    }
+    *out_ms = value > INT32_MAX ? INT32_MAX : value;
+    return true;
+}
+
+/* A header that is not there leaves *out_ms as it is. */
+static bool read_timeout(const struct http_head *head, const char *name,
+                         bool (*read)(struct remora_slice text, int64_t *out_ms), const char *cure,
+                         int64_t *out_ms, struct remora_fail *fail)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (!remora_slice_equal_nocase(head->headers[i].name, remora_slice_of(name))) {
+            continue;
+        }
+        if (is_there || !read(head->headers[i].value, out_ms)) {
+            (void)remora_fail_set(fail, REMORA_INVALID_REQUEST, name, "The header %s must be %s.",
+                                  name, cure);
+            return false;
+        }
+        is_there = true;
+    }
+    return true;
+}
+
+/* The caller's own total: x-request-timeout-ms, or the seconds that OpenAI's clients send; 0 is none. False: malformed. */
+static bool timeout_of(const struct http_head *head, int64_t *out_ms, struct remora_fail *fail)
+{
+    int64_t own_ms = 0;
+    int64_t client_ms = 0;
+    if (!read_timeout(head, "x-request-timeout-ms", read_milliseconds,
+                      "one whole number of milliseconds such as 30000; 0 sets no deadline", &own_ms,
+                      fail) ||
+        !read_timeout(head, "x-stainless-timeout", read_seconds,
+                      "one number of seconds such as 30 or 0.5; 0 sets no deadline", &client_ms,
+                      fail)) {
+        return false;
+    }
+    int64_t ms = own_ms > 0 ? own_ms : client_ms;
+    *out_ms = ms > 0 ? ms : -1;
+    return true;
 }
 
 /* The header under both of its names (openrouter.md 9.1); any other value is "disabled". */
@@ -406,13 +455,13 @@ static bool wants_route(const struct http_head *head)
 
 /* The exchange began in this round with the snapshot that the caller was found in. */
 static void fill_request(const struct http_site *site, const struct http_head *head,
-                         struct remora_exchange *exchange)
+                         int64_t timeout_ms, struct remora_exchange *exchange)
 {
     struct remora_request *request = remora_exchange_request(exchange);
     request->api = remora_slice_of(remora_skin_chat_completions.name);
     request->identity = site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
-    request->timeout_ms = timeout_of(head);
+    request->timeout_ms = timeout_ms;
     request->wants_route = wants_route(head);
     request->session_id =
         remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));
@@ -465,7 +514,8 @@ void http_chat(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     struct chat *chat = NULL;
-    if (!judge_media(head, &fail)) {
+    int64_t timeout_ms = -1;
+    if (!judge_media(head, &fail) || !timeout_of(head, &timeout_ms, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
@@ -480,7 +530,7 @@ void http_chat(struct http_connection *c, const struct http_head *head)
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
-    fill_request(c->site, head, chat->exchange);
+    fill_request(c->site, head, timeout_ms, chat->exchange);
     init_chat(chat, c, head);
     http_call_begin(c, &call_ops, chat);
 }
