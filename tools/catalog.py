@@ -9,6 +9,9 @@ rounded half up to 12 decimal places (what was rounded is counted), providers an
 names so that the program can search them. Equal price lists and equal parameter sets are stored once. The output holds no
 addresses, so the loader has nothing to relocate and its pages stay shared.
 
+Where the author of a closed model serves it on OpenAI's wire, the endpoint takes what the model's list says as well as what
+its own says, in the shipped facts as in those of --ship.
+
 Anything that this file does not know (a parameter, a price, a wire, a modality) stops the build instead of being left out.
 Field meanings: data/README.md.
 """
@@ -29,12 +32,15 @@ PARAMETER_ALIASES = {
     "include_reasoning": "reasoning",
     "reasoning_effort": "reasoning",
 }
-# OpenRouter's lists have no words for these, so they say nothing about them: what the provider's own documents say
-# (reference/providers.md section 1). Only of endpoints: a model's list is told to callers as OpenRouter tells it.
+# What no list in the facts has a word for: what the provider's own documents say (reference/providers.md section 1). Only of
+# endpoints: a model's list is told to callers as OpenRouter tells it.
 UNLISTED_PARAMETERS = {
     "openai": {"n", "user", "safety_identifier", "service_tier", "modalities", "audio", "prediction", "prompt_cache_key",
                "prompt_cache_options", "parallel_tool_calls"},
 }
+UNLISTED_OF_MODELS = {("openai", "openai/gpt-5"): {"verbosity"}}  # by provider and what the model's id begins with
+# Authors whose own provider has another name.
+OWN_PROVIDERS = {"mistralai": "mistral", "x-ai": "xai"}
 MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
 TRISTATE = {None: "REMORA_UNSET", False: "REMORA_NO", True: "REMORA_YES"}
 BLOB_LINE_BYTES = 96
@@ -80,6 +86,7 @@ class Catalog:
         self.tiers = []
         self.overrides = [(0, 0)]
         self.providers = []
+        self.kinds = []  # of the providers
         self.models = []
         self.endpoints = []
 
@@ -99,16 +106,16 @@ class Catalog:
             raise SystemExit(f"catalog: unknown prices: {sorted(unknown)}")
         return self.prices.add(tuple(self.pico_usd(pricing.get(name)) for name in PRICES))
 
-    def parameter_row(self, names, provider=None):
+    def parameter_row(self, names):
         if names is None:
             return self.parameters.add("REMORA_PARAMETERS_ALL")
         wanted = {PARAMETER_ALIASES.get(name, name) for name in names} - IGNORED_PARAMETERS
-        wanted |= UNLISTED_PARAMETERS.get(provider, set())
         bits = [f"BIT({name.upper()})" for name in sorted(wanted)]
         return self.parameters.add(" | ".join(bits) or "0")
 
     def add_provider(self, provider):
         policy = provider["data_policy"]
+        self.kinds.append(provider["kind"])
         days = policy["retention_days"]
         self.providers.append((
             self.blob.add(provider["slug"]), self.blob.add(provider["name"]), self.blob.add(provider["dialect"]),
@@ -124,7 +131,8 @@ class Catalog:
             self.overrides.append(row)
         return self.overrides.index(row)
 
-    def add_endpoint(self, endpoint, provider_index):
+    def add_endpoint(self, endpoint, provider_index, model):
+        kind = self.kinds[provider_index]
         tiers = sorted(endpoint.get("pricing_tiers") or [], key=lambda tier: tier["min_prompt_tokens"])
         first_tier = len(self.tiers)
         self.tiers += [(int(tier["min_prompt_tokens"]), self.price_row(tier)) for tier in tiers]
@@ -134,13 +142,13 @@ class Catalog:
             self.blob.add(None if quantization == "unknown" else quantization),
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
-            self.parameter_row(endpoint["supported_parameters"], endpoint["provider"]), first_tier, len(tiers),
+            self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
             self.override_row(endpoint), int(endpoint["free"])))
 
     def add_model(self, model, provider_indexes):
         first = len(self.endpoints)
         for endpoint in model["endpoints"]:
-            self.add_endpoint(endpoint, provider_indexes[endpoint["provider"]])
+            self.add_endpoint(endpoint, provider_indexes[endpoint["provider"]], model)
         self.models.append((
             self.blob.add(model["id"]), self.blob.add(model["name"]), self.blob.add(model["author"]),
             self.blob.add(model.get("canonical_slug") or model["id"]), self.blob.add(model.get("tokenizer")),
@@ -148,6 +156,28 @@ class Catalog:
             len(model["endpoints"]),
             modalities(model["modalities"]["input"]), modalities(model["modalities"]["output"]),
             self.parameter_row(model["supported_parameters"])))
+
+
+def is_told_by_the_model(endpoint, model, kind):
+    """True where the model's list speaks of this endpoint: the author serves it on OpenAI's wire, and nobody else hosts the
+    weights. The list of an open model is the union of what its hosts take, which its author may not."""
+    return (endpoint["provider"] == OWN_PROVIDERS.get(model["author"], model["author"]) and kind == "openai"
+            and not endpoint.get("wire_override") and not model.get("open_weights") and not model.get("hugging_face_id"))
+
+
+def endpoint_parameters(endpoint, model, kind):
+    """The endpoint's own list comes from capability flags, which do not tell everything (data/README.md)."""
+    names = endpoint["supported_parameters"]
+    if names is None:
+        return None
+    provider = endpoint["provider"]
+    wanted = set(names) | UNLISTED_PARAMETERS.get(provider, set())
+    if is_told_by_the_model(endpoint, model, kind):
+        wanted |= set(model["supported_parameters"] or ())
+    for (of_provider, beginning), more in UNLISTED_OF_MODELS.items():
+        if provider == of_provider and model["id"].startswith(beginning) and "reasoning" in wanted:
+            wanted |= more
+    return wanted
 
 
 def wire(kind):

@@ -93,7 +93,7 @@ static void every_row_of_the_source_is_there(void **state)
     assert_int_equal(sums.endpoints, 3894);
     assert_int_equal(sums.tiers, 99);
     assert_int_equal(sums.free_ones, 150);
-    assert_int_equal(sums.with_tools, 3167);
+    assert_int_equal(sums.with_tools, 3171);
     assert_int_equal(sums.without_cached_read, 2263);
     assert_int_equal(sums.prompt, INT64_C(7264553588));
     assert_int_equal(sums.completion, INT64_C(33525633785));
@@ -206,6 +206,27 @@ static void endpoints_have_their_flags(void **state)
     assert_false(remora_parameter_set_has(facts.supported, REMORA_PARAMETER_REASONING));
 }
 
+static void authors_take_what_their_models_list_and_hosts_do_not(void **state)
+{
+    static const enum remora_parameter told[] = {
+        REMORA_PARAMETER_LOGPROBS, REMORA_PARAMETER_TOP_LOGPROBS, REMORA_PARAMETER_LOGIT_BIAS,
+        REMORA_PARAMETER_WEB_SEARCH_OPTIONS};
+    (void)state;
+    struct remora_endpoint_facts own = endpoint_of("openai/gpt-4o", "openai");
+    struct remora_endpoint_facts other = endpoint_of("openai/gpt-4o", "helicone");
+    for (size_t i = 0; i < REMORA_COUNT_OF(told); i++) {
+        assert_true(remora_parameter_set_has(own.supported, told[i]));
+        assert_false(remora_parameter_set_has(other.supported, told[i]));
+    }
+    assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_VERBOSITY));
+    own = endpoint_of("openai/gpt-5", "openai");
+    assert_true(remora_parameter_set_has(own.supported, REMORA_PARAMETER_VERBOSITY));
+    assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_LOGPROBS));
+    /* Open weights: the model's list is what other hosts take. */
+    own = endpoint_of("deepseek/deepseek-chat", "deepseek");
+    assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_MIN_P));
+}
+
 static void providers_have_their_facts(void **state)
 {
     (void)state;
@@ -275,6 +296,7 @@ int main(void)
         cmocka_unit_test(known_models_have_their_facts),
         cmocka_unit_test(endpoints_have_their_prices_tiers_and_limits),
         cmocka_unit_test(endpoints_have_their_flags),
+        cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
         cmocka_unit_test(providers_have_their_facts),
         cmocka_unit_test(placeholders_have_one_form),
         cmocka_unit_test(wires_have_names),
