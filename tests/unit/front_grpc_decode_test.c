@@ -311,6 +311,11 @@ static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
 #define EXTRA(name) USER "extra_body { fields { key: \"" name "\" value { string_value: \"x\" } } }"
     refuses(EXTRA("api_base"), REMORA_INVALID_REQUEST, "extra_body.api_base");
     refuses(EXTRA("API_Key"), REMORA_INVALID_REQUEST, "extra_body.API_Key");
+    refuses(EXTRA("apiBase"), REMORA_INVALID_REQUEST, "extra_body.apiBase");
+    refuses(EXTRA("openai-organization"), REMORA_INVALID_REQUEST, "extra_body.openai-organization");
+    refuses(USER "extra_body { fields { key: \"a\" value { struct_value { fields { key: "
+                 "\"base-url\" value { string_value: \"x\" } } } } } }",
+            REMORA_INVALID_REQUEST, "extra_body.a.base-url");
     refuses(EXTRA("model"), REMORA_INVALID_REQUEST, "extra_body.model");
     refuses(EXTRA("stream"), REMORA_INVALID_REQUEST, "extra_body.stream");
     refuses(EXTRA("provider"), REMORA_INVALID_REQUEST, "extra_body.provider");

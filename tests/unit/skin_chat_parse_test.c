@@ -951,22 +951,74 @@ static void every_row_of_the_table_is_known_to_the_skin(void **state)
     }
 }
 
-static void every_refused_name_is_refused_in_any_case(void **state)
+static void with_extra(const char *before, const char *name, const char *after,
+                       enum remora_code code)
 {
-    static const char *const names[] = {
-#define REMORA_REFUSED_FIELD(name) name,
+    char body[240];
+    struct parsed p;
+    snprintf(body, sizeof body, "{" M ",%s\"%s\":\"x\"%s}", before, name, after);
+    parse_on(&p, body, REMORA_SURFACE_OPENAI);
+    if (p.code != code) {
+        fail_msg("%s: %d", body, (int)p.code);
+    }
+    remora_arena_fini(&p.arena);
+}
+
+/* The name with another separator (0: none), and the letter behind it in the other case. */
+static void spell(char *out, const char *name, char separator)
+{
+    for (bool begins = false; *name != 0; name++) {
+        if (*name != '_') {
+            *out++ = begins ? (char)(*name - 'a' + 'A') : *name;
+        } else if (separator != 0) {
+            *out++ = separator;
+        }
+        begins = *name == '_';
+    }
+    *out = 0;
+}
+
+static void every_refused_name_is_refused_in_any_spelling(void **state)
+{
+    enum where { ANYWHERE, TOP };
+    static const struct {
+        const char *name;
+        enum where where;
+    } rows[] = {
+#define REMORA_REFUSED_FIELD(name, where) {name, where},
 #include "remora/tbl/refused_fields.h"
 #undef REMORA_REFUSED_FIELD
     };
     (void)state;
-    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        char body[160];
-        struct parsed p;
-        snprintf(body, sizeof body, "{" M ",\"%c%s\":1}", names[i][0] - 'a' + 'A', names[i] + 1);
-        parse_on(&p, body, REMORA_SURFACE_OPENAI);
-        assert_int_equal(p.code, REMORA_INVALID_REQUEST);
-        remora_arena_fini(&p.arena);
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char other[80];
+        with_extra("", rows[i].name, "", REMORA_INVALID_REQUEST);
+        spell(other, rows[i].name, 0);
+        with_extra("", other, "", REMORA_INVALID_REQUEST);
+        spell(other, rows[i].name, '-');
+        with_extra("", other, "", REMORA_INVALID_REQUEST);
+        snprintf(other, sizeof other, "OpenAI_%s", rows[i].name);
+        with_extra("", other, "", REMORA_INVALID_REQUEST);
+        with_extra("\"a\":[{\"b\":1,", other, "}]", REMORA_INVALID_REQUEST);
+        with_extra("\"extra_body\":{", rows[i].name, "}", REMORA_INVALID_REQUEST);
+        with_extra("\"a\":[1,{", rows[i].name, "}]",
+                   rows[i].where == TOP ? REMORA_OK : REMORA_INVALID_REQUEST);
     }
+}
+
+static void a_refused_name_is_told_where_it_stands(void **state)
+{
+    struct parsed p;
+    (void)state;
+    parse_on(&p, "{" M ",\"fallbacks\":[{\"model\":\"m\"},{\"api\\u005fbase\":\"http://h\"}]}",
+             REMORA_SURFACE_OPENAI);
+    assert_int_equal(p.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(p.fail.param, "fallbacks[1].api_base");
+    remora_arena_fini(&p.arena);
+    with_extra("", "vertex_region", "", REMORA_INVALID_REQUEST);
+    with_extra("", "max_api_keys", "", REMORA_OK);
+    with_extra("", "tokens", "", REMORA_OK);
+    with_extra("\"chat_template_kwargs\":{", "enable_thinking", "}", REMORA_OK);
 }
 
 /* What gRPC's extra_body goes through. */
@@ -1095,7 +1147,8 @@ int main(void)
         cmocka_unit_test(formats_beyond_json_are_read),
         cmocka_unit_test(the_session_of_the_body_beats_the_header_s),
         cmocka_unit_test(every_row_of_the_table_is_known_to_the_skin),
-        cmocka_unit_test(every_refused_name_is_refused_in_any_case),
+        cmocka_unit_test(every_refused_name_is_refused_in_any_spelling),
+        cmocka_unit_test(a_refused_name_is_told_where_it_stands),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
         cmocka_unit_test(counts_and_depth_are_bounded),
