@@ -1,4 +1,5 @@
 """aimock as the provider: an OpenAI server that somebody else wrote, with its cuts, malformed bodies and 429s."""
+import re
 import json
 
 import openai
@@ -165,7 +166,9 @@ def test_the_official_client_through_us_asks_the_mock_what_it_asks_without_us(mo
         made = client(base_url).chat.completions.create(model=model, **REQUEST, **more)
         assert (list(made) if streams else made.choices)
     direct, through = [entry["body"] for entry in mock.journal()]
-    assert through == {"stream": False, **direct}
+    # The end user's id is the one thing that does not go on as it is.
+    assert re.fullmatch("user-[0-9a-f]{32}", through["user"])
+    assert through == {"stream": False, **direct, "user": through["user"]}
 
 
 def test_a_dialect_asks_in_its_own_words(mock, calm):
