@@ -50,7 +50,8 @@ RULES = {
     "REQUIRE_PARAMETERS": "`require_parameters`, and the endpoint does not take the one behind the colon",
     "SUPPORTED_PARAMETERS": "the endpoint does not take one that cannot be left out, such as `tools`",
     "NOT_IN_ORDER": "`allow_fallbacks: false`, and not in `order` or, without `order`, not the first",
-    "COOLING": "resting after a 429, or after the provider dropped the model",
+    "COOLING": "resting after a 429",
+    "MODEL_GONE": "resting because its provider dropped the model",
     "BREAKER_OPEN": "the circuit breaker is open until its next probe",
     "CREDENTIAL_BENCHED": "every key of the provider was refused and rests",
 }

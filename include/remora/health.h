@@ -23,7 +23,8 @@ uint32_t remora_health_slot(struct remora_health *health, struct remora_slice na
 
 enum remora_condition {
     REMORA_CONDITION_WELL = 0,
-    REMORA_CONDITION_COOLING,      /* until a time: 429 or model gone */
+    REMORA_CONDITION_COOLING,      /* until a time: it said 429 */
+    REMORA_CONDITION_GONE,         /* until a time: it has dropped the model */
     REMORA_CONDITION_BREAKER_OPEN, /* until the next probe */
     REMORA_CONDITION_BENCHED,      /* a key: until the next probe */
     REMORA_CONDITION_PROBE, /* half-open, or a bench that is over: usable by whoever claims the probe */
@@ -46,6 +47,9 @@ void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t
 void remora_health_failure(struct remora_health *health, uint32_t slot, uint64_t now_ns);
 /* max(existing, now + for_ns). */
 void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns,
+                        uint64_t for_ns);
+/* The same for an endpoint whose provider no longer has the model; told before a cooling. */
+void remora_health_gone(struct remora_health *health, uint32_t slot, uint64_t now_ns,
                         uint64_t for_ns);
 /* A key that was refused: 5 minutes, doubling to an hour; success clears it. */
 void remora_health_bench(struct remora_health *health, uint32_t slot, uint64_t now_ns);

@@ -59,7 +59,7 @@ static void tell_health(struct remora_exchange *x, const struct remora_fail *fai
         return;
     }
     case REMORA_EFFECT_BENCHES:
-        remora_health_cool(health, slot, now, BENCH_MODEL_MS * REMORA_NS_PER_MS);
+        remora_health_gone(health, slot, now, BENCH_MODEL_MS * REMORA_NS_PER_MS);
         return;
     case REMORA_EFFECT_BENCHES_KEY:
         if (x->run.credential != NULL) {
@@ -231,6 +231,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->life_ns = exchange_now(x);
     run->is_decoding = false;
     run->is_answering = false;
+    run->has_head = false;
     run->has_byte = false;
     run->is_shown = false;
     run->answer_bytes = 0;

@@ -52,6 +52,7 @@ static bool is_well(struct remora_exchange *x, uint32_t slot)
     case REMORA_CONDITION_PROBE:
         return remora_health_claim_probe(health, slot, now);
     case REMORA_CONDITION_COOLING:
+    case REMORA_CONDITION_GONE:
     case REMORA_CONDITION_BREAKER_OPEN:
     case REMORA_CONDITION_BENCHED:
         return false;
@@ -84,6 +85,14 @@ static void enter_model(struct remora_exchange *x, uint16_t model)
     x->refused_by = remora_slice(NULL, 0);
 }
 
+/* The first attempt of a model goes before what is kept for those behind it: where there is too little, the last go without. */
+static bool has_room(const struct remora_exchange *x)
+{
+    int32_t kept = x->attempts_of_model == 0 ? 0 : models_to_come(x, x->order_at);
+    return x->attempts_of_model < x->config->attempts_per_model &&
+           (int32_t)x->outcome.attempt_count + kept < attempts_allowed(x);
+}
+
 const struct remora_candidate *choose_next(struct remora_exchange *x)
 {
     const struct remora_plan *plan = x->plan;
@@ -92,11 +101,10 @@ const struct remora_candidate *choose_next(struct remora_exchange *x)
         if (candidate->model != x->model_at) {
             enter_model(x, candidate->model);
         }
+        x->refused_keys = candidate == x->candidate ? x->refused_keys : 0;
         x->order_at++;
-        int32_t kept = models_to_come(x, x->order_at);
-        bool has_room = x->attempts_of_model < x->config->attempts_per_model &&
-                        (int32_t)x->outcome.attempt_count + kept < attempts_allowed(x);
-        if (has_room && suits(x, candidate->endpoint) && is_well(x, candidate->endpoint->health)) {
+        if (has_room(x) && suits(x, candidate->endpoint) &&
+            is_well(x, candidate->endpoint->health)) {
             return candidate;
         }
     }
@@ -112,14 +120,48 @@ static void leave_model(struct remora_exchange *x)
     }
 }
 
+/* Another endpoint of the model, behind the one just tried, that could be asked now. */
+static bool has_other_endpoint(const struct remora_exchange *x)
+{
+    const struct remora_health *health = x->engine->use.health;
+    for (size_t i = x->order_at; i < x->plan->order_count; i++) {
+        const struct remora_candidate *other = &x->plan->candidates[x->plan->order[i]];
+        uint64_t until = 0;
+        enum remora_condition condition =
+            remora_health_condition(health, other->endpoint->health, exchange_now(x), &until);
+        bool is_usable = condition == REMORA_CONDITION_WELL || condition == REMORA_CONDITION_PROBE;
+        if (other->model == x->model_at && is_usable && suits(x, other->endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Whether the endpoint whose key was refused is asked again with its next key. Not when the place is needed by another
+ * endpoint of the model, which gets its turn after two refused keys at the latest.
+ */
+static bool may_try_next_key(struct remora_exchange *x, const struct remora_endpoint *endpoint)
+{
+    if (endpoint->provider->credential_count < 2) {
+        return false;
+    }
+    x->refused_keys++;
+    if (!has_other_endpoint(x)) {
+        return true;
+    }
+    int32_t spent = (int32_t)x->outcome.attempt_count + models_to_come(x, x->order_at);
+    return x->refused_keys < 2 && x->attempts_of_model + 1 < x->config->attempts_per_model &&
+           spent + 1 < attempts_allowed(x);
+}
+
 void choose_after(struct remora_exchange *x, const struct remora_candidate *candidate,
                   enum remora_code code)
 {
     const struct remora_code_row *row = remora_code_row(code);
     switch (row->next_endpoint) {
     case REMORA_NEXT_YES:
-        if (row->effect == REMORA_EFFECT_BENCHES_KEY &&
-            candidate->endpoint->provider->credential_count > 1) {
+        if (row->effect == REMORA_EFFECT_BENCHES_KEY && may_try_next_key(x, candidate->endpoint)) {
             x->order_at--; /* the same endpoint with its next key; without one it is passed over */
         }
         return;

@@ -64,9 +64,10 @@ struct attempt_run {
     uint64_t life_ns;                       /* last sign of life */
     bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
     bool is_answering;                      /* the head was 2xx */
-    bool has_byte;                          /* of the body */
-    bool is_shown;                          /* content went to the sink */
-    size_t answer_bytes;                    /* text delivered, for estimates */
+    bool has_head;
+    bool has_byte;       /* of the body of an answer */
+    bool is_shown;       /* content went to the sink */
+    size_t answer_bytes; /* text delivered, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
 
@@ -122,6 +123,7 @@ struct remora_exchange {
     const struct remora_candidate *candidate; /* being tried; in the plan */
     struct remora_slice refused_by;           /* provider that refused the request of this model */
     int32_t attempts_of_model;
+    int32_t refused_keys;      /* of the endpoint being tried */
     int64_t max_output_tokens; /* as asked, 0 none */
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
@@ -182,6 +184,8 @@ bool attempt_resend(struct remora_exchange *x, const struct remora_fail *why);
 
 /* ---- decode.c ---- */
 extern const struct remora_transfer_callbacks attempt_callbacks;
+/* The attempt fails with what has come of an error's body so far. */
+void decode_judge_error(struct remora_exchange *x);
 
 /* ---- choose.c ---- */
 /* The next candidate that may be tried, or NULL. Moves the cursor past it. */

@@ -48,6 +48,7 @@ struct slot {
     _Atomic uint64_t breaker; /* a trip */
     _Atomic uint64_t bench;   /* a trip */
     _Atomic uint64_t cool_until_ns;
+    _Atomic uint64_t gone_until_ns;
     _Atomic uint32_t failures_in_a_row;
     _Atomic uint64_t cells[WINDOW_CELLS];
 };
@@ -247,6 +248,11 @@ enum remora_condition remora_health_condition(const struct remora_health *health
 {
     assert(slot < SLOTS);
     const struct slot *s = &health->slots[slot];
+    uint64_t gone_until_ns = atomic_load_explicit(&s->gone_until_ns, memory_order_relaxed);
+    if (now_ns < gone_until_ns) {
+        *until_ns = gone_until_ns;
+        return REMORA_CONDITION_GONE;
+    }
     uint64_t cool_until_ns = atomic_load_explicit(&s->cool_until_ns, memory_order_relaxed);
     if (now_ns < cool_until_ns) {
         *until_ns = cool_until_ns;
@@ -312,21 +318,34 @@ void remora_health_failure(struct remora_health *health, uint32_t slot, uint64_t
     }
 }
 
-void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns,
-                        uint64_t for_ns)
+/* max(existing, now + for_ns) */
+static void rest_until(_Atomic uint64_t *word, uint64_t now_ns, uint64_t for_ns)
 {
-    assert(slot < SLOTS);
-    if (slot == 0) {
-        return;
-    }
     uint64_t until_ns = for_ns < REMORA_NEVER_NS - now_ns ? now_ns + for_ns : REMORA_NEVER_NS;
-    _Atomic uint64_t *word = &health->slots[slot].cool_until_ns;
     uint64_t existing_ns = atomic_load_explicit(word, memory_order_relaxed);
     while (existing_ns < until_ns) {
         if (atomic_compare_exchange_weak_explicit(word, &existing_ns, until_ns,
                                                   memory_order_relaxed, memory_order_relaxed)) {
             return;
         }
+    }
+}
+
+void remora_health_cool(struct remora_health *health, uint32_t slot, uint64_t now_ns,
+                        uint64_t for_ns)
+{
+    assert(slot < SLOTS);
+    if (slot != 0) {
+        rest_until(&health->slots[slot].cool_until_ns, now_ns, for_ns);
+    }
+}
+
+void remora_health_gone(struct remora_health *health, uint32_t slot, uint64_t now_ns,
+                        uint64_t for_ns)
+{
+    assert(slot < SLOTS);
+    if (slot != 0) {
+        rest_until(&health->slots[slot].gone_until_ns, now_ns, for_ns);
     }
 }
 

@@ -237,6 +237,8 @@ static enum remora_rule rule_of(enum remora_condition condition)
         return REMORA_RULE_NONE;
     case REMORA_CONDITION_COOLING:
         return REMORA_RULE_COOLING;
+    case REMORA_CONDITION_GONE:
+        return REMORA_RULE_MODEL_GONE;
     case REMORA_CONDITION_BREAKER_OPEN:
         return REMORA_RULE_BREAKER_OPEN;
     case REMORA_CONDITION_BENCHED:

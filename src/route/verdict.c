@@ -17,6 +17,7 @@ struct tally {
     size_t cooling;
     size_t broken;
     size_t benched;
+    size_t gone;
     size_t refused; /* by the allow list */
     enum remora_code family;
     bool has_several;
@@ -27,6 +28,7 @@ static void tally_add(struct tally *tally, const struct remora_exclusion *exclus
     tally->cooling += exclusion->rule == REMORA_RULE_COOLING;
     tally->broken += exclusion->rule == REMORA_RULE_BREAKER_OPEN;
     tally->benched += exclusion->rule == REMORA_RULE_CREDENTIAL_BENCHED;
+    tally->gone += exclusion->rule == REMORA_RULE_MODEL_GONE;
     tally->refused += exclusion->rule == REMORA_RULE_MODEL_ALLOW_LIST;
     enum remora_code family = remora_rule_family(exclusion->rule);
     if (tally->family == REMORA_OK) {
@@ -49,6 +51,9 @@ enum remora_code route_model_code(const struct remora_candidate *candidates, siz
     }
     if (tally.benched != 0) {
         return REMORA_UPSTREAM_CREDENTIAL;
+    }
+    if (tally.gone != 0) {
+        return REMORA_MODEL_UNAVAILABLE_UPSTREAM;
     }
     if (tally.refused != 0) {
         return REMORA_MODEL_NOT_ALLOWED;

@@ -13,6 +13,7 @@ static int64_t circuit_of(const struct remora_health *health, uint32_t slot, uin
     switch (remora_health_condition(health, slot, now_ns, &until_ns)) {
     case REMORA_CONDITION_WELL:
     case REMORA_CONDITION_COOLING:
+    case REMORA_CONDITION_GONE:
     case REMORA_CONDITION_BENCHED:
         return CIRCUIT_CLOSED;
     case REMORA_CONDITION_PROBE:

@@ -69,6 +69,8 @@ static void make_ill(struct remora_health *health, uint32_t slot, struct remora_
 {
     if (remora_json_equals(how, "cooling")) {
         remora_health_cool(health, slot, now_ns, 60 * REMORA_NS_PER_S);
+    } else if (remora_json_equals(how, "model_gone")) {
+        remora_health_gone(health, slot, now_ns, 60 * REMORA_NS_PER_S);
     } else if (remora_json_equals(how, "credential_benched")) {
         remora_health_bench(health, slot, now_ns);
     }

@@ -27,10 +27,10 @@ FAMILIES = {
     "data_region": "REGION_RESTRICTED", "quantization": "CONSTRAINT_FILTERED", "max_price": "CONSTRAINT_FILTERED",
     "require_parameters": "CONSTRAINT_FILTERED", "supported_parameters": "CONSTRAINT_FILTERED",
     "not_in_order": "CONSTRAINT_FILTERED", "cooling": "CAPACITY_EXHAUSTED", "breaker_open": "UPSTREAM_OVERLOADED",
-    "credential_benched": "UPSTREAM_CREDENTIAL",
+    "credential_benched": "UPSTREAM_CREDENTIAL", "model_gone": "MODEL_UNAVAILABLE_UPSTREAM",
 }
 TRANSIENT = {"CAPACITY_EXHAUSTED", "UPSTREAM_OVERLOADED"}
-LASTING = {"MODEL_NOT_ALLOWED", "UPSTREAM_CREDENTIAL", "NO_ENDPOINTS", "PRIVACY_RESTRICTED", "REGION_RESTRICTED", "CONSTRAINT_FILTERED"}
+LASTING = {"MODEL_NOT_ALLOWED", "MODEL_UNAVAILABLE_UPSTREAM", "UPSTREAM_CREDENTIAL", "NO_ENDPOINTS", "PRIVACY_RESTRICTED", "REGION_RESTRICTED", "CONSTRAINT_FILTERED"}
 BUILT = {"openai"}
 
 
@@ -399,7 +399,8 @@ def plan(world, asked):
 def code_of(reasons):
     rules = [rule.split(":")[0] if rule.split(":")[0] in FAMILIES else rule for rule, _ in reasons]
     for rule, code in (("breaker_open", "UPSTREAM_OVERLOADED"), ("cooling", "CAPACITY_EXHAUSTED"),
-                       ("credential_benched", "UPSTREAM_CREDENTIAL"), ("model_allow_list", "MODEL_NOT_ALLOWED")):
+                       ("credential_benched", "UPSTREAM_CREDENTIAL"), ("model_gone", "MODEL_UNAVAILABLE_UPSTREAM"),
+                       ("model_allow_list", "MODEL_NOT_ALLOWED")):
         if rule in rules:
             return code
     families = {FAMILIES[rule] for rule in rules}

@@ -181,7 +181,7 @@ class Draw:
         if self.chance(0.2):
             model = self.one(MODELS)
             tag = self.one(document["models"][model]["endpoints"])["tag"]
-            case["health"] = {f"{tag}|{model}": self.one(["cooling", "breaker_open"])}
+            case["health"] = {f"{tag}|{model}": self.one(["cooling", "model_gone", "breaker_open"])}
         if self.chance(0.05):
             case.setdefault("health", {})[f"{self.one(PROVIDERS)}|SET"] = "credential_benched"
         return case
@@ -346,7 +346,7 @@ def run_batch(driver, draw, seed, first, count, tally):
 ALL_RULES = ["unsupported_wire", "no_credential", "model_allow_list", "free_variant", "modality", "output_modality",
              "context_length", "output_limit", "allowed_providers", "ignored_provider", "data_policy:training", "data_policy:zdr",
              "data_policy:distillable", "data_region", "quantization", "max_price", "require_parameters", "supported_parameters",
-             "not_in_order", "cooling", "breaker_open", "credential_benched"]
+             "not_in_order", "cooling", "model_gone", "breaker_open", "credential_benched"]
 
 
 def main():

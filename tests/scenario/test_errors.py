@@ -85,6 +85,10 @@ def test_what_providers_did_with_every_attempt(served, reason, is_stream):
         status, headers, answer = served.chat(body)  # they rest: no attempt is made
         assert status == 429 and answer["error"]["availability"]["excluded_by"] == ["cooling"] and headers["retry-after"] in "67"
         assert {c["layer"] for c in answer["error"]["metadata"]["candidates"]} == {"POLICY_LAYER_HEALTH"}
+    if reason == "MODEL_UNAVAILABLE_UPSTREAM":
+        status, headers, answer = served.chat(body)  # they rest, and say why: nothing that waiting would cure
+        assert_row(reason, status, answer["error"])
+        assert answer["error"]["availability"]["excluded_by"] == ["model_gone"] and "retry-after" not in headers
     if reason == "UPSTREAM_REFUSED_REQUEST":
         assert error["message"].startswith("The provider refused the request: ")
 

@@ -310,6 +310,18 @@ static void cooling_for_ever_does_not_overflow(void **state)
     expect(REMORA_CONDITION_COOLING, REMORA_NEVER_NS);
 }
 
+static void a_dropped_model_is_remembered_beside_a_cooling(void **state)
+{
+    (void)state;
+    remora_health_cool(health, slot, now, 3 * S);
+    remora_health_gone(health, slot, now, 2 * S);
+    expect(REMORA_CONDITION_GONE, now + 2 * S);
+    remora_health_gone(health, slot, now, 1 * S);
+    expect(REMORA_CONDITION_GONE, now + 2 * S);
+    now += 2 * S;
+    expect(REMORA_CONDITION_COOLING, 1003 * S);
+}
+
 static void cooling_is_told_before_the_breaker(void **state)
 {
     (void)state;
@@ -413,6 +425,7 @@ int main(void)
         CASE(attempts_from_before_say_nothing_while_the_window_runs),
         CASE(cooling_ends_by_itself),
         CASE(the_longer_cooling_stays),
+        CASE(a_dropped_model_is_remembered_beside_a_cooling),
         CASE(cooling_for_ever_does_not_overflow),
         CASE(cooling_is_told_before_the_breaker),
         CASE(a_refused_key_rests_for_five_minutes_doubling_to_an_hour),

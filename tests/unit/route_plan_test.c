@@ -453,6 +453,31 @@ static void all_keys_benched_is_our_credential_and_lasting(void **state)
     assert_int_equal(f.fail.retry_after_ms, 1000);
 }
 
+static void a_model_that_its_providers_dropped_is_no_matter_of_waiting(void **state)
+{
+    (void)state;
+    remora_health_gone(f.health, a->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    remora_health_gone(f.health, b->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    remora_health_gone(f.health, c->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    expect_code(REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    assert_int_equal(f.fail.retry_after_ms, -1);
+    expect_says("model_gone (3)");
+    remora_health_cool(f.health, c->health, f.now_ns, REMORA_NS_PER_S); /* still gone */
+    expect_code(REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    f.now_ns += 120 * REMORA_NS_PER_S;
+    expect_order("alpha beta/fast omega");
+}
+
+static void a_cooling_endpoint_beside_dropped_ones_is_worth_waiting_for(void **state)
+{
+    (void)state;
+    remora_health_gone(f.health, a->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    remora_health_gone(f.health, b->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    remora_health_cool(f.health, c->health, f.now_ns, REMORA_NS_PER_S);
+    expect_code(REMORA_CAPACITY_EXHAUSTED);
+    assert_int_equal(f.fail.retry_after_ms, 1000);
+}
+
 static void nobody_need_want_to_know_why(void **state)
 {
     (void)state;
@@ -686,6 +711,8 @@ int main(void)
         CASE(a_breaker_among_cooling_ones_is_overloaded),
         CASE(a_breaker_beside_cooling_endpoints_of_one_model_is_overloaded),
         CASE(all_keys_benched_is_our_credential_and_lasting),
+        CASE(a_model_that_its_providers_dropped_is_no_matter_of_waiting),
+        CASE(a_cooling_endpoint_beside_dropped_ones_is_worth_waiting_for),
         CASE(nobody_need_want_to_know_why),
         CASE(what_health_holds_back_decides_over_what_rules_removed),
         CASE(one_family_gives_its_code),

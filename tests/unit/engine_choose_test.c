@@ -1,0 +1,165 @@
+/* Who is asked next where attempts are few, where keys are refused, and after a model is gone. */
+#include "engine_fixture.h"
+
+#include <stdio.h>
+
+/* ---- few attempts ---- */
+
+#define THREE_MODELS                                                                            \
+    "service: checkout\nproviders:\n"                                                           \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"                                   \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                                   \
+    "  c: {kind: openai, base_url: \"http://127.0.0.1/c\"}\n"                                   \
+    "models:\n"                                                                                 \
+    "  t/a: {endpoints: [{provider: a, model_id: m}, {provider: a, tag: a/2, model_id: m}]}\n"  \
+    "  t/b: {endpoints: [{provider: b, model_id: m}]}\n"                                        \
+    "  t/c: {endpoints: [{provider: c, model_id: m}]}\n"
+
+static struct engine_fixture *few(const char *yaml, const char *const *models)
+{
+    struct engine_fixture *f = fixture_new_yaml(yaml);
+    fixture_start_with(f, REMORA_UNARY, "t/a", models, -1);
+    return f;
+}
+
+static void the_first_model_is_asked_however_few_the_attempts(void **state)
+{
+    (void)state;
+    static const char *const lists[2][3] = {{"t/b", NULL}, {"t/b", "t/c", NULL}};
+    for (size_t i = 0; i < 2; i++) {
+        struct engine_fixture *f = few(THREE_MODELS "attempts: {per_request: 1}\n", lists[i]);
+        assert_string_equal(f->transfers[0].provider, "a");
+        play_good_unary(f, 0, "x");
+        assert_int_equal(f->outcome.attempt_count, 1);
+        fixture_free(f);
+
+        f = few(THREE_MODELS "attempts: {per_request: 1}\n", lists[i]);
+        play_answer(f, 0, 500, "{}");
+        assert_null(f->exchange);
+        assert_int_equal(f->transfer_count, 1);
+        fixture_free(f);
+    }
+}
+
+static void the_last_models_go_without_where_attempts_are_too_few_for_all(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"t/b", "t/c", NULL};
+    struct engine_fixture *f = few(THREE_MODELS "attempts: {per_request: 2}\n", models);
+    play_answer(f, 0, 500, "{}");
+    assert_string_equal(f->transfers[0].provider, "a");
+    assert_string_equal(f->transfers[1].provider, "b"); /* not a/2: b's place was kept */
+    play_answer(f, 1, 500, "{}");
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 2);
+    fixture_free(f);
+}
+
+/* ---- keys ---- */
+
+#define FOUR_KEYS                                                                            \
+    "service: checkout\nproviders:\n"                                                        \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: [{env: K1_KEY}, {env: "  \
+    "K2_KEY}, {env: K3_KEY}, {env: K4_KEY}]}\n"                                              \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                                \
+    "models:\n"                                                                              \
+    "  t/a: {endpoints: [{provider: a, model_id: m}]}\n"                                     \
+    "  t/m:\n    endpoints:\n"                                                               \
+    "      - {provider: a, model_id: m}\n      - {provider: b, model_id: m}\n"
+
+static void refused_keys_leave_the_other_endpoint_its_turn(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(FOUR_KEYS);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 401, "{}");
+    assert_string_equal(f->transfers[1].provider, "a");
+    play_answer(f, 1, 401, "{}");
+    assert_string_equal(f->transfers[2].provider, "b");
+    play_good_unary(f, 2, "x");
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
+static void with_two_attempts_the_second_is_the_other_endpoint_s(void **state)
+{
+    (void)state;
+    static const char *const limits[] = {"attempts: {per_model: 2}\n", "attempts: {per_request: 2}\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char yaml[2048];
+        snprintf(yaml, sizeof yaml, "%s%s", FOUR_KEYS, limits[i]);
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 0, 401, "{}");
+        assert_string_equal(f->transfers[1].provider, "b");
+        play_good_unary(f, 1, "x");
+        fixture_free(f);
+    }
+}
+
+static void keys_go_on_where_nobody_else_serves_the_model(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(FOUR_KEYS);
+    fixture_start(f, REMORA_UNARY, "t/a");
+    play_answer(f, 0, 401, "{}");
+    play_answer(f, 1, 401, "{}");
+    play_good_unary(f, 2, "x");
+    assert_slice_equal(f->outcome.attempts[2].credential, "K3_KEY");
+    fixture_free(f);
+}
+
+static void a_resting_endpoint_takes_no_key_its_place(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(FOUR_KEYS "attempts: {per_model: 2}\n");
+    const struct remora_model *model = NULL;
+    for (size_t i = 0; i < f->config->model_count; i++) {
+        if (remora_slice_is(f->config->models[i].facts.id, "t/m")) {
+            model = &f->config->models[i];
+        }
+    }
+    assert_non_null(model);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    remora_health_cool(f->health, model->endpoints[1].health, f->now_ns, 60 * REMORA_NS_PER_S);
+    play_answer(f, 0, 401, "{}");
+    assert_string_equal(f->transfers[1].provider, "a");
+    play_good_unary(f, 1, "x");
+    fixture_free(f);
+}
+
+/* ---- gone ---- */
+
+static void a_model_that_is_gone_is_told_as_such_while_it_rests(void **state)
+{
+    (void)state;
+    static const char gone[] = "{\"error\":{\"message\":\"no\",\"code\":\"model_not_found\"}}";
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 404, gone);
+    play_answer(f, 1, 404, gone);
+    assert_int_equal(f->outcome.fail.code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 2);
+    assert_int_equal(f->outcome.fail.code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    assert_int_equal(f->outcome.fail.retry_after_ms, -1);
+    fixture_pass_ms(f, 120001);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 2, "x");
+    fixture_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_model_is_asked_however_few_the_attempts),
+        cmocka_unit_test(the_last_models_go_without_where_attempts_are_too_few_for_all),
+        cmocka_unit_test(refused_keys_leave_the_other_endpoint_its_turn),
+        cmocka_unit_test(with_two_attempts_the_second_is_the_other_endpoint_s),
+        cmocka_unit_test(keys_go_on_where_nobody_else_serves_the_model),
+        cmocka_unit_test(a_resting_endpoint_takes_no_key_its_place),
+        cmocka_unit_test(a_model_that_is_gone_is_told_as_such_while_it_rests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
