@@ -3,10 +3,13 @@
  * attempt_timeout and the total are here, and so are the time that a request may wait for its turn and the notice that a
  * stream has been silent for 10 s.
  *
- * Signs of life only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
+ * An error's body has 5 s, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
+ * none) only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
  * Source: ARCHITECTURE 6 "Deadlines" and "HTTP status".
  */
 #include "exchange_private.h"
+
+#define ERROR_BODY_NS (5 * REMORA_NS_PER_S) /* from the head of an error to its end */
 
 static uint64_t after_ms(uint64_t from_ns, int64_t ms)
 {
@@ -44,6 +47,11 @@ static uint64_t whole_due(const struct remora_exchange *x, uint64_t began)
                : due;
 }
 
+static bool is_reading_error(const struct remora_exchange *x)
+{
+    return x->run.has_head && !x->run.is_answering;
+}
+
 /* When the attempt under way is late, and for what cause. */
 static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *cause)
 {
@@ -54,7 +62,11 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
     const struct remora_deadlines *limits = &x->run.endpoint->deadlines;
     uint64_t began = x->outcome.attempts[x->outcome.attempt_count - 1].began_ns;
     uint64_t due;
-    if (x->run.delivery == REMORA_UNARY) {
+    if (is_reading_error(x)) {
+        uint64_t head_ns = began + x->outcome.attempts[x->outcome.attempt_count - 1].first_byte_ns;
+        *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
+        due = head_ns + ERROR_BODY_NS;
+    } else if (x->run.delivery == REMORA_UNARY) {
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = after_ms(began, limits->response_ms);
     } else if (!x->run.has_byte) {
@@ -108,7 +120,11 @@ static void fired(struct remora_timer *timer)
     } else if (now >= wait_due(x)) {
         entry_give_up(x);
     } else if (now >= attempt_due(x, &cause)) {
-        fail_late(x, cause);
+        if (is_reading_error(x)) {
+            decode_judge_error(x);
+        } else {
+            fail_late(x, cause);
+        }
     } else if (now >= x->notice_ns) {
         uint64_t quiet_since = x->state == STATE_COMMITTED ? x->run.life_ns : 0;
         if (quiet_since + WAITING_NOTICE_NS <= now) {

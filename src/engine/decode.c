@@ -1,7 +1,8 @@
 /*
  * What an upstream sends: head, body, end -> events -> guard -> account tap -> hold-back -> sink.
  *
- * A 2xx body is fed to the adapter's decoder; anything else is kept up to a limit and classified at its end. Nothing
+ * A 2xx body is fed to the adapter's decoder; anything else is kept, and classified at its end, at a limit of bytes or
+ * after a few seconds (deadline.c), whichever is first: an error must not hold up the fallback. Nothing
  * reaches the sink before the first content event; from then on every event goes straight through. When the sink is full
  * the transfer is paused.
  *
@@ -228,6 +229,7 @@ static void keep_error_head(struct remora_exchange *x, const struct remora_http_
 static void on_head(void *context, const struct remora_http_response *head)
 {
     struct remora_exchange *x = context;
+    x->run.has_head = true;
     struct remora_attempt *attempt = attempt_record(x);
     attempt->http_status = head->status;
     attempt->first_byte_ns = exchange_now(x) - attempt->began_ns;
@@ -236,6 +238,9 @@ static void on_head(void *context, const struct remora_http_response *head)
     x->run.is_answering = head->status >= 200 && head->status < 300;
     if (!x->run.is_answering) {
         keep_error_head(x, head);
+        exchange_enter(x);
+        deadline_arm(x); /* the body has its own, short time */
+        exchange_leave(x);
         return;
     }
     struct remora_decoder *decoder = decoder_of(x);
@@ -252,6 +257,9 @@ static void keep_error_body(struct remora_exchange *x, struct remora_slice bytes
     struct remora_buf *body = &x->run.error_body;
     size_t room = body->limit_bytes - body->length;
     remora_buf_append(body, remora_slice(bytes.data, bytes.length < room ? bytes.length : room));
+    if (bytes.length >= room) {
+        decode_judge_error(x);
+    }
 }
 
 /* Lets go of a transfer whose answer is complete, so that its connection serves again. */
@@ -305,16 +313,17 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
 static enum remora_flow on_body(void *context, struct remora_slice bytes)
 {
     struct remora_exchange *x = context;
-    bool was_first = !x->run.has_byte;
-    x->run.has_byte = true;
-    x->run.life_ns = exchange_now(x);
+    exchange_enter(x);
     if (!x->run.is_answering) {
         keep_error_body(x, bytes);
+        exchange_leave(x);
         return REMORA_FLOW_GO;
     }
-    exchange_enter(x);
-    if (was_first) {
-        deadline_arm(x); /* from first byte to idle */
+    if (!x->run.has_byte) {
+        x->run.has_byte = true;
+        x->run.life_ns =
+            exchange_now(x); /* from here on only what the decoder makes of the bytes is life */
+        deadline_arm(x);     /* from first byte to idle */
     }
     enum remora_flow flow = x->is_gone ? REMORA_FLOW_GO : feed(x, bytes);
     exchange_leave(x);
@@ -336,6 +345,13 @@ static void classify(struct remora_exchange *x, struct remora_fail *fail)
         remora_fail_set(fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "The provider answered badly.");
     }
     fail->upstream_status = error.status;
+}
+
+void decode_judge_error(struct remora_exchange *x)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    classify(x, &fail);
+    attempt_fail(x, &fail);
 }
 
 /* Why a transfer without a usable answer ended, as a failure. */
@@ -393,9 +409,7 @@ static void on_end(void *context, const struct remora_transfer_end *end)
     if (x->run.is_answering) {
         end_answer(x, end);
     } else if (end->got_head && attempt_record(x)->http_status != 0) {
-        struct remora_fail fail = REMORA_FAIL_INIT;
-        classify(x, &fail);
-        attempt_fail(x, &fail);
+        decode_judge_error(x);
     } else {
         fail_transfer(x, end);
     }

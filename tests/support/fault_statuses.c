@@ -141,6 +141,20 @@ void status_detail(struct script *script, const struct demand *demand)
     reply_status(script, details[kind].number, details[kind].type, details[kind].body);
 }
 
+// 0: as fast as the peer reads, 1: dripping.
+void status_endless(struct script *script, const struct demand *demand)
+{
+    static const char head[] =
+        "HTTP/1.1 500 Internal Server Error\r\n" JSON_TYPE "Transfer-Encoding: chunked\r\n\r\n";
+    static const char byte[] = "1\r\n \r\n";
+    script_send(script, head, sizeof head - 1);
+    size_t first = script->count;
+    script_repeat(script, byte, sizeof byte - 1, FAULT_FOR_EVER);
+    if (demand->argument) {
+        script_drip(script, first, sizeof byte - 1, demand->number[0]);
+    }
+}
+
 void status_first(struct script *script, const struct demand *demand)
 {
     uint64_t bad = demand->argument ? 1 : demand->number[0];
