@@ -5,14 +5,14 @@
 
 /* ---- few attempts ---- */
 
-#define THREE_MODELS                                                                            \
-    "service: checkout\nproviders:\n"                                                           \
-    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"                                   \
-    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                                   \
-    "  c: {kind: openai, base_url: \"http://127.0.0.1/c\"}\n"                                   \
-    "models:\n"                                                                                 \
-    "  t/a: {endpoints: [{provider: a, model_id: m}, {provider: a, tag: a/2, model_id: m}]}\n"  \
-    "  t/b: {endpoints: [{provider: b, model_id: m}]}\n"                                        \
+#define THREE_MODELS                                                                           \
+    "service: checkout\nproviders:\n"                                                          \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"                                  \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                                  \
+    "  c: {kind: openai, base_url: \"http://127.0.0.1/c\"}\n"                                  \
+    "models:\n"                                                                                \
+    "  t/a: {endpoints: [{provider: a, model_id: m}, {provider: a, tag: a/2, model_id: m}]}\n" \
+    "  t/b: {endpoints: [{provider: b, model_id: m}]}\n"                                       \
     "  t/c: {endpoints: [{provider: c, model_id: m}]}\n"
 
 static struct engine_fixture *few(const char *yaml, const char *const *models)
@@ -57,14 +57,14 @@ static void the_last_models_go_without_where_attempts_are_too_few_for_all(void *
 
 /* ---- keys ---- */
 
-#define FOUR_KEYS                                                                            \
-    "service: checkout\nproviders:\n"                                                        \
-    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: [{env: K1_KEY}, {env: "  \
-    "K2_KEY}, {env: K3_KEY}, {env: K4_KEY}]}\n"                                              \
-    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                                \
-    "models:\n"                                                                              \
-    "  t/a: {endpoints: [{provider: a, model_id: m}]}\n"                                     \
-    "  t/m:\n    endpoints:\n"                                                               \
+#define FOUR_KEYS                                                                           \
+    "service: checkout\nproviders:\n"                                                       \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: [{env: K1_KEY}, {env: " \
+    "K2_KEY}, {env: K3_KEY}, {env: K4_KEY}]}\n"                                             \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                               \
+    "models:\n"                                                                             \
+    "  t/a: {endpoints: [{provider: a, model_id: m}]}\n"                                    \
+    "  t/m:\n    endpoints:\n"                                                              \
     "      - {provider: a, model_id: m}\n      - {provider: b, model_id: m}\n"
 
 static void refused_keys_leave_the_other_endpoint_its_turn(void **state)
@@ -84,7 +84,8 @@ static void refused_keys_leave_the_other_endpoint_its_turn(void **state)
 static void with_two_attempts_the_second_is_the_other_endpoint_s(void **state)
 {
     (void)state;
-    static const char *const limits[] = {"attempts: {per_model: 2}\n", "attempts: {per_request: 2}\n"};
+    static const char *const limits[] = {"attempts: {per_model: 2}\n",
+                                         "attempts: {per_request: 2}\n"};
     for (size_t i = 0; i < 2; i++) {
         char yaml[2048];
         snprintf(yaml, sizeof yaml, "%s%s", FOUR_KEYS, limits[i]);

@@ -77,8 +77,7 @@ static void an_error_without_end_is_judged_at_the_limit_of_bytes(void **state)
 static void the_policy_s_attempt_timeout_is_for_errors_as_well(void **state)
 {
     (void)state;
-    struct engine_fixture *f =
-        fixture_new("policy: {provider: {attempt_timeout_ms: 1000}}\n");
+    struct engine_fixture *f = fixture_new("policy: {provider: {attempt_timeout_ms: 1000}}\n");
     fixture_start(f, REMORA_STREAM, "t/m");
     play_head(f, 0, 500, NULL);
     fixture_pass_ms(f, 1000);
