@@ -93,7 +93,7 @@ struct remora_outcome {
     int64_t created_unix_s;
     uint64_t began_ns;
     uint64_t total_ns;
-    uint64_t first_content_ns; /* after began; 0 none */
+    uint64_t first_content_ns; /* after began; says something where content_events > 0 */
     uint64_t last_content_ns;  /* after began; 0 none */
     uint64_t overhead_ns;      /* our own share: request whole to first upstream byte sent */
     uint64_t events;           /* delivered to the sink */

@@ -233,7 +233,7 @@ static void observe_times(struct remora_metrics *metrics, const struct remora_ou
     if (outcome->overhead_ns > 0) {
         remora_metric_observe_ns(metrics, REMORA_METRIC_OVERHEAD, labels, 1, outcome->overhead_ns);
     }
-    if (outcome->delivery == REMORA_STREAM && outcome->first_content_ns > 0) {
+    if (outcome->delivery == REMORA_STREAM && outcome->content_events > 0) {
         const struct remora_slice provider = provider_label(outcome);
         remora_metric_observe_ns(metrics, REMORA_METRIC_FIRST_CHUNK, &provider, 1,
                                  outcome->first_content_ns);
@@ -325,7 +325,9 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_TEXT_IF("usage", certainty_name(usage->certainty)),
         REMORA_LOG_KNOWN("cost_nano_usd", remora_nano_usd(outcome->cost.total_pico_usd)),
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
-        REMORA_LOG_US_IF("first_content_us", outcome->first_content_ns),
+        REMORA_LOG_KNOWN("first_content_us", outcome->content_events > 0
+                                                 ? (int64_t)(outcome->first_content_ns / 1000)
+                                                 : -1),
         REMORA_LOG_US_IF("overhead_us", outcome->overhead_ns),
         REMORA_LOG_US_IF("waited_us", outcome->waited_ns),
         REMORA_LOG_KNOWN("dropped",

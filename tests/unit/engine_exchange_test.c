@@ -2,6 +2,7 @@
 #include "engine_fixture.h"
 
 #include "remora/memory.h"
+#include "remora/telemetry.h"
 
 /* ---- commit and hold-back ---- */
 
@@ -15,6 +16,40 @@ static void nothing_reaches_the_sink_before_the_first_content_event(void **state
     assert_said(f, "");
     (void)play_body(f, 0, CHUNK_TEXT("h"));
     assert_said(f, "started um by a\ntext 0 h\n");
+    fixture_free(f);
+}
+
+/* A whole answer within one round of the loop: the cached clock says that no time went by. */
+static void content_at_time_0_is_content(void **state)
+{
+    (void)state;
+    struct remora_metrics *metrics = remora_metrics_new();
+    struct remora_observer *observer = remora_observer_new(metrics);
+    struct engine_fixture *f = fixture_new("");
+    struct remora_buf text;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_good_stream(f, 0, "x");
+    assert_int_equal(f->outcome.first_content_ns, 0);
+    observer->settled(observer, &f->outcome);
+    remora_buf_init(&text, 4 << 20);
+    remora_metrics_write(metrics, &text);
+    remora_buf_append_byte(&text, '\0');
+    assert_non_null(strstr(remora_buf_slice(&text).data,
+                           "remora_time_to_first_chunk_seconds_count{provider=\"a\"} 1\n"));
+    remora_buf_fini(&text);
+    fixture_free(f);
+    remora_observer_free(observer);
+    remora_metrics_free(metrics);
+}
+
+static void the_total_is_by_the_precise_clock(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    f->precise_ahead_ns = 7000;
+    play_good_stream(f, 0, "x");
+    assert_int_equal(f->outcome.total_ns, 7000);
     fixture_free(f);
 }
 
@@ -532,6 +567,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
+        cmocka_unit_test(content_at_time_0_is_content),
+        cmocka_unit_test(the_total_is_by_the_precise_clock),
         cmocka_unit_test(an_in_band_error_before_content_falls_back),
         cmocka_unit_test(an_in_band_error_after_content_is_told_once),
         cmocka_unit_test(an_empty_completion_falls_back),

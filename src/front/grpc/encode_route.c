@@ -167,7 +167,7 @@ Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
     put_dropped(arena, outcome, out);
     REMORA_PB_NUMBER(out, effective_data_collection,
                      (Remora__V1__DataCollection)outcome->data_collection);
-    if (outcome->first_content_ns != 0) {
+    if (outcome->content_events > 0) { /* within one round of the loop the time is 0 */
         out->time_to_first_content = remora_pb_duration(arena, outcome->first_content_ns);
     }
     out->total_time = remora_pb_duration(arena, outcome->total_ns);

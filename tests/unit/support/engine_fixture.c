@@ -28,6 +28,12 @@ static uint64_t fake_now(const struct remora_clock *clock)
     return REMORA_CONTAINER_OF(clock, struct engine_fixture, clock)->now_ns;
 }
 
+static uint64_t fake_precise_now(const struct remora_clock *clock)
+{
+    const struct engine_fixture *f = REMORA_CONTAINER_OF(clock, struct engine_fixture, precise);
+    return f->now_ns + f->precise_ahead_ns;
+}
+
 static int64_t fake_unix_ms(const struct remora_clock *clock)
 {
     return START_MS + (int64_t)((fake_now(clock) - START_NS) / REMORA_NS_PER_MS);
@@ -240,6 +246,7 @@ struct engine_fixture *fixture_new_yaml(const char *yaml)
     assert_non_null(f);
     f->transport.ops = &script_ops;
     f->clock = (struct remora_clock){.now_ns = fake_now, .unix_ms = fake_unix_ms};
+    f->precise = (struct remora_clock){.now_ns = fake_precise_now};
     f->now_ns = START_NS;
     f->sink.ops = &record_ops;
     f->observer = (struct remora_observer){.attempt = observe_attempt, .settled = observe_settled};
@@ -252,6 +259,7 @@ struct engine_fixture *fixture_new_yaml(const char *yaml)
     const struct remora_engine_input input = {
         .transport = &f->transport,
         .clock = &f->clock,
+        .precise = &f->precise,
         .timers = &f->timers,
         .random = &f->random,
         .health = f->health,

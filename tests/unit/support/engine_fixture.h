@@ -30,6 +30,8 @@ struct engine_fixture {
     struct remora_transport transport; /* first */
     struct remora_clock clock;
     uint64_t now_ns;
+    struct remora_clock precise;
+    uint64_t precise_ahead_ns; /* of the clock, as if that were cached */
     struct remora_timers timers;
     struct remora_random random;
     struct remora_health *health;
