@@ -253,11 +253,27 @@ static bool has_opaque(const struct remora_message *message)
     return false;
 }
 
+/* Told where the dialect takes no reasoning of earlier turns, or takes its text and there is more than text. */
+static void tell_lost_reasoning(struct openai_build *build, const struct remora_message *message)
+{
+    enum reasoning_echo echo =
+        message->reasoning_count > 0 ? build->dialect->reasoning_echo : REASONING_ECHO_ANY;
+    bool is_text = echo == REASONING_ECHO_CONTENT || echo == REASONING_ECHO_FIELD;
+    if (echo == REASONING_ECHO_NONE) {
+        openai_note_field(build, REMORA_SLICE("messages[].reasoning_details"),
+                          "the provider takes no reasoning of earlier turns");
+    } else if (is_text && has_opaque(message)) {
+        openai_note_field(build, REMORA_SLICE("messages[].reasoning_details"),
+                          "the provider takes only the text of earlier reasoning");
+    }
+}
+
 static void write_reasoning(struct openai_build *build, const struct remora_message *message)
 {
     if (message->reasoning_count == 0) {
         return;
     }
+    tell_lost_reasoning(build, message);
     switch (build->dialect->reasoning_echo) {
     case REASONING_ECHO_NONE:
         break;
@@ -369,6 +385,7 @@ static void write_run(struct openai_build *build, const struct remora_message *m
     remora_json_key(json_of(build), "content");
     remora_json_array_open(json_of(build));
     for (size_t i = 0; i < count; i++) {
+        tell_lost_reasoning(build, &messages[i]); /* of all, not only of the last */
         write_parts(build, &messages[i]);
     }
     remora_json_array_close(json_of(build));

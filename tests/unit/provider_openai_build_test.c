@@ -528,14 +528,17 @@ static void tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning(void **
     static const struct {
         const char *dialect;
         const char *reasoning;
+        size_t dropped; /* what is lost of the blocks is told, once */
     } cases[] = {
-        {"openai", ""},
-        {"deepseek", ",\"reasoning_content\":\"hm\""},
-        {"groq", ",\"reasoning\":\"hm\""},
+        {"openai", "", 1},
+        {"azure", "", 1},
+        {"deepseek", ",\"reasoning_content\":\"hm\"", 1},
+        {"groq", ",\"reasoning\":\"hm\"", 1},
         {"openrouter",
          ",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"hm\",\"signature\":"
          "\"sig\",\"format\":\"anthropic-claude-v1\",\"index\":0},"
-         "{\"type\":\"reasoning.encrypted\",\"data\":\"ZZ\",\"id\":\"rs_1\"}]"},
+         "{\"type\":\"reasoning.encrypted\",\"data\":\"ZZ\",\"id\":\"rs_1\"}]",
+         0},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
@@ -547,6 +550,10 @@ static void tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning(void **
         snprintf(expected, sizeof expected, "%s%s%s", HEAD "{\"role\":\"assistant\"," CALLS,
                  cases[i].reasoning, ",\"prefix\": true}," TOOL UNARY "}");
         assert_string_equal(body_of(&f), expected);
+        assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        if (cases[i].dropped > 0) {
+            assert_true(remora_slice_is(f.out.dropped[0].field, "messages[].reasoning_details"));
+        }
         end(&f);
     }
 }
