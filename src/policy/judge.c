@@ -304,12 +304,33 @@ static void collect_caps(struct remora_judge *judge)
 
 /* ---- parameters ---- */
 
+/* Parameters that the catalog's lists have no word for: that they do not name one says nothing of the endpoint. */
+static const remora_parameter_set without_word =
+    UINT64_C(1) << REMORA_PARAMETER_PREDICTION | UINT64_C(1) << REMORA_PARAMETER_N |
+    UINT64_C(1) << REMORA_PARAMETER_USER | UINT64_C(1) << REMORA_PARAMETER_SERVICE_TIER |
+    UINT64_C(1) << REMORA_PARAMETER_MODALITIES | UINT64_C(1) << REMORA_PARAMETER_AUDIO |
+    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_KEY | UINT64_C(1) << REMORA_PARAMETER_METADATA |
+    UINT64_C(1) << REMORA_PARAMETER_SAFETY_IDENTIFIER |
+    UINT64_C(1) << REMORA_PARAMETER_IMAGE_CONFIG |
+    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_OPTIONS;
+
+/* Whether nothing is known of it: an operator's own list is complete, and so is what a dialect refuses. */
+static bool is_unspoken(const struct remora_endpoint *endpoint, enum remora_parameter parameter)
+{
+    return !endpoint->is_own && remora_parameter_set_has(without_word, parameter) &&
+           !remora_parameter_set_has(
+               remora_dialect_refused(remora_dialect_of(&endpoint->provider->facts)), parameter);
+}
+
 static enum remora_layer ask_require(const struct remora_judge *judge,
                                      const struct remora_endpoint *endpoint, const char **subject)
 {
     const char *lacks = NULL;
     for (size_t i = 0; i < judge->request->asked_count && lacks == NULL; i++) {
-        lacks = policy_lacks(judge, endpoint, (enum remora_parameter)judge->request->asked[i]);
+        enum remora_parameter parameter = (enum remora_parameter)judge->request->asked[i];
+        if (!is_unspoken(endpoint, parameter)) {
+            lacks = policy_lacks(judge, endpoint, parameter);
+        }
     }
     for (size_t i = 0; i < judge->layer_count && lacks != NULL; i++) {
         if (judge->layers[i]->provider.require_parameters == REMORA_YES) {

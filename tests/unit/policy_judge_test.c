@@ -585,6 +585,23 @@ static void required_parameters_remove_who_lacks_one(void **state)
     expect_in(w);
 }
 
+static void a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints(void **state)
+{
+    struct world *w = *state;
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_N);
+    prefer(w, REMORA_LAYER_REQUEST)->require_parameters = REMORA_YES;
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_N);
+    expect_in(w);
+    w->endpoint->is_own = true; /* the operator has the word and did not say it */
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_REQUEST, "n");
+    w->endpoint->facts.supported = REMORA_PARAMETERS_ALL; /* no list at all */
+    expect_in(w);
+    w->endpoint->is_own = false;
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_N);
+    w->provider->facts.dialect = S("groq"); /* known not to take it */
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_REQUEST, "n");
+}
+
 static void tools_are_never_left_out(void **state)
 {
     struct world *w = *state;
@@ -730,6 +747,7 @@ int main(void)
         CASE(an_unknown_price_passes_no_cap),
         CASE(prices_per_item_are_capped_as_they_are_billed),
         CASE(required_parameters_remove_who_lacks_one),
+        CASE(a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints),
         CASE(tools_are_never_left_out),
         CASE(a_tool_choice_other_than_auto_or_none_is_never_left_out),
         CASE(a_response_format_other_than_text_is_never_left_out),

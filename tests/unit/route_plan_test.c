@@ -619,6 +619,7 @@ static void a_rule_that_finds_no_room_is_left_out_whole(void **state)
     echo->endpoint_count = 0;
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
         struct remora_endpoint *endpoint = plan_endpoint(&f, echo, alpha, names[i]);
+        endpoint->is_own = true; /* whose lists have every word */
         endpoint->facts.supported = ~(UINT64_C(1) << lacks[i]);
         remora_request_ask(&f.request, lacks[i]);
     }
