@@ -18,6 +18,9 @@
 #define TWO CITATION("4", "https://a.example/2", "Two")
 #define PICTURE \
     "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}"
+#define SPOKEN                                          \
+    "\"id\":\"audio_1\",\"data\":\"AAECAwQFBgcICQ==\"," \
+    "\"transcript\":\"Good day.\",\"expires_at\":1700003600"
 
 // 0: citations, 1: a picture, 2: sound.
 void answer_beside(struct script *script, const struct demand *demand)
@@ -36,8 +39,7 @@ void answer_beside(struct script *script, const struct demand *demand)
     static const char *const messages[] = {
         "{\"role\":\"assistant\",\"content\":\"As said\",\"annotations\":[" ONE "," TWO "]}",
         "{\"role\":\"assistant\",\"content\":\"Here.\",\"images\":[" PICTURE "]}",
-        "{\"role\":\"assistant\",\"content\":null,\"audio\":{\"id\":\"audio_1\",\"data\":"
-        "\"AAECAwQFBgcICQ==\",\"transcript\":\"Good day.\",\"expires_at\":1700003600}}"};
+        "{\"role\":\"assistant\",\"content\":null,\"audio\":{" SPOKEN "}}"};
     int kind = demand->argument;
     openai_parts(script, demand, deltas[kind], messages[kind], "stop");
 }
