@@ -83,6 +83,17 @@ static enum remora_code read_detail(struct parse *p, struct remora_json value, v
                          &((struct remora_part *)target)->media.detail);
 }
 
+/* A body whose one necessary member is its url. */
+static enum remora_code read_linked(struct parse *p, struct remora_json value,
+                                    const struct parse_table *table, struct part *part)
+{
+    part->has_body = true;
+    enum remora_code code = parse_object(p, value, table, part->out);
+    return code == REMORA_OK && part->out->media.value.length == 0
+               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must have its url.")
+               : code;
+}
+
 static enum remora_code read_image(struct parse *p, struct remora_json value, void *target)
 {
     static const struct parse_field fields[] = {
@@ -91,12 +102,7 @@ static enum remora_code read_image(struct parse *p, struct remora_json value, vo
         {REMORA_SLICE_INIT("detail"), read_detail, .asks = PARSE_ASKS_NOTHING},
     };
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    struct part *part = target;
-    part->has_body = true;
-    enum remora_code code = parse_object(p, value, &table, part->out);
-    return code == REMORA_OK && part->out->media.value.length == 0
-               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must have its url.")
-               : code;
+    return read_linked(p, value, &table, target);
 }
 
 static enum remora_code read_video(struct parse *p, struct remora_json value, void *target)
@@ -106,12 +112,7 @@ static enum remora_code read_video(struct parse *p, struct remora_json value, vo
          .null = PARSE_NULL_REFUSED},
     };
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    struct part *part = target;
-    part->has_body = true;
-    enum remora_code code = parse_object(p, value, &table, part->out);
-    return code == REMORA_OK && part->out->media.value.length == 0
-               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must have its url.")
-               : code;
+    return read_linked(p, value, &table, target);
 }
 
 static enum remora_code read_audio_data(struct parse *p, struct remora_json value, void *target)
