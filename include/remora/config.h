@@ -122,6 +122,8 @@ struct remora_config {
     int64_t load_unix_ms;
     const struct remora_warning *warnings;
     size_t warning_count;
+    size_t
+        changed_credential_count; /* keys of providers that hold something else than when last loaded */
     struct remora_slice
         effective_json; /* an object: all of the above as it applies, without secrets */
 

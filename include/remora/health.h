@@ -20,6 +20,12 @@ void remora_health_free(struct remora_health *health);
  * only. 0 is a slot that is always well, given when the table is full (4,095 names).
  */
 uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name);
+/*
+ * The slot of a key by its name and by a fingerprint of what it holds. A name that comes with another content than last time
+ * (*is_changed) gets a slot in which nothing was refused yet; attempts that began with the old content end in the old slot.
+ */
+uint32_t remora_health_key_slot(struct remora_health *health, struct remora_slice name,
+                                uint64_t content, bool *is_changed);
 
 enum remora_condition {
     REMORA_CONDITION_WELL = 0,

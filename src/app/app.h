@@ -82,13 +82,21 @@ void app_snapshot_reload(struct app *app);
 struct control {
     int signal_fd;
     int watch_fd; /* inotify on the folders of the document and of the files that it names, or -1 */
+    struct control_watched *watched;
+    size_t watched_count;
+    size_t watched_capacity;
 };
 /* Blocks the signals that control reads; before any thread is started. */
-REMORA_MUST_CHECK bool control_open(struct control *control, const char *config_path);
-/* Watches the folder of one more file; asked again it changes nothing. A folder that is not there is not watched. */
+REMORA_MUST_CHECK bool control_open(struct control *control);
+/* Watches one more file; asked again it changes nothing. One whose folder is not there is not watched. */
 void control_watch(struct control *control, const char *path);
+/* Forgets what is watched, and nothing that has happened since the last wait. */
+void control_unwatch(struct control *control);
 enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
-/* Waits for at most timeout_ms (-1: for ever). A change of the folder is reported once it has been quiet for 250 ms. */
+/*
+ * Waits for at most timeout_ms (-1: for ever); what does not concern the configuration ends the wait too, as CONTROL_NOTHING.
+ * A change of a file is reported once the files have been quiet for 250 ms, or after 2 s.
+ */
 enum control_event control_wait(struct control *control, int timeout_ms);
 void control_close(struct control *control);
 

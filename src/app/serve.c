@@ -241,9 +241,17 @@ static void stop(struct app *app)
     remora_config_status_store_free(app->process.config_status);
 }
 
-/* The kernel keeps one watch per folder, however many files of it are named. */
-static void watch_files(const struct remora_config *config, struct control *control)
+/*
+ * The kernel keeps one watch per folder, however many files of it are named. Asked again before every wait: a folder may have
+ * been replaced by another of its name.
+ */
+static void watch_files(const struct app *app, struct control *control)
 {
+    const struct remora_config *config = app->config;
+    control_unwatch(control);
+    if (app->options.config_path != NULL) {
+        control_watch(control, app->options.config_path);
+    }
     for (size_t i = 0; i < config->file_count; i++) {
         control_watch(control, config->files[i].data);
     }
@@ -264,7 +272,7 @@ static void serve_until_stopped(struct app *app, struct control *control)
 {
     bool had_all = false;
     for (;;) {
-        watch_files(app->config, control);
+        watch_files(app, control);
         bool is_waiting = app->config->not_ready_why != NULL;
         switch (control_wait(control, is_waiting ? ABSENT_FILE_MS : -1)) {
         case CONTROL_NOTHING:
@@ -329,9 +337,12 @@ static int serve(struct app *app)
         fputs("remora: out of memory\n", stderr);
         return 1;
     }
-    if (!control_open(&control, app->options.config_path)) {
+    if (!control_open(&control)) {
         fputs("remora: cannot set up signals\n", stderr);
         return 1;
+    }
+    if (app->options.config_path != NULL) {
+        control_watch(&control, app->options.config_path); /* a change while it is being read */
     }
     int status = run(app, &control);
     stop(app);

@@ -78,6 +78,8 @@ static void note(struct app *app, const struct remora_config *config,
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_TIME, NULL, 0, config->load_unix_ms / 1000);
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_WARNINGS, NULL, 0,
                       (int64_t)config->warning_count);
+    remora_metric_add(metrics, REMORA_METRIC_CREDENTIAL_RELOADS, NULL, 0,
+                      config->changed_credential_count);
     log_warnings(config);
 }
 
@@ -158,8 +160,11 @@ void app_snapshot_reload(struct app *app)
     }
     warn_of_fixed(app->config, next);
     app_workers_publish(app, next);
-    const struct remora_log_field fields[] = {REMORA_LOG_TEXT("revision", next->revision)};
-    remora_log(REMORA_LOG_INFO, "configuration loaded", fields, 1);
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_TEXT("revision", next->revision),
+        REMORA_LOG_NUMBER("changed_keys", (int64_t)next->changed_credential_count),
+    };
+    remora_log(REMORA_LOG_INFO, "configuration loaded", fields, REMORA_COUNT_OF(fields));
     remora_config_release(app->config);
     app->config = next;
 }

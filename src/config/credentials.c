@@ -5,6 +5,9 @@
  */
 #include "loader.h"
 
+#include <openssl/sha.h>
+#include <string.h>
+
 static enum remora_code hold(struct config_loader *loader, struct remora_secret *secret)
 {
     struct held_secret *held = remora_arena_alloc(loader->arena, sizeof *held);
@@ -138,6 +141,26 @@ void config_warn_of_exposure(struct config_loader *loader, const struct config_n
     }
 }
 
+/* So many bytes of a SHA-256 tell two keys apart and give nothing away. */
+static void fingerprint(void *context, struct remora_slice bytes)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)bytes.data, bytes.length, digest);
+    memcpy(context, digest, sizeof(uint64_t));
+    explicit_bzero(digest, sizeof digest);
+}
+
+/* A key that was refused and then replaced is a new key. */
+static void find_health(struct config_loader *loader, struct remora_slice name,
+                        struct remora_credential *to)
+{
+    uint64_t content = 0;
+    bool is_changed = false;
+    remora_secret_use(to->secret, fingerprint, &content);
+    to->health = remora_health_key_slot(loader->input->health, name, content, &is_changed);
+    loader->config->changed_credential_count += is_changed ? 1 : 0;
+}
+
 static void add_credential(struct config_loader *loader, const struct remora_provider *provider,
                            struct remora_credential *to, const struct config_secret *secret)
 {
@@ -146,7 +169,7 @@ static void add_credential(struct config_loader *loader, const struct remora_pro
     to->name = secret->name;
     to->secret = secret->secret;
     if (loader->input->health != NULL && slot.data != NULL) {
-        to->health = remora_health_slot(loader->input->health, slot);
+        find_health(loader, slot, to);
     }
 }
 

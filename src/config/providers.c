@@ -271,6 +271,8 @@ static enum remora_code read_client_certificate(struct config_loader *loader,
     }
     out->client_certificate_file = config_keep(loader, certificate);
     out->client_key_file = config_keep(loader, key);
+    config_note_file(loader, out->client_certificate_file);
+    config_note_file(loader, out->client_key_file);
     return REMORA_OK;
 }
 

@@ -53,9 +53,20 @@ struct slot {
     _Atomic uint64_t cells[WINDOW_CELLS];
 };
 
+/*
+ * A key has two slots that take turns: when its content changes the other one is wiped and given out, so that a request
+ * which still carries the old content and is refused for it benches the old slot.
+ */
+struct key {
+    uint64_t content; /* of the slot in use */
+    uint16_t in_use;
+    uint16_t other; /* 0: not needed yet */
+};
+
 struct remora_health {
-    pthread_mutex_t lock; /* guards names, index and count */
+    pthread_mutex_t lock; /* guards names, keys, index and count */
     struct remora_slice names[SLOTS];
+    struct key keys[SLOTS];      /* by the slot of the name; in_use 0: not a key */
     uint16_t index[INDEX_CELLS]; /* by hash of the name: slot, 0 empty */
     uint32_t count;              /* slots given, slot 0 included */
     struct slot slots[SLOTS];
@@ -225,9 +236,8 @@ static uint32_t slot_add_locked(struct remora_health *health, struct remora_slic
     return slot;
 }
 
-uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name)
+static uint32_t slot_of_locked(struct remora_health *health, struct remora_slice name)
 {
-    pthread_mutex_lock(&health->lock);
     uint32_t cell = name_hash(name) % INDEX_CELLS;
     uint32_t slot = health->index[cell];
     while (slot != 0 && !remora_slice_equal(health->names[slot], name)) {
@@ -237,6 +247,56 @@ uint32_t remora_health_slot(struct remora_health *health, struct remora_slice na
     if (slot == 0) {
         slot = slot_add_locked(health, name, cell);
     }
+    return slot;
+}
+
+uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name)
+{
+    pthread_mutex_lock(&health->lock);
+    uint32_t slot = slot_of_locked(health, name);
+    pthread_mutex_unlock(&health->lock);
+    return slot;
+}
+
+static void slot_wipe(struct slot *slot)
+{
+    atomic_store_explicit(&slot->breaker, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->bench, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->cool_until_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->gone_until_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->failures_in_a_row, 0, memory_order_relaxed);
+    for (size_t i = 0; i < WINDOW_CELLS; i++) {
+        atomic_store_explicit(&slot->cells[i], 0, memory_order_relaxed);
+    }
+}
+
+/* In a full table a key has its first slot only, wiped under whoever still writes to it. */
+static void key_turn_locked(struct remora_health *health, struct key *key)
+{
+    if (key->other == 0) {
+        key->other = health->count < SLOTS ? (uint16_t)health->count++ : key->in_use;
+    }
+    uint16_t next = key->other;
+    key->other = key->in_use;
+    key->in_use = next;
+    slot_wipe(&health->slots[next]);
+}
+
+uint32_t remora_health_key_slot(struct remora_health *health, struct remora_slice name,
+                                uint64_t content, bool *is_changed)
+{
+    *is_changed = false;
+    pthread_mutex_lock(&health->lock);
+    uint32_t slot = slot_of_locked(health, name);
+    struct key *key = &health->keys[slot];
+    if (slot != 0 && key->in_use == 0) {
+        *key = (struct key){.content = content, .in_use = (uint16_t)slot};
+    } else if (slot != 0 && key->content != content) {
+        key->content = content;
+        key_turn_locked(health, key);
+        *is_changed = true;
+    }
+    slot = key->in_use;
     pthread_mutex_unlock(&health->lock);
     return slot;
 }

@@ -1,6 +1,7 @@
 """Policy layers from files of their own: waited for when absent, reloaded when they change, told of when they are wrong."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -77,7 +78,7 @@ def test_a_wrong_or_deleted_file_changes_nothing_and_says_why(upstream, tmp_path
         assert refused["error"].startswith(f"{path}:2:3: unknown key"), refused
         assert refused["path"] == "policy_files.service.provider.ignored"
         path.unlink()
-        (tmp_path / "other").write_text("")
+        remora.process.send_signal(signal.SIGHUP)
         refused = remora.wait_log("configuration refused", count=2)[1]
         assert "absent" in refused["error"] and "stay in force" in refused["error"], refused
         assert wait_status(remora, "/readyz", 200) == "ok\n"

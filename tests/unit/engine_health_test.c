@@ -357,6 +357,63 @@ static void requests_that_are_refused_together_bench_a_key_once(void **state)
     expect(REMORA_CONDITION_BENCHED, 1300 * S);
 }
 
+static uint32_t key_slot(const char *name, uint64_t content, bool is_changed)
+{
+    bool told = !is_changed;
+    uint32_t found = remora_health_key_slot(health, remora_slice_of(name), content, &told);
+    assert_int_equal(told, is_changed);
+    return found;
+}
+
+static void a_key_whose_content_changed_is_not_benched(void **state)
+{
+    (void)state;
+    slot = key_slot("alpha|/key", 1, false);
+    remora_health_bench(health, slot, now);
+    assert_int_equal(key_slot("alpha|/key", 1, false), slot);
+    expect(REMORA_CONDITION_BENCHED, now + 300 * S);
+    uint32_t old = slot;
+    slot = key_slot("alpha|/key", 2, true);
+    expect(REMORA_CONDITION_WELL, 0);
+    remora_health_bench(health, old, now); /* by a request that began with the old content */
+    expect(REMORA_CONDITION_WELL, 0);
+    assert_int_equal(key_slot("alpha|/key", 2, false), slot);
+}
+
+static void the_slots_of_a_key_take_turns_and_come_back_clean(void **state)
+{
+    (void)state;
+    uint32_t first = key_slot("alpha|/key", 1, false);
+    slot = first;
+    remora_health_bench(health, slot, now);
+    fail_times(IN_A_ROW);
+    remora_health_cool(health, slot, now, S);
+    remora_health_gone(health, slot, now, S);
+    uint32_t second = key_slot("alpha|/key", 2, true);
+    assert_int_not_equal(second, first);
+    assert_int_equal(key_slot("alpha|/key", 3, true), first);
+    expect(REMORA_CONDITION_WELL, 0);
+    fail_times(IN_A_ROW - 1);
+    expect(REMORA_CONDITION_WELL, 0);
+    assert_int_equal(key_slot("alpha|/key", 4, true), second);
+}
+
+static void a_full_table_turns_a_key_within_its_slot(void **state)
+{
+    (void)state;
+    char name[16];
+    slot = key_slot("alpha|/key", 1, false);
+    for (int i = 0; i < 4096; i++) {
+        (void)snprintf(name, sizeof name, "n%d", i);
+        (void)remora_health_slot(health, remora_slice_of(name));
+    }
+    remora_health_bench(health, slot, now);
+    assert_int_equal(key_slot("alpha|/key", 2, true), slot);
+    expect(REMORA_CONDITION_WELL, 0);
+    assert_int_equal(key_slot("beta|/key", 1, false), 0);
+    assert_int_equal(key_slot("beta|/key", 2, false), 0);
+}
+
 static void a_success_clears_the_bench(void **state)
 {
     (void)state;
@@ -431,6 +488,9 @@ int main(void)
         CASE(a_refused_key_rests_for_five_minutes_doubling_to_an_hour),
         CASE(requests_that_are_refused_together_bench_a_key_once),
         CASE(a_success_clears_the_bench),
+        CASE(a_key_whose_content_changed_is_not_benched),
+        CASE(the_slots_of_a_key_take_turns_and_come_back_clean),
+        CASE(a_full_table_turns_a_key_within_its_slot),
         CASE(a_probe_is_claimed_once_among_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

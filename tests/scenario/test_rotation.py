@@ -1,0 +1,125 @@
+"""Keys in files that change while the process runs: what was refused of the old one does not stick to the new one; what does not
+concern the configuration is not a reload."""
+import os
+import signal
+import time
+
+import pytest
+
+from gateway import Remora
+from peers import ChatUpstream
+
+OLD, NEW = "sk-canary-old-000000000000", "sk-canary-new-111111111111"
+
+
+def write_key(path, key):
+    path.write_text(key + "\n")
+    path.chmod(0o600)
+
+
+def config(server, key):
+    return (f"version: 1\nservice: checkout\nproviders:\n  p: {{kind: openai, base_url: '{server.base_url}', api_key: {{file: '{key}'}}}}\n"
+            "models:\n  t/m: {endpoints: [{provider: p, model_id: m}]}\n")
+
+
+def swap(folder, link, to):
+    os.symlink(to, folder / f"{link}_tmp")
+    os.rename(folder / f"{link}_tmp", folder / link)
+
+
+def loads(remora):
+    return len([line for line in remora.log_lines() if line.get("message") == "configuration loaded"])
+
+
+def ask(remora):
+    status, _, body = remora.chat({"model": "t/m"})
+    return status, body["error"]["metadata"]["reason"] if status != 200 else None
+
+
+def sent(server):
+    return [r["headers"]["authorization"] for r in server.requests]
+
+
+def test_a_refused_key_whose_file_changes_is_used_at_once(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream(statuses={f"Bearer {OLD}": 401}) as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            assert ask(remora) == (502, "UPSTREAM_CREDENTIAL")
+            assert ask(remora)[0] == 502 and sent(server) == [f"Bearer {OLD}"], "benched: not asked again"
+            remora.process.send_signal(signal.SIGHUP)
+            remora.wait_log("configuration loaded")
+            assert ask(remora)[0] == 502 and sent(server) == [f"Bearer {OLD}"], "the same content: still benched"
+            assert remora.metrics()["remora_credential_reloads_total"] == 0
+            write_key(tmp_path / "key", NEW)
+            remora.wait_log("configuration loaded", 2)
+            assert ask(remora) == (200, None)
+            assert sent(server) == [f"Bearer {OLD}", f"Bearer {NEW}"]
+            assert remora.metrics()["remora_credential_reloads_total"] == 1
+            assert remora.wait_log("configuration loaded", 2)[-1]["changed_keys"] == 1
+            assert "sk-canary" not in remora.log()
+
+
+def test_a_key_that_is_turned_back_to_a_refused_one_is_asked_again(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream(statuses={f"Bearer {OLD}": 401}) as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            ask(remora)
+            for loaded, (key, status) in enumerate([(NEW, 200), (OLD, 502), (NEW, 200)], 1):
+                write_key(tmp_path / "key", key)
+                remora.wait_log("configuration loaded", loaded)
+                assert ask(remora)[0] == status
+            assert sent(server) == [f"Bearer {k}" for k in (OLD, NEW, OLD, NEW)]
+
+
+def test_a_busy_folder_is_no_reload_and_hides_none(tmp_path):
+    """Others write into the folder of the key all the time, faster than the quiet time of a burst."""
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            for i in range(30):
+                (tmp_path / f"other{i % 3}").write_text(str(i))
+                time.sleep(0.05)
+            time.sleep(0.5)
+            assert loads(remora) == 0
+            write_key(tmp_path / "key", NEW)
+            end = time.monotonic() + 10
+            while loads(remora) == 0 and time.monotonic() < end:
+                (tmp_path / "other").write_text("x")
+                time.sleep(0.05)
+            assert loads(remora) == 1
+            assert ask(remora)[0] == 200 and sent(server) == [f"Bearer {NEW}"]
+
+
+def test_a_file_that_is_written_without_a_pause_is_read_within_seconds(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            end = time.monotonic() + 15
+            while loads(remora) == 0 and time.monotonic() < end:
+                write_key(tmp_path / "next", NEW)
+                os.rename(tmp_path / "next", tmp_path / "key")
+                time.sleep(0.05)
+            assert loads(remora) == 1
+
+
+@pytest.mark.parametrize("path", ["key", "sub/key"])
+def test_a_mounted_secret_is_swapped_whole(tmp_path, path):
+    """As the kubelet does it: top entries of the volume are links through ..data, and the old folder is deleted after the swap."""
+    top = path.split("/")[0]
+    for name, key in (("old", OLD), ("new", NEW)):
+        (tmp_path / f"..{name}" / path).parent.mkdir(parents=True)
+        write_key(tmp_path / f"..{name}" / path, key)
+    os.symlink("..old", tmp_path / "..data")
+    os.symlink(f"..data/{top}", tmp_path / top)
+    with ChatUpstream(statuses={f"Bearer {OLD}": 401}) as server:
+        with Remora(config(server, tmp_path / path)) as remora:
+            assert ask(remora)[0] == 502
+            swap(tmp_path, "..data", "..new")
+            for file in sorted((tmp_path / "..old").rglob("*"), reverse=True):
+                file.rmdir() if file.is_dir() else file.unlink()
+            (tmp_path / "..old").rmdir()
+            remora.wait_log("configuration loaded")
+            assert ask(remora) == (200, None)
+            write_key(tmp_path / "..new" / "other", OLD)  # beside it: nothing of ours
+            time.sleep(0.6)
+            assert loads(remora) == 1
