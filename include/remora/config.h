@@ -154,10 +154,11 @@ REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_confi
                                                        struct remora_config **out,
                                                        struct remora_fail *fail);
 /*
- * JSON Schema (2020-12) of the document, from the table that loading reads. It says what one key can say alone; what takes the
+ * JSON Schema (2020-12) of the document or of a file of policy_files, from the table that loading reads. It says what one key can say alone; what takes the
  * catalog, the environment or two keys only remora_config_build knows.
  */
-void remora_config_schema(struct remora_buf *out);
+enum remora_schema_root { REMORA_SCHEMA_DOCUMENT, REMORA_SCHEMA_POLICY };
+void remora_config_schema(struct remora_buf *out, enum remora_schema_root root);
 /*
  * A YAML document as JSON text, appended: for files beside the configuration. Plain scalars that JSON knows as a number, a
  * boolean or null are those, all others are text; anchors, tags and doubled keys are refused. Fails as remora_config_build.

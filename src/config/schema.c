@@ -406,22 +406,60 @@ static void put_object_members(struct remora_json_writer *w, enum config_object 
     remora_json_object_close(w);
 }
 
-void remora_config_schema(struct remora_buf *out)
+/* ---- roots ---- */
+
+/* What a row's values are made of, or CONFIG_OBJECT_NONE. */
+static enum config_object object_of(const struct config_key_row *row)
 {
+    bool is_source = row->type == CONFIG_SOURCES || row->type == CONFIG_HEADERS;
+    return is_source ? CONFIG_OBJECT_SOURCE : row->of;
+}
+
+/* The table has no cycles: objects lead inwards only. */
+static void mark_reached(enum config_object from, bool *is_reached)
+{
+    for (int key = 1; key < CONFIG_KEY_COUNT; key++) {
+        const struct config_key_row *row = config_key_row((enum config_key)key);
+        enum config_object next = object_of(row);
+        if (row->stands_in == from && next != CONFIG_OBJECT_NONE && !is_reached[next]) {
+            is_reached[next] = true;
+            mark_reached(next, is_reached);
+        }
+    }
+}
+
+static void put_definitions(struct remora_json_writer *w, enum config_object root)
+{
+    bool is_reached[REMORA_COUNT_OF(object_names)] = {false};
+    mark_reached(root, is_reached);
+    remora_json_key(w, "$defs");
+    remora_json_object_open(w);
+    for (size_t i = 0; i < REMORA_COUNT_OF(object_names); i++) {
+        if (is_reached[i]) {
+            remora_json_key(w, object_names[i]);
+            remora_json_object_open(w);
+            put_object_members(w, (enum config_object)i);
+            remora_json_object_close(w);
+        }
+    }
+    remora_json_object_close(w);
+}
+
+void remora_config_schema(struct remora_buf *out, enum remora_schema_root root)
+{
+    static const struct {
+        enum config_object object;
+        const char *title;
+    } roots[] = {
+        [REMORA_SCHEMA_DOCUMENT] = {CONFIG_OBJECT_DOCUMENT, "Configuration of Remora"},
+        [REMORA_SCHEMA_POLICY] = {CONFIG_OBJECT_POLICY, "Policy of Remora, in a file of its own"},
+    };
     struct remora_json_writer w;
     remora_json_write_begin(&w, out);
     remora_json_object_open(&w);
     put_text(&w, "$schema", "https://json-schema.org/draft/2020-12/schema");
-    put_text(&w, "title", "Configuration of Remora");
-    put_object_members(&w, CONFIG_OBJECT_DOCUMENT);
-    remora_json_key(&w, "$defs");
-    remora_json_object_open(&w);
-    for (size_t i = CONFIG_OBJECT_DOCUMENT + 1; i < REMORA_COUNT_OF(object_names); i++) {
-        remora_json_key(&w, object_names[i]);
-        remora_json_object_open(&w);
-        put_object_members(&w, (enum config_object)i);
-        remora_json_object_close(&w);
-    }
-    remora_json_object_close(&w);
+    put_text(&w, "title", roots[root].title);
+    put_object_members(&w, roots[root].object);
+    put_definitions(&w, roots[root].object);
     remora_json_object_close(&w);
 }

@@ -9,15 +9,25 @@ import yaml
 from upstream import ROOT, build_dir
 
 
+def printed(*arguments):
+    text = subprocess.run([str(build_dir() / "remora"), "schema", *arguments], check=True, capture_output=True, text=True, timeout=60).stdout
+    schema = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return schema
+
+
 @pytest.fixture(scope="module")
 def schema():
-    text = subprocess.run([str(build_dir() / "remora"), "schema"], check=True, capture_output=True, text=True, timeout=60).stdout
-    return json.loads(text)
+    return printed()
+
+
+@pytest.fixture(scope="module")
+def policy_schema():
+    return printed("policy")
 
 
 @pytest.fixture(scope="module")
 def validator(schema):
-    jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
@@ -149,3 +159,35 @@ def test_every_object_is_closed_and_every_key_described(schema):
         assert each["additionalProperties"] is False, name
         for key, value in each["properties"].items():
             assert value["description"].endswith("."), f"{name}.{key}"
+
+
+POLICY_FILES = {
+    "{}\n": True,
+    "models: {allow: ['*'], deny: ['*:free'], default: a/b}\nprovider: {zdr: true, max_price: {prompt: 5}}\nlimits: {concurrency: 1}\n": True,
+    "": False,
+    "[]\n": False,
+    "policy: {}\n": False,
+    "version: 1\n": False,
+    "provider: {data_collection: maybe}\n": False,
+    "provider: {sort: price}\n": False,
+    "limits: {concurrency: 0}\n": False,
+    "models: {allow: all}\n": False,
+}
+
+
+@pytest.mark.parametrize("text, fits", POLICY_FILES.items())
+def test_a_policy_file_fits_or_is_refused(text, fits, policy_schema, tmp_path):
+    (tmp_path / "policy.yaml").write_text(text)
+    assert jsonschema.Draft202012Validator(policy_schema).is_valid(yaml.safe_load(text)) is fits
+    assert accepted(tmp_path, f"policy_files: {{mesh: {tmp_path}/policy.yaml}}\n") is fits
+
+
+def test_a_policy_schema_holds_nothing_else(schema, policy_schema):
+    assert set(policy_schema["$defs"]) == {"policy_models", "preferences", "max_price", "limits"}
+    assert all(schema["$defs"][name] == each for name, each in policy_schema["$defs"].items())
+    assert policy_schema["properties"] == schema["$defs"]["policy"]["properties"]
+
+
+def test_another_schema_is_not_printed():
+    result = subprocess.run([str(build_dir() / "remora"), "schema", "mesh"], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (2, "usage: remora schema [config|policy]\n")

@@ -17,7 +17,7 @@ static int set_up(void **state)
     struct remora_json_error error;
     remora_buf_init(&out, 1 << 20);
     remora_arena_init(&arena, 1 << 16, 1 << 24);
-    remora_config_schema(&out);
+    remora_config_schema(&out, REMORA_SCHEMA_DOCUMENT);
     assert_int_equal(remora_buf_code(&out), REMORA_OK);
     assert_int_equal(remora_json_parse(remora_buf_slice(&out), &arena, &limits, &doc, &error),
                      REMORA_OK);
@@ -76,7 +76,7 @@ static void a_buffer_without_room_says_so(void **state)
     (void)state;
     struct remora_buf small;
     remora_buf_init(&small, 100);
-    remora_config_schema(&small);
+    remora_config_schema(&small, REMORA_SCHEMA_DOCUMENT);
     assert_int_equal(remora_buf_code(&small), REMORA_TOO_LARGE);
     remora_buf_fini(&small);
 }
