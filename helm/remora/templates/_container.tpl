@@ -1,0 +1,232 @@
+{{/*
+The container of Remora, the one place where it is written: sidecar, gateway and test use it, so that they cannot drift.
+
+  include "remora.container" (dict "root" $ "role" "sidecar" | "gateway" | "test")
+
+`sidecar` and `test` are native sidecars (restartPolicy Always in initContainers).
+*/}}
+{{- define "remora.container" -}}
+{{- $root := .root }}
+{{- $role := .role }}
+{{- $own := eq $role "gateway" | ternary $root.Values.gateway $root.Values.sidecar }}
+{{- $document := include "remora.givenDocument" . | fromYaml }}
+{{- $probe := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") -}}
+name: {{ eq $role "gateway" | ternary "remora" $root.Values.sidecar.containerName }}
+image: {{ include "remora.image" $root | quote }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+{{- if ne $role "gateway" }}
+restartPolicy: Always
+{{- end }}
+args:
+  - serve
+  - --config=/etc/remora/config/remora.yaml
+  - --probe={{ $root.Values.bindAddress }}:{{ $probe }}
+  {{- if eq $role "gateway" }}
+  - --http={{ $root.Values.bindAddress }}:7360
+  - --grpc={{ $root.Values.bindAddress }}:7361
+  - --workers
+  - {{ $root.Values.gateway.workers | quote }}
+  {{- end }}
+  {{- with $own.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+env:
+  - name: REMORA_NAMESPACE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.namespace
+  {{- if ne $role "gateway" }}
+  - name: REMORA_SERVICE
+    value: {{ include "remora.service" $root | quote }}
+  {{- end }}
+  {{- with $own.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  {{- if eq $role "gateway" }}
+  - name: http
+    containerPort: 7360
+    protocol: TCP
+  - name: grpc
+    containerPort: 7361
+    protocol: TCP
+  {{- end }}
+  - name: remora-probe
+    containerPort: {{ $probe }}
+    protocol: TCP
+startupProbe:
+  httpGet:
+    path: /startupz
+    port: remora-probe
+  periodSeconds: 1
+  failureThreshold: 60
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: remora-probe
+  periodSeconds: 5
+  timeoutSeconds: 2
+livenessProbe:
+  httpGet:
+    path: /livez
+    port: remora-probe
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+resources:
+  {{- toYaml (eq $role "test" | ternary $root.Values.tests.resources $own.resources) | nindent 2 }}
+securityContext:
+  {{- include "remora.securityContext" $root | nindent 2 }}
+terminationMessagePolicy: FallbackToLogsOnError
+volumeMounts:
+  - name: remora-config
+    mountPath: /etc/remora/config
+    readOnly: true
+  {{- range $layer := splitList " " (include "remora.layers" .) }}
+  {{- if $layer }}
+  - name: remora-policy-{{ $layer }}
+    mountPath: /etc/remora/policy/{{ $layer }}
+    readOnly: true
+  {{- end }}
+  {{- end }}
+  {{- if include "remora.credentials" . }}
+  - name: remora-credentials
+    mountPath: /etc/remora/credentials
+    readOnly: true
+  {{- end }}
+  {{- if and (eq $role "gateway") $root.Values.gateway.keysSecret }}
+  - name: remora-keys
+    mountPath: /etc/remora/keys
+    readOnly: true
+  {{- end }}
+  {{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
+  - name: remora-no-token
+    mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+    readOnly: true
+  {{- end }}
+  {{- if ne $role "test" }}
+  {{- with $own.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* The volumes of the container; same arguments. */}}
+{{- define "remora.volumes" -}}
+{{- $root := .root }}
+{{- $role := .role }}
+{{- $own := eq $role "gateway" | ternary $root.Values.gateway $root.Values.sidecar }}
+{{- $isOwner := or (eq $role "gateway") $root.Values.openshift }}
+{{- $mode := $root.Values.credentials.defaultMode | default ($isOwner | ternary 288 292) -}}
+- name: remora-config
+  configMap:
+    name: {{ include "remora.configName" . }}
+{{- range $layer := splitList " " (include "remora.layers" .) }}
+{{- if $layer }}
+- name: remora-policy-{{ $layer }}
+  configMap:
+    name: {{ include "remora.policyName" (dict "root" $root "layer" $layer) }}
+    # Absent it must not hold the pod up: Remora waits for it and says so on /readyz.
+    optional: true
+{{- end }}
+{{- end }}
+{{- if include "remora.credentials" . }}
+- name: remora-credentials
+  secret:
+    secretName: {{ include "remora.credentials" . }}
+    defaultMode: {{ $mode }}
+    optional: {{ $root.Values.credentials.optional }}
+{{- end }}
+{{- if and (eq $role "gateway") $root.Values.gateway.keysSecret }}
+- name: remora-keys
+  secret:
+    secretName: {{ $root.Values.gateway.keysSecret }}
+    defaultMode: {{ $mode }}
+{{- end }}
+{{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
+- name: remora-no-token
+  emptyDir:
+    sizeLimit: 1Mi
+{{- end }}
+{{- if ne $role "test" }}
+{{- with $own.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The Secret with keys of providers, if the role has one. */}}
+{{- define "remora.credentials" -}}
+{{- if eq .role "gateway" }}
+{{- .root.Values.gateway.credentialsSecret | default .root.Values.credentials.existingSecret }}
+{{- else if eq .role "sidecar" }}
+{{- .root.Values.credentials.existingSecret }}
+{{- end }}
+{{- end }}
+
+{{- define "remora.configName" -}}
+{{- include "remora.fullname" .root }}-{{ eq .role "sidecar" | ternary "config" (printf "%s-config" .role) }}
+{{- end }}
+
+{{/* What Pod Security "restricted" asks for, and a read-only root. Set on every container: a pod's own context is the user's. */}}
+{{- define "remora.securityContext" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+privileged: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+{{- if not .Values.openshift }}
+runAsUser: 65532
+runAsGroup: 65532
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "remora.podSecurityContext" -}}
+runAsNonRoot: true
+{{- if not .Values.openshift }}
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* A pod template's fragment with the sidecar, ready to be pasted or to be a patch. */}}
+{{- define "remora.sidecarPod" -}}
+metadata:
+  labels:
+    remora.dev/sidecar: "true"
+  annotations:
+    # A mesh must not capture the port that the kubelet and Prometheus ask.
+    config.linkerd.io/skip-inbound-ports: {{ include "remora.probePort" . | quote }}
+    traffic.sidecar.istio.io/excludeInboundPorts: {{ include "remora.probePort" . | quote }}
+spec:
+  initContainers:
+    - {{ include "remora.container" (dict "root" . "role" "sidecar") | nindent 6 | trim }}
+  volumes:
+    {{- include "remora.volumes" (dict "root" . "role" "sidecar") | nindent 4 }}
+{{- end }}
+
+{{- define "remora.probePort" -}}
+{{- include "remora.port" (dict "document" .Values.config "listener" "probe" "default" "7362") }}
+{{- end }}
+
+{{/* What the application's containers need to find it. */}}
+{{- define "remora.appEnv" -}}
+{{- $http := include "remora.port" (dict "document" .Values.config "listener" "http" "default" "7360") }}
+{{- $grpc := include "remora.port" (dict "document" .Values.config "listener" "grpc" "default" "7361") -}}
+- name: REMORA_HTTP_URL
+  value: http://127.0.0.1:{{ $http }}
+- name: REMORA_GRPC_TARGET
+  value: 127.0.0.1:{{ $grpc }}
+# The OpenAI SDKs read these two. The sidecar ignores the key.
+- name: OPENAI_BASE_URL
+  value: http://127.0.0.1:{{ $http }}/v1
+- name: OPENAI_API_KEY
+  value: unused
+{{- end }}

@@ -1,0 +1,139 @@
+{{/* Names, labels and the document. Everything here is a function of the values alone: no lookup, no random, no time. */}}
+
+{{- define "remora.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 48 characters: the longest suffix of ours has 15. */}}
+{{- define "remora.fullname" -}}
+{{- $name := include "remora.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "remora.hasSidecar" -}}
+{{- if ne .Values.mode "gateway" }}true{{ end }}
+{{- end }}
+
+{{- define "remora.hasGateway" -}}
+{{- if ne .Values.mode "sidecar" }}true{{ end }}
+{{- end }}
+
+{{/* What never changes during the life of a release: selectors are immutable. */}}
+{{- define "remora.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "remora.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* (dict "root" $ "component" NAME) */}}
+{{- define "remora.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "remora.selectorLabels" .root }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: remora
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* metadata of an object: (dict "root" $ "name" NAME "component" NAME ["labels" {}] ["annotations" {}]) */}}
+{{- define "remora.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "remora.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "remora.image" -}}
+{{- $image := .Values.image }}
+{{- $tag := $image.tag | default .Chart.AppVersion }}
+{{- if eq $tag "latest" }}
+{{- fail "image.tag: `latest` is never the same image twice; name a version or a digest" }}
+{{- end }}
+{{- with $image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}:{{ $tag }}
+{{- with $image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- define "remora.policyName" -}}
+{{- index .root.Values.policy .layer "name" | default (printf "%s-policy-%s" (include "remora.fullname" .root) .layer) }}
+{{- end }}
+
+{{/* The layers that a role mounts: "mesh namespace service" of those that are enabled. The gateway serves many namespaces and
+     services; their layers stand in its document. */}}
+{{- define "remora.layers" -}}
+{{- $found := list }}
+{{- range $layer := (eq .role "gateway" | ternary (list "mesh") (list "mesh" "namespace" "service")) }}
+{{- if index $.root.Values.policy $layer "enabled" }}{{ $found = append $found $layer }}{{ end }}
+{{- end }}
+{{- join " " $found }}
+{{- end }}
+
+{{- define "remora.service" -}}
+{{- .Values.sidecar.service | default .Values.config.service | default (include "remora.fullname" .) }}
+{{- end }}
+
+{{/* A layer has one source: what the program would refuse is refused here, with the value's name. */}}
+{{- define "remora.checkLayers" -}}
+{{- $name := eq .role "gateway" | ternary "gateway.config" "config" }}
+{{- if and (include "remora.layers" .) (hasKey .document "policy_files") }}
+{{- fail (printf "%s.policy_files: the chart writes it from `policy`; disable the layers there to write it yourself" $name) }}
+{{- end }}
+{{- range $layer := splitList " " (include "remora.layers" .) }}
+{{- if and (eq $layer "mesh") (hasKey $.document "policy") }}
+{{- fail (printf "%s.policy and policy.mesh are two sources of one layer: move it to policy.mesh.content, or set policy.mesh.enabled=false" $name) }}
+{{- end }}
+{{- if and (eq $layer "service") (hasKey ($.document.services | default dict) (include "remora.service" $.root)) }}
+{{- fail (printf "%s.services.%s and policy.service are two sources of one layer: move it to policy.service.content, or set policy.service.enabled=false" $name (include "remora.service" $.root)) }}
+{{- end }}
+{{- if and (eq $layer "namespace") (hasKey ($.document.namespaces | default dict) $.root.Release.Namespace) }}
+{{- fail (printf "%s.namespaces.%s and policy.namespace are two sources of one layer: move it to policy.namespace.content, or set policy.namespace.enabled=false" $name $.root.Release.Namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The document of a role as it was given: (dict "root" $ "role" NAME) */}}
+{{- define "remora.givenDocument" -}}
+{{- if and (eq .role "gateway") .root.Values.gateway.config }}
+{{- toYaml .root.Values.gateway.config }}
+{{- else }}
+{{- toYaml .root.Values.config }}
+{{- end }}
+{{- end }}
+
+{{/* The document of a role as it is mounted. */}}
+{{- define "remora.document" -}}
+{{- $document := include "remora.givenDocument" . | fromYaml }}
+{{- include "remora.checkLayers" (dict "root" .root "role" .role "document" $document) }}
+{{- $files := dict }}
+{{- range $layer := splitList " " (include "remora.layers" .) }}
+{{- if $layer }}{{ $_ := set $files $layer (printf "/etc/remora/policy/%s/policy.yaml" $layer) }}{{ end }}
+{{- end }}
+{{- if $files }}{{ $_ := set $document "policy_files" $files }}{{ end }}
+{{- if eq .role "gateway" }}
+{{- if not $document.keys }}
+{{- fail "the gateway needs gateway keys in its document (`keys: {NAME: {service: S, hash: {file: /etc/remora/keys/NAME}}}`): beyond loopback nobody is let in without one" }}
+{{- end }}
+{{- $_ := set $document "mode" "gateway" }}
+{{- end }}
+{{- toYaml $document }}
+{{- end }}
+
+{{/* Port of a listener: what the document says, else the default. (dict "document" {} "listener" NAME "default" PORT) */}}
+{{- define "remora.port" -}}
+{{- $stated := get (.document.listen | default dict) .listener | default "" }}
+{{- regexFind "[0-9]+$" $stated | default .default }}
+{{- end }}
