@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help
+.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help image
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -12,6 +12,7 @@ help:
 	@echo "make scenario  the scenarios against build/remora"
 	@echo "make bench     speed against nginx (not part of make test)"
 	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
+	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
 	@echo "make format    apply .clang-format"
 
 build:
@@ -44,6 +45,10 @@ bench:
 fuzz:
 	@tools/packages.sh test
 	@tools/fuzz.sh
+
+image:
+	@tools/packages.sh image
+	@tools/image/build.sh
 
 format:
 	@git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]' | grep -v /tbl/ | xargs clang-format -i

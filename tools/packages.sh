@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages that a goal needs: `packages.sh build` or `packages.sh test`. Installs what is missing as root; otherwise
+# Debian packages that a goal needs: `packages.sh build`, `packages.sh test`, ... Installs what is missing as root; otherwise
 # prints the one line that does and exits 1. On machines without dpkg it only says what it would want.
 set -eu
 goal=${1:-build}
@@ -8,12 +8,16 @@ build="cmake ninja-build pkg-config gcc libc6-dev python3 protobuf-compiler prot
 libprotobuf-c-dev libgrpc-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev ca-certificates curl"
 test="$build clang libclang-rt-14-dev clang-format libcmocka-dev python3-venv openssl procps"
 bench="$test wrk nginx-light nghttp2-client util-linux"
+# The image is built in a root of its own (tools/newroot.sh), or from this machine's packages (IMAGE_ROOT=host).
+image="mmdebstrap debian-archive-keyring util-linux"
+[ "${IMAGE_ROOT:-new}" = new ] || image="$build binutils tzdata"
 
 case $goal in
 build) wanted=$build ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
-*) echo "usage: packages.sh build|test|bench" >&2; exit 2 ;;
+image) wanted=$image ;;
+*) echo "usage: packages.sh build|test|bench|image" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -21,7 +25,7 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
     exit 0
 fi
 # llhttp: a library on Debian 13, the C sources of node-llhttp on Debian 12.
-if [ ! -e /usr/include/llhttp.h ] && [ ! -e /usr/share/llhttp/llhttp.c ]; then
+if [ "${wanted#"$build"}" != "$wanted" ] && [ ! -e /usr/include/llhttp.h ] && [ ! -e /usr/share/llhttp/llhttp.c ]; then
     if apt-cache show libllhttp-dev >/dev/null 2>&1; then
         wanted="$wanted libllhttp-dev"
     else

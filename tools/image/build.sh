@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# make image: builds the program and assembles its image, without a container engine and without a base image.
+#
+#   IMAGE_ROOT=new    (default) in the root of tools/newroot.sh: gRPC core 1.83; needs root
+#   IMAGE_ROOT=host   from this machine's own packages: any user, but an old core where the machine has one
+#   IMAGE_NAME        default localhost/remora; the tag is the version
+#   IMAGE_OUT         folder of the results, default build-image
+#   SOURCE_DATE_EPOCH default: the time of the last commit
+set -eu
+cd "$(dirname "$0")/../.."
+source=$PWD
+out=${IMAGE_OUT:-build-image}
+kind=${IMAGE_ROOT:-new}
+version=$(sed -n 's/^project(remora VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+[ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || revision=$revision-dirty
+epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+mkdir -p "$out"
+
+inside() { # inside COMMAND...: where the packages are
+    case $kind in
+    new) tools/newroot.sh run "$out" "$@" ;;
+    host) (cd "$out" && "$@") ;;
+    *) echo "image: IMAGE_ROOT is new or host, not '$kind'" >&2; exit 2 ;;
+    esac
+}
+case $kind in
+new) at=/src to=/build ;;
+*) at=$source to=$(cd "$out" && pwd) ;;
+esac
+
+log=$out/build.log
+build="$to/$kind"
+{
+    inside cmake -S "$at" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=OFF &&
+        inside ninja -C "$build" -j "${JOBS:-$(nproc)}" remora &&
+        inside strip --strip-all -o "$build/remora.stripped" "$build/remora"
+} >"$log" 2>&1 || { tail -n 60 "$log" >&2; echo "image: the program does not build" >&2; exit 1; }
+inside python3 -B "$at/tools/image/image.py" --program "$build/remora.stripped" --source "$at" --version "$version" \
+    --revision "$revision" --epoch "$epoch" --name "${IMAGE_NAME:-localhost/remora}" --out "$to"
+echo "written: $out/remora-$version-*.oci.tar, .spdx.json, .packages.txt"
