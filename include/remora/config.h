@@ -70,6 +70,13 @@ struct remora_warning {
     struct remora_slice text;
 };
 
+/* What the process carries at once, and how requests wait for a place. May change with a reload. */
+struct remora_admission_settings {
+    uint64_t bytes;   /* of request bodies; the memory limit of the process may say less */
+    uint32_t waiting; /* requests in line for a place of one service or key */
+    int64_t wait_ms;
+};
+
 struct remora_config {
     /* Read by the app at start; a reload that changes them is refused with a warning. */
     struct remora_address http;
@@ -81,6 +88,7 @@ struct remora_config {
     uint32_t workers; /* 0: by mode */
     int64_t drain_delay_ms;
     int64_t drain_grace_ms;
+    struct remora_admission_settings admission;
     uint8_t log_level; /* enum remora_log_level; may change with a reload */
 
     struct remora_slice service;

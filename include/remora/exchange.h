@@ -61,8 +61,11 @@ struct remora_observer {
 struct remora_admission;
 REMORA_MUST_CHECK struct remora_admission *remora_admission_new(void);
 void remora_admission_free(struct remora_admission *admission);
-/* Requests in flight in the process, bytes of bodies in flight. */
+/* Requests in flight in the process, bytes of their bodies. */
 uint64_t remora_admission_inflight(const struct remora_admission *admission);
+uint64_t remora_admission_bytes(const struct remora_admission *admission);
+/* How many bytes of bodies there may be at once; what is there already stays. REMORA_LIMIT_PROCESS_BYTES at first. */
+void remora_admission_set_bytes(struct remora_admission *admission, uint64_t most_bytes);
 
 /* What an engine works with; everything outlives it. Tests give a scripted transport, a fake clock and a seeded random. */
 struct remora_engine_input {
@@ -102,8 +105,8 @@ void remora_engine_abort_all(struct remora_engine *engine);
 
 /*
  * A new exchange with its request arena, for a front to read the body into and a skin to parse into. SHEDDING when the
- * process is out of its budget (body_bytes is what the front means to hold), DRAINING when it shuts down. Nothing is
- * called before start.
+ * process is out of its budget (body_bytes is what the front means to hold), TOO_LARGE when it could never hold so much,
+ * DRAINING when it shuts down. Nothing is called before start.
  */
 REMORA_MUST_CHECK enum remora_code remora_exchange_new(struct remora_engine *engine,
                                                        size_t body_bytes,
@@ -113,6 +116,12 @@ struct remora_arena *remora_exchange_arena(struct remora_exchange *exchange);
 /* Initialised; to be filled before start. Lies in the arena, so it goes at COMMITTED. */
 struct remora_request *remora_exchange_request(struct remora_exchange *exchange);
 const char *remora_exchange_generation_id(const struct remora_exchange *exchange);
+/*
+ * Before start: the front means to hold `bytes` of the body in all, more than it said when it began. SHEDDING or TOO_LARGE as
+ * remora_exchange_new; nothing has changed then.
+ */
+REMORA_MUST_CHECK enum remora_code remora_exchange_hold(struct remora_exchange *exchange,
+                                                        size_t bytes, struct remora_fail *fail);
 /* The request has arrived whole: from here on the time is ours (overhead_ns). Without it start counts from itself. */
 void remora_exchange_whole(struct remora_exchange *exchange);
 /*

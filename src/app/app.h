@@ -75,6 +75,8 @@ REMORA_MUST_CHECK enum remora_code app_snapshot_read(const struct app *app, cons
 REMORA_MUST_CHECK enum remora_code app_snapshot_load(struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);
+/* Puts a snapshot in force: on every worker, and in what the process carries. */
+void app_snapshot_apply(struct app *app, struct remora_config *config);
 /* SIGHUP and the `..data` swap: a new snapshot for every worker, or none and the reason. */
 void app_snapshot_reload(struct app *app);
 

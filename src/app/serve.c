@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "remora/cgroup.h"
 #include "remora/memory.h"
 #include "remora/secret.h"
 #include "remora/telemetry.h"
@@ -31,6 +32,7 @@ static int complain(const char *what, const struct remora_fail *fail)
 static bool make_shared(struct app *app)
 {
     app->process.start_unix_ms = remora_clock_system()->unix_ms(remora_clock_system());
+    app->process.memory_limit_bytes = remora_cgroup_memory_limit_bytes("");
     app->process.metrics = remora_metrics_new();
     app->process.config_status = remora_config_status_store_new();
     app->health = remora_health_new();
@@ -312,7 +314,7 @@ static int run(struct app *app, struct control *control)
         fputs("remora: cannot start the workers\n", stderr);
         return 1;
     }
-    app_workers_publish(app, app->config);
+    app_snapshot_apply(app, app->config);
     if (open_fronts(app, &fail) != REMORA_OK) {
         return complain("listen", &fail);
     }

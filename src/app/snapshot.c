@@ -9,6 +9,7 @@
 
 #include "app.h"
 #include "remora/buf.h"
+#include "remora/cgroup.h"
 #include "remora/limits.h"
 #include "remora/memory.h"
 #include "remora/telemetry.h"
@@ -133,6 +134,20 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
     return code;
 }
 
+/*
+ * A body costs its bytes, what is parsed from it and what is sent of it, all of them the process's: so bodies have a quarter
+ * of what the kernel lets it have. Asked again with each load, because a pod may be resized while it runs.
+ */
+void app_snapshot_apply(struct app *app, struct remora_config *config)
+{
+    uint64_t share = remora_cgroup_memory_limit_bytes("") / 4;
+    uint64_t most = config->admission.bytes < share ? config->admission.bytes : share;
+    remora_admission_set_bytes(app->admission, most);
+    remora_metric_set(app->process.metrics, REMORA_METRIC_REQUEST_BYTES_LIMIT, NULL, 0,
+                      (int64_t)most);
+    app_workers_publish(app, config);
+}
+
 static bool same_address(const struct remora_address *a, const struct remora_address *b)
 {
     return strcmp(a->text, b->text) == 0;
@@ -159,7 +174,7 @@ void app_snapshot_reload(struct app *app)
         return;
     }
     warn_of_fixed(app->config, next);
-    app_workers_publish(app, next);
+    app_snapshot_apply(app, next);
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("revision", next->revision),
         REMORA_LOG_NUMBER("changed_keys", (int64_t)next->changed_credential_count),

@@ -176,6 +176,14 @@ static void read_numbers(struct config_loader *loader)
         (int32_t)config_integer(attempts, CONFIG_ATTEMPTS_PER_MODEL, ATTEMPTS_PER_MODEL);
     config->attempts_per_request =
         (int32_t)config_integer(attempts, CONFIG_ATTEMPTS_PER_REQUEST, ATTEMPTS_PER_REQUEST);
+    const struct config_node *admission = config_get(loader->root, CONFIG_DOCUMENT_ADMISSION);
+    config->admission = (struct remora_admission_settings){
+        .bytes =
+            (uint64_t)config_integer(admission, CONFIG_ADMISSION_BYTES, REMORA_LIMIT_PROCESS_BYTES),
+        .waiting =
+            (uint32_t)config_integer(admission, CONFIG_ADMISSION_WAITING, REMORA_LIMIT_WAITING),
+        .wait_ms = config_integer(admission, CONFIG_ADMISSION_WAIT_MS, REMORA_LIMIT_WAIT_MS),
+    };
     config->accept_old_core = config_boolean(config_get(loader->root, CONFIG_DOCUMENT_GRPC),
                                              CONFIG_GRPC_ACCEPT_OLD_CORE, false);
 }

@@ -22,6 +22,7 @@ static const char *const object_names[] = {
     [CONFIG_OBJECT_LISTEN] = "listen",
     [CONFIG_OBJECT_GRPC] = "grpc",
     [CONFIG_OBJECT_LOG] = "log",
+    [CONFIG_OBJECT_ADMISSION] = "admission",
     [CONFIG_OBJECT_PROVIDER] = "provider",
     [CONFIG_OBJECT_CLIENT_CERT] = "client_cert",
     [CONFIG_OBJECT_DATA_POLICY] = "data_policy",

@@ -3,7 +3,7 @@
  *
  * Happy path: enter() adds one request and its bytes when the sums stay within bounds, each by one compare-and-swap.
  *
- * Failures: SHEDDING.
+ * Failures: SHEDDING; TOO_LARGE for a body that would not fit if it were alone.
  * Sources: ARCHITECTURE 3 "One process-wide byte budget"; codes.md SHEDDING.
  */
 #include "admission.h"
@@ -20,17 +20,32 @@ enum { SHEDDING_RETRY_MS = 1000 };
 struct remora_admission {
     _Atomic uint64_t inflight;
     _Atomic uint64_t bytes;
+    _Atomic uint64_t most_bytes;
     struct counter_table counters;
 };
 
 struct remora_admission *remora_admission_new(void)
 {
     struct remora_admission *admission = remora_alloc(sizeof(struct remora_admission));
-    if (admission != NULL && !counter_table_init(&admission->counters)) {
+    if (admission == NULL) {
+        return NULL;
+    }
+    if (!counter_table_init(&admission->counters)) {
         remora_free(admission);
         return NULL;
     }
+    atomic_init(&admission->most_bytes, REMORA_LIMIT_PROCESS_BYTES);
     return admission;
+}
+
+void remora_admission_set_bytes(struct remora_admission *admission, uint64_t most_bytes)
+{
+    atomic_store_explicit(&admission->most_bytes, most_bytes, memory_order_relaxed);
+}
+
+uint64_t remora_admission_bytes(const struct remora_admission *admission)
+{
+    return atomic_load_explicit(&admission->bytes, memory_order_relaxed);
 }
 
 void remora_admission_free(struct remora_admission *admission)
@@ -77,17 +92,31 @@ static enum remora_code shed(struct remora_fail *fail, const char *what)
     return code;
 }
 
+enum remora_code remora_admission_take_bytes(struct remora_admission *admission, size_t bytes,
+                                             struct remora_fail *fail)
+{
+    uint64_t most_bytes = atomic_load_explicit(&admission->most_bytes, memory_order_relaxed);
+    if (bytes > most_bytes) {
+        return remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
+                               "the request is larger than the %llu bytes that this gateway may "
+                               "hold of all requests; see admission.bytes",
+                               (unsigned long long)most_bytes);
+    }
+    return counter_add(&admission->bytes, bytes, most_bytes) ? REMORA_OK
+                                                             : shed(fail, "bytes of requests");
+}
+
 enum remora_code remora_admission_enter(struct remora_admission *admission, size_t body_bytes,
                                         struct remora_fail *fail)
 {
     if (!counter_add(&admission->inflight, 1, REMORA_LIMIT_EXCHANGES)) {
         return shed(fail, "requests");
     }
-    if (!counter_add(&admission->bytes, body_bytes, REMORA_LIMIT_PROCESS_BYTES)) {
+    enum remora_code code = remora_admission_take_bytes(admission, body_bytes, fail);
+    if (code != REMORA_OK) {
         counter_sub(&admission->inflight, 1);
-        return shed(fail, "bytes of requests");
     }
-    return REMORA_OK;
+    return code;
 }
 
 void remora_admission_leave(struct remora_admission *admission, size_t body_bytes)

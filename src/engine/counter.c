@@ -188,7 +188,7 @@ enum counter_place counter_take(struct counter_table *table, struct counter *cou
     waiter->limit = limit;
     atomic_store_explicit(&waiter->is_granted, false, memory_order_relaxed);
     pthread_mutex_lock(&table->lock);
-    bool has_room = atomic_load(&counter->waiting) < REMORA_LIMIT_WAITING;
+    bool has_room = atomic_load(&counter->waiting) < waiter->longest_line;
     if (has_room) {
         remora_list_append(&counter->waiters, &waiter->node);
         atomic_fetch_add(&counter->waiting, 1);

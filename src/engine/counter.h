@@ -47,6 +47,7 @@ struct counter *counter_find(struct counter_table *table, enum counter_scope sco
 struct waiter {
     struct remora_list node; /* guarded by the table's lock */
     int64_t limit;
+    uint32_t longest_line;       /* how many may wait, this one among them */
     void (*wake)(void *context); /* any thread; called without the lock, after is_granted was set */
     void *wake_context;
     _Atomic bool is_granted; /* it holds a place */

@@ -5,7 +5,7 @@
  *      its services by itself, so a service has the smallest of the three layers; a key has its own, on top
  *   2. rates: one request and its estimated tokens are taken from the buckets, all of them or none
  *   3. places: the key's first, then the service's, so that who waits for the service occupies nothing but its own key.
- *      Without a free one the request waits in line, at most REMORA_LIMIT_WAIT_MS, behind at most REMORA_LIMIT_WAITING
+ *      Without a free one the request waits in line, as long and behind as many as admission.wait_ms and waiting say
  *   4. at the end the places go back, and the tokens are corrected to what was really used
  *
  * Fails: RATE_LIMITED with the time to come back; what was refused here has used up nothing. A request that fails later
@@ -210,6 +210,7 @@ enum remora_code entry_begin(struct remora_exchange *x, struct remora_fail *fail
     remora_list_init(&x->entry.node);
     x->entry.waiter.wake = x->engine->use.wake;
     x->entry.waiter.wake_context = x->engine->use.wake_context;
+    x->entry.waiter.longest_line = x->config->admission.waiting;
     find_counters(x);
     enum remora_code code = REMORA_OK;
     for (int scope = 0; scope < COUNTER_SCOPES && code == REMORA_OK; scope++) {
@@ -224,7 +225,8 @@ enum remora_code entry_begin(struct remora_exchange *x, struct remora_fail *fail
     }
     join_line(x);
     x->entry.began_ns = exchange_now(x);
-    x->entry.until_ns = x->entry.began_ns + REMORA_LIMIT_WAIT_MS * REMORA_NS_PER_MS;
+    x->entry.until_ns =
+        x->entry.began_ns + (uint64_t)x->config->admission.wait_ms * REMORA_NS_PER_MS;
     return REMORA_OK;
 }
 

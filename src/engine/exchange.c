@@ -108,6 +108,20 @@ struct remora_request *remora_exchange_request(struct remora_exchange *exchange)
     return exchange->request;
 }
 
+enum remora_code remora_exchange_hold(struct remora_exchange *exchange, size_t bytes,
+                                      struct remora_fail *fail)
+{
+    if (bytes <= exchange->held_bytes) {
+        return REMORA_OK;
+    }
+    enum remora_code code = remora_admission_take_bytes(exchange->engine->use.admission,
+                                                        bytes - exchange->held_bytes, fail);
+    if (code == REMORA_OK) {
+        exchange->held_bytes = bytes;
+    }
+    return code;
+}
+
 const char *remora_exchange_generation_id(const struct remora_exchange *exchange)
 {
     return exchange->outcome.generation_id;

@@ -218,3 +218,54 @@ def test_a_full_process_sheds_and_recovers(upstream, pb, workers):  # noqa: F811
             assert remora.request("GET", "/livez", port=remora.probe_port)[0] == 200
             assert remora.rss_kib() - before < 200 * 1024, "what is only announced costs little"
         assert served_again(remora)
+
+
+def chunked(pieces):
+    yield (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+           b"Transfer-Encoding: chunked\r\n\r\n")
+    for piece in pieces:
+        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+
+
+def test_the_budget_of_bodies_is_configurable_and_counts_bodies_of_unknown_size_as_they_grow(upstream):
+    """A chunked body is let in as 1 MiB; without counting on, thirty-two times the budget would be held."""
+    config = two_providers(upstream, "ok", more=f"admission: {{bytes: {4 * MIB}}}\n")
+    with Remora(config, environment=SECRETS) as remora:
+        assert remora.metrics()["remora_request_bytes_limit"] == 4 * MIB
+        with socket.create_connection(("127.0.0.1", remora.http_port), timeout=20) as s:
+            for part in chunked([b" " * 65536] * 24):  # 1.5 MiB: room for 2
+                s.sendall(part)
+            end = time.monotonic() + 10
+            while remora.metrics()["remora_request_bytes_inflight"] != 2 * MIB:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            assert remora.chat({"model": "t/m"})[0] == 200
+            with bodies_under_way(remora, 1, 2 * MIB):
+                assert remora.chat({"model": "t/m"})[2]["error"]["metadata"]["reason"] == "SHEDDING"
+                for part in list(chunked([b" " * 65536] * 24))[1:]:  # the first one grows: no room for 4
+                    s.sendall(part)
+                answer = s.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 503 ") and b"SHEDDING" in answer
+        assert served_again(remora)
+        assert remora.metrics()["remora_request_bytes_inflight"] == 0
+        status, _, body = remora.request("POST", "/v1/chat/completions", b" " * (4 * MIB + 1))
+        body = json.loads(body)
+        assert status == 413 and body["error"]["metadata"]["reason"] == "TOO_LARGE", body
+        assert "admission.bytes" in body["error"]["message"]
+
+
+def test_the_line_is_configurable(upstream):
+    more = "admission: {waiting: 1, wait_ms: 300}\nservices: {checkout: {limits: {concurrency: 1}}}\n"
+    with Remora(two_providers(upstream, "hold", more=more), environment=SECRETS) as remora:
+        upstream.reset()
+        holder = threading.Thread(target=remora.stream, args=({"model": "t/m"},))
+        holder.start()
+        upstream.wait_open("hold", 1)
+        began = time.monotonic()
+        answers = together(3, lambda: (remora.chat({"model": "t/m"})[0], time.monotonic() - began))
+        assert [status for status, _ in answers] == [429] * 3
+        quick = [took for _, took in answers if took < 0.25]
+        slow = [took for _, took in answers if took >= 0.28]
+        assert len(quick) == 2 and len(slow) == 1 and slow[0] < 3, answers
+        upstream.release()
+        holder.join()

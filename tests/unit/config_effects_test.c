@@ -26,6 +26,9 @@ static void no_document_and_no_variable_gives_defaults_and_no_provider(void **st
     assert_int_equal(config->workers, 0);
     assert_int_equal(config->drain_delay_ms, 0);
     assert_int_equal(config->drain_grace_ms, 25000);
+    assert_int_equal(config->admission.bytes, 512 << 20);
+    assert_int_equal(config->admission.waiting, 100);
+    assert_int_equal(config->admission.wait_ms, 5000);
     assert_int_equal(config->attempts_per_model, 3);
     assert_int_equal(config->attempts_per_request, 6);
     assert_int_equal(config->log_level, REMORA_LOG_INFO);
@@ -100,6 +103,7 @@ static void process_keys_have_effect(void **state)
         test_config("mode: gateway\nworkers: 3\nhosts: [llm.internal, b]\nlog: {level: debug}\n"
                     "grpc: {accept_old_core: true}\nattempts: {per_model: 1, per_request: 2}\n"
                     "drain: {grace_ms: 7}\nservice: a\nnamespace: b\n"
+                    "admission: {bytes: 1048576, waiting: 0, wait_ms: 9}\n"
                     "listen: {http: \"unix:/run/r.sock\", grpc: off, probe: \"0.0.0.0:1\", "
                     "admin: \"[::1]:0\"}",
                     NULL);
@@ -113,6 +117,9 @@ static void process_keys_have_effect(void **state)
     assert_int_equal(config->attempts_per_request, 2);
     assert_int_equal(config->drain_delay_ms, 5000);
     assert_int_equal(config->drain_grace_ms, 7);
+    assert_int_equal(config->admission.bytes, 1048576);
+    assert_int_equal(config->admission.waiting, 0);
+    assert_int_equal(config->admission.wait_ms, 9);
     assert_true(config->http.is_unix && config->http.is_loopback);
     assert_true(config->grpc.is_off);
     assert_false(config->probe.is_loopback);

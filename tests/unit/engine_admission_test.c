@@ -65,9 +65,44 @@ static void more_bytes_than_allowed_are_shed_and_not_counted(void **state)
     assert_int_equal(enter(2), REMORA_SHEDDING);
     assert_int_equal(remora_admission_inflight(admission), 1);
     assert_int_equal(enter(1), REMORA_OK);
-    assert_int_equal(enter(SIZE_MAX), REMORA_SHEDDING);
     assert_int_equal(enter(1), REMORA_SHEDDING);
     assert_int_equal(enter(0), REMORA_OK);
+}
+
+static void what_would_never_fit_is_too_large_and_not_worth_a_retry(void **state)
+{
+    (void)state;
+    assert_int_equal(enter(REMORA_LIMIT_PROCESS_BYTES + UINT64_C(1)), REMORA_TOO_LARGE);
+    assert_int_equal(fail_of.retry_after_ms, -1);
+    assert_int_equal(enter(SIZE_MAX), REMORA_TOO_LARGE);
+    assert_int_equal(remora_admission_inflight(admission), 0);
+    assert_int_equal(remora_admission_bytes(admission), 0);
+}
+
+static void a_smaller_budget_holds_for_what_comes_next(void **state)
+{
+    (void)state;
+    assert_int_equal(enter(60), REMORA_OK);
+    remora_admission_set_bytes(admission, 100);
+    assert_int_equal(enter(41), REMORA_SHEDDING);
+    assert_int_equal(enter(40), REMORA_OK);
+    remora_admission_set_bytes(admission, 50); /* what is there already stays */
+    assert_int_equal(remora_admission_bytes(admission), 100);
+    assert_int_equal(enter(1), REMORA_SHEDDING);
+    assert_int_equal(enter(51), REMORA_TOO_LARGE);
+    remora_admission_leave(admission, 60);
+    assert_int_equal(enter(10), REMORA_OK);
+}
+
+static void a_body_that_grows_is_counted_as_it_grows(void **state)
+{
+    (void)state;
+    remora_admission_set_bytes(admission, 100);
+    assert_int_equal(enter(10), REMORA_OK);
+    assert_int_equal(remora_admission_take_bytes(admission, 90, &fail_of), REMORA_OK);
+    assert_int_equal(remora_admission_take_bytes(admission, 1, &fail_of), REMORA_SHEDDING);
+    remora_admission_leave(admission, 100);
+    assert_int_equal(remora_admission_bytes(admission), 0);
 }
 
 static void bytes_given_back_early_make_room(void **state)
@@ -85,10 +120,12 @@ static void a_shed_request_does_not_overwrite_an_earlier_failure(void **state)
 {
     (void)state;
     (void)remora_fail_set(&fail_of, REMORA_INVALID_REQUEST, NULL, "first");
-    assert_int_equal(enter(SIZE_MAX), REMORA_SHEDDING);
+    remora_admission_set_bytes(admission, 1);
+    assert_int_equal(enter(1), REMORA_OK);
+    assert_int_equal(enter(1), REMORA_SHEDDING);
     assert_int_equal(fail_of.code, REMORA_INVALID_REQUEST);
     assert_int_equal(fail_of.retry_after_ms, -1);
-    assert_int_equal(remora_admission_enter(admission, SIZE_MAX, NULL), REMORA_SHEDDING);
+    assert_int_equal(remora_admission_enter(admission, 1, NULL), REMORA_SHEDDING);
 }
 
 /* ---- threads ---- */
@@ -141,6 +178,9 @@ int main(void)
         CASE(requests_are_counted_in_and_out),
         CASE(more_requests_than_allowed_are_shed),
         CASE(more_bytes_than_allowed_are_shed_and_not_counted),
+        CASE(what_would_never_fit_is_too_large_and_not_worth_a_retry),
+        CASE(a_smaller_budget_holds_for_what_comes_next),
+        CASE(a_body_that_grows_is_counted_as_it_grows),
         CASE(bytes_given_back_early_make_room),
         CASE(a_shed_request_does_not_overwrite_an_earlier_failure),
         CASE(nothing_is_lost_among_threads),

@@ -41,7 +41,8 @@ static void on_wake(void *context)
 
 static struct waiter waiter(void)
 {
-    return (struct waiter){.wake = on_wake, .wake_context = &woken};
+    return (struct waiter){
+        .wake = on_wake, .wake_context = &woken, .longest_line = REMORA_LIMIT_WAITING};
 }
 
 /* Takes a place at once; what would wait is taken back. */
@@ -210,7 +211,8 @@ static void *come_and_go(void *unused)
     (void)unused;
     char name[8];
     for (int turn = 0; turn < TURNS; turn++) {
-        struct waiter own = {.wake = on_thread_wake, .wake_context = &wakes};
+        struct waiter own = {
+            .wake = on_thread_wake, .wake_context = &wakes, .longest_line = REMORA_LIMIT_WAITING};
         snprintf(name, sizeof name, "t%d", turn % 2 == 0 ? 0 : turn % 64);
         struct counter *counter = service(name);
         int64_t limit = turn % 2 == 0 ? LIMIT : -1;

@@ -104,6 +104,34 @@ static void a_line_that_is_full_takes_nobody(void **state)
     f->exchange = first;
 }
 
+static void the_line_is_as_long_and_as_patient_as_the_configuration_says(void **state)
+{
+    (void)state;
+    f = fixture_new(LIMITS("concurrency: 1") "admission: {waiting: 1, wait_ms: 70}\n");
+    struct remora_exchange *first = start(NULL);
+    struct remora_exchange *second = start(NULL);
+    (void)start(NULL);
+    assert_refused(REMORA_THROTTLE_CONCURRENCY, false, 1);
+    f->exchange = second;
+    fixture_pass_ms(f, 69);
+    assert_non_null(f->exchange);
+    fixture_pass_ms(f, 1);
+    assert_refused(REMORA_THROTTLE_CONCURRENCY, false, 1);
+    assert_int_equal(f->outcome.waited_ns, 70 * REMORA_NS_PER_MS);
+    f->exchange = first;
+}
+
+static void without_a_line_nobody_waits(void **state)
+{
+    (void)state;
+    f = fixture_new(LIMITS("concurrency: 1") "admission: {waiting: 0}\n");
+    struct remora_exchange *first = start(NULL);
+    (void)start(NULL);
+    assert_refused(REMORA_THROTTLE_CONCURRENCY, false, 1);
+    assert_int_equal(f->outcome.waited_ns, 0);
+    f->exchange = first;
+}
+
 static void a_caller_that_leaves_gives_its_turn_to_the_next(void **state)
 {
     (void)state;
@@ -391,6 +419,8 @@ int main(void)
         CASE(who_finds_no_place_waits_and_goes_on_when_one_is_free),
         CASE(waiting_ends_in_time_with_a_hint_to_retry),
         CASE(a_line_that_is_full_takes_nobody),
+        CASE(the_line_is_as_long_and_as_patient_as_the_configuration_says),
+        CASE(without_a_line_nobody_waits),
         CASE(a_caller_that_leaves_gives_its_turn_to_the_next),
         CASE(the_end_of_grace_ends_those_that_wait),
         CASE(the_caller_s_deadline_holds_while_it_waits),

@@ -24,6 +24,7 @@ REMORA_CONFIG_KEY(DOCUMENT, SERVICES, "services", OBJECT_MAP, POLICY, 0, 0, "", 
 REMORA_CONFIG_KEY(DOCUMENT, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "", "Deadlines of every attempt.")
 REMORA_CONFIG_KEY(DOCUMENT, ATTEMPTS, "attempts", OBJECT, ATTEMPTS, 0, 0, "", "How often a request is tried.")
 REMORA_CONFIG_KEY(DOCUMENT, DRAIN, "drain", OBJECT, DRAIN, 0, 0, "", "How the process ends.")
+REMORA_CONFIG_KEY(DOCUMENT, ADMISSION, "admission", OBJECT, ADMISSION, 0, 0, "", "What the process carries at once, and how requests wait for a place.")
 REMORA_CONFIG_KEY(DOCUMENT, KEYS, "keys", OBJECT_MAP, GATEWAY_KEY, 0, 1000, "", "Gateway keys by name. With any, every call of the data listeners needs one.")
 REMORA_CONFIG_KEY(DOCUMENT, POLICY_FILES, "policy_files", OBJECT, POLICY_FILES, 0, 0, "", "Policy layers from files of their own: each holds one policy object and takes the place of the layer in this document. Until each has been there once the process is not ready and refuses every request; one that goes away later changes nothing.")
 REMORA_CONFIG_KEY(DOCUMENT, STATE, "state", UNBUILT, NONE, 0, 0, "", "Where journal and store lie.")
@@ -37,6 +38,9 @@ REMORA_CONFIG_KEY(LISTEN, GRPC, "grpc", TEXT, NONE, 1, 127, "127.0.0.1:7361", "g
 REMORA_CONFIG_KEY(LISTEN, PROBE, "probe", TEXT, NONE, 1, 127, "127.0.0.1:7362", "Health and metrics; the only one that may leave loopback without TLS.")
 REMORA_CONFIG_KEY(LISTEN, ADMIN, "admin", TEXT, NONE, 1, 127, "127.0.0.1:7363", "Introspection.")
 REMORA_CONFIG_KEY(GRPC, ACCEPT_OLD_CORE, "accept_old_core", BOOLEAN, NONE, 0, 0, "false", "Listen beyond loopback with a gRPC core that has known holes.")
+REMORA_CONFIG_KEY(ADMISSION, BYTES, "bytes", INTEGER, NONE, 1048576, 1099511627776, "536870912", "Bytes of request bodies in flight before new ones are shed; never more than a quarter of the memory limit of the process's cgroup.")
+REMORA_CONFIG_KEY(ADMISSION, WAITING, "waiting", INTEGER, NONE, 0, REMORA_LIMIT_EXCHANGES, "100", "Requests that may wait for a place within the limits.concurrency of one service or key; 0: none waits.")
+REMORA_CONFIG_KEY(ADMISSION, WAIT_MS, "wait_ms", INTEGER, NONE, 1, 600000, "5000", "How long they wait.")
 REMORA_CONFIG_KEY(LOG, LEVEL, "level", TEXT, NONE, 1, 16, "info", "error, warn, info or debug.")
 
 REMORA_CONFIG_KEY(PROVIDER, KIND, "kind", TEXT, NONE, 1, 32, "the catalog's", "Wire: openai, openai-responses, anthropic, gemini, vertex, bedrock, azure, cohere, ollama.")

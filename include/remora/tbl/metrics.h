@@ -11,6 +11,8 @@ REMORA_METRIC(FIRST_CHUNK, SECONDS, "remora_time_to_first_chunk_seconds", "provi
 REMORA_METRIC(PER_CHUNK, CHUNK, "remora_time_per_output_chunk_seconds", "provider", "Streams that were completed: mean time between two pieces of content.")
 REMORA_METRIC(OVERHEAD, OVERHEAD, "remora_overhead_seconds", "api", "Time added by the gateway itself: request whole to upstream request sent.")
 REMORA_METRIC(INFLIGHT, GAUGE, "remora_inflight_requests", "", "Requests being served.")
+REMORA_METRIC(REQUEST_BYTES, GAUGE, "remora_request_bytes_inflight", "", "Bytes of request bodies that are held.")
+REMORA_METRIC(REQUEST_BYTES_LIMIT, GAUGE, "remora_request_bytes_limit", "", "How many there may be before requests are shed: admission.bytes, or less by the memory limit of the process.")
 REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
 REMORA_METRIC(THROTTLED, COUNTER, "remora_limit_rejections_total", "service,key,scope,limit", "Requests refused by a limit of ours: scope service or key, limit concurrency, requests or tokens.")
 REMORA_METRIC(WAITED, SECONDS, "remora_limit_wait_seconds", "service", "Waiting for a place within limits.concurrency, of requests that had to wait.")

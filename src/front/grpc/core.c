@@ -32,7 +32,8 @@ enum {
     ARMED =
         64, /* calls awaited on each worker: one that finds none costs the poller a second turn */
     SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
-    PING_INTERVAL_MS = 5000,   /* Go clients send one every 10 s (section 5) */
+    QUOTA_MIN_BYTES = 8 << 20,
+    PING_INTERVAL_MS = 5000, /* Go clients send one every 10 s (section 5) */
     IDLE_MS =
         600000, /* the missing handshake limit: a peer that says nothing is closed (section 3) */
 };
@@ -131,10 +132,18 @@ static grpc_arg integer(const char *key, int value)
         .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
 }
 
-static grpc_server *make_server(void)
+/* A quarter of what the process may have; so little that no call gets through helps nobody. */
+static size_t quota_bytes(const struct remora_process *process)
+{
+    uint64_t share = process->memory_limit_bytes / 4;
+    uint64_t most = share < REMORA_LIMIT_GRPC_QUOTA_BYTES ? share : REMORA_LIMIT_GRPC_QUOTA_BYTES;
+    return most > QUOTA_MIN_BYTES ? (size_t)most : QUOTA_MIN_BYTES;
+}
+
+static grpc_server *make_server(const struct remora_process *process)
 {
     grpc_resource_quota *quota = grpc_resource_quota_create("remora");
-    grpc_resource_quota_resize(quota, REMORA_LIMIT_GRPC_QUOTA_BYTES);
+    grpc_resource_quota_resize(quota, quota_bytes(process));
     grpc_arg args[] = {
         {.type = GRPC_ARG_POINTER,
          .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
@@ -205,7 +214,7 @@ static enum remora_code start(struct remora_grpc_front *front, struct remora_fai
 {
     front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
     front->connections = remora_grpc_connections_new(&front->process->workers[0]);
-    front->server = make_server();
+    front->server = make_server(front->process);
     enum remora_code code = REMORA_SHEDDING;
     if (front->lanes != NULL && front->connections != NULL && front->server != NULL) {
         code = open_lanes(front);

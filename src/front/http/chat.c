@@ -238,6 +238,10 @@ static enum remora_code grow_body(struct chat *chat, size_t bytes, struct remora
     while (room < needed) {
         room *= 2;
     }
+    enum remora_code code = remora_exchange_hold(chat->exchange, room, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
     char *body = remora_arena_resize(remora_exchange_arena(chat->exchange), chat->body,
                                      chat->body_room, room);
     if (body == NULL) {
