@@ -12,6 +12,7 @@
 #include "remora/codes.h"
 #include "remora/identity.h"
 #include "remora/limits.h"
+#include "remora/policy.h"
 #include "remora/request.h"
 #include "remora/usage.h"
 
@@ -51,6 +52,21 @@ struct remora_dropped {
 /* The name as the caller knows it. */
 struct remora_slice remora_dropped_name(const struct remora_dropped *dropped);
 
+/*
+ * What stood before the endpoint that answered and was passed over without an attempt: an endpoint that rests, or one of
+ * which no key may be used now, or a model of which nothing may be tried.
+ */
+struct remora_skipped {
+    struct remora_slice model; /* canonical id; of a name that nobody knows: as asked, cut */
+    const struct remora_endpoint *endpoint; /* in the snapshot; NULL: the whole model */
+    enum remora_code code;                  /* what it would have been refused with */
+    bool is_asked;                          /* `model` is the caller's own spelling */
+    struct remora_exclusion exclusion; /* rule NONE: no one rule, the code says all that is known */
+};
+#define REMORA_SKIPPED_MAX        12
+#define REMORA_SKIPPED_NAME_BYTES 64
+#define REMORA_SKIPPED_TEXT_BYTES (REMORA_SKIPPED_NAME_BYTES * (REMORA_LIMIT_MODELS + 1))
+
 /* Which limit of ours refused the request (RATE_LIMITED). */
 enum remora_throttle {
     REMORA_THROTTLE_NONE = 0,
@@ -85,7 +101,10 @@ struct remora_outcome {
     size_t attempt_count;
     struct remora_dropped dropped[REMORA_DROPPED_MAX]; /* by the attempt that answered */
     size_t dropped_count;
-    char dropped_text[REMORA_DROPPED_TEXT_BYTES]; /* the names behind `dropped` */
+    char dropped_text[REMORA_DROPPED_TEXT_BYTES];      /* the names behind `dropped` */
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX]; /* before the endpoint that answered */
+    size_t skipped_count; /* all of them: the list may hold fewer, see remora_skipped_kept */
+    char skipped_text[REMORA_SKIPPED_TEXT_BYTES]; /* the names that nobody knows */
     const struct remora_plan
         *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
     struct remora_usage usage;
@@ -111,7 +130,14 @@ void remora_dropped_add(struct remora_dropped dropped[REMORA_DROPPED_MAX], size_
 void remora_outcome_keep_dropped(struct remora_outcome *outcome,
                                  const struct remora_dropped *dropped, size_t count);
 
-/* True when the caller is owed a `remora` object: a fallback, a dropped parameter or an estimate (ARCHITECTURE 6). */
+/* Takes over a list whose names may go with the request; `count` may be more than the list holds. */
+void remora_outcome_keep_skipped(struct remora_outcome *outcome,
+                                 const struct remora_skipped skipped[REMORA_SKIPPED_MAX],
+                                 size_t count);
+/* How many of outcome->skipped are there; skipped_count tells of the rest. */
+size_t remora_skipped_kept(size_t count);
+
+/* True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter or an estimate (ARCHITECTURE 6). */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 
 #endif

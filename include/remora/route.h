@@ -5,6 +5,7 @@
 #ifndef REMORA_ROUTE_H
 #define REMORA_ROUTE_H
 
+#include "remora/attempt.h"
 #include "remora/base.h"
 #include "remora/clock.h"
 #include "remora/config.h"
@@ -16,6 +17,7 @@ struct remora_candidate {
     const struct remora_endpoint *endpoint;
     uint16_t model;    /* index into plan->models */
     uint16_t position; /* 1 is tried first, continuous over all models; 0: out */
+    uint16_t behind; /* HEALTH exclusions: the position that it stood behind, 0: the first place */
     struct remora_exclusion exclusion;
     uint64_t until_ns; /* HEALTH exclusions: when it may be well again; else 0 */
 };
@@ -30,12 +32,12 @@ struct remora_plan_model {
 };
 
 struct remora_plan {
-    const struct remora_plan_model *models;
+    struct remora_plan_model *models;
     size_t model_count;
-    const struct remora_candidate *candidates; /* all that were looked at, grouped by model */
+    struct remora_candidate *candidates; /* all that were looked at, grouped by model */
     size_t candidate_count;
     const uint16_t *order; /* indexes of candidates, in the order in which they are tried */
-    size_t order_count;
+    size_t order_count;    /* as planned: remora_plan_pass_over takes none away */
     struct remora_policy_effective policy;
 };
 
@@ -83,6 +85,38 @@ REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_in
 
 /* Whether a code of remora_plan_build stands for a plan, be it one that leaves nothing; false: the request itself is refused. */
 bool remora_plan_is_made(enum remora_code code);
+
+/* ---- a plan while it is carried out: by whoever owns it ---- */
+
+/*
+ * A candidate of the order (index into candidates) whose turn has come and that health has taken out since the plan was
+ * made: it is out from now on, as if the plan had found it so.
+ */
+void remora_plan_pass_over(struct remora_plan *plan, size_t candidate, enum remora_rule rule,
+                           uint64_t until_ns);
+/* The rule by which a condition takes out; NONE for WELL and PROBE. */
+enum remora_rule remora_condition_rule(enum remora_condition condition);
+/* How many candidates are not out. */
+size_t remora_plan_usable(const struct remora_plan *plan);
+/*
+ * Why a plan of which nothing is left cannot be carried out: the code and the words that remora_plan_build would find for it
+ * now. Only where no model has a candidate left.
+ */
+enum remora_code remora_plan_verdict(const struct remora_plan *plan, uint64_t now_ns,
+                                     struct remora_fail *fail);
+/*
+ * CAPACITY_EXHAUSTED or UPSTREAM_OVERLOADED, with the time of the first that comes back, when candidates that were not
+ * tried rest and time alone brings them back; else REMORA_OK and *fail untouched.
+ */
+enum remora_code remora_plan_rest(const struct remora_plan *plan, uint64_t now_ns,
+                                  struct remora_fail *fail);
+/*
+ * What was passed over before `served` (NULL: of the whole plan): candidates that health took out and models of which
+ * nothing may be tried, in the order of models. Writes the first REMORA_SKIPPED_MAX, returns how many there are. What a
+ * failed attempt rules out (a smaller window, the same provider, the attempts) is told by that attempt.
+ */
+size_t remora_plan_skipped(const struct remora_plan *plan, const struct remora_endpoint *served,
+                           struct remora_skipped out[REMORA_SKIPPED_MAX]);
 
 /*
  * A model id as the service may write it -> a model and its variant: exact id, alias, or bare id that is unique among what

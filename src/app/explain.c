@@ -107,6 +107,25 @@ static void print_text(const struct explain *e)
     }
 }
 
+/* What stands before the first that is tried and is passed over. */
+static void print_skipped(const struct explain *e)
+{
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX];
+    const struct remora_plan *plan = &e->planned.plan;
+    if (plan->order_count == 0) {
+        return;
+    }
+    size_t count = remora_plan_skipped(plan, plan->candidates[plan->order[0]].endpoint, skipped);
+    for (size_t i = 0; i < remora_skipped_kept(count); i++) {
+        const struct remora_endpoint *endpoint = skipped[i].endpoint;
+        printf("passed over: %.*s%s%.*s (%s)\n", REMORA_SLICE_ARG(skipped[i].model),
+               endpoint == NULL ? "" : " at ",
+               endpoint == NULL ? 0 : (int)endpoint->facts.tag.length,
+               endpoint == NULL ? "" : endpoint->facts.tag.data,
+               remora_code_row(skipped[i].code)->name);
+    }
+}
+
 /* ---- the whole ---- */
 
 static enum remora_code plan(struct explain *e)
@@ -132,6 +151,7 @@ static int plan_and_print(struct explain *e)
     }
     if (strcmp(e->output, "json") != 0) {
         print_text(e);
+        print_skipped(e);
         return status;
     }
     return print_json(e) ? status : 2;

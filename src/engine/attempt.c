@@ -363,7 +363,7 @@ void attempt_next(struct remora_exchange *x)
             return;
         }
         const struct remora_credential *credential;
-        if (!choose_credential(x, candidate->endpoint->provider, &credential)) {
+        if (!choose_credential(x, candidate, &credential)) {
             continue;
         }
         deliver_attempt_failed(x);

@@ -40,39 +40,58 @@ static bool suits(const struct remora_exchange *x, const struct remora_endpoint 
     return x->refusals < 2 && !remora_slice_equal(x->refused_by, endpoint->facts.provider);
 }
 
-/* Health may have changed since the plan; a half-open endpoint is for whoever claims the probe. */
-static bool is_well(struct remora_exchange *x, uint32_t slot)
+/*
+ * Health may have changed since the plan; a half-open endpoint is for whoever claims the probe. NONE: the slot may be used;
+ * else why not, and until when.
+ */
+static enum remora_rule rests(struct remora_exchange *x, uint32_t slot, uint64_t *until_ns)
 {
     struct remora_health *health = x->engine->use.health;
     uint64_t now = exchange_now(x);
-    uint64_t until = 0;
-    switch (remora_health_condition(health, slot, now, &until)) {
-    case REMORA_CONDITION_WELL:
-        return true;
-    case REMORA_CONDITION_PROBE:
-        return remora_health_claim_probe(health, slot, now);
-    case REMORA_CONDITION_COOLING:
-    case REMORA_CONDITION_GONE:
-    case REMORA_CONDITION_BREAKER_OPEN:
-    case REMORA_CONDITION_BENCHED:
-        return false;
+    enum remora_condition condition = remora_health_condition(health, slot, now, until_ns);
+    if (condition == REMORA_CONDITION_PROBE && !remora_health_claim_probe(health, slot, now)) {
+        condition = remora_health_condition(health, slot, now, until_ns); /* another has it */
     }
-    return false;
+    return remora_condition_rule(condition);
 }
 
-bool choose_credential(struct remora_exchange *x, const struct remora_provider *provider,
+/* Told like a failure, unless the candidate was tried: then its attempt has told already. */
+static void pass_over(struct remora_exchange *x, const struct remora_candidate *candidate,
+                      enum remora_rule rule, uint64_t until_ns)
+{
+    if (candidate != x->candidate) {
+        remora_plan_pass_over(x->plan, (size_t)(candidate - x->plan->candidates), rule, until_ns);
+    }
+}
+
+static bool is_well(struct remora_exchange *x, const struct remora_candidate *candidate)
+{
+    uint64_t until_ns = 0;
+    enum remora_rule rule = rests(x, candidate->endpoint->health, &until_ns);
+    if (rule != REMORA_RULE_NONE) {
+        pass_over(x, candidate, rule, until_ns);
+    }
+    return rule == REMORA_RULE_NONE;
+}
+
+bool choose_credential(struct remora_exchange *x, const struct remora_candidate *candidate,
                        const struct remora_credential **out)
 {
+    const struct remora_provider *provider = candidate->endpoint->provider;
+    uint64_t soonest_ns = REMORA_NEVER_NS;
     *out = NULL;
     if (!provider->needs_credential && provider->credential_count == 0) {
         return true;
     }
     for (size_t i = 0; i < provider->credential_count; i++) {
-        if (is_well(x, provider->credentials[i].health)) {
+        uint64_t until_ns = 0;
+        if (rests(x, provider->credentials[i].health, &until_ns) == REMORA_RULE_NONE) {
             *out = &provider->credentials[i];
             return true;
         }
+        soonest_ns = until_ns < soonest_ns ? until_ns : soonest_ns;
     }
+    pass_over(x, candidate, REMORA_RULE_CREDENTIAL_BENCHED, soonest_ns);
     return false;
 }
 
@@ -103,8 +122,7 @@ const struct remora_candidate *choose_next(struct remora_exchange *x)
         }
         x->refused_keys = candidate == x->candidate ? x->refused_keys : 0;
         x->order_at++;
-        if (has_room(x) && suits(x, candidate->endpoint) &&
-            is_well(x, candidate->endpoint->health)) {
+        if (has_room(x) && suits(x, candidate->endpoint) && is_well(x, candidate)) {
             return candidate;
         }
     }

@@ -301,6 +301,22 @@ static void deliver_finishes(struct remora_exchange *x)
     x->finishes = NULL;
 }
 
+/* What was passed over before who answers, or, where nobody does, at all. While there is a plan. */
+static void keep_skipped(struct remora_exchange *x, const struct remora_endpoint *served)
+{
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX];
+    size_t count = remora_plan_skipped(x->plan, served, skipped);
+    remora_outcome_keep_skipped(&x->outcome, skipped, count);
+}
+
+/* Nobody answered. Without an attempt the plan's candidates tell all of it. */
+static void keep_skipped_of_failure(struct remora_exchange *x)
+{
+    if (x->plan != NULL && x->outcome.served == NULL && x->outcome.attempt_count > 0) {
+        keep_skipped(x, NULL);
+    }
+}
+
 void exchange_show(struct remora_exchange *x)
 {
     uint64_t now = exchange_now(x);
@@ -308,6 +324,7 @@ void exchange_show(struct remora_exchange *x)
     x->run.is_shown = true;
     x->state = is_stream ? STATE_COMMITTED : x->state;
     x->outcome.served = x->run.endpoint;
+    keep_skipped(x, x->run.endpoint);
     x->outcome.first_content_ns = now - x->outcome.began_ns;
     attempt_record(x)->first_content_ns = now - attempt_record(x)->began_ns;
     exchange_enter(x);
@@ -374,6 +391,7 @@ void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail)
     exchange_enter(x);
     x->outcome.fail = *fail;
     x->outcome.was_partial = x->state == STATE_COMMITTED;
+    keep_skipped_of_failure(x);
     attempt_abandon(x, fail);
     observe_settled(x);
     x->state = STATE_SETTLED;
@@ -414,6 +432,7 @@ void remora_exchange_cancel(struct remora_exchange *exchange, enum remora_code w
     exchange_enter(x);
     remora_fail_set(&x->outcome.fail, why, NULL, "%s", remora_code_row(why)->summary);
     x->outcome.was_partial = x->state == STATE_COMMITTED;
+    keep_skipped_of_failure(x);
     attempt_abandon(x, &x->outcome.fail);
     observe_settled(x);
     let_go(x);

@@ -193,8 +193,11 @@ const struct remora_candidate *choose_next(struct remora_exchange *x);
 /* Notes what a failure means for the candidates to come. */
 void choose_after(struct remora_exchange *x, const struct remora_candidate *candidate,
                   enum remora_code code);
-/* The first key of the provider that may be used now, claiming a probe where one is due; false when none may. */
-bool choose_credential(struct remora_exchange *x, const struct remora_provider *provider,
+/*
+ * The first key of its provider that may be used now, claiming a probe where one is due; false when none may: the candidate
+ * is passed over then.
+ */
+bool choose_credential(struct remora_exchange *x, const struct remora_candidate *candidate,
                        const struct remora_credential **out);
 
 /* ---- verdict.c ---- */

@@ -1,7 +1,7 @@
 /*
  * What the caller is told when no candidate is left. Source: design/codes.md, the paragraph below the table: the first
  * class present among transient, lasting, the caller's fault; among transient ones all 429: 429, all time-outs: 504, any
- * 5xx or 429 among others: 503, else 502.
+ * 5xx or 429 among others: 503, else 502. What was passed over without an attempt counts where no attempt says more.
  */
 #include "exchange_private.h"
 
@@ -46,6 +46,27 @@ static enum remora_code transient_code(const struct remora_exchange *x)
     return limited + overloaded > 0 ? REMORA_UPSTREAM_OVERLOADED : REMORA_UPSTREAM_UNAVAILABLE;
 }
 
+/*
+ * Nothing was tried: health took out what the plan had left, and gives the reason. Where all that was tried failed for a
+ * lasting cause, endpoints that only rest are the transient class: a retry may help.
+ */
+static void judge_rest(const struct remora_exchange *x, struct remora_fail *out)
+{
+    struct remora_fail rest = REMORA_FAIL_INIT;
+    uint64_t now = exchange_now(x);
+    if (out->code == REMORA_OK) {
+        (void)remora_plan_verdict(x->plan, now, &rest);
+        *out = rest;
+        return;
+    }
+    const struct remora_code_row *row = remora_code_row(out->code);
+    bool is_lasting =
+        row->fail_class == REMORA_CLASS_LASTING && row->next_endpoint == REMORA_NEXT_YES;
+    if (is_lasting && remora_plan_rest(x->plan, now, &rest) != REMORA_OK) {
+        *out = rest;
+    }
+}
+
 void verdict_final(const struct remora_exchange *x, struct remora_fail *out)
 {
     *out = x->lead;
@@ -60,8 +81,5 @@ void verdict_final(const struct remora_exchange *x, struct remora_fail *out)
     }
     int status = remora_code_row(out->code)->http_status;
     out->retry_after_ms = status == 429 || status == 503 ? x->retry_after_ms : -1;
-    if (out->code == REMORA_OK) {
-        remora_fail_set(out, REMORA_UPSTREAM_OVERLOADED, NULL,
-                        "Every endpoint of the plan became unavailable before it could be tried.");
-    }
+    judge_rest(x, out);
 }

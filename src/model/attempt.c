@@ -1,6 +1,8 @@
 /* Names of causes, what was left out of a request, and what of an outcome the caller is owed. */
 #include "remora/attempt.h"
 
+#include "remora/text.h"
+
 static const char *const cause_names[REMORA_CAUSE_COUNT] = {
 #define REMORA_CAUSE(name, text) [REMORA_CAUSE_##name] = (text),
 #include "remora/tbl/causes.h"
@@ -59,9 +61,43 @@ void remora_outcome_keep_dropped(struct remora_outcome *outcome,
     }
 }
 
+size_t remora_skipped_kept(size_t count)
+{
+    return count < REMORA_SKIPPED_MAX ? count : REMORA_SKIPPED_MAX;
+}
+
+/* Canonical ids lie in the snapshot; a name that nobody knows lies in the request, whose memory goes. */
+static void keep_name(struct remora_outcome *outcome, struct remora_skipped *skipped, size_t *used)
+{
+    size_t room = sizeof outcome->skipped_text - *used;
+    size_t most = room < REMORA_SKIPPED_NAME_BYTES ? room : REMORA_SKIPPED_NAME_BYTES;
+    if (!skipped->is_asked) {
+        return;
+    }
+    size_t length = remora_utf8_cut(skipped->model, most);
+    char *name = outcome->skipped_text + *used;
+    if (length > 0) {
+        memcpy(name, skipped->model.data, length);
+    }
+    skipped->model = remora_slice(name, length);
+    *used += length;
+}
+
+void remora_outcome_keep_skipped(struct remora_outcome *outcome,
+                                 const struct remora_skipped skipped[REMORA_SKIPPED_MAX],
+                                 size_t count)
+{
+    size_t used = 0;
+    outcome->skipped_count = count;
+    memcpy(outcome->skipped, skipped, sizeof outcome->skipped);
+    for (size_t i = 0; i < remora_skipped_kept(count); i++) {
+        keep_name(outcome, &outcome->skipped[i], &used);
+    }
+}
+
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
-    return outcome->attempt_count > 1 || outcome->dropped_count > 0 ||
+    return outcome->attempt_count > 1 || outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
            outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED ||
            outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED;
 }

@@ -229,24 +229,6 @@ static size_t sort_model(struct builder *b, uint16_t *order, size_t count)
 
 /* ---- 3. health ---- */
 
-static enum remora_rule rule_of(enum remora_condition condition)
-{
-    switch (condition) {
-    case REMORA_CONDITION_WELL:
-    case REMORA_CONDITION_PROBE:
-        return REMORA_RULE_NONE;
-    case REMORA_CONDITION_COOLING:
-        return REMORA_RULE_COOLING;
-    case REMORA_CONDITION_GONE:
-        return REMORA_RULE_MODEL_GONE;
-    case REMORA_CONDITION_BREAKER_OPEN:
-        return REMORA_RULE_BREAKER_OPEN;
-    case REMORA_CONDITION_BENCHED:
-        return REMORA_RULE_CREDENTIAL_BENCHED;
-    }
-    return REMORA_RULE_NONE;
-}
-
 /* A provider with several keys is usable while one of them is; *until_ns: when the first comes back. */
 static bool has_key(const struct builder *b, const struct remora_provider *provider,
                     uint64_t *until_ns)
@@ -256,7 +238,7 @@ static bool has_key(const struct builder *b, const struct remora_provider *provi
         uint64_t ends_ns = 0;
         enum remora_condition condition = remora_health_condition(
             b->input->health, provider->credentials[i].health, b->input->now_ns, &ends_ns);
-        if (rule_of(condition) == REMORA_RULE_NONE) {
+        if (remora_condition_rule(condition) == REMORA_RULE_NONE) {
             return true;
         }
         soonest_ns = ends_ns < soonest_ns ? ends_ns : soonest_ns;
@@ -269,7 +251,7 @@ static bool is_well(const struct builder *b, struct remora_candidate *candidate)
 {
     const struct remora_endpoint *endpoint = candidate->endpoint;
     uint64_t until_ns = 0;
-    enum remora_rule rule = rule_of(
+    enum remora_rule rule = remora_condition_rule(
         remora_health_condition(b->input->health, endpoint->health, b->input->now_ns, &until_ns));
     if (rule == REMORA_RULE_NONE && !has_key(b, endpoint->provider, &until_ns)) {
         rule = REMORA_RULE_CREDENTIAL_BENCHED;
@@ -291,6 +273,8 @@ static void place_model(struct builder *b, size_t at, uint16_t *order, size_t co
         if (is_well(b, candidate)) {
             order[kept++] = order[i];
             candidate->position = (uint16_t)(b->plan->order_count + kept);
+        } else {
+            candidate->behind = (uint16_t)(b->plan->order_count + kept);
         }
     }
     b->models[at].usable = (uint16_t)kept;

@@ -37,17 +37,23 @@ static void tally_add(struct tally *tally, const struct remora_exclusion *exclus
     tally->has_several = tally->has_several || tally->family != family;
 }
 
+/* What time alone heals; REMORA_OK: nothing. */
+static enum remora_code resting_code(const struct tally *tally)
+{
+    if (tally->broken != 0) {
+        return REMORA_UPSTREAM_OVERLOADED;
+    }
+    return tally->cooling != 0 ? REMORA_CAPACITY_EXHAUSTED : REMORA_OK;
+}
+
 enum remora_code route_model_code(const struct remora_candidate *candidates, size_t count)
 {
     struct tally tally = {0};
     for (size_t i = 0; i < count; i++) {
         tally_add(&tally, &candidates[i].exclusion);
     }
-    if (tally.broken != 0) {
-        return REMORA_UPSTREAM_OVERLOADED;
-    }
-    if (tally.cooling != 0) {
-        return REMORA_CAPACITY_EXHAUSTED;
+    if (resting_code(&tally) != REMORA_OK) {
+        return resting_code(&tally);
     }
     if (tally.benched != 0) {
         return REMORA_UPSTREAM_CREDENTIAL;
@@ -182,4 +188,32 @@ void route_explain(const struct remora_plan *plan, size_t model, enum remora_cod
     if (remora_code_row(code)->fail_class == REMORA_CLASS_TRANSIENT) {
         fail->retry_after_ms = retry_after_ms(plan, now_ns);
     }
+}
+
+/* ---- while it is carried out ---- */
+
+enum remora_code remora_plan_verdict(const struct remora_plan *plan, uint64_t now_ns,
+                                     struct remora_fail *fail)
+{
+    size_t model;
+    enum remora_code code = route_plan_code(plan, &model);
+    route_explain(plan, model, code, now_ns, fail);
+    return code;
+}
+
+enum remora_code remora_plan_rest(const struct remora_plan *plan, uint64_t now_ns,
+                                  struct remora_fail *fail)
+{
+    struct tally tally = {0};
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        tally_add(&tally, &plan->candidates[i].exclusion);
+    }
+    enum remora_code code = resting_code(&tally);
+    if (code != REMORA_OK) {
+        remora_fail_set(fail, code, NULL,
+                        "what could be tried has failed, %zu endpoints of the plan rest",
+                        tally.cooling + tally.broken);
+        fail->retry_after_ms = retry_after_ms(plan, now_ns);
+    }
+    return code;
 }

@@ -7,8 +7,8 @@
 
 static bool filters_left_nothing(const struct remora_outcome *outcome)
 {
-    return outcome != NULL && outcome->plan != NULL && outcome->plan->order_count == 0 &&
-           outcome->plan->candidate_count > 0;
+    return outcome != NULL && outcome->plan != NULL && remora_plan_usable(outcome->plan) == 0 &&
+           outcome->plan->candidate_count > 0 && outcome->attempt_count == 0;
 }
 
 static int64_t whole_seconds(int64_t ms)
@@ -70,6 +70,7 @@ static void write_metadata(struct remora_json_writer *w, const struct remora_fai
     if (outcome != NULL && outcome->attempt_count > 0 && fail->code != REMORA_INTERNAL) {
         remora_json_key(w, "attempts");
         outcome_write_attempts(w, outcome);
+        outcome_write_skipped(w, outcome->skipped, outcome->skipped_count);
     }
     if (filters_left_nothing(outcome)) {
         remora_json_key(w, "candidates");

@@ -30,6 +30,16 @@ static void write_models(struct remora_json_writer *w, const struct remora_plan 
     remora_json_array_close(w);
 }
 
+/* What would be passed over before the first of the order; where nothing is left the candidates tell all. */
+static void write_skipped(struct remora_json_writer *w, const struct remora_plan *plan)
+{
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX];
+    if (plan->order_count > 0) {
+        const struct remora_endpoint *first = plan->candidates[plan->order[0]].endpoint;
+        outcome_write_skipped(w, skipped, remora_plan_skipped(plan, first, skipped));
+    }
+}
+
 void remora_explain_body(const struct remora_explanation *explanation, struct remora_buf *out)
 {
     struct remora_json_writer w;
@@ -40,6 +50,7 @@ void remora_explain_body(const struct remora_explanation *explanation, struct re
     write_models(&w, plan);
     remora_json_key(&w, "candidates");
     outcome_write_candidates(&w, plan);
+    write_skipped(&w, plan);
     remora_json_key(&w, "effective_data_collection");
     remora_json_write_text(&w, data_collection_name(plan->policy.data_collection));
     remora_json_key(&w, "service");

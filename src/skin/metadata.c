@@ -29,13 +29,22 @@ static void write_count(struct remora_json_writer *w, const char *key, int64_t c
 
 /* ---- the plan's part: members without the braces ---- */
 
-/* Another model than the first asked for is "fallback", another name than was asked for "alias". */
+/* Whether anything stood before the endpoint that answered: it was tried, or it was passed over. */
+static bool is_fallback(const struct remora_plan *plan, const struct remora_endpoint *served)
+{
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX];
+    if (served == NULL) {
+        return plan->model_count > 1;
+    }
+    return plan->candidates[plan->order[0]].endpoint != served ||
+           remora_plan_skipped(plan, served, skipped) > 0;
+}
+
+/* Another name than was asked for is "alias". */
 static const char *strategy_of(const struct remora_plan *plan, const struct remora_endpoint *served)
 {
     const struct remora_plan_model *first = &plan->models[0];
-    bool is_other = served != NULL && first->resolved.length > 0 &&
-                    !remora_slice_equal(served->model->facts.id, first->resolved);
-    if (is_other || (served == NULL && plan->model_count > 1)) {
+    if (is_fallback(plan, served)) {
         return "fallback";
     }
     return first->resolved.length == 0 || remora_slice_starts_with(first->asked, first->resolved)
@@ -52,7 +61,11 @@ static void write_available(struct remora_json_writer *w, const struct remora_pl
     remora_json_key(w, "available");
     remora_json_array_open(w);
     for (size_t i = 0; i < plan->order_count; i++) {
-        const struct remora_endpoint *endpoint = plan->candidates[plan->order[i]].endpoint;
+        const struct remora_candidate *candidate = &plan->candidates[plan->order[i]];
+        const struct remora_endpoint *endpoint = candidate->endpoint;
+        if (candidate->position == 0) { /* passed over when its turn came */
+            continue;
+        }
         remora_json_object_open(w);
         write_text(w, "provider", shown(endpoint));
         write_text(w, "model", endpoint->model->facts.id);
@@ -139,6 +152,7 @@ void outcome_write_metadata(struct remora_json_writer *w, const struct remora_bu
     write_summary(w, outcome);
     write_count(w, "attempt", (int64_t)outcome->attempt_count);
     write_attempts(w, outcome);
+    outcome_write_skipped(w, outcome->skipped, outcome->skipped_count);
     if (outcome->attempt_count > 0) {
         const struct remora_attempt *last = &outcome->attempts[outcome->attempt_count - 1];
         write_count(w, "generation_time", (int64_t)(last->elapsed_ns / 1000000));

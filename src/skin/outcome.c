@@ -207,6 +207,41 @@ void outcome_write_candidates(struct remora_json_writer *w, const struct remora_
     remora_json_array_close(w);
 }
 
+static void write_passed(struct remora_json_writer *w, const struct remora_skipped *one)
+{
+    remora_json_object_open(w);
+    write_slice(w, "model", one->model);
+    if (one->endpoint != NULL) {
+        write_slice(w, "provider", one->endpoint->facts.provider);
+        write_slice(w, "endpoint_tag", one->endpoint->facts.tag);
+    }
+    remora_json_key(w, "reason");
+    remora_json_write_text(w, remora_code_row(one->code)->name);
+    if (one->exclusion.rule != REMORA_RULE_NONE) {
+        remora_json_key(w, "excluded_by");
+        write_rule(w, &one->exclusion);
+        remora_json_key(w, "layer");
+        remora_json_write_text(w, remora_layer_name(one->exclusion.layer));
+    }
+    remora_json_object_close(w);
+}
+
+void outcome_write_skipped(struct remora_json_writer *w, const struct remora_skipped *skipped,
+                           size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    remora_json_key(w, "skipped");
+    remora_json_array_open(w);
+    for (size_t i = 0; i < remora_skipped_kept(count); i++) {
+        write_passed(w, &skipped[i]);
+    }
+    remora_json_array_close(w);
+    remora_json_key(w, "skipped_total");
+    remora_json_write_i64(w, (int64_t)count);
+}
+
 static bool is_same_rule(const struct remora_exclusion *a, const struct remora_exclusion *b)
 {
     return a->rule == b->rule &&
@@ -267,6 +302,7 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
     outcome_write_attempts(w, outcome);
     remora_json_key(w, "dropped");
     write_dropped(w, outcome);
+    outcome_write_skipped(w, outcome->skipped, outcome->skipped_count);
     if (outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED) {
         remora_json_key(w, "usage_certainty");
         remora_json_write_text(w, "CERTAINTY_ESTIMATED");

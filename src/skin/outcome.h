@@ -17,6 +17,12 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
 /* Arrays of Attempt and Candidate. */
 void outcome_write_attempts(struct remora_json_writer *w, const struct remora_outcome *outcome);
 void outcome_write_candidates(struct remora_json_writer *w, const struct remora_plan *plan);
+/*
+ * The members `skipped` and `skipped_total`: what was passed over without an attempt; nothing when nothing was. Names are
+ * those of proto Skipped.
+ */
+void outcome_write_skipped(struct remora_json_writer *w, const struct remora_skipped *skipped,
+                           size_t count);
 /* Distinct rules that removed candidates, as an array of text. */
 void outcome_write_excluded_by(struct remora_json_writer *w, const struct remora_plan *plan);
 /*

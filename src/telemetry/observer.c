@@ -170,10 +170,26 @@ static void count_dropped(struct remora_metrics *metrics, const struct remora_ou
     }
 }
 
+/* What was passed over without an attempt, by the rule or, where there is no one rule, by the reason. */
+static void count_skipped(struct remora_metrics *metrics, const struct remora_outcome *outcome)
+{
+    for (size_t i = 0; i < remora_skipped_kept(outcome->skipped_count); i++) {
+        const struct remora_skipped *one = &outcome->skipped[i];
+        const char *reason = one->exclusion.rule == REMORA_RULE_NONE
+                                 ? remora_code_row(one->code)->name
+                                 : remora_rule_name(one->exclusion.rule);
+        const struct remora_slice labels[] = {
+            one->endpoint == NULL ? REMORA_SLICE("none") : one->endpoint->facts.provider,
+            one->is_asked ? REMORA_SLICE("other") : one->model, remora_slice_of(reason)};
+        remora_metric_add(metrics, REMORA_METRIC_SKIPPED, labels, REMORA_COUNT_OF(labels), 1);
+    }
+}
+
 /* The rules that left a plan without an endpoint. */
 static void count_rejections(struct remora_metrics *metrics, const struct remora_outcome *outcome)
 {
-    if (outcome->plan == NULL || outcome->plan->order_count > 0) {
+    if (outcome->plan == NULL || outcome->attempt_count > 0 ||
+        remora_plan_usable(outcome->plan) > 0) {
         return;
     }
     for (size_t i = 0; i < outcome->plan->candidate_count; i++) {
@@ -332,6 +348,8 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_US_IF("waited_us", outcome->waited_ns),
         REMORA_LOG_KNOWN("dropped",
                          outcome->dropped_count > 0 ? (int64_t)outcome->dropped_count : -1),
+        REMORA_LOG_KNOWN("skipped",
+                         outcome->skipped_count > 0 ? (int64_t)outcome->skipped_count : -1),
         REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };
@@ -347,6 +365,7 @@ static void observe_settled(struct remora_observer *observer, const struct remor
     remora_metric_add(metrics, REMORA_METRIC_REQUESTS, labels, REMORA_COUNT_OF(labels), 1);
     observe_times(metrics, outcome);
     count_dropped(metrics, outcome);
+    count_skipped(metrics, outcome);
     count_rejections(metrics, outcome);
     count_limits(metrics, outcome);
     if (outcome->served != NULL) {

@@ -66,6 +66,19 @@ def test_a_fallback_is_an_event_before_started(upstream, pb):
         assert [a.provider for a in events[-1].completed.route.attempts] == ["a", "b"]
 
 
+def test_what_is_passed_over_is_in_the_route(upstream, pb):
+    with run(upstream, "429-retry-60") as remora, channel(remora) as c:
+        stream(pb, c, request(pb))
+        chat = request(pb, model="t/nobody", fallback_models=["t/m"])
+        expected = [("t/nobody", "", "MODEL_NOT_FOUND", "", 0), ("t/m", "a", "CAPACITY_EXHAUSTED", "cooling", 7)]
+        events, _ = stream(pb, c, chat)
+        unary = pb.chat_grpc.ChatServiceStub(c).Chat(chat)
+        explained = pb.gateway_grpc.GatewayServiceStub(c).ExplainRoute(pb.gateway.ExplainRouteRequest(chat=chat))
+        for route in (events[-1].completed.route, unary.route, explained):
+            assert [(s.model, s.provider, s.reason, s.excluded_by, s.layer) for s in route.skipped] == expected
+            assert route.skipped_total == 2
+
+
 def test_the_same_request_over_both_fronts_is_the_same_upstream(upstream, pb):
     with run(upstream, "ok") as remora, channel(remora) as c:
         upstream.reset()

@@ -74,6 +74,43 @@ def test_strategies(served, upstream):
         route = remora.chat({"model": "t/m", "models": ["t/other"]}, ASKED)[2]["openrouter_metadata"]
         assert route["strategy"] == "fallback" and route["attempt"] == 3
         assert [a["status"] for a in route["attempts"]] == [500, 503, 200]
+    with Remora(two_providers(upstream, "500"), environment=SECRETS) as remora:
+        route = remora.chat({"model": "t/m"}, ASKED)[2]["openrouter_metadata"]
+        assert route["strategy"] == "fallback", "not the first choice"
+
+
+UNKNOWN = {"model": "t/nobody", "reason": "MODEL_NOT_FOUND"}
+
+
+def test_a_model_that_is_passed_over_is_told(served, schema):
+    body = {"model": "t/nobody", "models": ["t/m"]}
+    unary, stream = served.chat(body, ASKED)[2], served.stream(body, ASKED)
+    for answer in (unary, stream.chunks[-1]):
+        assert answer["remora"]["skipped"] == [UNKNOWN] and answer["remora"]["skipped_total"] == 1
+        assert len(answer["remora"]["attempts"]) == 1
+        route = answer["openrouter_metadata"]
+        schema(route)
+        assert route["strategy"] == "fallback" and route["skipped"] == [UNKNOWN]
+    status, _, text = served.request("POST", "/v1/route/explain", {"messages": USER, **body}, port=served.admin_port)
+    assert status == 200 and json.loads(text)["skipped"] == [UNKNOWN]
+    assert served.metrics()['remora_skipped_total{provider="none",model="other",reason="MODEL_NOT_FOUND"}'] == 2
+
+
+def test_an_endpoint_that_rests_is_passed_over_and_told(upstream, schema):
+    with Remora(two_providers(upstream, "429-retry-60"), environment=SECRETS) as remora:
+        first = remora.chat({"model": "t/m"}, ASKED)[2]
+        assert "skipped" not in first["remora"] and len(first["remora"]["attempts"]) == 2
+        assert first["openrouter_metadata"]["strategy"] == "fallback"
+        rests = {"model": "t/m", "provider": "a", "endpoint_tag": "a", "reason": "CAPACITY_EXHAUSTED",
+                 "excluded_by": "cooling", "layer": "POLICY_LAYER_HEALTH"}
+        unary, stream = remora.chat({"model": "t/m"}, ASKED)[2], remora.stream({"model": "t/m"}, ASKED)
+        for answer in (unary, stream.chunks[-1]):
+            assert answer["remora"]["skipped"] == [rests] and len(answer["remora"]["attempts"]) == 1
+            schema(answer["openrouter_metadata"])
+            assert answer["openrouter_metadata"]["strategy"] == "fallback"
+            assert answer["openrouter_metadata"]["skipped"] == [rests]
+        assert remora.metrics()['remora_skipped_total{provider="a",model="t/m",reason="cooling"}'] == 2
+        assert [line.get("skipped") for line in remora.wait_log("request", 3)] == [None, 1, 1]
 
 
 def test_failures_carry_it_beside_the_error(served, upstream, schema):

@@ -236,6 +236,14 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
     outcome->dropped[0] =
         (struct remora_dropped){.parameter = REMORA_PARAMETER_SEED, .why = "not supported"};
     outcome->dropped_count = 1;
+    outcome->skipped[0] = (struct remora_skipped){
+        .model = REMORA_SLICE("t/first"), .is_asked = true, .code = REMORA_MODEL_NOT_FOUND};
+    outcome->skipped[1] = (struct remora_skipped){
+        .model = REMORA_SLICE("acme/echo"),
+        .endpoint = &test_endpoint,
+        .code = REMORA_CAPACITY_EXHAUSTED,
+        .exclusion = {.rule = REMORA_RULE_COOLING, .layer = REMORA_LAYER_HEALTH}};
+    outcome->skipped_count = 2;
     fill_attempt(&outcome->attempts[0], REMORA_OK, 200);
     outcome->attempt_count = 1;
     outcome->total_ns = 2 * REMORA_NS_PER_S;
@@ -247,7 +255,10 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
         "upstream_model: \"echo-1\" attempts { provider: \"acme\" http_status: 200 elapsed { "
         "seconds: 1 nanos: 500000000 } } dropped { field: \"seed\" why: \"not supported\" } "
         "effective_data_collection: DATA_COLLECTION_DENY total_time { seconds: 2 } service: "
-        "\"checkout\" } }");
+        "\"checkout\" skipped { model: \"t/first\" reason: \"MODEL_NOT_FOUND\" } skipped { model: "
+        "\"acme/echo\" provider: \"acme\" endpoint_tag: \"acme/eu\" reason: "
+        "\"CAPACITY_EXHAUSTED\" excluded_by: \"cooling\" layer: POLICY_LAYER_HEALTH } "
+        "skipped_total: 2 } }");
     free(outcome);
 }
 

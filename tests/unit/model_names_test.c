@@ -97,8 +97,42 @@ static void fallback_dropped_parameter_and_estimate_are_notable(void **state)
     outcome.dropped_count = 1;
     assert_true(remora_outcome_is_notable(&outcome));
     outcome.dropped_count = 0;
+    outcome.skipped_count = 1;
+    assert_true(remora_outcome_is_notable(&outcome));
+    outcome.skipped_count = 0;
     outcome.usage.certainty = REMORA_CERTAINTY_ESTIMATED;
     assert_true(remora_outcome_is_notable(&outcome));
+}
+
+static void names_that_nobody_knows_are_kept_and_cut_between_characters(void **state)
+{
+    static struct remora_outcome outcome;
+    char name[80];
+    struct remora_skipped list[REMORA_SKIPPED_MAX] = {0};
+    (void)state;
+    memset(name, 'n', sizeof name);
+    memcpy(name + 63, "\xc3\xa9", 2); /* 64 bytes would cut it */
+    list[0] = (struct remora_skipped){.model = REMORA_SLICE("a/known")};
+    list[1] = (struct remora_skipped){.model = remora_slice(name, sizeof name), .is_asked = true};
+    list[2] = (struct remora_skipped){.model = remora_slice(name, 3), .is_asked = true};
+    remora_outcome_keep_skipped(&outcome, list, 3);
+    memset(name, '?', sizeof name);
+    assert_int_equal(outcome.skipped_count, 3);
+    assert_ptr_equal(outcome.skipped[0].model.data, list[0].model.data);
+    assert_int_equal(outcome.skipped[1].model.length, 63);
+    assert_int_equal(outcome.skipped[1].model.data[62], 'n');
+    assert_slice_equal(outcome.skipped[2].model, "nnn");
+}
+
+static void a_long_list_tells_how_many_there_are(void **state)
+{
+    static struct remora_outcome outcome;
+    struct remora_skipped list[REMORA_SKIPPED_MAX] = {0};
+    (void)state;
+    remora_outcome_keep_skipped(&outcome, list, 40);
+    assert_int_equal(outcome.skipped_count, 40);
+    assert_int_equal(remora_skipped_kept(outcome.skipped_count), REMORA_SKIPPED_MAX);
+    assert_int_equal(remora_skipped_kept(3), 3);
 }
 
 static bool parses(const char *header)
@@ -226,6 +260,8 @@ int main(void)
         cmocka_unit_test(content_is_what_a_caller_sees),
         cmocka_unit_test(names_are_those_of_the_surfaces),
         cmocka_unit_test(fallback_dropped_parameter_and_estimate_are_notable),
+        cmocka_unit_test(names_that_nobody_knows_are_kept_and_cut_between_characters),
+        cmocka_unit_test(a_long_list_tells_how_many_there_are),
         cmocka_unit_test(traceparent_is_read),
         cmocka_unit_test(a_trace_goes_on_under_our_span),
         cmocka_unit_test(a_request_without_a_trace_begins_one_that_is_not_sampled),

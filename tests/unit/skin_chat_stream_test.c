@@ -572,9 +572,9 @@ static void filters_that_left_nothing_are_listed(void **state)
     struct remora_endpoint priced = endpoint;
     remora_prices_init(&priced.facts.prices);
     priced.facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 2500000;
-    const struct remora_plan_model models[] = {
+    struct remora_plan_model models[] = {
         {.asked = REMORA_SLICE("echo"), .resolved = REMORA_SLICE("acme/echo-1"), .count = 3}};
-    const struct remora_candidate candidates[] = {
+    struct remora_candidate candidates[] = {
         {.endpoint = &priced, .exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, "prompt"}},
         {.endpoint = &endpoint,
          .exclusion = {REMORA_RULE_IGNORED_PROVIDER, REMORA_LAYER_REQUEST, NULL}},

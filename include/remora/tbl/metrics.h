@@ -20,6 +20,7 @@ REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Str
 REMORA_METRIC(ATTEMPTS, COUNTER, "remora_upstream_attempts_total", "provider,model,outcome,error_type", "Calls to providers.")
 REMORA_METRIC(KEYS_REFUSED, COUNTER, "remora_upstream_keys_refused_total", "provider,credential", "Calls that a provider refused for our key, by the key's variable or file.")
 REMORA_METRIC(FALLBACKS, COUNTER, "remora_fallbacks_total", "from,to,reason", "Moves to another endpoint.")
+REMORA_METRIC(SKIPPED, COUNTER, "remora_skipped_total", "provider,model,reason", "Endpoints, and models (provider none), that were passed over without an attempt.")
 REMORA_METRIC(TOKENS, COUNTER, "remora_tokens_total", "provider,model,type,modality", "Tokens; types are disjoint.")
 REMORA_METRIC(COST, COUNTER, "remora_cost_usd_total", "provider,model,service", "Cost of answered requests.")
 REMORA_METRIC(COST_UNKNOWN, COUNTER, "remora_cost_unknown_total", "provider,model", "Answers whose cost is not known.")

@@ -151,6 +151,39 @@ static void put_dropped(struct remora_arena *arena, const struct remora_outcome 
     }
 }
 
+static Remora__V1__Skipped *skipped_of(struct remora_arena *arena,
+                                       const struct remora_skipped *skipped)
+{
+    Remora__V1__Skipped *out = remora_pb_new(arena, &remora__v1__skipped__descriptor);
+    if (out == NULL) {
+        return NULL;
+    }
+    REMORA_PB_TEXT(out, model, skipped->model);
+    if (skipped->endpoint != NULL) {
+        REMORA_PB_TEXT(out, provider, skipped->endpoint->facts.provider);
+        REMORA_PB_TEXT(out, endpoint_tag, skipped->endpoint->facts.tag);
+    }
+    REMORA_PB_TEXT(out, reason, remora_slice_of(remora_code_row(skipped->code)->name));
+    REMORA_PB_TEXT(out, excluded_by, excluded_by(arena, &skipped->exclusion));
+    REMORA_PB_NUMBER(out, layer, (Remora__V1__PolicyLayer)skipped->exclusion.layer);
+    return out;
+}
+
+Remora__V1__Skipped **remora_pb_skipped_list(struct remora_arena *arena,
+                                             const struct remora_skipped *skipped, size_t count,
+                                             size_t *used)
+{
+    Remora__V1__Skipped **out = remora_pb_list(arena, remora_skipped_kept(count));
+    *used = 0;
+    for (size_t i = 0; out != NULL && i < remora_skipped_kept(count); i++) {
+        Remora__V1__Skipped *one = skipped_of(arena, &skipped[i]);
+        if (one != NULL) {
+            out[(*used)++] = one;
+        }
+    }
+    return out;
+}
+
 Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
                                        const struct remora_outcome *outcome)
 {
@@ -165,6 +198,9 @@ Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
     }
     put_attempts(arena, outcome, out);
     put_dropped(arena, outcome, out);
+    out->skipped =
+        remora_pb_skipped_list(arena, outcome->skipped, outcome->skipped_count, &out->n_skipped);
+    REMORA_PB_NUMBER(out, skipped_total, (int32_t)outcome->skipped_count);
     REMORA_PB_NUMBER(out, effective_data_collection,
                      (Remora__V1__DataCollection)outcome->data_collection);
     if (outcome->content_events > 0) { /* within one round of the loop the time is 0 */

@@ -70,6 +70,10 @@ Remora__V1__Attempt *remora_pb_attempt(struct remora_arena *arena,
                                        const struct remora_attempt *attempt);
 Remora__V1__Candidate *remora_pb_candidate(struct remora_arena *arena,
                                            const struct remora_candidate *candidate);
+/* The list for an outcome's or a plan's; *used: how many are in it. */
+Remora__V1__Skipped **remora_pb_skipped_list(struct remora_arena *arena,
+                                             const struct remora_skipped *skipped, size_t count,
+                                             size_t *used);
 /* USD per token, decimal text; empty when it is not known. */
 struct remora_slice remora_pb_price(struct remora_arena *arena,
                                     const struct remora_endpoint *endpoint,

@@ -1,8 +1,8 @@
 /*
  * The end of a call. Happy path: status OK and the trailers that name the generation, the provider and the number of
  * attempts. A failure adds google.rpc.Status as grpc-status-details-bin: ErrorInfo first, RetryInfo where there is a hint,
- * BadRequest where a field is wrong, QuotaFailure where a budget or limit is, then one Any for each attempt and each
- * candidate until REMORA_LIMIT_GRPC_DETAILS_BYTES, with `truncated` in ErrorInfo.metadata when some did not fit.
+ * BadRequest where a field is wrong, QuotaFailure where a budget or limit is, then one Any for each attempt, for what was
+ * passed over beside them (Skipped) and for each candidate until REMORA_LIMIT_GRPC_DETAILS_BYTES, with `truncated` in ErrorInfo.metadata when some did not fit.
  *
  * grpc-retry-pushback-ms is -1 when trying again cannot help, and the hint when there is one: callers with a retry policy
  * obey it (grpc/proposal A6), so that they do not multiply our attempts.
@@ -31,7 +31,7 @@ struct details {
 };
 
 enum {
-    DETAILS_MOST = 8 + REMORA_LIMIT_ATTEMPTS + REMORA_LIMIT_CANDIDATES,
+    DETAILS_MOST = 8 + REMORA_LIMIT_ATTEMPTS + REMORA_SKIPPED_MAX + REMORA_LIMIT_CANDIDATES,
     ANY_OVERHEAD = 8, /* tags and lengths around a detail, at most */
     METADATA_MOST = 8,
 };
@@ -182,6 +182,12 @@ static void add_route(struct details *d, const struct remora_outcome *outcome)
     for (size_t i = 0; i < outcome->attempt_count && !d->truncated; i++) {
         Remora__V1__Attempt *attempt = remora_pb_attempt(d->arena, &outcome->attempts[i]);
         add(d, attempt == NULL ? NULL : &attempt->base);
+    }
+    size_t skipped_count = 0;
+    Remora__V1__Skipped **skipped =
+        remora_pb_skipped_list(d->arena, outcome->skipped, outcome->skipped_count, &skipped_count);
+    for (size_t i = 0; i < skipped_count && !d->truncated; i++) {
+        add(d, &skipped[i]->base);
     }
     size_t candidates = outcome->plan == NULL ? 0 : outcome->plan->candidate_count;
     for (size_t i = 0; i < candidates && !d->truncated; i++) {

@@ -35,6 +35,19 @@ static void put_candidates(struct remora_arena *arena, const struct remora_plan 
     }
 }
 
+/* What would be passed over before the first of the order. */
+static void put_skipped(struct remora_arena *arena, const struct remora_plan *plan,
+                        Remora__V1__ExplainRouteResponse *out)
+{
+    struct remora_skipped skipped[REMORA_SKIPPED_MAX];
+    if (plan->order_count == 0) {
+        return;
+    }
+    size_t count = remora_plan_skipped(plan, plan->candidates[plan->order[0]].endpoint, skipped);
+    out->skipped = remora_pb_skipped_list(arena, skipped, count, &out->n_skipped);
+    REMORA_PB_NUMBER(out, skipped_total, (int32_t)count);
+}
+
 static void answer(struct remora_grpc_call *call, struct remora_exchange *exchange,
                    const struct remora_plan *plan, const struct remora_fail *fail)
 {
@@ -42,6 +55,7 @@ static void answer(struct remora_grpc_call *call, struct remora_exchange *exchan
     Remora__V1__ExplainRouteResponse response = REMORA__V1__EXPLAIN_ROUTE_RESPONSE__INIT;
     put_models(arena, plan, &response);
     put_candidates(arena, plan, &response);
+    put_skipped(arena, plan, &response);
     REMORA_PB_NUMBER(&response, effective_data_collection,
                      (Remora__V1__DataCollection)plan->policy.data_collection);
     REMORA_PB_TEXT(&response, service, remora_exchange_request(exchange)->identity.service);

@@ -203,11 +203,23 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
     REMORA_CONTAINER_OF(observer, struct engine_fixture, observer)->attempts_observed++;
 }
 
+/* A copy that outlives the exchange points into itself. */
+static void copy_outcome(struct remora_outcome *to, const struct remora_outcome *from)
+{
+    *to = *from;
+    for (size_t i = 0; i < remora_skipped_kept(to->skipped_count); i++) {
+        if (to->skipped[i].is_asked) {
+            to->skipped[i].model.data =
+                to->skipped_text + (from->skipped[i].model.data - from->skipped_text);
+        }
+    }
+}
+
 static void observe_settled(struct remora_observer *observer, const struct remora_outcome *outcome)
 {
     struct engine_fixture *f = REMORA_CONTAINER_OF(observer, struct engine_fixture, observer);
     f->settled++;
-    f->outcome = *outcome;
+    copy_outcome(&f->outcome, outcome);
 }
 
 /* ---- the fixture ---- */
