@@ -13,6 +13,8 @@
 #include "remora/codes.h"
 #include "remora/memory.h"
 
+#include <assert.h>
+
 enum remora_json_type {
     REMORA_JSON_NULL,
     REMORA_JSON_BOOL,
@@ -70,11 +72,29 @@ static inline bool remora_json_is_absent(struct remora_json value)
 {
     return value.doc == NULL;
 }
-enum remora_json_type remora_json_type(struct remora_json value); /* value must not be absent */
+/* Value must not be absent. Here, as the next four, because readers ask hundreds of times per text. */
+static inline const struct remora_json_node *remora_json_node_of(struct remora_json value)
+{
+    assert(value.doc != NULL && value.node < value.doc->node_count);
+    return &value.doc->nodes[value.node];
+}
+static inline enum remora_json_type remora_json_type(struct remora_json value)
+{
+    return (enum remora_json_type)remora_json_node_of(value)->type;
+}
 /* True when present and of this type. */
-bool remora_json_is(struct remora_json value, enum remora_json_type type);
-bool remora_json_is_null(struct remora_json value); /* absent counts as null */
-uint32_t remora_json_count(struct remora_json value);
+static inline bool remora_json_is(struct remora_json value, enum remora_json_type type)
+{
+    return value.doc != NULL && remora_json_type(value) == type;
+}
+static inline bool remora_json_is_null(struct remora_json value) /* absent counts as null */
+{
+    return value.doc == NULL || remora_json_type(value) == REMORA_JSON_NULL;
+}
+static inline uint32_t remora_json_count(struct remora_json value)
+{
+    return value.doc == NULL ? 0 : remora_json_node_of(value)->count;
+}
 /* The value's own text, quotes included for strings. */
 struct remora_slice remora_json_raw(struct remora_json value);
 

@@ -98,10 +98,13 @@ static bool emit(struct parser *p, enum remora_json_type type, const char *from,
 
 static inline void skip_blanks(struct parser *p)
 {
-    while (p->at < p->end &&
-           (*p->at == ' ' || *p->at == '\n' || *p->at == '\r' || *p->at == '\t')) {
-        p->at++;
+    const char *at = p->at;
+    /* One comparison tells that something else stands there, as nearly always. */
+    while (at < p->end && (unsigned char)*at <= ' ' &&
+           (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
+        at++;
     }
+    p->at = at;
 }
 
 /* Four hex digits at p->at; the cursor moves behind them. */
@@ -202,6 +205,11 @@ static bool check_string(struct parser *p, bool *escaped)
 static bool read_string(struct parser *p)
 {
     const char *from = ++p->at;
+    const char *stop = json_scan_word(from, p->end);
+    if (stop != NULL) {
+        p->at = stop + 1;
+        return emit(p, REMORA_JSON_STRING, from, stop, false);
+    }
     bool escaped = false;
     return check_string(p, &escaped) && emit(p, REMORA_JSON_STRING, from, p->at++, escaped);
 }

@@ -3,45 +3,17 @@
 
 #include "escape.h"
 
-#include <assert.h>
-
 static const struct remora_json absent = {NULL, 0};
-
-static const struct remora_json_node *node_of(struct remora_json value)
-{
-    assert(value.doc != NULL && value.node < value.doc->node_count);
-    return &value.doc->nodes[value.node];
-}
 
 static struct remora_slice text_of(struct remora_json value)
 {
-    const struct remora_json_node *node = node_of(value);
+    const struct remora_json_node *node = remora_json_node_of(value);
     return remora_slice(value.doc->text + node->offset, node->length);
 }
 
 struct remora_json remora_json_root(const struct remora_json_doc *doc)
 {
     return (struct remora_json){doc, 0};
-}
-
-enum remora_json_type remora_json_type(struct remora_json value)
-{
-    return (enum remora_json_type)node_of(value)->type;
-}
-
-bool remora_json_is(struct remora_json value, enum remora_json_type type)
-{
-    return value.doc != NULL && remora_json_type(value) == type;
-}
-
-bool remora_json_is_null(struct remora_json value)
-{
-    return value.doc == NULL || remora_json_type(value) == REMORA_JSON_NULL;
-}
-
-uint32_t remora_json_count(struct remora_json value)
-{
-    return value.doc == NULL ? 0 : node_of(value)->count;
 }
 
 struct remora_slice remora_json_raw(struct remora_json value)
@@ -82,7 +54,7 @@ bool remora_json_iter_next(struct remora_json_iter *it)
         it->key = (struct remora_json){it->value.doc, it->at++};
     }
     it->value.node = it->at;
-    it->at = node_of(it->value)->next;
+    it->at = remora_json_node_of(it->value)->next;
     return true;
 }
 
@@ -90,7 +62,7 @@ bool remora_json_iter_next(struct remora_json_iter *it)
 static bool equals(struct remora_json string, struct remora_slice text)
 {
     struct remora_slice raw = text_of(string);
-    if (!node_of(string)->escaped) {
+    if (!remora_json_node_of(string)->escaped) {
         return remora_slice_equal(raw, text);
     }
     struct json_unescape u;
@@ -159,7 +131,7 @@ bool remora_json_string(struct remora_json value, struct remora_arena *arena,
     if (!remora_json_is(value, REMORA_JSON_STRING)) {
         return false;
     }
-    return remora_json_unescape(text_of(value), node_of(value)->escaped, arena, out);
+    return remora_json_unescape(text_of(value), remora_json_node_of(value)->escaped, arena, out);
 }
 
 bool remora_json_bool(struct remora_json value, bool *out)
@@ -178,7 +150,7 @@ static int compare_keys(const struct remora_json_doc *doc, uint32_t a, uint32_t 
     struct remora_json right = {doc, b};
     struct remora_slice x = text_of(left);
     struct remora_slice y = text_of(right);
-    if (!node_of(left)->escaped && !node_of(right)->escaped) {
+    if (!remora_json_node_of(left)->escaped && !remora_json_node_of(right)->escaped) {
         return remora_slice_compare(x, y);
     }
     struct json_unescape u;

@@ -93,26 +93,60 @@ static void append_escape(struct remora_buf *buf, unsigned char c)
     remora_buf_append(buf, remora_slice(text, sizeof text));
 }
 
-bool remora_json_is_plain(struct remora_slice text)
+static inline bool is_plain(struct remora_slice text)
 {
     bool high = false;
     const char *end = text.length == 0 ? text.data : text.data + text.length;
     return json_scan(text.data, end, &high) == end && (!high || remora_utf8_is_valid(text));
 }
 
-/* True when nothing had to be escaped and it was written in one go. */
-static bool append_plain_string(struct remora_buf *buf, struct remora_slice text)
+bool remora_json_is_plain(struct remora_slice text)
 {
-    if (!remora_json_is_plain(text)) {
+    return is_plain(text);
+}
+
+/* As memcpy, and returns where the copy ends. Names and words are short: a call would cost more than their bytes. */
+static inline char *put_bytes(char *to, struct remora_slice text)
+{
+    size_t length = text.length;
+    if (length > 16) {
+        memcpy(to, text.data, length);
+    } else if (length >= 8) {
+        memcpy(to, text.data, 8);
+        memcpy(to + length - 8, text.data + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, text.data, 4);
+        memcpy(to + length - 4, text.data + length - 4, 4);
+    } else {
+        for (size_t i = 0; i < length; i++) {
+            to[i] = text.data[i];
+        }
+    }
+    return to + length;
+}
+
+static inline char *put_quoted(char *to, struct remora_slice text)
+{
+    *to++ = '"';
+    to = put_bytes(to, text);
+    *to++ = '"';
+    return to;
+}
+
+/* With the comma that is due; false, and nothing written, when something has to be escaped. */
+static bool write_plain_string(struct remora_json_writer *w, struct remora_slice text)
+{
+    if (!is_plain(text)) {
         return false;
     }
-    char *to = remora_buf_reserve(buf, text.length + 2);
+    size_t bytes = text.length + 2 + (w->comma ? 1 : 0);
+    char *to = remora_buf_reserve(w->buf, bytes);
     if (to != NULL) {
-        to[0] = '"';
-        memcpy(to + 1, text.data, text.length);
-        to[text.length + 1] = '"';
-        buf->length += text.length + 2;
+        *to = ',';
+        put_quoted(to + (w->comma ? 1 : 0), text);
+        w->buf->length += bytes;
     }
+    w->comma = true;
     return true;
 }
 
@@ -120,9 +154,6 @@ static void append_string(struct remora_buf *buf, struct remora_slice text)
 {
     const char *at = text.data;
     const char *end = text.length == 0 ? at : at + text.length;
-    if (text.length > 0 && append_plain_string(buf, text)) {
-        return;
-    }
     remora_buf_append_byte(buf, '"');
     while (at < end) {
         bool high = false;
@@ -141,13 +172,8 @@ void remora_json_key_plain(struct remora_json_writer *w, struct remora_slice key
 {
     char *to = remora_buf_reserve(w->buf, key.length + 4);
     if (to != NULL) {
-        char *at = to;
-        *at = ',';
-        at += w->comma ? 1 : 0;
-        *at++ = '"';
-        memcpy(at, key.data, key.length);
-        at += key.length;
-        *at++ = '"';
+        *to = ',';
+        char *at = put_quoted(to + (w->comma ? 1 : 0), key);
         *at++ = ':';
         w->buf->length += (size_t)(at - to);
     }
@@ -156,16 +182,17 @@ void remora_json_key_plain(struct remora_json_writer *w, struct remora_slice key
 
 void remora_json_key_slice(struct remora_json_writer *w, struct remora_slice key)
 {
-    before_value(w);
-    append_string(w->buf, key);
+    remora_json_write_string(w, key);
     remora_buf_append_byte(w->buf, ':');
     w->comma = false;
 }
 
 void remora_json_write_string(struct remora_json_writer *w, struct remora_slice text)
 {
-    before_value(w);
-    append_string(w->buf, text);
+    if (!write_plain_string(w, text)) {
+        before_value(w);
+        append_string(w->buf, text);
+    }
 }
 
 void remora_json_write_raw(struct remora_json_writer *w, struct remora_slice json)

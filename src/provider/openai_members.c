@@ -72,7 +72,7 @@ static bool is_key(struct remora_json key, struct remora_slice raw, struct remor
     if (raw.length == name.length + 2) {
         return memcmp(raw.data + 1, name.data, name.length) == 0;
     }
-    return raw.length > name.length + 2 && remora_slice_find(raw, '\\', 0) < raw.length &&
+    return raw.length > name.length + 2 && remora_json_node_of(key)->escaped &&
            remora_json_equals(key, name.data);
 }
 
