@@ -15,6 +15,15 @@
 #define REMORA_MUST_CHECK                  __attribute__((warn_unused_result))
 #define REMORA_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #define REMORA_COUNT_OF(array)             (sizeof(array) / sizeof((array)[0]))
+/* The build zeroes every local; of a large one on the way of every request that is felt. What is read must be written before. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define REMORA_NOT_ZEROED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef REMORA_NOT_ZEROED
+#define REMORA_NOT_ZEROED
+#endif
 /* The struct that holds `member`, from a pointer to that member. */
 #define REMORA_CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -59,8 +68,12 @@ static inline bool remora_slice_is(struct remora_slice a, const char *text)
     return remora_slice_equal(a, remora_slice_of(text));
 }
 
-/* ASCII only: locale plays no part. */
-bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b);
+/* ASCII only: locale plays no part. Most names that are compared differ in length already. */
+REMORA_MUST_CHECK bool remora_bytes_equal_nocase(const char *a, const char *b, size_t length);
+static inline bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b)
+{
+    return a.length == b.length && remora_bytes_equal_nocase(a.data, b.data, a.length);
+}
 /* Below, at or above 0 as strcmp: by unsigned bytes, a prefix first. */
 int remora_slice_compare(struct remora_slice a, struct remora_slice b);
 bool remora_slice_starts_with(struct remora_slice s, struct remora_slice prefix);

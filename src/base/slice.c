@@ -6,13 +6,10 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-bool remora_slice_equal_nocase(struct remora_slice a, struct remora_slice b)
+bool remora_bytes_equal_nocase(const char *a, const char *b, size_t length)
 {
-    if (a.length != b.length) {
-        return false;
-    }
-    for (size_t i = 0; i < a.length; i++) {
-        if (lower(a.data[i]) != lower(b.data[i])) {
+    for (size_t i = 0; i < length; i++) {
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i])) {
             return false;
         }
     }

@@ -16,6 +16,9 @@
 /* What a closing connection waits for its peer: enough for a client to read an answer it did not ask for. */
 enum { LINGER_MS = 2000 };
 
+/* A head, or one read of the loop behind it. */
+#define INPUT_LIMIT_BYTES (REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES)
+
 static void run(struct http_connection *c);
 static void refuse(struct http_connection *c, const struct remora_fail *fail);
 
@@ -193,9 +196,9 @@ static bool judge_head(struct http_connection *c, struct remora_slice bytes, str
 /* A whole head lies at the front of `in`, which must stay as it is until the handler has read it. */
 static void take_head(struct http_connection *c, size_t end)
 {
-    struct http_head head;
+    REMORA_NOT_ZEROED struct http_head head; /* read only when judge_head has filled it */
     struct remora_buf in = c->in;
-    remora_buf_init_secret(&c->in, in.limit_bytes);
+    remora_buf_init_secret(&c->in, INPUT_LIMIT_BYTES);
     c->scan = (struct http_head_scan){0};
     struct remora_slice all = remora_buf_slice(&in);
     bool is_fine = judge_head(c, remora_slice(all.data, end), &head);
@@ -269,7 +272,7 @@ static bool run_body(struct http_connection *c)
     if (bytes.length == 0) {
         return false;
     }
-    remora_buf_init_secret(&c->in, in.limit_bytes);
+    remora_buf_init_secret(&c->in, INPUT_LIMIT_BYTES);
     enum remora_code code = http_parser_feed(&c->parser, bytes, &used, &fail);
     if (c->state == HTTP_STATE_BODY && code != REMORA_OK) {
         refuse(c, &fail);
@@ -307,6 +310,23 @@ static void settle(struct http_connection *c)
     }
 }
 
+/* `bytes` are the loop's and lent for this round of run(): most requests are read from there, and none of it is copied. */
+static void lend(struct http_connection *c, struct remora_slice bytes)
+{
+    remora_buf_init_over(&c->in, (char *)(uintptr_t)bytes.data, bytes.length);
+    c->in.length = bytes.length;
+}
+
+/* What was lent and is not used up becomes the connection's own. */
+static void keep_rest(struct http_connection *c)
+{
+    if (c->in.is_borrowed) {
+        struct remora_slice rest = remora_buf_slice(&c->in);
+        remora_buf_init_secret(&c->in, INPUT_LIMIT_BYTES);
+        remora_buf_append(&c->in, rest);
+    }
+}
+
 /* Everything that can be done with the bytes at hand. Answers given on the way come back here, not onto the stack. */
 static void run(struct http_connection *c)
 {
@@ -318,6 +338,9 @@ static void run(struct http_connection *c)
     while (goes_on) {
         goes_on = (c->state == HTTP_STATE_HEAD && run_head(c)) ||
                   (c->state == HTTP_STATE_BODY && run_body(c));
+        if (!goes_on) {
+            keep_rest(c);
+        }
         if (remora_buf_code(&c->in) != REMORA_OK) {
             drop_call(c);
             close_conn(c, 0);
@@ -371,7 +394,12 @@ static void on_read(struct remora_conn *conn, struct remora_slice bytes)
     if (c->state == HTTP_STATE_HEAD && remora_buf_slice(&c->in).length == 0) {
         remora_timers_disarm(c->site->timers, &c->timer); /* idle no more: the head's time begins */
     }
-    remora_buf_append(&c->in, bytes);
+    if (remora_buf_slice(&c->in).length == 0 && !c->is_running) {
+        remora_buf_fini(&c->in);
+        lend(c, bytes);
+    } else {
+        remora_buf_append(&c->in, bytes);
+    }
     run(c);
 }
 
@@ -428,9 +456,7 @@ struct http_connection *http_connection_new(struct http_site *site)
     c->state = HTTP_STATE_HEAD;
     c->route = REMORA_SLICE("other");
     remora_list_init(&c->node);
-    /* A head, or one read of the loop behind it. */
-    remora_buf_init_secret(&c->in,
-                           REMORA_LIMIT_HTTP_HEAD_BYTES + 2 * REMORA_LIMIT_HTTP_PIPELINE_BYTES);
+    remora_buf_init_secret(&c->in, INPUT_LIMIT_BYTES);
     return c;
 }
 

@@ -157,7 +157,7 @@ static void decide_connection(struct http_connection *c)
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body)
 {
-    char memory[HEAD_BYTES];
+    REMORA_NOT_ZEROED char memory[HEAD_BYTES];
     struct remora_buf head;
     if (c->state == HTTP_STATE_CLOSED) {
         http_call_end(c);
@@ -232,7 +232,7 @@ void http_respond_text(struct http_connection *c, int status, const char *text)
 
 void http_stream_begin(struct http_connection *c, const struct http_answer *answer)
 {
-    char memory[HEAD_BYTES];
+    REMORA_NOT_ZEROED char memory[HEAD_BYTES];
     struct remora_buf head;
     decide_connection(c);
     c->is_chunked_out = c->minor == 1;
@@ -251,16 +251,6 @@ void http_stream_begin(struct http_connection *c, const struct http_answer *answ
 
 enum { SIZE_LINE_BYTES = 18, SMALL_CHUNK_BYTES = 1024 };
 
-/* The build zeroes every local; a kilobyte for each event is felt. What is sent is written before. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define NOT_ZEROED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef NOT_ZEROED
-#define NOT_ZEROED
-#endif
-
 /* The size and its CRLF, up to `end`; returns where it begins. */
 static char *put_size_line(char *end, size_t size)
 {
@@ -275,7 +265,7 @@ static char *put_size_line(char *end, size_t size)
 
 void http_stream_write(struct http_connection *c, struct remora_slice bytes)
 {
-    NOT_ZEROED char chunk[SIZE_LINE_BYTES + SMALL_CHUNK_BYTES + 2];
+    REMORA_NOT_ZEROED char chunk[SIZE_LINE_BYTES + SMALL_CHUNK_BYTES + 2];
     char *content = chunk + SIZE_LINE_BYTES;
     if (bytes.length == 0) {
         return;
