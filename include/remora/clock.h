@@ -14,7 +14,7 @@
 #define REMORA_NS_PER_S  UINT64_C(1000000000)
 #define REMORA_NEVER_NS  UINT64_MAX
 
-/* A source of time. The loop's caches the monotonic clock once per round; a test's is a pair of numbers. */
+/* A source of time. The loop's reads each clock once per round; a test's is a pair of numbers. */
 struct remora_clock {
     uint64_t (*now_ns)(const struct remora_clock *clock); /* monotonic */
     int64_t (*unix_ms)(

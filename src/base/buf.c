@@ -105,14 +105,25 @@ char *remora_buf_grow(struct remora_buf *buf, size_t bytes)
     return buf->failed == REMORA_OK ? reserve_slow(buf, bytes == 0 ? 1 : bytes) : NULL;
 }
 
+/* 00 to 99: a division for every second digit only. */
+static const char digit_pairs[] = "0001020304050607080910111213141516171819"
+                                  "2021222324252627282930313233343536373839"
+                                  "4041424344454647484950515253545556575859"
+                                  "6061626364656667686970717273747576777879"
+                                  "8081828384858687888990919293949596979899";
+
 void remora_buf_append_u64(struct remora_buf *buf, uint64_t value)
 {
     char digits[20];
     size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
+    for (; value >= 10; value /= 100) {
+        const char *pair = digit_pairs + value % 100 * 2;
+        digits[--at] = pair[1];
+        digits[--at] = pair[0];
+    }
+    if (value > 0 || at == sizeof digits) {
+        digits[--at] = (char)('0' + value);
+    }
     remora_buf_append(buf, remora_slice(digits + at, sizeof digits - at));
 }
 

@@ -13,6 +13,7 @@
 struct remora_loop {
     struct remora_clock clock; /* first: the loop is its own clock */
     uint64_t round_ns;         /* 0: not read in this round yet */
+    int64_t round_unix_ms;     /* the same of the wall clock */
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_check_t check;

@@ -34,9 +34,18 @@ static uint64_t loop_now_ns(const struct remora_clock *clock)
 
 static int64_t loop_unix_ms(const struct remora_clock *clock)
 {
-    (void)clock;
-    const struct remora_clock *system = remora_clock_system();
-    return system->unix_ms(system);
+    struct remora_loop *loop = REMORA_CONTAINER_OF(clock, struct remora_loop, clock);
+    if (loop->round_unix_ms == 0) {
+        const struct remora_clock *system = remora_clock_system();
+        loop->round_unix_ms = system->unix_ms(system);
+    }
+    return loop->round_unix_ms;
+}
+
+static void forget_clocks(struct remora_loop *loop)
+{
+    loop->round_ns = 0;
+    loop->round_unix_ms = 0;
 }
 
 const struct remora_clock *remora_loop_clock(struct remora_loop *loop)
@@ -106,7 +115,7 @@ static void on_timer(uv_timer_t *handle)
 {
     struct remora_loop *loop = handle->data;
     loop->timer_ns = REMORA_NEVER_NS;
-    loop->round_ns = 0;
+    forget_clocks(loop);
     remora_timers_run(&loop->timers, loop_now_ns(&loop->clock));
 }
 
@@ -140,7 +149,7 @@ static void on_prepare(uv_prepare_t *handle)
     }
     set_timer(loop);
     rest(loop);
-    loop->round_ns = 0;
+    forget_clocks(loop);
 }
 
 static void on_check(uv_check_t *handle)
@@ -285,7 +294,7 @@ static void on_limit(uv_timer_t *handle)
 
 void remora_loop_run_once(struct remora_loop *loop, int timeout_ms)
 {
-    loop->round_ns = 0;
+    forget_clocks(loop);
     if (timeout_ms <= 0) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
     } else {
@@ -296,7 +305,7 @@ void remora_loop_run_once(struct remora_loop *loop, int timeout_ms)
     }
     settle(loop); /* libuv runs timers last when it runs once */
     rest(loop);
-    loop->round_ns = 0;
+    forget_clocks(loop);
 }
 
 static void close_handle(uv_handle_t *handle, void *context)

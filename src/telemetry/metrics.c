@@ -63,15 +63,47 @@ void remora_metrics_free(struct remora_metrics *metrics)
     remora_free(metrics);
 }
 
-/* FNV-1a over the metric and its label values. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 / the golden ratio, odd */
+    return hash ^ hash >> 32;                            /* the table looks at the low bits */
+}
+
+static uint64_t word_of(const char *at, size_t bytes)
+{
+    uint64_t word = 0;
+    uint32_t last = 0;
+    if (bytes >= 8) {
+        memcpy(&word, at, 8);
+    } else if (bytes >= 4) {
+        memcpy(&word, at, 4);
+        memcpy(&last, at + bytes - 4, 4);
+        word = word << 32 | last;
+    } else {
+        for (size_t i = 0; i < bytes; i++) {
+            word = word << 8 | (unsigned char)at[i];
+        }
+    }
+    return word;
+}
+
+/* Eight bytes at a time; those before the last eight may be in twice. */
+static uint64_t mix_label(uint64_t hash, struct remora_slice label)
+{
+    size_t at = 0;
+    for (; label.length - at > 8; at += 8) {
+        hash = mix(hash, word_of(label.data + at, 8));
+    }
+    size_t last = label.length >= 8 ? label.length - 8 : 0;
+    return mix(hash ^ label.length, word_of(label.data + last, label.length - last));
+}
+
+/* Over the metric and its label values: names of the configuration and closed sets, which no caller chooses. */
 static uint64_t hash_of(enum remora_metric metric, const struct remora_slice *labels, size_t count)
 {
-    uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)metric;
+    uint64_t hash = mix(0, (uint64_t)metric);
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < labels[i].length; k++) {
-            hash = (hash ^ (unsigned char)labels[i].data[k]) * UINT64_C(1099511628211);
-        }
-        hash = (hash ^ 0xff) * UINT64_C(1099511628211);
+        hash = mix_label(hash, labels[i]);
     }
     return hash;
 }

@@ -65,22 +65,13 @@ CURL *remora_easy_new(struct remora_curl *transport)
 
 /* ---- headers ---- */
 
-struct writer {
-    char *at;
-    bool is_bad;
-};
-
-static void put(void *context, struct remora_slice bytes)
+static void put(void *at, struct remora_slice bytes)
 {
-    struct writer *writer = context;
-    if (bytes.length == 0) {
-        return;
+    char **to = at;
+    if (bytes.length > 0) {
+        memcpy(*to, bytes.data, bytes.length);
+        *to += bytes.length;
     }
-    writer->is_bad = writer->is_bad || memchr(bytes.data, '\r', bytes.length) != NULL ||
-                     memchr(bytes.data, '\n', bytes.length) != NULL ||
-                     memchr(bytes.data, '\0', bytes.length) != NULL;
-    memcpy(writer->at, bytes.data, bytes.length);
-    writer->at += bytes.length;
 }
 
 static size_t line_bytes(const struct remora_header *header)
@@ -89,20 +80,26 @@ static size_t line_bytes(const struct remora_header *header)
     return header->name.length + sizeof ": " + header->value.length + secret;
 }
 
-static void put_line(struct writer *writer, const struct remora_header *header)
+/* False for a line that HTTP cannot carry. */
+static bool put_line(char **to, const struct remora_header *header)
 {
+    char *line = *to;
     bool is_empty = header->value.length == 0 && header->secret == NULL;
-    put(writer, header->name);
-    writer->is_bad = writer->is_bad || header->name.length == 0 ||
-                     remora_slice_find(header->name, ':', 0) < header->name.length ||
-                     remora_slice_find(header->name, ';', 0) < header->name.length;
+    put(to, header->name);
     /* curl's spelling of a header without a value is a semicolon (CURLOPT_HTTPHEADER(3)). */
-    put(writer, is_empty ? REMORA_SLICE(";") : REMORA_SLICE(": "));
-    put(writer, header->value);
+    put(to, is_empty ? REMORA_SLICE(";") : REMORA_SLICE(": "));
+    put(to, header->value);
     if (header->secret != NULL) {
-        remora_secret_use(header->secret, put, writer);
+        remora_secret_use(header->secret, put, to);
     }
-    *writer->at++ = '\0';
+    *(*to)++ = '\0';
+    /* Looked at once it stands together: a NUL would end the line early. */
+    size_t length = strlen(line);
+    struct remora_slice name = header->name;
+    return line + length + 1 == *to && memchr(line, '\r', length) == NULL &&
+           memchr(line, '\n', length) == NULL && name.length > 0 &&
+           remora_slice_find(name, ':', 0) == name.length &&
+           remora_slice_find(name, ';', 0) == name.length;
 }
 
 /* Nodes and text of all headers lie in one block. */
@@ -123,18 +120,18 @@ static enum remora_code write_headers(struct remora_transfer *transfer,
     }
     transfer->head_block_bytes = bytes;
     struct curl_slist *list = (void *)transfer->head_block;
-    struct writer writer = {transfer->head_block + nodes * sizeof *list, false};
+    char *at = transfer->head_block + nodes * sizeof *list;
+    bool is_fine = true;
     for (size_t i = 0; i < nodes; i++) {
-        list[i] = (struct curl_slist){writer.at, i + 1 < nodes ? &list[i + 1] : NULL};
+        list[i] = (struct curl_slist){at, i + 1 < nodes ? &list[i + 1] : NULL};
         if (i < own) {
-            memcpy(writer.at, NO_EXPECT, sizeof NO_EXPECT);
-            writer.at += sizeof NO_EXPECT;
+            put(&at, remora_slice(NO_EXPECT, sizeof NO_EXPECT));
         } else {
-            put_line(&writer, &request->headers[i - own]);
+            is_fine = put_line(&at, &request->headers[i - own]) && is_fine;
         }
     }
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes > 0 ? list : NULL);
-    return writer.is_bad ? REMORA_INTERNAL : REMORA_OK;
+    return is_fine ? REMORA_OK : REMORA_INTERNAL;
 }
 
 /* ---- bodies ---- */
