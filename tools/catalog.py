@@ -12,6 +12,8 @@ addresses, so the loader has nothing to relocate and its pages stay shared.
 Where the author of a closed model serves it on OpenAI's wire, the endpoint takes what the model's list says as well as what
 its own says, in the shipped facts as in those of --ship.
 
+A model always reasons where at least three of its hosts list efforts, none of them "none", and nobody lists a switch or a budget.
+
 Anything that this file does not know (a parameter, a price, a wire, a modality) stops the build instead of being left out.
 Field meanings: data/README.md.
 """
@@ -42,6 +44,10 @@ UNLISTED_OF_MODELS = {("openai", "openai/gpt-5"): {"verbosity"}}  # by provider 
 # Authors whose own provider has another name.
 OWN_PROVIDERS = {"mistralai": "mistral", "x-ai": "xai"}
 MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
+# Numbers of enum remora_effort. Bit 0 says that the model always reasons.
+EFFORTS = {"none": 1, "minimal": 2, "low": 3, "medium": 4, "high": 5, "xhigh": 6, "max": 7}
+REASONING_OPTIONS = {"toggle", "effort", "budget_tokens"}
+ALWAYS_REASONS_LISTS = 3  # so many hosts that agree
 TRISTATE = {None: "REMORA_UNSET", False: "REMORA_NO", True: "REMORA_YES"}
 BLOB_LINE_BYTES = 96
 
@@ -143,7 +149,7 @@ class Catalog:
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
             self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
-            self.override_row(endpoint), int(endpoint["free"])))
+            self.override_row(endpoint), efforts(endpoint) | int(always_reasons(model)), int(endpoint["free"])))
 
     def add_model(self, model, provider_indexes):
         first = len(self.endpoints)
@@ -178,6 +184,28 @@ def endpoint_parameters(endpoint, model, kind):
         if provider == of_provider and model["id"].startswith(beginning) and "reasoning" in wanted:
             wanted |= more
     return wanted
+
+
+def options_of(endpoint):
+    options = endpoint.get("reasoning_options") or []
+    unknown = {option["type"] for option in options} - REASONING_OPTIONS
+    if unknown:
+        raise SystemExit(f"catalog: unknown reasoning options: {sorted(unknown)}")
+    return options
+
+
+def efforts(endpoint):
+    """Bits of the efforts that it takes; 0 where no list says."""
+    values = {value for option in options_of(endpoint) for value in option.get("values", ())} - {"default"}
+    return sum(1 << EFFORTS[value] for value in values)
+
+
+def always_reasons(model):
+    """Whether reasoning cannot be switched off. A single host's list often leaves the switch out, so that at least three
+    must have one, and none may know a switch, the effort "none" or a budget, which may be 0."""
+    options = [option for endpoint in model["endpoints"] for option in options_of(endpoint)]
+    lists = [option["values"] for option in options if option["type"] == "effort"]
+    return len(lists) == len(options) >= ALWAYS_REASONS_LISTS and all("none" not in values for values in lists)
 
 
 def wire(kind):

@@ -99,8 +99,10 @@ struct remora_endpoint_facts {
     int64_t max_prompt_tokens;     /* 0 unknown */
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
-    bool is_free;     /* belongs to model:free only */
-    bool stream_only; /* answers no call but a stream; the catalog knows of none */
+    remora_effort_set efforts; /* of reasoning; 0: not known */
+    bool always_reasons;       /* it cannot be switched off */
+    bool is_free;              /* belongs to model:free only */
+    bool stream_only;          /* answers no call but a stream; the catalog knows of none */
     /*
      * Where the endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
      * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of

@@ -208,14 +208,29 @@ enum remora_effort {
     REMORA_EFFORT_MAX,
 };
 
+/* Which efforts: bit per enum remora_effort. */
+typedef uint8_t remora_effort_set;
+static inline remora_effort_set remora_effort_bit(enum remora_effort effort)
+{
+    return (remora_effort_set)(1u << (unsigned)effort);
+}
+/* "low"; "" for UNSET. */
+const char *remora_effort_name(enum remora_effort effort);
+
 struct remora_reasoning_options {
     enum remora_effort effort;
+    bool is_shorthand; /* the effort was spelt reasoning_effort, outside the object */
     struct remora_opt_i64 max_tokens;
     bool exclude_from_response;
     enum remora_tristate enabled;
     struct remora_slice summary;
     struct remora_slice context; /* "auto", "all_turns", "current_turn" */
 };
+/* The wish is that the model does not reason. */
+static inline bool remora_reasoning_is_off(const struct remora_reasoning_options *reasoning)
+{
+    return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
+}
 
 /* The body's `trace`: for telemetry, never for providers (openrouter.md section 2). Each at most REMORA_LIMIT_ID_BYTES. */
 struct remora_trace_labels {

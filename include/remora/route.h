@@ -72,7 +72,7 @@ struct remora_plan_input {
 /*
  * REMORA_OK with at least one in `order`; else the code of codes.md for what left nothing, with *out filled all the same
  * (its candidates say why) and fail->message naming the rules. INVALID_REQUEST when no model is named and no layer has a
- * default, or for a provider slug or tag in the request's order, only or ignore that nobody has (with "did you mean");
+ * default, when reasoning is to be off and every endpoint left always reasons, or for a provider slug or tag in the request's order, only or ignore that nobody has (with "did you mean");
  * UNIMPLEMENTED for variants that are not built; SHEDDING while a policy file of the configuration is absent; out->policy is filled even
  * then.
  *

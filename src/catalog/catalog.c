@@ -79,6 +79,7 @@ struct endpoint_row {
     uint16_t first_tier;
     uint8_t tier_count;
     uint8_t override_at;
+    uint8_t efforts; /* remora_effort_set; bit 0 (UNSET): it always reasons */
     uint8_t is_free;
 };
 
@@ -249,6 +250,8 @@ enum remora_code remora_catalog_endpoint(size_t model_index, size_t at, struct r
         .max_prompt_tokens = row->max_prompt_tokens,
         .max_completion_tokens = row->max_completion_tokens,
         .supported = parameter_rows[row->parameters],
+        .efforts = row->efforts & ~remora_effort_bit(REMORA_EFFORT_UNSET),
+        .always_reasons = (row->efforts & remora_effort_bit(REMORA_EFFORT_UNSET)) != 0,
         .is_free = row->is_free != 0,
         .wire_override = text_of(override_rows[row->override_at].wire),
         .base_url_override = text_of(override_rows[row->override_at].base_url),

@@ -145,6 +145,27 @@ static enum remora_code read_parameters(struct config_loader *loader,
     return REMORA_OK;
 }
 
+static enum remora_code read_efforts(struct config_loader *loader, const struct config_node *list,
+                                     struct remora_endpoint_facts *out)
+{
+    const struct config_node *node = list == NULL ? NULL : list->first;
+    for (; node != NULL; node = node->next) {
+        int effort = REMORA_EFFORT_NONE;
+        while (effort <= (int)REMORA_EFFORT_MAX &&
+               !remora_slice_is(node->text, remora_effort_name((enum remora_effort)effort))) {
+            effort++;
+        }
+        if (effort > (int)REMORA_EFFORT_MAX) {
+            return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail,
+                                  "expected none, minimal, low, medium, high, xhigh or max");
+        }
+        out->efforts |= remora_effort_bit((enum remora_effort)effort);
+    }
+    out->always_reasons =
+        out->efforts != 0 && (out->efforts & remora_effort_bit(REMORA_EFFORT_NONE)) == 0;
+    return REMORA_OK;
+}
+
 static enum remora_code read_provider(struct config_loader *loader, const struct config_node *node,
                                       struct remora_endpoint *out)
 {
@@ -240,6 +261,9 @@ enum remora_code config_read_endpoint(struct config_loader *loader, const struct
     if (rc == REMORA_OK) {
         rc = read_parameters(loader, config_get(node, CONFIG_ENDPOINT_SUPPORTED_PARAMETERS),
                              &out->facts.supported);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_efforts(loader, config_get(node, CONFIG_ENDPOINT_REASONING_EFFORTS), &out->facts);
     }
     if (rc == REMORA_OK) {
         remora_prices_init(&out->facts.prices);

@@ -86,6 +86,7 @@ static const struct text_rule text_rules[] = {
 #include "remora/tbl/parameters.h"
 #undef REMORA_PARAMETER
          "max_completion_tokens include_reasoning reasoning_effort stream input encoding_format"},
+    {CONFIG_ENDPOINT_REASONING_EFFORTS, .words = "none minimal low medium high xhigh max"},
     {CONFIG_PREFERENCES_QUANTIZATIONS, .words = QUANTIZATIONS},
     {CONFIG_PREFERENCES_DATA_COLLECTION, .words = "allow deny"},
     {CONFIG_SOURCE_ENV, .pattern = "^[A-Za-z0-9_]+$"},

@@ -14,6 +14,29 @@ const char *remora_parameter_name(enum remora_parameter parameter)
     return (unsigned)parameter < REMORA_PARAMETER_COUNT ? parameter_names[parameter] : "";
 }
 
+const char *remora_effort_name(enum remora_effort effort)
+{
+    switch (effort) {
+    case REMORA_EFFORT_UNSET:
+        return "";
+    case REMORA_EFFORT_NONE:
+        return "none";
+    case REMORA_EFFORT_MINIMAL:
+        return "minimal";
+    case REMORA_EFFORT_LOW:
+        return "low";
+    case REMORA_EFFORT_MEDIUM:
+        return "medium";
+    case REMORA_EFFORT_HIGH:
+        return "high";
+    case REMORA_EFFORT_XHIGH:
+        return "xhigh";
+    case REMORA_EFFORT_MAX:
+        return "max";
+    }
+    return "";
+}
+
 void remora_request_init(struct remora_request *request)
 {
     memset(request, 0, sizeof *request);

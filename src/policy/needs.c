@@ -201,6 +201,10 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
     if (is_default(judge->request, parameter)) {
         return NULL;
     }
+    if (parameter == REMORA_PARAMETER_REASONING && endpoint->facts.always_reasons &&
+        remora_reasoning_is_off(&judge->request->reasoning)) {
+        return remora_parameter_name(parameter);
+    }
     bool is_vital = parameter == REMORA_PARAMETER_TOOLS ||
                     parameter == REMORA_PARAMETER_TOOL_CHOICE ||
                     parameter == REMORA_PARAMETER_RESPONSE_FORMAT;

@@ -125,7 +125,7 @@ static void ask_model(struct openai_build *work)
         struct remora_slice model = endpoint->facts.upstream_model;
         work->model_reasons = dialect_model_reasons(model);
         work->refused |=
-            dialect_refused_by_model(model, openai_reasoning_is_off(&work->request->reasoning));
+            dialect_refused_by_model(model, remora_reasoning_is_off(&work->request->reasoning));
     }
 }
 

@@ -33,7 +33,6 @@ bool openai_takes(struct openai_build *build, enum remora_parameter parameter);
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
                          const char *why);
 void openai_note_field(struct openai_build *build, struct remora_slice field, const char *why);
-bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning);
 void openai_write_reasoning(struct openai_build *build);
 /* True for a member by which some dialect asks for reasoning. */
 bool openai_is_reasoning_field(struct remora_slice key);

@@ -4,7 +4,7 @@
  * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1); a budget becomes
  * the effort whose share of the answer's tokens is nearest, and the reverse where only a budget can be said, if it is known
  * how many tokens the answer may have. A part of the wish that the dialect has no word for is told as dropped. Nothing is
- * written when nothing was asked.
+ * written when nothing was asked. An effort that the endpoint does not have becomes the nearest that it has, and that is told.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
 #include "openai_write.h"
@@ -13,34 +13,6 @@ static void write_flag(struct openai_build *build, const char *key, bool value)
 {
     remora_json_key(json_of(build), key);
     remora_json_write_bool(json_of(build), value);
-}
-
-static const char *effort_word(enum remora_effort effort)
-{
-    switch (effort) {
-    case REMORA_EFFORT_UNSET:
-        return NULL;
-    case REMORA_EFFORT_NONE:
-        return "none";
-    case REMORA_EFFORT_MINIMAL:
-        return "minimal";
-    case REMORA_EFFORT_LOW:
-        return "low";
-    case REMORA_EFFORT_MEDIUM:
-        return "medium";
-    case REMORA_EFFORT_HIGH:
-        return "high";
-    case REMORA_EFFORT_XHIGH:
-        return "xhigh";
-    case REMORA_EFFORT_MAX:
-        return "max";
-    }
-    return NULL;
-}
-
-bool openai_reasoning_is_off(const struct remora_reasoning_options *reasoning)
-{
-    return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
 }
 
 static bool is_stated(const struct remora_reasoning_options *reasoning)
@@ -85,33 +57,73 @@ static int64_t budget_of(const struct openai_build *build, const struct remora_r
     return output_limit(build) * percent[r->effort] / 100;
 }
 
+/* The effort that the endpoint has and that is nearest; of two as near the lower, which costs no more than was asked. */
+static enum remora_effort nearest_effort(remora_effort_set has, enum remora_effort asked)
+{
+    for (int away = 0; away <= (int)REMORA_EFFORT_MAX; away++) {
+        int lower = (int)asked - away;
+        int higher = (int)asked + away;
+        if (lower >= (int)REMORA_EFFORT_MINIMAL &&
+            (has & remora_effort_bit((enum remora_effort)lower)) != 0) {
+            return (enum remora_effort)lower;
+        }
+        if (higher <= (int)REMORA_EFFORT_MAX &&
+            (has & remora_effort_bit((enum remora_effort)higher)) != 0) {
+            return (enum remora_effort)higher;
+        }
+    }
+    return asked; /* nothing is known of its efforts */
+}
+
+static const char *const mapped_to[] = {
+    [REMORA_EFFORT_UNSET] = "",
+    [REMORA_EFFORT_NONE] = "",
+    [REMORA_EFFORT_MINIMAL] = "the endpoint has no such effort: minimal, the nearest, was sent",
+    [REMORA_EFFORT_LOW] = "the endpoint has no such effort: low, the nearest, was sent",
+    [REMORA_EFFORT_MEDIUM] = "the endpoint has no such effort: medium, the nearest, was sent",
+    [REMORA_EFFORT_HIGH] = "the endpoint has no such effort: high, the nearest, was sent",
+    [REMORA_EFFORT_XHIGH] = "the endpoint has no such effort: xhigh, the nearest, was sent",
+    [REMORA_EFFORT_MAX] = "the endpoint has no such effort: max, the nearest, was sent",
+};
+
+/* Told when it is not the one that was stated. */
+static void write_effort_word(struct openai_build *build, const struct remora_reasoning_options *r,
+                              enum remora_effort effort)
+{
+    enum remora_effort sent = nearest_effort(build->endpoint->facts.efforts, effort);
+    if (sent != effort && r->effort == effort) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING, mapped_to[sent]);
+    }
+    write_text(build, "reasoning_effort", remora_slice_of(remora_effort_name(sent)));
+}
+
 static void write_effort(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    const char *word = effort_word(effort_of(build, r));
-    if (openai_reasoning_is_off(r)) {
-        word = "none";
-    } else if (word == NULL) {
-        word = "medium";
+    enum remora_effort effort = effort_of(build, r);
+    if (remora_reasoning_is_off(r)) {
+        write_text(build, "reasoning_effort", REMORA_SLICE("none"));
+        return;
     }
-    write_text(build, "reasoning_effort", remora_slice_of(word));
+    write_effort_word(build, r, effort == REMORA_EFFORT_UNSET ? REMORA_EFFORT_MEDIUM : effort);
 }
 
 static void write_stated_effort(struct openai_build *build,
                                 const struct remora_reasoning_options *r)
 {
     enum remora_effort effort = effort_of(build, r);
-    if (!openai_reasoning_is_off(r) && effort != REMORA_EFFORT_UNSET) {
-        write_text(build, "reasoning_effort", remora_slice_of(effort_word(effort)));
+    if (!remora_reasoning_is_off(r) && effort != REMORA_EFFORT_UNSET) {
+        write_effort_word(build, r, effort);
     }
 }
 
+/* A router: it finds the nearest effort itself. */
 static void write_object(struct openai_build *build, const struct remora_reasoning_options *r)
 {
     struct remora_json_writer *w = json_of(build);
     remora_json_key(w, "reasoning");
     remora_json_object_open(w);
     if (r->effort != REMORA_EFFORT_UNSET) {
-        write_text(build, "effort", remora_slice_of(effort_word(r->effort)));
+        write_text(build, "effort", remora_slice_of(remora_effort_name(r->effort)));
     }
     if (r->max_tokens.is_set) {
         remora_json_key(w, "max_tokens");
@@ -138,7 +150,7 @@ static void write_switch(struct openai_build *build, const char *key, const char
 {
     remora_json_key(json_of(build), key);
     remora_json_object_open(json_of(build));
-    write_flag(build, flag, !openai_reasoning_is_off(r));
+    write_flag(build, flag, !remora_reasoning_is_off(r));
     remora_json_object_close(json_of(build));
     write_stated_effort(build, r);
 }
@@ -147,7 +159,7 @@ static void write_thinking(struct openai_build *build, const struct remora_reaso
                            bool takes_budget)
 {
     struct remora_json_writer *w = json_of(build);
-    bool is_off = openai_reasoning_is_off(r);
+    bool is_off = remora_reasoning_is_off(r);
     remora_json_key(w, "thinking");
     remora_json_object_open(w);
     write_text(build, "type", remora_slice_of(is_off ? "disabled" : "enabled"));
@@ -165,7 +177,7 @@ static void write_thinking(struct openai_build *build, const struct remora_reaso
 static void write_either(struct openai_build *build, const struct remora_reasoning_options *r)
 {
     bool is_budget = r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET;
-    if (is_budget && !openai_reasoning_is_off(r)) {
+    if (is_budget && !remora_reasoning_is_off(r)) {
         write_thinking(build, r, true);
     } else {
         write_effort(build, r);
@@ -174,7 +186,7 @@ static void write_either(struct openai_build *build, const struct remora_reasoni
 
 static void write_budget(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    bool is_off = openai_reasoning_is_off(r);
+    bool is_off = remora_reasoning_is_off(r);
     write_flag(build, "enable_thinking", !is_off);
     if (!is_off && budget_of(build, r) > 0) {
         remora_json_key(json_of(build), "thinking_budget");
@@ -188,7 +200,7 @@ static void write_format(struct openai_build *build, const struct remora_reasoni
     if (is_stated(r)) {
         write_effort(build, r);
     }
-    if (!openai_reasoning_is_off(r)) {
+    if (!remora_reasoning_is_off(r)) {
         write_text(build, "reasoning_format",
                    remora_slice_of(r->exclude_from_response ? "hidden" : "parsed"));
     }
@@ -196,7 +208,7 @@ static void write_format(struct openai_build *build, const struct remora_reasoni
 
 static void write_disable(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    if (openai_reasoning_is_off(r)) {
+    if (remora_reasoning_is_off(r)) {
         write_flag(build, "disable_reasoning", true);
     } else {
         write_effort(build, r);
@@ -210,7 +222,7 @@ static void tell_lost(struct openai_build *build, const struct remora_reasoning_
     bool has_effort = r->effort != REMORA_EFFORT_UNSET;
     bool takes_budget = ask == REASONING_ASK_OBJECT || ask == REASONING_ASK_BUDGET ||
                         (ask == REASONING_ASK_EITHER && !has_effort);
-    if (openai_reasoning_is_off(r)) {
+    if (remora_reasoning_is_off(r)) {
         return;
     }
     if (r->max_tokens.is_set && !takes_budget) {

@@ -315,6 +315,10 @@ static enum remora_code nothing_left(const struct builder *b, struct remora_fail
     const struct remora_plan_input *input = b->input;
     size_t model;
     enum remora_code code = route_plan_code(b->plan, &model);
+    if (code == REMORA_INVALID_REQUEST) {
+        route_explain_reasoning(b->plan, model, &input->request->reasoning, fail);
+        return code;
+    }
     if (b->targets[model].model != NULL) {
         route_explain(b->plan, model, code, input->now_ns, fail);
         return code;

@@ -19,9 +19,17 @@ struct tally {
     size_t benched;
     size_t gone;
     size_t refused; /* by the allow list */
+    size_t reasons; /* cannot leave out what the request wants left out */
     enum remora_code family;
     bool has_several;
 };
+
+bool route_always_reasons(const struct remora_exclusion *exclusion)
+{
+    return exclusion->rule == REMORA_RULE_SUPPORTED_PARAMETERS &&
+           remora_slice_is(remora_slice_of(exclusion->subject),
+                           remora_parameter_name(REMORA_PARAMETER_REASONING));
+}
 
 static void tally_add(struct tally *tally, const struct remora_exclusion *exclusion)
 {
@@ -30,6 +38,7 @@ static void tally_add(struct tally *tally, const struct remora_exclusion *exclus
     tally->benched += exclusion->rule == REMORA_RULE_CREDENTIAL_BENCHED;
     tally->gone += exclusion->rule == REMORA_RULE_MODEL_GONE;
     tally->refused += exclusion->rule == REMORA_RULE_MODEL_ALLOW_LIST;
+    tally->reasons += route_always_reasons(exclusion);
     enum remora_code family = remora_rule_family(exclusion->rule);
     if (tally->family == REMORA_OK) {
         tally->family = family;
@@ -63,6 +72,9 @@ enum remora_code route_model_code(const struct remora_candidate *candidates, siz
     }
     if (tally.refused != 0) {
         return REMORA_MODEL_NOT_ALLOWED;
+    }
+    if (tally.reasons != 0) {
+        return REMORA_INVALID_REQUEST; /* they pass all else: it is the wish that nobody grants */
     }
     if (count == 0) {
         return REMORA_NO_ENDPOINTS;
@@ -188,6 +200,46 @@ void route_explain(const struct remora_plan *plan, size_t model, enum remora_cod
     if (remora_code_row(code)->fail_class == REMORA_CLASS_TRANSIENT) {
         fail->retry_after_ms = retry_after_ms(plan, now_ns);
     }
+}
+
+/* "low, medium or high"; empty when nobody knows. */
+static void list_efforts(remora_effort_set has, char *out, size_t capacity)
+{
+    size_t length = 0;
+    out[0] = '\0';
+    has &= (remora_effort_set)~remora_effort_bit(REMORA_EFFORT_NONE);
+    for (int effort = REMORA_EFFORT_MINIMAL; effort <= (int)REMORA_EFFORT_MAX; effort++) {
+        remora_effort_set bit = remora_effort_bit((enum remora_effort)effort);
+        if ((has & bit) == 0) {
+            continue;
+        }
+        has &= (remora_effort_set)~bit;
+        const char *between = length == 0 ? "" : has == 0 ? " or " : ", ";
+        int written = snprintf(out + length, capacity - length, "%s%s", between,
+                               remora_effort_name((enum remora_effort)effort));
+        length += (size_t)written;
+    }
+}
+
+void route_explain_reasoning(const struct remora_plan *plan, size_t model,
+                             const struct remora_reasoning_options *asked, struct remora_fail *fail)
+{
+    const struct remora_plan_model *m = &plan->models[model];
+    bool is_effort = asked->effort == REMORA_EFFORT_NONE;
+    const char *effort = asked->is_shorthand ? "reasoning_effort" : "reasoning.effort";
+    const char *field = is_effort ? effort : "reasoning.enabled";
+    remora_effort_set has = 0;
+    char efforts[64];
+    for (size_t i = 0; i < m->count; i++) {
+        const struct remora_candidate *candidate = &plan->candidates[m->first + i];
+        has |= route_always_reasons(&candidate->exclusion) ? candidate->endpoint->facts.efforts : 0;
+    }
+    list_efforts(has, efforts, sizeof efforts);
+    struct remora_slice shown = route_shown(m->asked);
+    remora_fail_set(fail, REMORA_INVALID_REQUEST, field,
+                    "'%.*s' always reasons; leave %s out%s%s%s", REMORA_SLICE_ARG(shown), field,
+                    efforts[0] == '\0' ? "" : ", or ask for ",
+                    efforts[0] == '\0' ? "" : "reasoning effort ", efforts);
 }
 
 /* ---- while it is carried out ---- */

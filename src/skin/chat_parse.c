@@ -328,6 +328,7 @@ static enum remora_code check_reasoning(struct parse *p, const struct chat *chat
                                "reasoning_effort and reasoning.effort differ; send one of them.");
     }
     if (chat->effort != REMORA_EFFORT_UNSET) {
+        reasoning->is_shorthand = reasoning->effort == REMORA_EFFORT_UNSET;
         reasoning->effort = chat->effort;
     }
     if (chat->include_reasoning == REMORA_NO) {

@@ -141,3 +141,24 @@ def test_dropped_fields_are_told_and_modalities_are_kept(upstream):
         assert status == 404 and body["error"]["metadata"]["reason"] == "CONSTRAINT_FILTERED"
         assert [c["excluded_by"] for c in body["error"]["metadata"]["candidates"]] == ["modality"]
         assert remora.chat({"model": "t/all", "messages": image})[0] == 200
+
+
+def test_an_effort_is_the_nearest_that_the_model_has_and_none_is_refused_where_it_always_reasons(upstream):
+    more = """
+  t/thinker:
+    endpoints: [{provider: a, model_id: ok, reasoning_efforts: [low, high]}]
+"""
+    with Remora(two_providers(upstream, "ok", more=more), environment=SECRETS) as remora:
+        upstream.reset()
+        answer = remora.chat({"model": "t/thinker", "reasoning": {"effort": "max"}})[2]
+        assert upstream.last()["json"]["reasoning_effort"] == "high"
+        assert answer["remora"]["dropped"] == [
+            {"field": "reasoning", "why": "the endpoint has no such effort: high, the nearest, was sent"}]
+        assert "remora" not in remora.chat({"model": "t/thinker", "reasoning": {"effort": "low"}})[2]
+        for sent, param in (({"reasoning_effort": "none"}, "reasoning_effort"), ({"reasoning": {"effort": "none"}}, "reasoning.effort"),
+                            ({"reasoning": {"enabled": False}}, "reasoning.enabled")):
+            status, _, body = remora.chat({"model": "t/thinker", **sent})
+            assert status == 400 and body["error"]["metadata"]["reason"] == "INVALID_REQUEST"
+            assert body["error"]["param"] == param and "or ask for reasoning effort low or high" in body["error"]["message"]
+        answer = remora.chat({"model": "t/thinker", "models": ["t/m"], "reasoning_effort": "none"})[2]
+        assert answer["model"] == "t/m" and answer["remora"]["skipped"][0]["reason"] == "INVALID_REQUEST"

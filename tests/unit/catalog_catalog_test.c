@@ -206,6 +206,22 @@ static void endpoints_have_their_flags(void **state)
     assert_false(remora_parameter_set_has(facts.supported, REMORA_PARAMETER_REASONING));
 }
 
+static void endpoints_have_their_efforts(void **state)
+{
+    (void)state;
+    struct remora_endpoint_facts facts = endpoint_of("openai/o3", "openai");
+    assert_int_equal(facts.efforts, remora_effort_bit(REMORA_EFFORT_LOW) |
+                                        remora_effort_bit(REMORA_EFFORT_MEDIUM) |
+                                        remora_effort_bit(REMORA_EFFORT_HIGH));
+    assert_true(facts.always_reasons);
+    facts = endpoint_of("openai/gpt-4o", "openai");
+    assert_int_equal(facts.efforts, 0);
+    assert_false(facts.always_reasons);
+    /* Some of its hosts list efforts alone; others know that thinking can be left out. */
+    facts = endpoint_of("anthropic/claude-opus-4.6", "anthropic");
+    assert_false(facts.always_reasons);
+}
+
 static void authors_take_what_their_models_list_and_hosts_do_not(void **state)
 {
     static const enum remora_parameter told[] = {
@@ -296,6 +312,7 @@ int main(void)
         cmocka_unit_test(known_models_have_their_facts),
         cmocka_unit_test(endpoints_have_their_prices_tiers_and_limits),
         cmocka_unit_test(endpoints_have_their_flags),
+        cmocka_unit_test(endpoints_have_their_efforts),
         cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
         cmocka_unit_test(providers_have_their_facts),
         cmocka_unit_test(placeholders_have_one_form),

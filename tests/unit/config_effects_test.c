@@ -369,7 +369,9 @@ static void endpoint_keys_have_effect(void **state)
              "        context_length: 50\n        max_prompt_tokens: 40\n"
              "        max_completion_tokens: ~\n        quantization: fp8\n"
              "        supported_parameters: [max_completion_tokens, include_reasoning, stream]\n"
-             "        free: true\n        stream_only: true\n",
+             "        reasoning_efforts: [low, max]\n"
+             "        free: true\n        stream_only: true\n"
+             "      - {provider: acme, model_id: b, reasoning_efforts: [none, high]}\n",
         NULL);
     const struct remora_model *model = remora_config_model(config, REMORA_SLICE("acme/a"));
     const struct remora_endpoint_facts *facts = &model->endpoints[0].facts;
@@ -393,6 +395,10 @@ static void endpoint_keys_have_effect(void **state)
     assert_slice_equal(facts->quantization, "fp8");
     assert_true(facts->supported == (UINT64_C(1) << REMORA_PARAMETER_MAX_TOKENS |
                                      UINT64_C(1) << REMORA_PARAMETER_REASONING));
+    assert_int_equal(facts->efforts,
+                     remora_effort_bit(REMORA_EFFORT_LOW) | remora_effort_bit(REMORA_EFFORT_MAX));
+    assert_true(facts->always_reasons);
+    assert_false(model->endpoints[1].facts.always_reasons);
     assert_true(facts->is_free);
     assert_true(facts->stream_only);
     remora_config_release(config);

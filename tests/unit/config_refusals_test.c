@@ -275,6 +275,8 @@ static const struct refusal models[] = {
     {ENDPOINT(", tag: acme/"), "models.acme/a.endpoints[0].tag", "4:59", "a tag is the provider's"},
     {ENDPOINT("}, {provider: acme, model_id: b"), "models.acme/a.endpoints[1]", "4:55",
      "two endpoints \"acme\""},
+    {ENDPOINT(", reasoning_efforts: [low, much]"),
+     "models.acme/a.endpoints[0].reasoning_efforts[1]", "4:79", "expected none, minimal, low"},
     {ENDPOINT(", quantization: int3"), "models.acme/a.endpoints[0].quantization", "4:68",
      "no such quantization"},
     {ENDPOINT(", supported_parameters: [tempreature]"),

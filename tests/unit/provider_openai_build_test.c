@@ -399,6 +399,52 @@ static void budgets_and_efforts_become_each_other(void **state)
     }
 }
 
+/* openrouter.md 2.1 "unsupported effort": the nearest; of two as near the lower. Told when it is not what was stated. */
+static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
+{
+    enum { LOW = 1 << REMORA_EFFORT_LOW, MEDIUM = 1 << REMORA_EFFORT_MEDIUM };
+    enum { HIGH = 1 << REMORA_EFFORT_HIGH, NONE = 1 << REMORA_EFFORT_NONE };
+    enum { MAX = 1 << REMORA_EFFORT_MAX };
+    static const struct {
+        const char *dialect;
+        enum remora_effort asked;
+        int has;
+        const char *sent;
+        const char *told; /* NULL: nothing */
+    } cases[] = {
+        {"", REMORA_EFFORT_MAX, LOW | HIGH, "\"reasoning_effort\":\"high\"}", "high, the nearest"},
+        {"", REMORA_EFFORT_MINIMAL, NONE | LOW, "\"reasoning_effort\":\"low\"}",
+         "low, the nearest"},
+        {"", REMORA_EFFORT_MEDIUM, LOW | HIGH, "\"reasoning_effort\":\"low\"}", "low, the nearest"},
+        {"", REMORA_EFFORT_HIGH, MAX, "\"reasoning_effort\":\"max\"}", "max, the nearest"},
+        {"", REMORA_EFFORT_HIGH, LOW | HIGH, "\"reasoning_effort\":\"high\"}", NULL},
+        {"", REMORA_EFFORT_HIGH, 0, "\"reasoning_effort\":\"high\"}", NULL},
+        {"", REMORA_EFFORT_HIGH, NONE, "\"reasoning_effort\":\"high\"}", NULL},
+        {"", REMORA_EFFORT_NONE, NONE | LOW, "\"reasoning_effort\":\"none\"}", NULL},
+        {"", REMORA_EFFORT_UNSET, LOW, "\"reasoning_effort\":\"low\"}", NULL},
+        {"zai", REMORA_EFFORT_MAX, MEDIUM, "\"reasoning_effort\":\"medium\"}",
+         "medium, the nearest"},
+        {"openrouter", REMORA_EFFORT_MAX, LOW, "\"effort\":\"max\",\"enabled\":true}}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, "acme", cases[i].dialect);
+        f.request.reasoning.effort = cases[i].asked;
+        f.request.reasoning.enabled =
+            cases[i].asked == REMORA_EFFORT_NONE ? REMORA_UNSET : REMORA_YES;
+        f.endpoint.facts.efforts = (remora_effort_set)cases[i].has;
+        const char *body = body_of(&f);
+        assert_string_equal(body + strlen(body) - strlen(cases[i].sent), cases[i].sent);
+        assert_int_equal(f.out.dropped_count, cases[i].told == NULL ? 0 : 1);
+        if (cases[i].told != NULL) {
+            assert_int_equal(f.out.dropped[0].parameter, REMORA_PARAMETER_REASONING);
+            assert_non_null(strstr(f.out.dropped[0].why, cases[i].told));
+        }
+        end(&f);
+    }
+}
+
 static void reasoning_is_switched_off(void **state)
 {
     struct fixture f;
@@ -993,6 +1039,7 @@ int main(void)
         cmocka_unit_test(response_format_carries_its_schema_unchanged),
         cmocka_unit_test(reasoning_is_asked_as_the_dialect_asks),
         cmocka_unit_test(budgets_and_efforts_become_each_other),
+        cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(developer_role_goes_only_where_it_is_known),
         cmocka_unit_test(parts_go_as_parts),

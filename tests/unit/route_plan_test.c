@@ -67,6 +67,57 @@ static struct remora_preferences *prefer(enum remora_layer layer)
     return &plan_layer(&f, layer)->provider;
 }
 
+/* ---- reasoning ---- */
+
+static void ask_for_no_reasoning(void)
+{
+    remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+    f.request.reasoning.effort = REMORA_EFFORT_NONE;
+}
+
+static void no_reasoning_goes_to_whoever_can_leave_it_out(void **state)
+{
+    (void)state;
+    a->facts.always_reasons = true;
+    ask_for_no_reasoning();
+    expect_order("beta/fast omega");
+    expect_out("alpha", REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG);
+    f.request.reasoning.effort = REMORA_EFFORT_LOW;
+    expect_order("alpha beta/fast omega");
+}
+
+static void where_all_reason_always_the_field_and_the_cure_are_named(void **state)
+{
+    (void)state;
+    a->facts.always_reasons = b->facts.always_reasons = true;
+    a->facts.efforts = remora_effort_bit(REMORA_EFFORT_LOW);
+    b->facts.efforts =
+        remora_effort_bit(REMORA_EFFORT_MEDIUM) | remora_effort_bit(REMORA_EFFORT_HIGH);
+    prefer(REMORA_LAYER_SERVICE)->ignore = LIST(S("omega"));
+    ask_for_no_reasoning();
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "reasoning.effort");
+    expect_says("always reasons; leave reasoning.effort out, or ask for reasoning effort low, "
+                "medium or high");
+    f.request.reasoning.is_shorthand = true;
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "reasoning_effort");
+    f.request.reasoning = (struct remora_reasoning_options){.enabled = REMORA_NO};
+    expect_code(REMORA_INVALID_REQUEST);
+    assert_string_equal(f.fail.param, "reasoning.enabled");
+    f.request.models = LIST(S("acme/parrot-2")); /* which need not reason */
+    expect_order("beta/parrot");
+}
+
+static void one_that_rests_and_need_not_reason_is_worth_waiting_for(void **state)
+{
+    (void)state;
+    a->facts.always_reasons = b->facts.always_reasons = true;
+    ask_for_no_reasoning();
+    remora_health_cool(f.health, c->health, f.now_ns, REMORA_NS_PER_S);
+    expect_code(REMORA_CAPACITY_EXHAUSTED);
+}
+
 /* ---- order ---- */
 
 static void without_a_wish_the_order_is_the_snapshots(void **state)
@@ -679,6 +730,9 @@ static void an_arena_that_runs_out_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(no_reasoning_goes_to_whoever_can_leave_it_out),
+        CASE(where_all_reason_always_the_field_and_the_cure_are_named),
+        CASE(one_that_rests_and_need_not_reason_is_worth_waiting_for),
         CASE(without_a_wish_the_order_is_the_snapshots),
         CASE(what_order_names_comes_first_in_its_order),
         CASE(order_of_the_innermost_layer_is_heard),

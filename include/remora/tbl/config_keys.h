@@ -85,6 +85,7 @@ REMORA_CONFIG_KEY(ENDPOINT, MAX_PROMPT_TOKENS, "max_prompt_tokens", OPTIONAL_INT
 REMORA_CONFIG_KEY(ENDPOINT, MAX_COMPLETION_TOKENS, "max_completion_tokens", OPTIONAL_INTEGER, NONE, 1, 2147483647, "unknown", "Tokens of the answer.")
 REMORA_CONFIG_KEY(ENDPOINT, QUANTIZATION, "quantization", TEXT, NONE, 1, 16, "unknown", "int4, int8, fp4, mxfp4, nvfp4, fp6, fp8, mxfp8, fp16, bf16, fp32 or unknown.")
 REMORA_CONFIG_KEY(ENDPOINT, SUPPORTED_PARAMETERS, "supported_parameters", TEXTS, NONE, 0, 64, "all that the dialect can express", "Request parameters that the endpoint takes.")
+REMORA_CONFIG_KEY(ENDPOINT, REASONING_EFFORTS, "reasoning_efforts", TEXTS, NONE, 1, 7, "unknown: sent as asked", "Efforts of reasoning that the endpoint takes, of none, minimal, low, medium, high, xhigh, max: others become the nearest. Without none it always reasons.")
 REMORA_CONFIG_KEY(ENDPOINT, FREE, "free", BOOLEAN, NONE, 0, 0, "false", "Serves MODEL:free only.")
 REMORA_CONFIG_KEY(ENDPOINT, STREAM_ONLY, "stream_only", BOOLEAN, NONE, 0, 0, "false", "The endpoint only streams: calls that are not streamed are sent as streams and collected.")
 REMORA_CONFIG_KEY(ENDPOINT, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "the model's", "Deadlines of this endpoint.")
