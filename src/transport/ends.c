@@ -15,6 +15,7 @@ static enum remora_cause cause_of_veto(enum remora_veto veto)
         break;
     case REMORA_VETO_RESEND:
     case REMORA_VETO_UPLOAD:
+    case REMORA_VETO_STALE:
         return REMORA_CAUSE_RESET;
     case REMORA_VETO_HEAD:
         return REMORA_CAUSE_BAD_RESPONSE;

@@ -80,6 +80,7 @@ enum remora_transfer_state {
     REMORA_TRANSFER_RUNNING,  /* in the multi handle */
     REMORA_TRANSFER_RELEASED, /* running, for the connection's sake only */
     REMORA_TRANSFER_LEAVING,  /* on transport->leaving: cancelled inside curl */
+    REMORA_TRANSFER_ENDED,    /* curl is done, its user has paused: told when it resumes */
 };
 
 /* Why we stopped curl ourselves: every abort of a callback looks the same from outside. */
@@ -92,6 +93,7 @@ enum remora_veto {
     REMORA_VETO_MEMORY,
     REMORA_VETO_ADDRESS, /* the name led to an address that is never connected to */
     REMORA_VETO_UPLOAD,  /* a final answer came before the request was sent in full */
+    REMORA_VETO_STALE, /* nothing is sent yet, and the idle connection is dead: once more on a new one */
 };
 
 struct remora_curl;
@@ -140,9 +142,10 @@ struct remora_transfer {
     unsigned send_calls; /* of PREREQFUNCTION */
     enum remora_veto veto;
     bool was_reused;
+    bool is_fresh; /* the handle is set to CURLOPT_FRESH_CONNECT */
     bool is_paused;
-    bool wants_resume;
-    struct remora_list resume; /* in transport->resuming */
+    struct remora_transfer_end end; /* of an ENDED one */
+    struct remora_list resume;      /* in transport->resuming */
 };
 
 /* Options that never change; NULL easy when there is no memory. */
@@ -235,6 +238,8 @@ struct remora_curl {
     size_t peak; /* of in_flight since it was last 0 */
     bool has_http_proxy;
     bool has_https_proxy;
+    bool
+        curl_trusts_idle; /* this libcurl looks at an idle connection once a second, not before each use */
 };
 
 uint64_t remora_curl_now_ns(struct remora_curl *transport);

@@ -366,6 +366,9 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
     if (transfer->resolve != NULL) {
         curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
     }
+    if (transfer->is_fresh) {
+        curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 0L);
+    }
     if (transfer->head_block != NULL) {
         explicit_bzero(transfer->head_block, transfer->head_block_bytes);
         remora_free(transfer->head_block);

@@ -3,7 +3,8 @@
  *
  *   open     each address is judged after the name was resolved
  *   prereq   connected, about to send. A second call means that libcurl sends the request again, on its own, because a
- *            reused connection died: refused, so that every send is one of our attempts
+ *            reused connection died: refused, so that every send is one of our attempts. A reused connection that is seen
+ *            to be dead is refused as well: nothing is sent yet, and transport.c starts once more on a new connection
  *   read     the pieces of a large body; counts what was handed over
  *   header   lines of the head, then on_head
  *   write    on_body; counts, holds back, pauses
@@ -30,6 +31,25 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
                   address->protocol);
 }
 
+/*
+ * libcurl 8.22 looks at an idle connection at most once a second (lib/conncache.c, Curl_cpool_conn_seems_healthy); older ones
+ * do it before each use. As they do: bytes on an HTTP/1.1 connection that nobody asked for count as an end, too.
+ */
+static bool is_stale(const struct remora_transfer *transfer)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    char byte;
+    if (!transfer->was_reused || !transfer->transport->curl_trusts_idle ||
+        curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK) {
+        return false;
+    }
+    ssize_t got = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0) {
+        return errno != EAGAIN && errno != EINTR;
+    }
+    return got == 0 || !transfer->route.is_http2;
+}
+
 static int on_prereq(void *context, char *remote, char *local, int remote_port, int local_port)
 {
     (void)remote;
@@ -45,6 +65,11 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
     long connects = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
     transfer->was_reused = connects == 0;
+    if (is_stale(transfer)) {
+        transfer->send_calls = 0;
+        transfer->veto = REMORA_VETO_STALE;
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (transfer->veto == REMORA_VETO_ADDRESS) {
         transfer->veto = REMORA_VETO_NONE; /* another address of the name was fine */
     }

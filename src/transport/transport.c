@@ -2,7 +2,8 @@
  * The libcurl transport of one worker.
  *
  * A transfer: start (options are set) -> STARTING -> at the end of the round: its name, the CAs -> WAITING if one is missing,
- * else curl gets it: RUNNING -> on_head, on_body ... -> curl is done -> on_end, and the handle is pooled again.
+ * else curl gets it: RUNNING -> on_head, on_body ... -> curl is done -> on_end, and the handle is pooled again. When its user
+ * has paused, the end waits: ENDED. A transfer whose connection was found dead before anything was sent begins once more.
  *
  * libcurl must not be called from inside its own callbacks, and our users may call us from there: start, resume, and cancel
  * while curl is on the stack (`inside`) are therefore carried out by the pass at the end of the round (`on_later`), which is
@@ -140,6 +141,17 @@ static void finish_early(struct remora_transfer *transfer, enum remora_cause cau
     finish(transfer, &end);
 }
 
+static void give_to_curl(struct remora_transfer *transfer);
+
+/* A new connection this time: others of the pool may have died with this one. */
+static void begin_anew(struct remora_transfer *transfer)
+{
+    transfer->veto = REMORA_VETO_NONE;
+    transfer->is_fresh = true;
+    curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+    give_to_curl(transfer);
+}
+
 static void finish_done(struct remora_transfer *transfer, CURLcode result)
 {
     struct remora_transfer_end end;
@@ -149,10 +161,15 @@ static void finish_done(struct remora_transfer *transfer, CURLcode result)
     transport->inside++;
     curl_multi_remove_handle(transport->multi, transfer->easy);
     transport->inside--;
-    if (is_told) {
-        finish(transfer, &end);
-    } else {
+    if (!is_told) {
         recycle(transfer);
+    } else if (transfer->veto == REMORA_VETO_STALE) {
+        begin_anew(transfer);
+    } else if (transfer->is_paused) {
+        transfer->end = end;
+        transfer->state = REMORA_TRANSFER_ENDED;
+    } else {
+        finish(transfer, &end);
     }
 }
 
@@ -301,6 +318,12 @@ static void run_resumes(struct remora_curl *transport)
             continue;
         }
         transfer->is_paused = false;
+        if (transfer->state == REMORA_TRANSFER_ENDED) {
+            struct remora_transfer_end end =
+                transfer->end; /* the transfer is recycled before it is told */
+            finish(transfer, &end);
+            continue;
+        }
         transport->inside++;
         curl_easy_pause(transfer->easy, CURLPAUSE_CONT); /* may deliver what curl held back */
         transport->inside--;
@@ -463,6 +486,12 @@ static void read_environment(struct remora_curl *transport)
 static bool set_multi(struct remora_curl *transport)
 {
     CURLM *multi = transport->multi;
+#if LIBCURL_VERSION_NUM >= 0x081400
+    /* From 8.20 on the threads of lookups belong to the multi handle, which waits for them at its end unless told not to. */
+    if (curl_multi_setopt(multi, CURLMOPT_QUICK_EXIT, 1L) != CURLM_OK) {
+        return false;
+    }
+#endif
     return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, remora_socket_wanted) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, remora_curl_timer) == CURLM_OK &&
@@ -499,6 +528,7 @@ enum remora_code remora_transport_new(struct remora_loop *loop, struct remora_tr
     remora_list_init(&transport->resuming);
     remora_list_init(&transport->pool);
     read_environment(transport);
+    transport->curl_trusts_idle = curl_version_info(CURLVERSION_NOW)->version_num >= 0x081600;
     transport->multi = curl_multi_init();
     transport->names = remora_names_new(transport);
     if (transport->multi == NULL || transport->names == NULL || !set_multi(transport)) {

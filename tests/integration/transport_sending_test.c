@@ -465,6 +465,24 @@ static void paused_transfer_delivers_everything_once_resumed(void **state)
     assert_int_equal(p.end.cause, REMORA_CAUSE_NONE);
     assert_slice_equal(remora_buf_slice(&p.body), "{}");
     probe_fini(&p);
+    /* The handle, which is pooled now, does not remember the pause. */
+    assert_int_equal(exchange(f, 100, NULL).cause, REMORA_CAUSE_NONE);
+}
+
+static void paused_transfer_is_cancelled_though_its_answer_has_ended(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    struct probe p;
+    probe_init(&p, &f->client, f->server->url, "/");
+    p.on_body = PROBE_PAUSE;
+    probe_start(&p);
+    client_run_ms(&f->client, 100);
+    probe_resume(&p); /* not carried out yet when the cancel comes */
+    probe_cancel(&p);
+    client_run_ms(&f->client, 20);
+    probe_fini(&p);
+    assert_int_equal(exchange(f, 100, NULL).cause, REMORA_CAUSE_NONE);
 }
 
 static void send_a_megabyte(struct raw_connection *c)
@@ -541,6 +559,7 @@ int main(void)
         CASE(released_transfer_that_floods_is_closed_after_16_kib),
         CASE(paused_transfer_holds_at_most_64_kib),
         CASE(paused_transfer_delivers_everything_once_resumed),
+        CASE(paused_transfer_is_cancelled_though_its_answer_has_ended),
         CASE(resume_before_the_pause_takes_hold_does_not_hang),
         CASE(handles_beyond_the_pool_work_and_are_given_back),
     };
