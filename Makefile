@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help image
+.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help image test-image test-newroot
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -13,6 +13,8 @@ help:
 	@echo "make bench     speed against nginx (not part of make test)"
 	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
 	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
+	@echo "make test-image    the image as a container under runc, and built twice to the same bytes (root, not part of make test)"
+	@echo "make test-newroot  everything against Debian's newest libraries and gRPC core 1.83 (root, not part of make test)"
 	@echo "make format    apply .clang-format"
 
 build:
@@ -49,6 +51,15 @@ fuzz:
 image:
 	@tools/packages.sh image
 	@tools/image/build.sh
+
+test-image:
+	@tools/packages.sh test-image
+	@tests/image/run.sh
+
+test-newroot:
+	@tools/packages.sh test
+	@tools/packages.sh image
+	@tools/newroot_test.sh
 
 format:
 	@git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]' | grep -v /tbl/ | xargs clang-format -i

@@ -3,6 +3,7 @@
 #
 #   newroot.sh path              prints its path; makes it first when it is absent (one to two minutes, 0.8 GB)
 #   newroot.sh run DIR COMMAND   runs COMMAND in it as root: this repository read-only at /src, DIR at /build, a /tmp of its own
+#   newroot.sh packages | pin    what is in it, and apt's preferences that make it so (the Dockerfile asks)
 #   newroot.sh remake            throws it away and makes it again from what the mirror has now
 #
 # It lies in ${XDG_CACHE_HOME:-~/.cache}/remora, keyed by the packages it has, and is shared by all worktrees. The mirror is the
@@ -81,6 +82,12 @@ run() {
 }
 
 case ${1:-} in
+packages)
+    echo $packages
+    ;;
+pin)
+    echo "$pin"
+    ;;
 path)
     need_root
     echo "$root"
@@ -97,7 +104,7 @@ remake)
     echo "$root"
     ;;
 *)
-    echo "usage: newroot.sh path | run DIR COMMAND... | remake" >&2
+    echo "usage: newroot.sh path | run DIR COMMAND... | packages | pin | remake" >&2
     exit 2
     ;;
 esac

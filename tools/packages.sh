@@ -11,13 +11,15 @@ bench="$test wrk nginx-light nghttp2-client util-linux"
 # The image is built in a root of its own (tools/newroot.sh), or from this machine's packages (IMAGE_ROOT=host).
 image="mmdebstrap debian-archive-keyring util-linux"
 [ "${IMAGE_ROOT:-new}" = new ] || image="$build binutils tzdata"
+test_image="$image runc umoci skopeo golang-github-containers-common curl python3"
 
 case $goal in
 build) wanted=$build ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
 image) wanted=$image ;;
-*) echo "usage: packages.sh build|test|bench|image" >&2; exit 2 ;;
+test-image) wanted=$test_image ;;
+*) echo "usage: packages.sh build|test|bench|image|test-image" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

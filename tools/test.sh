@@ -73,6 +73,7 @@ all)
     stage "lint: buf, and what breaks users" tests/lint/buf.sh
     must "lint: docs can fail" python3 tools/docs.py --self-test
     must "lint: docs are current" python3 tools/docs.py --check
+    must "image: assembly" python3 tests/image/test_assembly.py
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
     unit "unit and corpora: gcc, release" build
     must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined

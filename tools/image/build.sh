@@ -5,15 +5,14 @@
 #   IMAGE_ROOT=host   from this machine's own packages: any user, but an old core where the machine has one
 #   IMAGE_NAME        default localhost/remora; the tag is the version
 #   IMAGE_OUT         folder of the results, default build-image
-#   SOURCE_DATE_EPOCH default: the time of the last commit
+#   SOURCE_DATE_EPOCH default: the time of the last commit; IMAGE_REVISION: the commit
 set -eu
 cd "$(dirname "$0")/../.."
 source=$PWD
 out=${IMAGE_OUT:-build-image}
 kind=${IMAGE_ROOT:-new}
 version=$(sed -n 's/^project(remora VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-[ -z "$(git status --porcelain --untracked-files=no 2>/dev/null)" ] || revision=$revision-dirty
+revision=${IMAGE_REVISION:-$(git describe --always --abbrev=40 --match= --dirty 2>/dev/null || echo unknown)}
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 mkdir -p "$out"
 
@@ -25,7 +24,7 @@ inside() { # inside COMMAND...: where the packages are
     esac
 }
 case $kind in
-new) at=/src to=/build ;;
+new) at=/src to=/build ;; # in the root every checkout lies at the same place: the same bytes from all of them
 *) at=$source to=$(cd "$out" && pwd) ;;
 esac
 

@@ -4,7 +4,8 @@ the new root). Two layers: the system's files and the program, so that an upgrad
 
 usage: image.py --program FILE --source DIR --version V --revision R --epoch SECONDS --name NAME --out DIR
 
-Writes DIR/remora-V-ARCH.oci.tar, .spdx.json and .packages.txt, and prints what is in them. The same packages, program and
+Writes DIR/remora-V-ARCH.oci.tar, .spdx.json, .packages.txt and the layers as DIR/layer-system.tar and DIR/layer-program.tar
+(for the Dockerfile), and prints what is in them. The same packages, program and
 arguments give the same bytes.
 """
 import argparse
@@ -125,6 +126,8 @@ def main():
               ("remora " + arguments.version, top.tar(arguments.epoch))]
     digest = oci.write(f"{base}.oci.tar", layers, arguments.epoch, architecture, settings(arguments), labels(arguments),
                        arguments.name, arguments.version)
+    for kind, (_, tar) in zip(("system", "program"), layers, strict=True):
+        (pathlib.Path(arguments.out) / f"layer-{kind}.tar").write_bytes(tar)
     pathlib.Path(f"{base}.spdx.json").write_bytes(document)
     pathlib.Path(f"{base}.packages.txt").write_text(listing(found))
     packed = pathlib.Path(f"{base}.oci.tar").stat().st_size

@@ -18,7 +18,7 @@ def expression(licenses):
 
 
 def purl(package, distribution):
-    version = urllib.parse.quote(package.version, safe=".~+-")
+    version = urllib.parse.quote(package.version, safe=".~-")
     return f"pkg:deb/debian/{package.name}@{version}?arch={package.architecture}&distro={distribution}"
 
 
