@@ -135,7 +135,7 @@ def words_for(name, words, source):
 def codes(tables):
     rows = []
     for name, http, grpc, error_type, openai, avail, endpoint, model, effect, kind, summary in tables.rows("codes", "REMORA_CODE"):
-        rows.append([f"`{name}`", http, GRPC[int(grpc)], f"`{error_type}`", f"`{openai}`", "" if avail == "NULL" else f"`{avail}`",
+        rows.append([f'<a id="{name.lower()}"></a>`{name}`', http, GRPC[int(grpc)], f"`{error_type}`", f"`{openai}`", "" if avail == "NULL" else f"`{avail}`",
                      NEXT_ENDPOINT[endpoint], "yes" if model == "true" else "no", EFFECT[effect], CLASS[kind], summary])
     return table(["Reason", "HTTP", "gRPC", "error_type", "type", "availability", "Next endpoint", "Next model", "Breaker", "Class",
                   "When"], rows)

@@ -86,6 +86,19 @@ REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_in
 /* Whether a code of remora_plan_build stands for a plan, be it one that leaves nothing; false: the request itself is refused. */
 bool remora_plan_is_made(enum remora_code code);
 
+/* A rule by which candidates are out, and how many. */
+struct remora_rule_count {
+    struct remora_exclusion exclusion; /* with the layer of the first of them */
+    size_t count;
+};
+#define REMORA_RULES_TOLD 32
+/*
+ * The distinct rules (with their subjects) among candidates that are out, in the order of the first by each; how many are in
+ * `out`. Further ones than it holds are left out. One pass.
+ */
+size_t remora_plan_rules(const struct remora_candidate *candidates, size_t count,
+                         struct remora_rule_count out[REMORA_RULES_TOLD]);
+
 /* ---- a plan while it is carried out: by whoever owns it ---- */
 
 /*

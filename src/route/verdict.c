@@ -127,37 +127,46 @@ bool remora_plan_is_made(enum remora_code code)
 
 static bool is_same(const struct remora_exclusion *a, const struct remora_exclusion *b)
 {
-    return a->rule == b->rule && a->subject == b->subject;
+    return a->rule == b->rule &&
+           (a->subject == b->subject ||
+            remora_slice_equal(remora_slice_of(a->subject), remora_slice_of(b->subject)));
 }
 
-/* How many candidates are out as this one is; 0 when an earlier one has told so. */
-static size_t count_same(const struct remora_candidate *candidates, size_t count, size_t one)
+size_t remora_plan_rules(const struct remora_candidate *candidates, size_t count,
+                         struct remora_rule_count out[REMORA_RULES_TOLD])
 {
-    size_t same = 0;
+    size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        bool equal = is_same(&candidates[one].exclusion, &candidates[i].exclusion);
-        if (equal && i < one) {
-            return 0;
+        const struct remora_exclusion *one = &candidates[i].exclusion;
+        size_t at = 0;
+        if (one->rule == REMORA_RULE_NONE) {
+            continue;
         }
-        same += equal;
+        while (at < used && !is_same(&out[at].exclusion, one)) {
+            at++;
+        }
+        if (at == used && used < REMORA_RULES_TOLD) {
+            out[used++] = (struct remora_rule_count){.exclusion = *one};
+        }
+        if (at < used) {
+            out[at].count++;
+        }
     }
-    return same;
+    return used;
 }
 
 /* "ignored_provider (2), max_price:prompt (1)"; ends before the first that finds no room. */
 static void list_rules(const struct remora_candidate *candidates, size_t count, char *out,
                        size_t capacity)
 {
+    struct remora_rule_count rules[REMORA_RULES_TOLD];
+    size_t told = remora_plan_rules(candidates, count, rules);
     size_t length = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct remora_exclusion *one = &candidates[i].exclusion;
-        size_t same = count_same(candidates, count, i);
-        if (same == 0) {
-            continue;
-        }
-        int written =
-            snprintf(out + length, capacity - length, "%s%s%s (%zu)", length == 0 ? "" : ", ",
-                     remora_rule_name(one->rule), one->subject == NULL ? "" : one->subject, same);
+    for (size_t i = 0; i < told; i++) {
+        const struct remora_exclusion *one = &rules[i].exclusion;
+        int written = snprintf(out + length, capacity - length, "%s%s%s (%zu)",
+                               length == 0 ? "" : ", ", remora_rule_name(one->rule),
+                               one->subject == NULL ? "" : one->subject, rules[i].count);
         if ((size_t)written >= capacity - length) {
             out[length] = '\0';
             return;

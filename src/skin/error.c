@@ -2,60 +2,9 @@
  * The error object and its envelope: openrouter.md 10.1 with the paths of design/codes.md "JSON paths of an error". Every
  * word comes from the codes table or from remora_fail; a 500 keeps no detail (openrouter.md 10.1 "Masking").
  */
+#include "availability.h"
 #include "outcome.h"
 #include "remora/skin.h"
-
-static bool filters_left_nothing(const struct remora_outcome *outcome)
-{
-    return outcome != NULL && outcome->plan != NULL && remora_plan_usable(outcome->plan) == 0 &&
-           outcome->plan->candidate_count > 0 && outcome->attempt_count == 0;
-}
-
-static int64_t whole_seconds(int64_t ms)
-{
-    return (ms + 999) / 1000;
-}
-
-/* As the caller spelt them, in the order in which they were tried; nothing without a plan. */
-static void write_requested(struct remora_json_writer *w, const struct remora_outcome *outcome)
-{
-    if (outcome == NULL || outcome->plan == NULL || outcome->plan->model_count == 0) {
-        return;
-    }
-    remora_json_key(w, "requested_models");
-    remora_json_array_open(w);
-    for (size_t i = 0; i < outcome->plan->model_count; i++) {
-        remora_json_write_string(w, outcome->plan->models[i].asked);
-    }
-    remora_json_array_close(w);
-}
-
-static void write_availability(struct remora_json_writer *w, const struct remora_fail *fail,
-                               const struct remora_outcome *outcome)
-{
-    const struct remora_code_row *row = remora_code_row(fail->code);
-    if (row->availability == NULL && !filters_left_nothing(outcome)) {
-        return;
-    }
-    remora_json_key(w, "availability");
-    remora_json_object_open(w);
-    if (row->availability != NULL) {
-        remora_json_key(w, "code");
-        remora_json_write_text(w, row->availability);
-    }
-    remora_json_key(w, "retryable");
-    remora_json_write_bool(w, row->fail_class == REMORA_CLASS_TRANSIENT);
-    if (fail->retry_after_ms >= 0) {
-        remora_json_key(w, "retry_after");
-        remora_json_write_i64(w, whole_seconds(fail->retry_after_ms));
-    }
-    write_requested(w, outcome);
-    if (filters_left_nothing(outcome)) {
-        remora_json_key(w, "excluded_by");
-        outcome_write_excluded_by(w, outcome->plan);
-    }
-    remora_json_object_close(w);
-}
 
 static void write_metadata(struct remora_json_writer *w, const struct remora_fail *fail,
                            const struct remora_outcome *outcome)
@@ -72,7 +21,7 @@ static void write_metadata(struct remora_json_writer *w, const struct remora_fai
         outcome_write_attempts(w, outcome);
         outcome_write_skipped(w, outcome->skipped, outcome->skipped_count);
     }
-    if (filters_left_nothing(outcome)) {
+    if (availability_filters_left_nothing(outcome)) {
         remora_json_key(w, "candidates");
         outcome_write_candidates(w, outcome->plan);
     }
@@ -106,7 +55,7 @@ void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
     remora_json_write_text(w, row->error_type);
     remora_json_key(w, "http_status");
     remora_json_write_i64(w, http_status);
-    write_availability(w, fail, outcome);
+    availability_write(w, fail, outcome);
     write_metadata(w, fail, outcome);
     remora_json_object_close(w);
 }

@@ -77,6 +77,23 @@ static void write_available(struct remora_json_writer *w, const struct remora_pl
     remora_json_object_close(w);
 }
 
+/*
+ * No floor was asked for (preferred_* is not built) and no stage of OpenRouter's kinds ran: the object holds what the name
+ * stands for, the list nothing.
+ */
+static void write_params(struct remora_json_writer *w, const struct remora_plan *plan)
+{
+    remora_json_key(w, "params");
+    remora_json_object_open(w);
+    if (plan->models[0].resolved.length > 0) {
+        write_text(w, "version_group", plan->models[0].resolved);
+    }
+    remora_json_object_close(w);
+    remora_json_key(w, "pipeline");
+    remora_json_array_open(w);
+    remora_json_array_close(w);
+}
+
 void outcome_write_route(struct remora_buf *out, const struct remora_plan *plan,
                          const struct remora_endpoint *served)
 {
@@ -92,6 +109,7 @@ void outcome_write_route(struct remora_buf *out, const struct remora_plan *plan,
     remora_json_key(&w, "is_byok");
     remora_json_write_bool(&w, false);
     write_available(&w, plan, served);
+    write_params(&w, plan);
     remora_json_key(&w, "candidates");
     outcome_write_candidates(&w, plan);
 }

@@ -242,29 +242,13 @@ void outcome_write_skipped(struct remora_json_writer *w, const struct remora_ski
     remora_json_write_i64(w, (int64_t)count);
 }
 
-static bool is_same_rule(const struct remora_exclusion *a, const struct remora_exclusion *b)
-{
-    return a->rule == b->rule &&
-           remora_slice_equal(remora_slice_of(a->subject), remora_slice_of(b->subject));
-}
-
-static bool was_told(const struct remora_plan *plan, size_t at)
-{
-    for (size_t i = 0; i < at; i++) {
-        if (is_same_rule(&plan->candidates[i].exclusion, &plan->candidates[at].exclusion)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void outcome_write_excluded_by(struct remora_json_writer *w, const struct remora_plan *plan)
 {
+    struct remora_rule_count rules[REMORA_RULES_TOLD];
+    size_t told = remora_plan_rules(plan->candidates, plan->candidate_count, rules);
     remora_json_array_open(w);
-    for (size_t i = 0; i < plan->candidate_count; i++) {
-        if (plan->candidates[i].exclusion.rule != REMORA_RULE_NONE && !was_told(plan, i)) {
-            write_rule(w, &plan->candidates[i].exclusion);
-        }
+    for (size_t i = 0; i < told; i++) {
+        write_rule(w, &rules[i].exclusion);
     }
     remora_json_array_close(w);
 }

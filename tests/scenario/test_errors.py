@@ -68,6 +68,9 @@ def assert_row(reason, status, error):
     assert error["error_type"] == error["metadata"]["error_type"] == row["error_type"]
     assert row["availability"] == "NULL" or error["availability"]["code"] == row["availability"]
     assert "canary" not in json.dumps(error)
+    if "availability" in error:
+        page, anchor = error["availability"]["docs_url"].split("#")
+        assert f'<a id="{anchor}"></a>`{reason}`' in (ROOT / page).read_text()
 
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["unary", "stream"])
@@ -79,6 +82,8 @@ def test_what_providers_did_with_every_attempt(served, reason, is_stream):
     assert_row(reason, status, error)
     attempts = error["metadata"]["attempts"]
     assert {a["provider"] for a in attempts} <= {"a", "b"} and all(a["reason"] in ROWS for a in attempts)
+    if "availability" in error:
+        assert error["availability"]["affected_providers"] == list(dict.fromkeys(a["provider"] for a in attempts))
     assert len(attempts) == (1 if reason in ("CONTENT_POLICY", "CONTEXT_LENGTH") else 2)
     if reason == "CAPACITY_EXHAUSTED":
         assert headers["retry-after"] == "7" and error["availability"]["retry_after"] == 7 and error["availability"]["retryable"]
@@ -135,3 +140,23 @@ def test_deadline_broken_stream_paths_and_sizes(served):
 def test_every_row_of_the_table_is_asked_for_here_or_named(served):
     here = (set(UPSTREAM) | set(REQUESTS) | {"UPSTREAM_CREDENTIAL", "NOT_FOUND", "METHOD_NOT_ALLOWED", "TOO_LARGE"}) - {"CREDENTIAL"}
     assert not here & set(ELSEWHERE) and here | set(ELSEWHERE) == set(ROWS)
+
+
+@pytest.mark.parametrize(("body", "constraint", "affected"), [
+    ({"provider": {"only": ["a"], "ignore": ["a"]}}, {"field": "provider.only", "detail":
+        "allowed_providers of POLICY_LAYER_REQUEST removed 1 of 2 endpoints"}, ["a", "b"]),
+    ({"provider": {"max_price": {"prompt": 1}}}, {"field": "provider.max_price.prompt", "detail":
+        "max_price:prompt of POLICY_LAYER_REQUEST removed 2 of 2 endpoints"}, ["a", "b"]),
+    ({"model": "t/denied"}, {"field": "models", "detail":
+        "model_allow_list of POLICY_LAYER_SERVICE removed 1 of 1 endpoints"}, ["a"]),
+])
+def test_availability_names_what_would_have_to_change(served, body, constraint, affected):
+    availability = served.chat({"model": "t/ok", **body})[2]["error"]["availability"]
+    assert availability["constraint"] == constraint and availability["affected_providers"] == affected
+    assert "fallback_models" not in availability
+
+
+def test_availability_names_the_further_models(served):
+    availability = served.chat({"model": "t/okk", "models": ["t/denied", "t/none"]})[2]["error"]["availability"]
+    assert availability["requested_models"] == ["t/okk", "t/denied", "t/none"]
+    assert availability["fallback_models"] == ["t/denied", "t/none"]

@@ -67,6 +67,43 @@ static struct remora_preferences *prefer(enum remora_layer layer)
     return &plan_layer(&f, layer)->provider;
 }
 
+/* ---- rules ---- */
+
+static void distinct_rules_are_counted_in_the_order_of_the_first(void **state)
+{
+    (void)state;
+    char prompt[] = "prompt"; /* the same words at another place */
+    const struct remora_candidate candidates[] = {
+        {.exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, "prompt"}},
+        {.exclusion = {REMORA_RULE_NONE, REMORA_LAYER_UNSET, NULL}},
+        {.exclusion = {REMORA_RULE_COOLING, REMORA_LAYER_HEALTH, NULL}},
+        {.exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_SERVICE, "image"}},
+        {.exclusion = {REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, prompt}},
+    };
+    struct remora_rule_count rules[REMORA_RULES_TOLD];
+    assert_int_equal(remora_plan_rules(candidates, REMORA_COUNT_OF(candidates), rules), 3);
+    assert_int_equal(rules[0].count, 2);
+    assert_int_equal(rules[0].exclusion.layer, REMORA_LAYER_MESH);
+    assert_int_equal(rules[1].exclusion.rule, REMORA_RULE_COOLING);
+    assert_string_equal(rules[2].exclusion.subject, "image");
+    assert_int_equal(rules[2].count, 1);
+}
+
+static void more_rules_than_are_told_are_left_out(void **state)
+{
+    (void)state;
+    struct remora_candidate candidates[REMORA_RULES_TOLD + 2] = {0};
+    struct remora_rule_count rules[REMORA_RULES_TOLD];
+    for (size_t i = 0; i < REMORA_COUNT_OF(candidates); i++) {
+        candidates[i].exclusion =
+            (struct remora_exclusion){REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_MESH,
+                                      remora_parameter_name((enum remora_parameter)i)};
+    }
+    assert_int_equal(remora_plan_rules(candidates, REMORA_COUNT_OF(candidates), rules),
+                     REMORA_RULES_TOLD);
+    assert_int_equal(rules[REMORA_RULES_TOLD - 1].count, 1);
+}
+
 /* ---- reasoning ---- */
 
 static void ask_for_no_reasoning(void)
@@ -730,6 +767,8 @@ static void an_arena_that_runs_out_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(distinct_rules_are_counted_in_the_order_of_the_first),
+        CASE(more_rules_than_are_told_are_left_out),
         CASE(no_reasoning_goes_to_whoever_can_leave_it_out),
         CASE(where_all_reason_always_the_field_and_the_cure_are_named),
         CASE(one_that_rests_and_need_not_reason_is_worth_waiting_for),
