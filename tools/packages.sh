@@ -5,7 +5,7 @@ set -eu
 goal=${1:-build}
 
 build="cmake ninja-build pkg-config gcc libc6-dev python3 protobuf-compiler protobuf-c-compiler libprotobuf-dev
-libprotobuf-c-dev libgrpc-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev ca-certificates curl"
+libprotobuf-c-dev libgrpc-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev ca-certificates curl"
 test="$build clang libclang-rt-14-dev clang-format libcmocka-dev python3-venv openssl procps"
 bench="$test wrk nginx-light nghttp2-client util-linux"
 # The image is built in a root of its own (tools/newroot.sh), or from this machine's packages (IMAGE_ROOT=host).

@@ -82,6 +82,7 @@ struct remora_fail {
     int64_t retry_after_ms; /* hint, or -1 */
     int upstream_status;    /* HTTP status of the provider, 0 when there was none */
     int http_status; /* 0: the row's; else a framing status such as 414 or 431 (ARCHITECTURE 4) */
+    int grpc_status; /* 0: the row's; else that of a broken message frame (INTERNAL) */
 };
 
 #define REMORA_FAIL_INIT                        \
@@ -94,5 +95,7 @@ enum remora_code remora_fail_set(struct remora_fail *fail, enum remora_code code
                                  const char *format, ...) REMORA_PRINTF(4, 5);
 /* The HTTP status to answer with. */
 int remora_fail_http_status(const struct remora_fail *fail);
+/* The google.rpc.Code to answer with. */
+int remora_fail_grpc_status(const struct remora_fail *fail);
 
 #endif

@@ -98,3 +98,8 @@ int remora_fail_http_status(const struct remora_fail *fail)
 {
     return fail->http_status != 0 ? fail->http_status : remora_code_row(fail->code)->http_status;
 }
+
+int remora_fail_grpc_status(const struct remora_fail *fail)
+{
+    return fail->grpc_status != 0 ? fail->grpc_status : remora_code_row(fail->code)->grpc_status;
+}

@@ -35,6 +35,7 @@ LIBRARIES = [
     (re.compile(r"^(grpc/|.*\.pb-c\.h$|protobuf-c)"), {"front/grpc"}),
     (re.compile(r"^uv(\.h$|/)"), {"loop", "transport", "front/http", "front/grpc", "app"}),
     (re.compile(r"^llhttp"), {"front/http"}),
+    (re.compile(r"^zlib\.h$"), {"front/grpc"}),
     (re.compile(r"^yaml\.h$"), {"config"}),
     (re.compile(r"^openssl/"), {"transport", "config", "loop"}),
 ]

@@ -8,7 +8,8 @@
  *   4. the method answers (send.c), or the caller leaves: the method is told in the same round
  *   5. freed when every tag has come back
  *
- * Ways to fail: no message before the half-close (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
+ * Ways to fail: no whole message before the half-close or a compression that is none (INTERNAL), a compressed message that is
+ * larger than it may be (inflate.c), a metadata key with a letter in upper case (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
  * that ends), the caller's deadline or cancel (on_gone with DEADLINE or CLIENT_GONE).
  *
  * Source: reference/grpc-core.md section 4 (close, deadlines, order of completions), section 6 (generic calls).
@@ -20,6 +21,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
 
+#include "inflate.h"
 #include "remora/caller.h"
 #include "remora/limits.h"
 #include "remora/text.h"
@@ -156,30 +158,57 @@ void remora_grpc_receive(struct remora_grpc_call *call)
     start_one(call, &op, &call->received);
 }
 
-static void deliver(struct remora_grpc_call *call)
+static void deliver_plain(struct remora_grpc_call *call)
 {
     grpc_byte_buffer_reader reader;
-    if (grpc_byte_buffer_reader_init(&reader, call->incoming) == 0) {
-        struct remora_fail fail = REMORA_FAIL_INIT;
-        remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The message cannot be decompressed.");
-        remora_grpc_refuse(call, &fail);
-        return;
-    }
     grpc_slice *only = NULL;
     size_t length = grpc_byte_buffer_length(call->incoming);
+    bool is_ready = grpc_byte_buffer_reader_init(&reader, call->incoming) != 0;
+    assert(is_ready); /* fails for compressed buffers only */
     if (grpc_byte_buffer_reader_peek(&reader, &only) != 0 && GRPC_SLICE_LENGTH(*only) == length) {
         call->method->message(call, slice_view(only));
     } else {
         grpc_byte_buffer_reader_destroy(&reader);
         /* Peeking moved the reader: begin again. */
-        bool ready = grpc_byte_buffer_reader_init(&reader, call->incoming) != 0;
-        assert(ready);
-        (void)ready;
+        is_ready = grpc_byte_buffer_reader_init(&reader, call->incoming) != 0;
+        assert(is_ready);
+        (void)is_ready;
         grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
         call->method->message(call, slice_view(&all));
         grpc_slice_unref(all);
     }
     grpc_byte_buffer_reader_destroy(&reader);
+}
+
+static void deliver_compressed(struct remora_grpc_call *call)
+{
+    struct remora_buf bytes;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_buf_init(&bytes, REMORA_LIMIT_MESSAGE_BYTES);
+    if (remora_grpc_inflate(call->incoming, &bytes, &fail) == REMORA_OK) {
+        call->method->message(call, remora_buf_slice(&bytes));
+    } else {
+        remora_grpc_refuse(call, &fail);
+    }
+    remora_buf_fini(&bytes);
+}
+
+static void deliver(struct remora_grpc_call *call)
+{
+    if (remora_grpc_is_compressed(call->incoming)) {
+        deliver_compressed(call);
+    } else {
+        deliver_plain(call);
+    }
+}
+
+/* The caller closed its side before one message was whole: broken framing, for which gRPC has INTERNAL. */
+static void refuse_absent(struct remora_grpc_call *call)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The call carries no whole message.");
+    fail.grpc_status = GRPC_STATUS_INTERNAL;
+    remora_grpc_refuse(call, &fail);
 }
 
 static void on_received(struct remora_grpc_tag *tag, bool ok)
@@ -192,9 +221,7 @@ static void on_received(struct remora_grpc_tag *tag, bool ok)
     } else if (!call->is_over && call->method->is_talk) {
         call->method->half_closed(call);
     } else if (!call->is_over) {
-        struct remora_fail fail = REMORA_FAIL_INIT;
-        remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The call carries no message.");
-        remora_grpc_refuse(call, &fail);
+        refuse_absent(call);
     }
     came_back(call);
 }
@@ -210,11 +237,37 @@ static void refuse_method(struct remora_grpc_call *call)
     remora_grpc_refuse(call, &fail);
 }
 
+/* Both are the core's to judge, too; what it lets through (docs/grpc.md) is judged here, on every core alike. */
+static enum remora_code judge_metadata(const struct remora_grpc_call *call,
+                                       struct remora_fail *fail)
+{
+    enum { OVERHEAD_BYTES = 32 }; /* of each entry, RFC 9113 section 6.5.2 */
+    size_t bytes = 0;
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        bytes += GRPC_SLICE_LENGTH(entry->key) + GRPC_SLICE_LENGTH(entry->value) + OVERHEAD_BYTES;
+        if (grpc_header_key_is_legal(entry->key) == 0) { /* RFC 9113 section 8.2: lower case */
+            return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
+                                   "Keys of metadata have lower-case letters, digits, '-', '_' "
+                                   "and '.' only.");
+        }
+    }
+    return bytes <= REMORA_LIMIT_GRPC_METADATA_BYTES
+               ? REMORA_OK
+               : remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
+                                 "The metadata has more than %d bytes, 32 counted for each entry.",
+                                 REMORA_LIMIT_GRPC_METADATA_BYTES);
+}
+
 /* False: refused. Before the method is looked at and before the message is taken. */
 static bool admit(struct remora_grpc_call *call)
 {
     struct remora_identity ignored;
     struct remora_fail fail = REMORA_FAIL_INIT;
+    if (judge_metadata(call, &fail) != REMORA_OK) {
+        remora_grpc_refuse(call, &fail);
+        return false;
+    }
     const struct remora_slice api = REMORA_SLICE("grpc");
     bool is_open = call->method != NULL && call->method->is_open;
     if (is_open || remora_grpc_identify(call, &ignored, &fail) == REMORA_OK) {

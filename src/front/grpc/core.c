@@ -13,11 +13,13 @@
  * Sources: ARCHITECTURE 3 and 5; reference/grpc-core.md sections 3 (fd channels), 5 (limits) and 6 (memory).
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #if __has_include(<grpc/credentials.h>)
 #include <grpc/credentials.h>
@@ -34,6 +36,7 @@ enum {
     SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
     QUOTA_MIN_BYTES = 8 << 20,
     PING_INTERVAL_MS = 5000, /* Go clients send one every 10 s (section 5) */
+    SHUTDOWN_MS = 300,       /* of the core itself, once nothing uses it */
     IDLE_MS =
         600000, /* the missing handshake limit: a peer that says nothing is closed (section 3) */
 };
@@ -149,9 +152,11 @@ static grpc_server *make_server(const struct remora_process *process)
          .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
          .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
         integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, REMORA_LIMIT_MESSAGE_BYTES),
-        integer(GRPC_ARG_MAX_METADATA_SIZE, REMORA_LIMIT_GRPC_METADATA_BYTES),
+        integer("grpc.per_message_decompression", 0), /* ours is bounded: inflate.c */
+        /* Twice what we take: call.c refuses one call; the core refuses by chance or, the old one, loses the connection. */
+        integer(GRPC_ARG_MAX_METADATA_SIZE, 2 * REMORA_LIMIT_GRPC_METADATA_BYTES),
         /* By its text: older headers do not name it. */
-        integer("grpc.absolute_max_metadata_size", REMORA_LIMIT_GRPC_METADATA_BYTES),
+        integer("grpc.absolute_max_metadata_size", 2 * REMORA_LIMIT_GRPC_METADATA_BYTES),
         integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, REMORA_LIMIT_GRPC_STREAMS),
         integer("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS),
         integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
@@ -321,6 +326,43 @@ static void wait_for_core(struct remora_grpc_front *front)
     }
 }
 
+static void *shut_down_core(void *context)
+{
+    grpc_shutdown();
+    sem_post(context);
+    return NULL;
+}
+
+/*
+ * The old core joins a thread of its own that may sit in epoll_wait for 10 s yet, when a client was slow to take a large answer
+ * (tcp_posix.cc, its "backup poller"). Nothing of ours is left with the core: what is late ends with the process.
+ */
+static void shut_down_in_time(void)
+{
+    struct timespec end;
+    pthread_t thread;
+    sem_t *is_done = remora_alloc(sizeof *is_done);
+    if (is_done == NULL || sem_init(is_done, 0, 0) != 0 ||
+        pthread_create(&thread, NULL, shut_down_core, is_done) != 0) {
+        remora_free(is_done);
+        grpc_shutdown();
+        return;
+    }
+    pthread_detach(thread);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_nsec += SHUTDOWN_MS * 1000000L;
+    end.tv_sec += end.tv_nsec / 1000000000L;
+    end.tv_nsec %= 1000000000L;
+    bool is_late = false;
+    while (!is_late && sem_timedwait(is_done, &end) != 0) {
+        is_late = errno == ETIMEDOUT;
+    }
+    if (!is_late) { /* else it is the thread's for good */
+        sem_destroy(is_done);
+        remora_free(is_done);
+    }
+}
+
 void remora_grpc_front_free(struct remora_grpc_front *front)
 {
     on_worker_0(front, drain_and_forget, NULL);
@@ -343,5 +385,5 @@ void remora_grpc_front_free(struct remora_grpc_front *front)
     sem_destroy(&front->is_empty);
     remora_free(front->lanes);
     remora_free(front);
-    grpc_shutdown();
+    shut_down_in_time();
 }

@@ -210,7 +210,7 @@ grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
     remora_arena_reset(scratch);
     struct details d = {.arena = scratch, .status = GOOGLE__RPC__STATUS__INIT};
     struct remora_slice message = message_of(fail);
-    REMORA_PB_NUMBER(&d.status, code, remora_code_row(fail->code)->grpc_status);
+    REMORA_PB_NUMBER(&d.status, code, remora_fail_grpc_status(fail));
     REMORA_PB_TEXT(&d.status, message, message);
     d.status.details = remora_pb_list(scratch, DETAILS_MOST);
     if (d.status.details == NULL) {
@@ -292,7 +292,7 @@ void remora_grpc_status_fail(struct remora_grpc_status *status, const struct rem
 {
     struct remora_slice message = message_of(fail);
     *status = (struct remora_grpc_status){
-        .code = (grpc_status_code)remora_code_row(fail->code)->grpc_status,
+        .code = (grpc_status_code)remora_fail_grpc_status(fail),
         .message = grpc_slice_from_copied_buffer(message.data, message.length),
         .is_set = true};
     if (outcome != NULL) {
