@@ -20,6 +20,8 @@ struct app_options {
     const char *grpc;
     const char *probe;
     const char *admin;
+    const char
+        *providers;   /* of the demo: where the fake providers listen; NULL: a port of their own */
     uint32_t workers; /* 0: as the configuration says */
     bool is_demo;
 };
@@ -108,8 +110,9 @@ void app_drain(struct app *app, struct control *control);
 
 /* ---- demo.c ---- */
 struct demo;
-/* Fake providers on a port of their own, and the document that names them. */
-REMORA_MUST_CHECK enum remora_code demo_start(struct demo **out, struct remora_fail *fail);
+/* Fake providers at 127.0.0.1:PORT (NULL: a port of their own), and the document that names them. */
+REMORA_MUST_CHECK enum remora_code demo_start(const char *providers, struct demo **out,
+                                              struct remora_fail *fail);
 const char *demo_document(const struct demo *demo);
 void demo_stop(struct demo *demo);
 void demo_print_help(const struct app *app);
@@ -134,7 +137,7 @@ struct offline {
     struct remora_identity identity;
     struct remora_policy_stack stack; /* of that identity, REQUEST left NULL */
 };
-/* Options --NAME VALUE, in any order; a value is left as it was when its option is not given. */
+/* Options --NAME VALUE or --NAME=VALUE, in any order; a value is left as it was when its option is not given. */
 struct offline_option {
     const char *name;
     const char **value;

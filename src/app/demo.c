@@ -1,9 +1,11 @@
 /*
  * remora demo: two fake providers behind a loopback port of their own, spoken to like any other provider. The first one
- * always answers 503, the second one answers: every call shows a fallback.
+ * always answers 503, the second one answers: every call shows a fallback. With --providers 127.0.0.1:PORT the port is known, and
+ * a `remora serve` beside it has them as providers at http://127.0.0.1:PORT/flaky/v1 and /steady/v1.
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app.h"
 #include "remora/memory.h"
@@ -50,7 +52,20 @@ static void *run_demo(void *context)
     return NULL;
 }
 
-static enum remora_code open_providers(struct demo *demo, struct remora_fail *fail)
+static enum remora_code listen_at(const char *providers, struct remora_address *out,
+                                  struct remora_fail *fail)
+{
+    enum remora_code code = remora_address_parse(
+        remora_slice_of(providers == NULL ? "127.0.0.1:0" : providers), out, fail);
+    if (code == REMORA_OK && strcmp(out->host, "127.0.0.1") != 0) {
+        code =
+            remora_fail_set(fail, REMORA_INVALID_REQUEST, "--providers", "expected 127.0.0.1:PORT");
+    }
+    return code;
+}
+
+static enum remora_code open_providers(struct demo *demo, const char *providers,
+                                       struct remora_fail *fail)
 {
     struct remora_address address;
     demo->process.workers = &demo->worker;
@@ -58,7 +73,7 @@ static enum remora_code open_providers(struct demo *demo, struct remora_fail *fa
     demo->process.is_ready = true;
     enum remora_code code = remora_loop_new(&demo->worker.loop);
     if (code == REMORA_OK) {
-        code = remora_address_parse(REMORA_SLICE("127.0.0.1:0"), &address, fail);
+        code = listen_at(providers, &address, fail);
     }
     if (code == REMORA_OK && pthread_create(&demo->thread, NULL, run_demo, demo) != 0) {
         code = remora_fail_set(fail, REMORA_SHEDDING, NULL, "cannot start a thread");
@@ -70,13 +85,13 @@ static enum remora_code open_providers(struct demo *demo, struct remora_fail *fa
     return remora_http_front_open(&demo->process, REMORA_HTTP_DEMO, &address, &demo->front, fail);
 }
 
-enum remora_code demo_start(struct demo **out, struct remora_fail *fail)
+enum remora_code demo_start(const char *providers, struct demo **out, struct remora_fail *fail)
 {
     struct demo *demo = remora_alloc(sizeof *demo);
     if (demo == NULL) {
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "out of memory");
     }
-    enum remora_code code = open_providers(demo, fail);
+    enum remora_code code = open_providers(demo, providers, fail);
     if (code != REMORA_OK) {
         demo_stop(demo);
         return code;
@@ -118,9 +133,24 @@ void demo_stop(struct demo *demo)
     remora_free(demo);
 }
 
+static void print_providers(const struct app *app)
+{
+    unsigned port = remora_http_front_port(app->demo->front);
+    printf("The fake providers are at http://127.0.0.1:%u/flaky/v1 and "
+           "http://127.0.0.1:%u/steady/v1\n",
+           port, port);
+}
+
 void demo_print_help(const struct app *app)
 {
-    unsigned http = app->http[0] != NULL ? remora_http_front_port(app->http[0]) : 0;
+    if (app->options.providers != NULL) {
+        print_providers(app);
+    }
+    if (app->http[0] == NULL) {
+        fflush(stdout);
+        return;
+    }
+    unsigned http = remora_http_front_port(app->http[0]);
     unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
     printf(
         "\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n\n"

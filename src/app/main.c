@@ -17,7 +17,7 @@ static const struct subcommand subcommands[] = {
     {"demo", app_demo, "run it with built-in fake providers: no key, no network"},
     {"check", app_check, "check FILE: is this configuration valid? [--strict]"},
     {"healthcheck", app_healthcheck,
-     "ask the probe listener whether it is ready [--probe ADDRESS]"},
+     "is it ready [--probe ADDRESS], or: does it answer --http HOST:PORT --model M [--key-file F]"},
     {"version", app_version, "print versions"},
     {"schema", app_schema,
      "print the JSON Schema of the configuration, or of a policy file: schema policy"},
@@ -43,6 +43,7 @@ static int print_help(FILE *out)
     }
     fputs("\nserve and demo take:\n"
           "  --config FILE      YAML configuration (serve)\n"
+          "  --providers ADDR   where the fake providers listen (demo)\n"
           "  --http ADDRESS     OpenAI / OpenRouter API   127.0.0.1:7360\n"
           "  --grpc ADDRESS     remora.v1.ChatService     127.0.0.1:7361\n"
           "  --probe ADDRESS    probes and metrics        127.0.0.1:7362\n"

@@ -10,10 +10,14 @@
 #include "remora/limits.h"
 #include "remora/skin.h"
 
-static const char **place_of(const struct offline_option *options, size_t count, const char *name)
+/* *value is what stands behind '=', or NULL. */
+static const char **place_of(const struct offline_option *options, size_t count,
+                             const char *argument, const char **value)
 {
+    size_t length = strcspn(argument, "=");
+    *value = argument[length] == '=' ? argument + length + 1 : NULL;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(options[i].name, name) == 0) {
+        if (strlen(options[i].name) == length && strncmp(options[i].name, argument, length) == 0) {
             return options[i].value;
         }
     }
@@ -24,16 +28,21 @@ int offline_options(const struct offline_option *options, size_t count, const ch
                     char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        const char **place = place_of(options, count, argv[i]);
+        const char *name = argv[i];
+        const char *value = NULL;
+        const char **place = place_of(options, count, name, &value);
         if (place == NULL) {
-            fprintf(stderr, "remora: no option '%s'\nusage: %s\n", argv[i], usage);
+            fprintf(stderr, "remora: no option '%s'\nusage: %s\n", name, usage);
             return 2;
         }
-        if (i + 1 == argc || argv[i + 1][0] == '\0') {
-            fprintf(stderr, "remora: %s takes a value\nusage: %s\n", argv[i], usage);
+        if (value == NULL && i + 1 < argc) {
+            value = argv[++i];
+        }
+        if (value == NULL || value[0] == '\0') {
+            fprintf(stderr, "remora: %s takes a value\nusage: %s\n", name, usage);
             return 2;
         }
-        *place = argv[++i];
+        *place = value;
     }
     return -1;
 }

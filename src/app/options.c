@@ -16,6 +16,7 @@ static const struct option_row rows[] = {
     {"--grpc", offsetof(struct app_options, grpc)},
     {"--probe", offsetof(struct app_options, probe)},
     {"--admin", offsetof(struct app_options, admin)},
+    {"--providers", offsetof(struct app_options, providers)},
 };
 
 /* Where the value goes, or NULL; *value is what stands behind '='. */

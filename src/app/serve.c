@@ -303,7 +303,8 @@ static int run(struct app *app, struct control *control)
         fputs("remora: out of memory\n", stderr);
         return 1;
     }
-    if (app->options.is_demo && demo_start(&app->demo, &fail) != REMORA_OK) {
+    if (app->options.is_demo &&
+        demo_start(app->options.providers, &app->demo, &fail) != REMORA_OK) {
         return complain("demo", &fail);
     }
     const char *document = app->demo != NULL ? demo_document(app->demo) : NULL;
@@ -356,7 +357,14 @@ int app_serve(int argc, char **argv)
 {
     struct app app = {0};
     int status = app_options_parse(&app.options, argc, argv);
-    return status >= 0 ? status : serve(&app);
+    if (status >= 0) {
+        return status;
+    }
+    if (app.options.providers != NULL) {
+        fputs("remora: --providers is of demo\n", stderr);
+        return 2;
+    }
+    return serve(&app);
 }
 
 int app_demo(int argc, char **argv)

@@ -1,0 +1,84 @@
+"""`remora healthcheck`: is it ready, and does it answer; against the demo's fake providers behind a gateway of its own."""
+import hashlib
+import re
+import subprocess
+
+import pytest
+
+from gateway import Remora
+from upstream import build_dir
+
+KEY = "rk-" + "k" * 40
+
+
+def healthcheck(*arguments):
+    return subprocess.run([str(build_dir() / "remora"), "healthcheck", *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def providers():
+    """Address of the fake providers, the only thing of this demo that is used."""
+    with Remora(subcommand="demo", arguments=["--providers", "127.0.0.1:0", "--http", "off", "--grpc", "off"]) as demo:
+        yield re.search(r"http://(127\.0\.0\.1:\d+)/flaky/v1 and http://\1/steady/v1", demo.log()).group(1)
+
+
+def beside(providers, more=""):
+    return f"""\
+version: 1
+providers:
+  flaky: {{kind: openai, base_url: 'http://{providers}/flaky/v1'}}
+  steady: {{kind: openai, base_url: 'http://{providers}/steady/v1'}}
+models:
+  demo/echo-1: {{endpoints: [{{provider: flaky, model_id: echo-1}}, {{provider: steady, model_id: echo-1}}]}}
+  demo/flaky-1: {{endpoints: [{{provider: flaky, model_id: echo-1}}]}}
+{more}"""
+
+
+def test_a_completion_says_who_answered_and_after_how_many(providers):
+    with Remora(beside(providers)) as remora:
+        for host in ("127.0.0.1", "localhost"):
+            result = healthcheck("--http", f"{host}:{remora.http_port}", "--model", "demo/echo-1")
+            assert result.returncode == 0, result
+            assert result.stdout.startswith("demo/echo-1: answered by steady after 2 attempts: Hello from the demo provider")
+
+
+def test_no_completion_says_why(providers):
+    with Remora(beside(providers)) as remora:
+        failed = healthcheck("--http", f"127.0.0.1:{remora.http_port}", "--model", "demo/flaky-1")
+        assert failed.returncode == 1 and failed.stdout.startswith("demo/flaky-1: no completion: "), failed
+        unknown = healthcheck(f"--http=127.0.0.1:{remora.http_port}", "--model=demo/echo-2")
+        assert unknown.returncode == 1 and "demo/echo-2" in unknown.stdout, unknown
+        elsewhere = healthcheck("--http", f"127.0.0.1:{remora.probe_port}", "--model", "demo/echo-1")
+        assert elsewhere.returncode == 1, elsewhere
+        port = remora.http_port
+    gone = healthcheck("--http", f"127.0.0.1:{port}", "--model", "demo/echo-1")
+    assert (gone.returncode, gone.stdout) == (1, f"demo/echo-1: nobody answers at 127.0.0.1:{port}\n")
+
+
+def test_a_key_comes_from_a_file_and_is_never_shown(providers, tmp_path):
+    (tmp_path / "hash").write_text(hashlib.sha256(KEY.encode()).hexdigest())
+    (tmp_path / "key").write_text(KEY + "\n")
+    (tmp_path / "other").write_text("rk-" + "o" * 40)
+    with Remora(beside(providers, f"keys: {{ci: {{service: s, hash: {{file: {tmp_path}/hash}}}}}}\n")) as remora:
+        ask = ["--http", f"127.0.0.1:{remora.http_port}", "--model", "demo/echo-1"]
+        assert healthcheck(*ask, "--key-file", f"{tmp_path}/key").returncode == 0
+        for arguments in (ask, [*ask, "--key-file", f"{tmp_path}/other"]):
+            refused = healthcheck(*arguments)
+            assert refused.returncode == 1 and "key" in refused.stdout and "rk-" not in refused.stdout, refused
+    absent = healthcheck(*ask, "--key-file", f"{tmp_path}/absent")
+    assert absent.returncode == 2 and f"{tmp_path}/absent" in absent.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--model", "m"], ["--http", "127.0.0.1:1"], ["--http", "x", "--model", "m"], ["--probe"],
+                                       ["--http", "[::1", "--model", "m"], ["--http", ":1", "--model", "m"], ["now"], ["--probe", "x"],
+                                       ["--probe", "127.0.0.1:1", "--http", "127.0.0.1:1", "--model", "m"]], ids=" ".join)
+def test_wrong_usage_is_2(arguments):
+    result = healthcheck(*arguments)
+    assert result.returncode == 2 and result.stderr.strip(), result
+
+
+def test_fake_providers_stay_on_loopback_and_belong_to_the_demo():
+    for command, expected in ((["demo", "--providers", "0.0.0.0:0"], 1), (["demo", "--providers", "unix:/tmp/x"], 1),
+                              (["serve", "--providers", "127.0.0.1:0"], 2)):
+        result = subprocess.run([str(build_dir() / "remora"), *command], capture_output=True, text=True, timeout=60)
+        assert result.returncode == expected and "--providers" in result.stderr, result
