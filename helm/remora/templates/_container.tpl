@@ -8,10 +8,10 @@ The container of Remora, the one place where it is written: sidecar, gateway and
 {{- define "remora.container" -}}
 {{- $root := .root }}
 {{- $role := .role }}
-{{- $own := eq $role "gateway" | ternary $root.Values.gateway $root.Values.sidecar }}
+{{- $own := include "remora.own" . | fromYaml }}
 {{- $document := include "remora.givenDocument" . | fromYaml }}
 {{- $probe := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") -}}
-name: {{ eq $role "gateway" | ternary "remora" $root.Values.sidecar.containerName }}
+name: {{ $own.containerName | default "remora" }}
 image: {{ include "remora.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- if ne $role "gateway" }}
@@ -31,17 +31,7 @@ args:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 env:
-  - name: REMORA_NAMESPACE
-    valueFrom:
-      fieldRef:
-        fieldPath: metadata.namespace
-  {{- if ne $role "gateway" }}
-  - name: REMORA_SERVICE
-    value: {{ include "remora.service" $root | quote }}
-  {{- end }}
-  {{- with $own.extraEnv }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "remora.env" . | nindent 2 }}
 ports:
   {{- if eq $role "gateway" }}
   - name: http
@@ -74,48 +64,76 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 6
 resources:
-  {{- toYaml (eq $role "test" | ternary $root.Values.tests.resources $own.resources) | nindent 2 }}
+  {{- toYaml $own.resources | nindent 2 }}
 securityContext:
   {{- include "remora.securityContext" $root | nindent 2 }}
 terminationMessagePolicy: FallbackToLogsOnError
 volumeMounts:
-  - name: remora-config
-    mountPath: /etc/remora/config
-    readOnly: true
-  {{- range $layer := splitList " " (include "remora.layers" .) }}
-  {{- if $layer }}
-  - name: remora-policy-{{ $layer }}
-    mountPath: /etc/remora/policy/{{ $layer }}
-    readOnly: true
-  {{- end }}
-  {{- end }}
-  {{- if include "remora.credentials" . }}
-  - name: remora-credentials
-    mountPath: /etc/remora/credentials
-    readOnly: true
-  {{- end }}
-  {{- if and (eq $role "gateway") $root.Values.gateway.keysSecret }}
-  - name: remora-keys
-    mountPath: /etc/remora/keys
-    readOnly: true
-  {{- end }}
-  {{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
-  - name: remora-no-token
-    mountPath: /var/run/secrets/kubernetes.io/serviceaccount
-    readOnly: true
-  {{- end }}
-  {{- if ne $role "test" }}
-  {{- with $own.extraVolumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- end }}
+  {{- include "remora.mounts" . | nindent 2 }}
+{{- end }}
+
+{{/* The environment of the container; same arguments. */}}
+{{- define "remora.env" -}}
+{{- $own := include "remora.own" . | fromYaml -}}
+- name: REMORA_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+{{- if ne .role "gateway" }}
+- name: REMORA_SERVICE
+  value: {{ eq .role "test" | ternary "test" (include "remora.service" .root) | quote }}
+{{- end }}
+{{- with $own.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The mounts of the container; same arguments. */}}
+{{- define "remora.mounts" -}}
+{{- $root := .root }}
+{{- $role := .role }}
+{{- $own := include "remora.own" . | fromYaml -}}
+- name: remora-config
+  mountPath: /etc/remora/config
+  readOnly: true
+{{- range $layer := splitList " " (include "remora.layers" .) }}
+{{- if $layer }}
+- name: remora-policy-{{ $layer }}
+  mountPath: /etc/remora/policy/{{ $layer }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- if include "remora.credentials" . }}
+- name: remora-credentials
+  mountPath: /etc/remora/credentials
+  readOnly: true
+{{- end }}
+{{- if and (eq $role "gateway") $root.Values.gateway.keysSecret }}
+- name: remora-keys
+  mountPath: /etc/remora/keys
+  readOnly: true
+{{- end }}
+{{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
+- name: remora-no-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- with $own.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The values that are a role's own. */}}
+{{- define "remora.own" -}}
+{{- $own := dict "gateway" .root.Values.gateway "sidecar" .root.Values.sidecar "test" (dict "resources" .root.Values.tests.resources) }}
+{{- toYaml (get $own .role) }}
 {{- end }}
 
 {{/* The volumes of the container; same arguments. */}}
 {{- define "remora.volumes" -}}
 {{- $root := .root }}
 {{- $role := .role }}
-{{- $own := eq $role "gateway" | ternary $root.Values.gateway $root.Values.sidecar }}
+{{- $own := include "remora.own" . | fromYaml }}
 {{- $isOwner := or (eq $role "gateway") $root.Values.openshift }}
 {{- $mode := $root.Values.credentials.defaultMode | default ($isOwner | ternary 288 292) -}}
 - name: remora-config
@@ -148,10 +166,8 @@ volumeMounts:
   emptyDir:
     sizeLimit: 1Mi
 {{- end }}
-{{- if ne $role "test" }}
 {{- with $own.extraVolumes }}
 {{ toYaml . }}
-{{- end }}
 {{- end }}
 {{- end }}
 

@@ -4,15 +4,15 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 48 characters: the longest suffix of ours has 15. */}}
+{{/* At most 46 characters: a Service has at most 63, and ours end in -gateway-headless. */}}
 {{- define "remora.fullname" -}}
 {{- $name := include "remora.name" . }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- .Release.Name | trunc 46 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
@@ -73,10 +73,11 @@ annotations:
 {{- end }}
 
 {{/* The layers that a role mounts: "mesh namespace service" of those that are enabled. The gateway serves many namespaces and
-     services; their layers stand in its document. */}}
+     services; their layers stand in its document. A test has a document of its own. */}}
 {{- define "remora.layers" -}}
 {{- $found := list }}
-{{- range $layer := (eq .role "gateway" | ternary (list "mesh") (list "mesh" "namespace" "service")) }}
+{{- $of := dict "sidecar" (list "mesh" "namespace" "service") "gateway" (list "mesh") "test" list }}
+{{- range $layer := get $of .role }}
 {{- if index $.root.Values.policy $layer "enabled" }}{{ $found = append $found $layer }}{{ end }}
 {{- end }}
 {{- join " " $found }}
@@ -109,6 +110,8 @@ annotations:
 {{- define "remora.givenDocument" -}}
 {{- if and (eq .role "gateway") .root.Values.gateway.config }}
 {{- toYaml .root.Values.gateway.config }}
+{{- else if eq .role "test" }}
+{{- include "remora.testDocument" . }}
 {{- else }}
 {{- toYaml .root.Values.config }}
 {{- end }}
