@@ -236,12 +236,26 @@ static void put_objects(struct remora_json_writer *w, const struct config_key_ro
     put_ref(w, row->of);
 }
 
-static void put_names(struct remora_json_writer *w, const char *pattern)
+/*
+ * Begins the schema of a map's values. Names that have to look alike are a pattern and not "propertyNames": Helm's validator
+ * tells the wrong place of those.
+ */
+static void open_values(struct remora_json_writer *w, const char *name_pattern)
 {
-    if (pattern != NULL) {
-        remora_json_key(w, "propertyNames");
-        remora_json_object_open(w);
-        put_text(w, "pattern", pattern);
+    if (name_pattern == NULL) {
+        remora_json_key(w, "additionalProperties");
+        return;
+    }
+    remora_json_key(w, "additionalProperties");
+    remora_json_write_bool(w, false);
+    remora_json_key(w, "patternProperties");
+    remora_json_object_open(w);
+    remora_json_key(w, name_pattern);
+}
+
+static void close_values(struct remora_json_writer *w, const char *name_pattern)
+{
+    if (name_pattern != NULL) {
         remora_json_object_close(w);
     }
 }
@@ -264,16 +278,18 @@ static void put_map(struct remora_json_writer *w, const struct config_key_row *r
                     const struct text_rule *rule)
 {
     put_type(w, "object", "null");
-    put_names(w, rule->name_pattern);
-    remora_json_key(w, "additionalProperties");
+    if (row->type == CONFIG_OBJECT_MAP) {
+        put_bounds(w, "minProperties", 0, "maxProperties", row->max);
+    }
+    open_values(w, rule->name_pattern);
     if (row->type == CONFIG_TEXT_MAP) {
         remora_json_object_open(w);
         put_string(w, row->min, row->max, rule);
         remora_json_object_close(w);
-        return;
+    } else {
+        put_ref_or_null(w, row->of);
     }
-    put_ref_or_null(w, row->of);
-    put_bounds(w, "minProperties", 0, "maxProperties", row->max);
+    close_values(w, rule->name_pattern);
 }
 
 static void put_sources(struct remora_json_writer *w, const struct config_key_row *row)
@@ -294,9 +310,8 @@ static void put_headers(struct remora_json_writer *w, const struct config_key_ro
                         const struct text_rule *rule)
 {
     put_text(w, "type", "object");
-    put_names(w, rule->name_pattern);
     put_bounds(w, "minProperties", 0, "maxProperties", row->max);
-    remora_json_key(w, "additionalProperties");
+    open_values(w, rule->name_pattern);
     remora_json_object_open(w);
     remora_json_key(w, "anyOf");
     remora_json_array_open(w);
@@ -306,6 +321,7 @@ static void put_headers(struct remora_json_writer *w, const struct config_key_ro
     put_ref(w, CONFIG_OBJECT_SOURCE);
     remora_json_array_close(w);
     remora_json_object_close(w);
+    close_values(w, rule->name_pattern);
 }
 
 /* A schema that nothing fits, so that the key is known, described and refused. */
