@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario sanitize bench fuzz format lint clean help image test-image test-newroot
+.PHONY: build run test unit scenario test-chart sanitize bench fuzz format lint clean help image test-image test-newroot
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -10,6 +10,7 @@ help:
 	@echo "make test      everything: gcc, clang, sanitizers, unit, fuzz corpora, scenarios, lints"
 	@echo "make unit      the unit tests and fuzz corpora, one build"
 	@echo "make scenario  the scenarios against build/remora"
+	@echo "make test-chart  the Helm chart: both Helms, no cluster"
 	@echo "make bench     speed against nginx (not part of make test)"
 	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
 	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
@@ -37,6 +38,10 @@ unit:
 scenario: 
 	@tools/packages.sh test
 	@tools/test.sh scenario
+
+test-chart: build
+	@tools/packages.sh test
+	@tools/chart.sh $(BUILD)
 
 bench:
 	@tools/packages.sh bench

@@ -1,0 +1,277 @@
+"""What is rendered: by both Helms, the same each time, valid for every Kubernetes that the chart names, and accepted by the program."""
+import contextlib
+import decimal
+import io
+import json
+import os
+import re
+import subprocess
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from chart import CHART, MATRIX, PROGRAM, ROOT, VALUES, documents, objects_of, one, pods
+
+FOREIGN = {"PodMonitor", "PrometheusRule"}
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+GOLDEN = ROOT / "tests/chart/golden"
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_lint_has_nothing_to_say(helm, files):
+    result = helm.run("lint", *helm.arguments(files, []), "--strict")
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = [line for line in result.stdout.splitlines() if line.startswith("[") and "icon is recommended" not in line]
+    assert not said, said
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_the_same_values_render_the_same_text(helm, files):
+    assert helm.template(files).stdout == helm.template(files).stdout != ""
+
+
+def test_both_helms_render_the_same(helm, helm3):
+    for files in MATRIX.values():
+        order = lambda objects: sorted(objects, key=lambda each: (each["kind"], each["metadata"]["name"]))
+        assert order(helm.render(files)) == order(helm3.render(files))
+
+
+def test_nothing_in_the_templates_depends_on_anything_but_values():
+    banned = re.compile(r"\b(lookup|randAlpha\w*|randNumeric|randAscii|randBytes|randInt|uuidv4|now|date\w*|genCA\w*|genSelfSignedCert\w*|"
+                        r"genSignedCert\w*|genPrivateKey|htpasswd|bcrypt|derivePassword|shuffle|getHostByName|env|expandenv)\b|"
+                        r"\.Capabilities|\.Release\.(Revision|IsUpgrade|IsInstall)")
+    for path in sorted((CHART / "templates").rglob("*")):
+        if path.is_file():
+            for action in re.findall(r"\{\{.*?\}\}", re.sub(r"\{\{-? ?/\*.*?\*/ ?-?\}\}", "", path.read_text(), flags=re.S), re.S):
+                assert not banned.search(re.sub(r'"[^"]*"', '""', action)), (path.name, action)
+
+
+def schema_errors(each, version):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        try:
+            kubernetes_validate.validate(each, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            return f"{each['kind']}/{each['metadata']['name']}: {error.message}"
+    return None
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_every_object_fits_the_schema_of_every_kubernetes(helm3, files):
+    """1.29, the oldest that Chart.yaml takes, to 1.37: unknown fields too."""
+    objects = helm3.render(files)
+    objects += [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pasted"}, **pod} for name, pod in pods(objects)
+                if name.startswith("ConfigMap")]
+    found = [schema_errors(each, f"1.{minor}") for each in objects if each["kind"] not in FOREIGN for minor in (29, 33, 37)]
+    assert not [error for error in found if error]
+
+
+def test_a_field_that_kubernetes_does_not_know_is_seen(helm3):
+    service = one(helm3.render(["gateway.yaml"]), "Service", "-gateway")
+    service["spec"]["portz"] = []
+    assert "portz" in schema_errors(service, "1.36")
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_no_list_that_is_merged_by_a_key_has_one_twice(helm3, files):
+    """Server-side apply refuses them; client-side apply loses one."""
+    for name, pod in pods(helm3.render(files)):
+        spec = pod["spec"]
+        everyone = spec.get("initContainers", []) + spec["containers"]
+        lists = [[c["name"] for c in everyone], [v["name"] for v in spec.get("volumes", [])]]
+        for container in everyone:
+            lists += [[e["name"] for e in container.get("env", [])], [m["mountPath"] for m in container.get("volumeMounts", [])],
+                      [(p["containerPort"], p["protocol"]) for p in container.get("ports", [])]]
+            mounted = {m["name"] for m in container.get("volumeMounts", [])}
+            assert mounted <= set(lists[1]), (name, "a mount without its volume")
+        for each in lists:
+            assert len(each) == len(set(each)), (name, each)
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_names_and_labels_are_ours_and_fit(helm3, files):
+    names = set()
+    for each in helm3.render(files):
+        meta = each["metadata"]
+        assert (each["kind"], meta["name"]) not in names
+        names.add((each["kind"], meta["name"]))
+        if meta["name"].startswith("more-text") or meta["name"].endswith("-more"):
+            continue
+        assert meta["namespace"] == "shop" and meta["labels"]["app.kubernetes.io/instance"] == "shop", meta
+        assert all(isinstance(value, str) and len(value) <= 63 for value in meta["labels"].values()), meta
+
+
+def test_long_names_are_cut_where_kubernetes_would_refuse_them(helm3):
+    result = helm3.template(["both.yaml"], release="a" * 53)
+    assert result.returncode == 0, result.stderr
+    assert max(len(each["metadata"]["name"]) for each in objects_of(result.stdout) if each["kind"] == "Service") == 63
+
+
+# ---- the program ----
+
+def check(folder, document, objects, strict=False):
+    """`remora check` of a rendered document, with the rendered policies where it names them."""
+    for each in objects:
+        if each["kind"] == "ConfigMap" and "policy.yaml" in each.get("data", {}):
+            layer = each["metadata"]["labels"]["remora.dev/policy-layer"]
+            (folder / f"policy/{layer}").mkdir(parents=True, exist_ok=True)
+            (folder / f"policy/{layer}/policy.yaml").write_text(each["data"]["policy.yaml"])
+    path = folder / "remora.yaml"
+    path.write_text(document.replace("/etc/remora/policy", f"{folder}/policy").replace("/etc/remora/ca/house.pem", AUTHORITIES))
+    environment = {"REMORA_SERVICE": "checkout", "REMORA_NAMESPACE": "shop"}
+    return subprocess.run([str(PROGRAM), "check", str(path), *(["--strict"] if strict else [])], capture_output=True, text=True,
+                          timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_the_program_takes_every_document(helm3, files, tmp_path):
+    objects = helm3.render(files)
+    for name, document in documents(objects):
+        folder = tmp_path / name
+        folder.mkdir()
+        result = check(folder, document, objects)
+        assert result.returncode == 0, (name, result.stderr)
+
+
+def test_values_arrive_in_the_document_as_they_were_written(helm3):
+    given = yaml.safe_load((VALUES / "sidecar.yaml").read_text())["config"]
+    document = yaml.safe_load(dict(documents(helm3.render(["sidecar.yaml"])))["shop-remora-config"])
+    assert document.pop("policy_files") == {layer: f"/etc/remora/policy/{layer}/policy.yaml" for layer in ("mesh", "namespace", "service")}
+    assert document == {"version": 1, **given}
+
+
+def exactly(value):
+    """Prices as decimals: PyYAML reads 5e-07, which YAML 1.2 calls a number, as text."""
+    if isinstance(value, dict):
+        return {k: {c: decimal.Decimal(str(v)) for c, v in each.items()} if k == "max_price" else exactly(each) for k, each in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("text", ["limits: {tokens_per_minute: 1000000000000, concurrency: 1000000}\n",
+                                  "provider: {max_price: {prompt: 0.0000005, completion: '0.000000000001', request: 1234567.5}}\n",
+                                  "models: {allow: ['*'], default: 'on/off'}\nprovider: {regions: ['no'], order: ['1e3', 'null']}\n"])
+def test_numbers_and_words_survive_helm(helm, text, tmp_path):
+    """Helm reads values as JSON numbers and YAML 1.1 words; what it writes must mean the same to the program."""
+    result = helm.template(values={"policy": {"mesh": {"content": yaml.safe_load(text)}}})
+    assert result.returncode == 0, result.stderr
+    objects = objects_of(result.stdout)
+    written = one(objects, "ConfigMap", "-policy-mesh")["data"]["policy.yaml"]
+    assert exactly(yaml.safe_load(written)) == exactly(yaml.safe_load(text))
+    checked = check(tmp_path, dict(documents(objects))["shop-remora-config"], objects)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_chart_is_of_the_programs_version():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    said = subprocess.run([str(PROGRAM), "version"], check=True, capture_output=True, text=True).stdout
+    assert said.startswith(f"remora {chart['appVersion']} "), said
+
+
+def test_generated_files_are_current():
+    for option in ("--check", "--self-test"):
+        result = subprocess.run([os.sys.executable, str(ROOT / "tools/chart.py"), option, "--build", str(PROGRAM.parent)],
+                                capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+# ---- modes and switches ----
+
+def kinds(objects):
+    return sorted(f"{each['kind']}/{each['metadata']['name'].removeprefix('shop-remora').lstrip('-')}" for each in objects
+                  if each["metadata"]["labels"]["app.kubernetes.io/component"] != "test")
+
+
+def test_each_mode_renders_what_it_needs_and_no_more(helm3):
+    sidecar = ["ConfigMap/config", "ConfigMap/policy-mesh", "ConfigMap/policy-namespace", "ConfigMap/policy-service", "ConfigMap/sidecar"]
+    gateway = ["ConfigMap/gateway-config", "ConfigMap/policy-mesh", "Deployment/gateway", "PodDisruptionBudget/gateway",
+               "Service/gateway", "Service/gateway-headless", "ServiceAccount/gateway"]
+    assert kinds(helm3.render()) == sidecar
+    assert kinds(helm3.render(["gateway.yaml"])) == gateway
+    assert kinds(helm3.render(["both.yaml"])) == sorted(set(sidecar + gateway))
+
+
+def test_one_container_for_sidecar_gateway_and_test(helm3):
+    """What differs is what has to."""
+    objects = helm3.render(["both.yaml"])
+    found = {name: c for name, pod in pods(objects) for c in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
+             if c["name"] == "remora"}
+    assert set(found) == {"ConfigMap/shop-remora-sidecar", "Deployment/shop-remora-gateway", "Pod/shop-remora-test-completion"}
+    same = [{k: c[k] for k in ("image", "imagePullPolicy", "securityContext", "startupProbe", "readinessProbe", "livenessProbe",
+                               "terminationMessagePolicy")} for c in found.values()]
+    assert same[0] == same[1] == same[2]
+    native = {name: c.get("restartPolicy") for name, c in found.items()}
+    assert native == {"ConfigMap/shop-remora-sidecar": "Always", "Deployment/shop-remora-gateway": None,
+                      "Pod/shop-remora-test-completion": "Always"}
+
+
+def test_a_patch_is_the_block_and_nothing_else(helm3):
+    data = one(helm3.render(["sidecar.yaml"]), "ConfigMap", "-sidecar")["data"]
+    assert yaml.safe_load(data["patch.yaml"]) == {"spec": {"template": yaml.safe_load(data["pod.yaml"])}}
+
+
+def test_the_ports_are_the_documents(helm3):
+    sets = ["config.listen.http=127.0.0.1:8001", "config.listen.grpc=127.0.0.1:8002", "config.listen.probe=127.0.0.1:8003"]
+    data = one(helm3.render(sets=sets), "ConfigMap", "-sidecar")["data"]
+    container = yaml.safe_load(data["pod.yaml"])["spec"]["initContainers"][0]
+    assert "--probe=0.0.0.0:8003" in container["args"] and container["ports"][0]["containerPort"] == 8003
+    environment = {e["name"]: e["value"] for e in yaml.safe_load(data["app-env.yaml"])["env"]}
+    assert environment["OPENAI_BASE_URL"] == "http://127.0.0.1:8001/v1" and environment["REMORA_GRPC_TARGET"] == "127.0.0.1:8002"
+    default = yaml.safe_load(one(helm3.render(), "ConfigMap", "-sidecar")["data"]["app-env.yaml"])["env"]
+    schema = json.loads(subprocess.run([str(PROGRAM), "schema"], check=True, capture_output=True, text=True).stdout)
+    listen = schema["$defs"]["listen"]["properties"]
+    assert default[0]["value"].removeprefix("http://") in listen["http"]["description"]
+    assert default[1]["value"] in listen["grpc"]["description"]
+
+
+def test_a_layer_of_somebody_else_is_mounted_and_not_written(helm3):
+    objects = helm3.render(sets=["policy.mesh.create=false", "policy.mesh.name=ceiling"])
+    assert "ConfigMap/policy-mesh" not in kinds(objects)
+    volumes = dict(pods(objects))["ConfigMap/shop-remora-sidecar"]["spec"]["volumes"]
+    assert {"name": "remora-policy-mesh", "configMap": {"name": "ceiling", "optional": True}} in volumes
+
+
+def test_a_layer_that_is_off_is_nowhere(helm3):
+    objects = helm3.render(sets=["policy.mesh.enabled=false", "policy.namespace.enabled=false", "policy.service.enabled=false",
+                                 "config.policy.limits.concurrency=3"])
+    assert kinds(objects) == ["ConfigMap/config", "ConfigMap/sidecar"]
+    assert yaml.safe_load(dict(documents(objects))["shop-remora-config"]) == {"version": 1, "policy": {"limits": {"concurrency": 3}}}
+
+
+def test_autoscaling_leaves_the_number_of_pods_alone(helm3):
+    assert one(helm3.render(["gateway.yaml"]), "Deployment")["spec"]["replicas"] == 2
+    assert "replicas" not in one(helm3.render(["gateway.yaml", "gateway-full.yaml"]), "Deployment")["spec"]
+
+
+def test_selectors_are_what_never_changes(helm3):
+    """The same for another version, image and set of labels: a selector is immutable."""
+    small, large = (one(helm3.render(files), "Deployment") for files in (["gateway.yaml"], ["gateway.yaml", "gateway-full.yaml"]))
+    assert small["spec"]["selector"] == large["spec"]["selector"]
+    assert set(small["spec"]["selector"]["matchLabels"]) == {f"app.kubernetes.io/{k}" for k in ("name", "instance", "component")}
+    for service in (each for each in helm3.render(["gateway.yaml"]) if each["kind"] == "Service"):
+        assert service["spec"]["selector"] == small["spec"]["selector"]["matchLabels"]
+
+
+def test_an_image_has_a_version(helm3):
+    image = lambda sets: one(helm3.render(["gateway.yaml"], sets), "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert image([]).endswith(f":{version}")
+    digest = "sha256:" + "0" * 64
+    assert image(["image.registry=r.example", "image.repository=a/b", "image.tag=1.2", f"image.digest={digest}"]) == f"r.example/a/b:1.2@{digest}"
+
+
+def test_a_grace_period_is_longer_than_the_drain(helm3):
+    """Gateway mode waits 5 s before it closes, then up to 25 s for streams (docs/configuration.md)."""
+    assert one(helm3.render(["gateway.yaml"]), "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 5 + 25
+
+
+# ---- golden ----
+
+@pytest.mark.parametrize("name", ["sidecar", "gateway", "both", "monitoring"])
+def test_golden(helm3, name):
+    """REMORA_WRITE_GOLDEN=1 writes them; read the difference before it is committed."""
+    text = helm3.text(tuple(MATRIX[name]))
+    path = GOLDEN / f"{name}.yaml"
+    if os.environ.get("REMORA_WRITE_GOLDEN"):
+        path.write_text(text)
+    assert path.read_text() == text

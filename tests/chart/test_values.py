@@ -1,0 +1,135 @@
+"""What the values refuse: every mistake that `remora check` refuses where one key tells it, and what only the chart can know."""
+import importlib.util
+import json
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+import yaml
+
+from chart import CHART, MATRIX, PROGRAM, ROOT, values_path
+
+
+def scenario_tables():
+    """The mistakes that tests/scenario/test_schema.py holds against the program and its schema."""
+    sys.path.insert(0, str(ROOT / "tests/scenario"))
+    spec = importlib.util.spec_from_file_location("scenario_test_schema", ROOT / "tests/scenario/test_schema.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.GOOD, module.BAD, module.POLICY_FILES
+
+
+GOOD, BAD, POLICY_FILES = scenario_tables()
+# Of the document alone: no layer from elsewhere.
+BARE = {"policy": {layer: {"enabled": False} for layer in ("mesh", "namespace", "service")}}
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def values_of(document):
+    return {**BARE, "config": yaml.safe_load(document)}
+
+
+@pytest.mark.parametrize("document", GOOD)
+def test_what_the_program_takes_the_chart_takes(document, helm3):
+    result = helm3.template(values=values_of(document))
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_the_program_refuses_the_chart_refuses(what, helm3, validator):
+    values = values_of(BAD[what])
+    assert not validator.is_valid(values)
+    said = helm3.refusal(values=values)
+    assert "don't meet the specifications of the schema" in said and "/config" in said
+
+
+@pytest.mark.parametrize("what", list(BAD)[::5])
+def test_helm_4_refuses_them_in_the_same_words(what, helm, helm3):
+    values = values_of(BAD[what])
+    assert helm.refusal(values=values) == helm3.refusal(values=values)
+
+
+@pytest.mark.parametrize("text", [text for text, fits in POLICY_FILES.items() if not fits and yaml.safe_load(text) is not None])
+def test_a_policy_that_the_program_refuses_the_chart_refuses(text, helm):
+    said = helm.refusal(values={"policy": {"mesh": {"content": yaml.safe_load(text)}}})
+    assert "/policy/mesh/content" in said, said
+
+
+def test_the_config_part_is_the_programs_own(validator):
+    """Both schemas, one verdict each, on every document of the tables: they are one."""
+    program = jsonschema.Draft202012Validator(json.loads(subprocess.run([str(PROGRAM), "schema"], check=True, capture_output=True, text=True).stdout))
+    for text in GOOD + list(BAD.values()):
+        document = yaml.safe_load(text)
+        assert program.is_valid(document) == validator.is_valid({"config": document}) == validator.is_valid({"gateway": {"config": document}})
+
+
+@pytest.mark.parametrize("change, where", [
+    ("mode=cluster", "/mode"), ("sidcar.service=x", "sidcar"), ("gateway.replica=3", "replica"), ("gateway.service.port=80", "port"),
+    ("image.tag=latest", "/image/tag"), ("image.digest=sha256:abc", "/image/digest"), ("image.repository=UPPER", "/image/repository"),
+    ("gateway.workers=0", "/gateway/workers"), ("gateway.workers=many", "/gateway/workers"),
+    ("gateway.service.type=ExternalName", "/gateway/service/type"), ("gateway.service.httpPort=70000", "/gateway/service/httpPort"),
+    ("gateway.podDisruptionBudget.maxUnavailable=half", "maxUnavailable"), ("gateway.resources.limit.memory=1Gi", "limit"),
+    ("sidecar.resources.limits.memory=lots", "memory"), ("sidecar.containerName=Remora", "containerName"),
+    ("credentials.defaultMode=0777x", "defaultMode"), ("credentials.existingSecret=Not_A_Name", "existingSecret"),
+    ("bindAddress=localhost", "bindAddress"), ("bindAddress=::", "bindAddress"), ("policy.mesh.content.limit.concurrency=1", "limit"),
+    ("policy.service.allow=1", "allow"), ("openshift=yes", "openshift"), ("monitoring.podMonitor.interval=often", "interval"),
+    ("sidecar.extraEnv[0].value=x", "name"), ("tests.gateway.keySecretKey=", "keySecretKey"), ("commonLabels.a.b=c", "commonLabels"),
+])
+def test_other_values_are_checked_too(helm, change, where):
+    said = helm.refusal(sets=[change])
+    assert "schema" in said and where.lstrip("/") in said, said
+
+
+REFUSED = {
+    "no way in": (["mode=gateway"], "gateway needs gateway keys"),
+    "no way in, both": (["mode=both"], "gateway needs gateway keys"),
+    "two meshes": (["config.policy.limits.concurrency=1"], "config.policy and policy.mesh are two sources"),
+    "two policies of the service": (["sidecar.service=cart", "config.services.cart.limits.concurrency=1"], "config.services.cart and policy.service"),
+    "two policies of the namespace": (["config.namespaces.shop.limits.concurrency=1"], "config.namespaces.shop and policy.namespace"),
+    "files from two places": (["config.policy_files.mesh=/x"], "config.policy_files: the chart writes it"),
+    "a policy that nobody writes": (["policy.mesh.create=false", "policy.mesh.content.limits.concurrency=1"], "policy.mesh.content would go nowhere"),
+    "no alert of that name": (["monitoring.prometheusRule.enabled=true", "monitoring.prometheusRule.disabled[0]=Remora"], "no alert is called Remora"),
+    "nothing to scale by": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "gateway.autoscaling.enabled=true",
+                             "gateway.autoscaling.targetCPUUtilizationPercentage=0"], "targetCPUUtilizationPercentage or metrics"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_only_the_chart_can_know_is_refused_in_words(helm, what):
+    sets, expected = REFUSED[what]
+    assert expected in helm.refusal(sets=sets)
+
+
+@pytest.mark.parametrize("what", ["two meshes", "two policies of the service", "two policies of the namespace"])
+def test_the_program_would_refuse_the_two_sources_too(what, tmp_path):
+    """The chart says it earlier, not differently."""
+    layer, stated = {"two meshes": ("mesh", "policy: {}"), "two policies of the service": ("service", "services: {cart: {}}"),
+                     "two policies of the namespace": ("namespace", "namespaces: {shop: {}}")}[what]
+    (tmp_path / "policy.yaml").write_text("{}\n")
+    (tmp_path / "remora.yaml").write_text(f"service: cart\nnamespace: shop\n{stated}\npolicy_files: {{{layer}: {tmp_path}/policy.yaml}}\n")
+    result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
+    assert result.returncode == 1 and "leave one of them out" in result.stderr
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_the_values_in_use_fit(files, validator):
+    for name in files:
+        validator.validate(yaml.safe_load(values_path(name).read_text()))
+
+
+def test_the_chart_can_be_a_part_of_another(helm, tmp_path):
+    """A parent hands down `global`, and what it switches its part by."""
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: parent\nversion: 0.0.1\ndependencies:\n"
+                                         f"  - {{name: remora, version: '*', repository: 'file://{CHART}', condition: remora.enabled}}\n")
+    (tmp_path / "values.yaml").write_text("global: {region: eu}\nremora: {enabled: true, config: {service: cart}}\n")
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts/remora").symlink_to(CHART)
+    result = helm.template(chart=tmp_path)
+    assert result.returncode == 0 and "shop-remora-sidecar" in result.stdout, result.stderr
