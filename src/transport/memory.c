@@ -5,10 +5,17 @@
  * Any thread (libcurl's resolver threads allocate too).
  */
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inside.h"
+
+/*
+ * What libcurl grows begins with this much: a request's head is put together byte by byte, and each doubling on the way was an
+ * allocation, a copy and a wipe.
+ */
+enum { GROWING_BYTES = 512 };
 
 /*
  * The buffer that a transfer reads into holds answers only, and wiping its 16 KiB behind every request cost more than anything
@@ -22,12 +29,46 @@ struct read_block {
     uintptr_t mark;
 };
 
+/*
+ * A few of them are kept for the next transfers of any thread: blocks of this size are the dearest to get from the allocator
+ * and the ones last used are still in the processor's caches. The process's, as its heap is.
+ */
+enum { KEPT_BLOCKS = 8 };
+static _Atomic(struct read_block *) kept[KEPT_BLOCKS];
+
+static struct read_block *take_kept(void)
+{
+    for (size_t i = 0; i < KEPT_BLOCKS; i++) {
+        if (atomic_load_explicit(&kept[i], memory_order_relaxed) != NULL) {
+            struct read_block *block =
+                atomic_exchange_explicit(&kept[i], NULL, memory_order_acquire);
+            if (block != NULL) {
+                return block;
+            }
+        }
+    }
+    return malloc(sizeof(struct read_block));
+}
+
+static void keep_or_free(struct read_block *block)
+{
+    for (size_t i = 0; i < KEPT_BLOCKS; i++) {
+        struct read_block *nobody = NULL;
+        if (atomic_load_explicit(&kept[i], memory_order_relaxed) == NULL &&
+            atomic_compare_exchange_strong_explicit(&kept[i], &nobody, block, memory_order_release,
+                                                    memory_order_relaxed)) {
+            return;
+        }
+    }
+    free(block);
+}
+
 static void *marking_malloc(size_t bytes)
 {
     if (bytes != READ_BLOCK_BYTES) {
         return malloc(bytes);
     }
-    struct read_block *block = malloc(sizeof *block);
+    struct read_block *block = take_kept();
     if (block != NULL) {
         block->mark = ~(uintptr_t)block;
     }
@@ -51,20 +92,26 @@ static void wiping_free(void *block)
         return;
     }
     size_t usable = malloc_usable_size(block);
-    if (!take_mark(block, usable)) {
-        explicit_bzero(block, usable);
+    if (take_mark(block, usable)) {
+        keep_or_free(block);
+        return;
     }
+    explicit_bzero(block, usable);
     free(block);
 }
 
-/* Never in place: a block that grows would leave its old copy behind. */
+/* Moved, a block would leave its old copy behind: it stays while there is room, and is wiped when there is none. */
 static void *wiping_realloc(void *block, size_t bytes)
 {
-    void *grown = malloc(bytes == 0 ? 1 : bytes);
+    size_t held = block == NULL ? 0 : malloc_usable_size(block);
+    if (bytes > 0 && bytes <= held) {
+        (void)take_mark(block, held); /* what grows may hold anything */
+        return block;
+    }
+    void *grown = malloc(bytes < GROWING_BYTES ? GROWING_BYTES : bytes);
     if (grown == NULL || block == NULL) {
         return grown;
     }
-    size_t held = malloc_usable_size(block);
     memcpy(grown, block, held < bytes ? held : bytes);
     wiping_free(block);
     return grown;
