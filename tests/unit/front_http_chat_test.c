@@ -231,6 +231,29 @@ static void a_reader_that_takes_nothing_for_a_minute_is_dropped(void **state)
     http_fixture_free(f);
 }
 
+/* The minute begins with output that waits, not with output that has left since. */
+static void each_output_that_waits_has_its_own_minute(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    static const char *const headers[] = {"content-type: text/event-stream", NULL};
+    post(f, STREAM);
+    play_head(f->engine, 0, 200, headers);
+    conn_script_stall(&f->script);
+    (void)play_body(f->engine, 0, CHUNK_TEXT("first"));
+    fixture_pass_ms(f->engine, 30000);
+    conn_script_drain(&f->script);
+    fixture_pass_ms(f->engine, 20000);
+    while (play_body(f->engine, 0, CHUNK_TEXT("some text that nobody reads")) == REMORA_FLOW_GO) {
+    }
+    fixture_pass_ms(f->engine, 10001); /* a minute after the first */
+    fixture_pass_ms(f->engine, 49000);
+    assert_false(http_fixture_is_closing(f));
+    fixture_pass_ms(f->engine, 1000);
+    assert_true(http_fixture_is_closing(f));
+    http_fixture_free(f);
+}
+
 static void a_caller_that_leaves_cancels_the_upstream_at_once(void **state)
 {
     (void)state;
@@ -400,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_cut_after_content_is_one_error_event),
         cmocka_unit_test(a_slow_reader_pauses_the_upstream_and_resumes_it),
         cmocka_unit_test(a_reader_that_takes_nothing_for_a_minute_is_dropped),
+        cmocka_unit_test(each_output_that_waits_has_its_own_minute),
         cmocka_unit_test(a_caller_that_leaves_cancels_the_upstream_at_once),
         cmocka_unit_test(a_caller_that_leaves_in_the_middle_of_its_body_costs_nothing),
         cmocka_unit_test(http_1_0_streams_until_the_close),

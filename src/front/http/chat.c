@@ -20,6 +20,7 @@
 struct chat {
     struct remora_sink sink; /* first */
     struct http_connection *c;
+    struct http_site *site;
     struct remora_exchange *exchange; /* NULL: none, or its terminal call was made */
     char *body;
     size_t body_bytes;
@@ -44,9 +45,28 @@ static struct chat *chat_of(struct remora_sink *sink)
     return REMORA_CONTAINER_OF(sink, struct chat, sink);
 }
 
+/* The site's spare one, if it lies there; what is left there is as good as new. */
+static void take_arena(struct chat *chat)
+{
+    struct remora_arena *spare = &chat->site->spare;
+    chat->arena = *spare;
+    remora_arena_init(spare, chat->arena.chunk_bytes, chat->arena.limit_bytes);
+}
+
+static void give_arena(struct chat *chat)
+{
+    struct remora_arena *spare = &chat->site->spare;
+    if (spare->chunks == NULL) {
+        remora_arena_reset(&chat->arena);
+        *spare = chat->arena;
+    } else {
+        remora_arena_fini(&chat->arena);
+    }
+}
+
 static void chat_free(struct chat *chat)
 {
-    remora_arena_fini(&chat->arena);
+    give_arena(chat);
     remora_buf_fini(&chat->route);
     remora_encoder_end(&chat->encoder);
     remora_free(chat);
@@ -485,8 +505,8 @@ static void init_chat(struct chat *chat, struct http_connection *c, const struct
     memcpy(chat->encoder.id, remora_exchange_generation_id(chat->exchange),
            sizeof chat->encoder.id);
     chat->encoder.created_unix_s = c->site->clock->unix_ms(c->site->clock) / 1000;
-    remora_arena_init(&chat->arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
-                      REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    chat->site = c->site;
+    take_arena(chat);
     remora_answer_init(&chat->answer, &chat->arena);
     remora_buf_init(&chat->route, REMORA_LIMIT_ROUTE_BYTES);
     bool wants_route = remora_exchange_request(chat->exchange)->wants_route;

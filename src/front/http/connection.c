@@ -60,32 +60,61 @@ static uint64_t queued(const struct http_connection *c)
 
 static void on_time(struct remora_timer *timer);
 
-static void arm(struct http_connection *c, int64_t ms)
+static void arm_at(struct http_connection *c, uint64_t due_ns)
 {
-    uint64_t due = c->site->clock->now_ns(c->site->clock) + (uint64_t)ms * REMORA_NS_PER_MS;
-    if (remora_timers_arm(c->site->timers, &c->timer, due, on_time) != REMORA_OK) {
+    if (remora_timers_arm(c->site->timers, &c->timer, due_ns, on_time) != REMORA_OK) {
         drop_call(c);
         close_conn(c, 0);
     }
 }
 
-/* While a call works only its output is watched. */
+static uint64_t now_ns(const struct http_connection *c)
+{
+    return c->site->clock->now_ns(c->site->clock);
+}
+
+static void arm(struct http_connection *c, int64_t ms)
+{
+    arm_at(c, now_ns(c) + (uint64_t)ms * REMORA_NS_PER_MS);
+}
+
+#define WRITE_IDLE_NS ((uint64_t)REMORA_LIMIT_WRITE_IDLE_MS * REMORA_NS_PER_MS)
+
+/* From now on the kernel has the time of a write to take something. */
+static void begin_watch(struct http_connection *c)
+{
+    c->taken_bytes = c->written_bytes - queued(c);
+    c->stuck_ns = now_ns(c);
+    if (!remora_timer_is_armed(&c->timer)) {
+        arm_at(c, c->stuck_ns + WRITE_IDLE_NS);
+    }
+}
+
+/*
+ * While a call works only its output is watched. The timer stays when the output has left: a stream writes every few
+ * milliseconds, and a timer that finds nothing, once a minute, is cheaper than one that is set and taken back each time.
+ */
 static void watch_output(struct http_connection *c)
 {
-    if (c->state == HTTP_STATE_BUSY && queued(c) > 0 && !remora_timer_is_armed(&c->timer)) {
-        c->taken_bytes = c->written_bytes - queued(c);
-        arm(c, REMORA_LIMIT_WRITE_IDLE_MS);
+    if (c->state == HTTP_STATE_BUSY && !c->has_output && queued(c) > 0) {
+        c->has_output = true;
+        begin_watch(c);
     }
 }
 
 static void on_output_time(struct http_connection *c)
 {
-    if (queued(c) > 0 && c->written_bytes - queued(c) == c->taken_bytes) {
-        drop_call(c);
-        close_conn(c, 0);
+    if (!c->has_output) {
         return;
     }
-    watch_output(c);
+    if (now_ns(c) - c->stuck_ns < WRITE_IDLE_NS) {
+        arm_at(c, c->stuck_ns + WRITE_IDLE_NS); /* it was set for output that has left since */
+    } else if (c->written_bytes - queued(c) == c->taken_bytes) {
+        drop_call(c);
+        close_conn(c, 0);
+    } else {
+        begin_watch(c);
+    }
 }
 
 /* Between two requests. */
@@ -362,6 +391,7 @@ void http_connection_next(struct http_connection *c)
     c->state = HTTP_STATE_HEAD;
     c->scan = (struct http_head_scan){0};
     c->has_skipped_line = false;
+    c->has_output = false;
     remora_timers_disarm(c->site->timers, &c->timer);
     run(c);
 }
@@ -406,8 +436,8 @@ static void on_read(struct remora_conn *conn, struct remora_slice bytes)
 static void on_drain(struct remora_conn *conn)
 {
     struct http_connection *c = conn->owner;
+    c->has_output = false;
     if (c->state == HTTP_STATE_BUSY) {
-        remora_timers_disarm(c->site->timers, &c->timer);
         if (c->call != NULL && c->call->drained != NULL) {
             c->call->drained(c->call_context);
         }

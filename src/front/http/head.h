@@ -56,9 +56,19 @@ enum http_scan http_trailer_scan(struct http_trailer_scan *scan, struct remora_s
                                  size_t *used);
 
 /* RFC 9110 section 5.6.2: a byte of a method or a field name. */
-bool http_is_token_byte(char c);
+static inline bool http_is_token_byte(char c)
+{
+    /* A bit for each of the first 128 bytes: letters, digits and !#$%&'*+-.^_`|~ */
+    static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+    unsigned byte = (unsigned char)c;
+    return byte < 128 && (bits[byte / 64] >> byte % 64 & 1) != 0;
+}
 /* A byte that a field's value may hold: no control but TAB. */
-bool http_is_value_byte(char c);
+static inline bool http_is_value_byte(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return (byte >= 0x20 || byte == '\t') && byte != 0x7f;
+}
 
 /* A whole head, blank line included. False: refused, fail says why; the connection must be closed. */
 REMORA_MUST_CHECK bool http_head_read(struct remora_slice bytes, struct http_head *out,

@@ -6,14 +6,6 @@
 
 #include "remora/text.h"
 
-bool http_is_token_byte(char c)
-{
-    /* A bit for each of the first 128 bytes: letters, digits and !#$%&'*+-.^_`|~ */
-    static const uint64_t bits[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
-    unsigned byte = (unsigned char)c;
-    return byte < 128 && (bits[byte / 64] >> byte % 64 & 1) != 0;
-}
-
 static bool is_token(struct remora_slice s)
 {
     for (size_t i = 0; i < s.length; i++) {
@@ -96,12 +88,6 @@ static bool read_request_line(struct remora_slice line, struct http_head *out,
 }
 
 /* ---- header lines ---- */
-
-bool http_is_value_byte(char c)
-{
-    unsigned char byte = (unsigned char)c;
-    return (byte >= 0x20 || byte == '\t') && byte != 0x7f;
-}
 
 static bool is_value_text(struct remora_slice value)
 {

@@ -24,7 +24,9 @@ struct http_site {
     _Atomic uint32_t *open;        /* connections of the whole listener, or NULL */
     struct remora_list connections;
     struct remora_buf scratch; /* what one answer or event is built in */
-    int64_t date_unix_s;       /* of `date` */
+    struct remora_arena
+        spare; /* of a collected answer that has left: its first chunk serves the next one */
+    int64_t date_unix_s; /* of `date` */
     char date[48];
     bool is_draining;
 };
@@ -67,11 +69,13 @@ struct http_connection {
     struct remora_slice
         route; /* static: of the request under way; "other" where no route is known */
     uint64_t written_bytes;
-    uint64_t taken_bytes; /* of written, when the write timer was armed */
+    uint64_t taken_bytes; /* of written, when the output was last looked at */
+    uint64_t stuck_ns;    /* since when output waits, as far as is known */
     enum http_state state;
     uint8_t minor; /* of the request under way */
     bool keeps_alive;
     bool is_chunked_out; /* the stream is chunked, else the close ends it */
+    bool has_output;     /* of a call, and the kernel has not taken all of it */
     bool is_running;     /* the loop of http_connection_run is on the stack */
     bool body_is_pending;
     bool has_skipped_line; /* the one empty line before a request */

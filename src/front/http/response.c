@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* All of our own making: an answer must not fail for want of memory for its head. */
-enum { HEAD_BYTES = 2048 };
+/* All of our own making: an answer must not fail for want of memory for its head. A small one goes out with it in one piece. */
+enum { HEAD_BYTES = 2048, SMALL_ANSWER_BYTES = 4096 };
 
 static const char *phrase_of(int status)
 {
@@ -157,7 +157,7 @@ static void decide_connection(struct http_connection *c)
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body)
 {
-    REMORA_NOT_ZEROED char memory[HEAD_BYTES];
+    REMORA_NOT_ZEROED char memory[HEAD_BYTES + SMALL_ANSWER_BYTES];
     struct remora_buf head;
     if (c->state == HTTP_STATE_CLOSED) {
         http_call_end(c);
@@ -170,8 +170,10 @@ void http_respond(struct http_connection *c, const struct http_answer *answer,
     remora_buf_append_u64(&head, body.length);
     remora_buf_append(&head, REMORA_SLICE("\r\n\r\n"));
     if (remora_buf_code(&head) == REMORA_OK) {
+        bool is_small = body.length <= sizeof memory - head.length;
+        remora_buf_append(&head, is_small ? body : REMORA_SLICE(""));
         http_connection_write(c, remora_buf_slice(&head));
-        http_connection_write(c, body);
+        http_connection_write(c, is_small ? REMORA_SLICE("") : body);
     } else {
         c->keeps_alive = false;
     }

@@ -37,6 +37,8 @@ void http_site_init(struct http_site *site, enum remora_http_role role,
         .role = role, .process = process, .worker = worker, .address = address, .date_unix_s = -1};
     remora_list_init(&site->connections);
     remora_buf_init(&site->scratch, REMORA_LIMIT_ANSWER_ARENA_BYTES);
+    remora_arena_init(&site->spare, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
+                      REMORA_LIMIT_ANSWER_ARENA_BYTES);
 }
 
 static struct http_connection *first_of(struct http_site *site)
@@ -50,6 +52,7 @@ void http_site_fini(struct http_site *site)
         http_connection_abandon(first_of(site));
     }
     remora_buf_fini(&site->scratch);
+    remora_arena_fini(&site->spare);
 }
 
 /* ---- accepting ---- */
