@@ -49,13 +49,15 @@ uint64_t remora_random_next(struct remora_random *random)
     return result;
 }
 
+/* D. Lemire, "Fast Random Integer Generation in an Interval" (2019): a multiplication, and a division only when it may be biased. */
 uint64_t remora_random_below(struct remora_random *random, uint64_t bound)
 {
-    /* Draws below 2^64 mod bound would make small results likelier. */
-    uint64_t biased = (0 - bound) % bound;
-    uint64_t draw;
-    do {
-        draw = remora_random_next(random);
-    } while (draw < biased);
-    return draw % bound;
+    unsigned __int128 product = (unsigned __int128)remora_random_next(random) * bound;
+    if ((uint64_t)product < bound) {
+        uint64_t biased = (0 - bound) % bound;
+        while ((uint64_t)product < biased) {
+            product = (unsigned __int128)remora_random_next(random) * bound;
+        }
+    }
+    return (uint64_t)(product >> 64);
 }

@@ -261,8 +261,10 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
                               struct remora_fail *fail)
 {
     struct remora_slice id = attempt_id(x);
-    char traceparent[REMORA_TRACEPARENT_BYTES];
-    remora_trace_text(&x->outcome.trace, traceparent);
+    char traceparent[REMORA_TRACEPARENT_BYTES] = "";
+    if (x->run.endpoint->provider->sends_trace) {
+        remora_trace_text(&x->outcome.trace, traceparent);
+    }
     const struct remora_build_input input = {
         .request = x->request,
         .endpoint = x->run.endpoint,

@@ -67,13 +67,14 @@ static const struct remora_slice detail_names[DETAIL_MEMBERS] = {
 };
 
 /* Keys are compared raw; one with an escape in it is compared by its meaning. */
-static bool is_key(struct remora_json key, struct remora_slice raw, struct remora_slice name)
+static inline bool is_key(struct remora_json key, const struct remora_json_node *node,
+                          struct remora_slice name)
 {
-    if (raw.length == name.length + 2) {
-        return memcmp(raw.data + 1, name.data, name.length) == 0;
+    if (node->length == name.length) {
+        const char *text = key.doc->text + node->offset;
+        return text[0] == name.data[0] && memcmp(text, name.data, name.length) == 0;
     }
-    return raw.length > name.length + 2 && remora_json_node_of(key)->escaped &&
-           remora_json_equals(key, name.data);
+    return node->escaped && remora_json_equals(key, name.data);
 }
 
 static void collect(struct remora_json object, const struct remora_slice *names, size_t count,
@@ -86,9 +87,9 @@ static void collect(struct remora_json object, const struct remora_slice *names,
     }
     remora_json_iter_begin(&it, object);
     while (remora_json_iter_next(&it)) {
-        struct remora_slice raw = remora_json_raw(it.key);
+        const struct remora_json_node *node = remora_json_node_of(it.key);
         for (size_t i = 0; i < count; i++) {
-            if (is_key(it.key, raw, names[i])) {
+            if (is_key(it.key, node, names[i])) {
                 values[i] = it.value;
                 break;
             }
@@ -98,9 +99,9 @@ static void collect(struct remora_json object, const struct remora_slice *names,
 
 bool openai_is_chunk_member(struct remora_json key)
 {
-    struct remora_slice raw = remora_json_raw(key);
+    const struct remora_json_node *node = remora_json_node_of(key);
     for (size_t i = 0; i < CHUNK_MEMBERS; i++) {
-        if (is_key(key, raw, chunk_names[i])) {
+        if (is_key(key, node, chunk_names[i])) {
             return true;
         }
     }
