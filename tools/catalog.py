@@ -40,7 +40,12 @@ UNLISTED_PARAMETERS = {
     "openai": {"n", "user", "safety_identifier", "service_tier", "modalities", "audio", "prediction", "prompt_cache_key",
                "prompt_cache_options", "parallel_tool_calls"},
 }
-UNLISTED_OF_MODELS = {("openai", "openai/gpt-5"): {"verbosity"}}  # by provider and what the model's id begins with
+# By provider, what the model's id begins with, and whether it reasons. DeepSeek: parameters of its API reference that the
+# flags do not know; with thinking it refuses them, and logit_bias is not among them at all.
+UNLISTED_OF_MODELS = {
+    ("openai", "openai/gpt-5", True): {"verbosity"},
+    ("deepseek", "deepseek/deepseek-chat", False): {"logprobs", "top_logprobs"},
+}
 # Authors whose own provider has another name.
 OWN_PROVIDERS = {"mistralai": "mistral", "x-ai": "xai"}
 MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
@@ -180,8 +185,8 @@ def endpoint_parameters(endpoint, model, kind):
     wanted = set(names) | UNLISTED_PARAMETERS.get(provider, set())
     if is_told_by_the_model(endpoint, model, kind):
         wanted |= set(model["supported_parameters"] or ())
-    for (of_provider, beginning), more in UNLISTED_OF_MODELS.items():
-        if provider == of_provider and model["id"].startswith(beginning) and "reasoning" in wanted:
+    for (of_provider, beginning, reasons), more in UNLISTED_OF_MODELS.items():
+        if provider == of_provider and model["id"].startswith(beginning) and reasons == ("reasoning" in wanted):
             wanted |= more
     return wanted
 

@@ -86,6 +86,8 @@ enum remora_modality {
     REMORA_MODALITY_VIDEO = 8,
     REMORA_MODALITY_FILE = 16,
     REMORA_MODALITY_EMBEDDINGS = 32,
+    REMORA_MODALITY_UNSTATED =
+        64, /* inputs only: nobody has said; requests of every kind go there */
 };
 
 struct remora_endpoint_facts {

@@ -61,6 +61,8 @@ struct remora_slice remora_listed_name(struct remora_arena *arena,
                                        enum remora_variant variant);
 /* Tokens of prompt and answer together, 0 not known: the endpoint's own or the model's. */
 int64_t remora_listed_window(const struct remora_endpoint *endpoint);
+/* Of a set of REMORA_MODALITY_ bits what is told: text, where nobody has said what a model reads. */
+uint32_t remora_listed_set(uint32_t set);
 /* Names of a set of REMORA_MODALITY_ bits or of parameters, as OpenRouter spells them; how many were written. */
 #define REMORA_LISTED_NAMES_MOST (REMORA_PARAMETER_COUNT + 1)
 size_t remora_listed_modalities(uint32_t set,

@@ -133,7 +133,7 @@ static enum remora_code own_facts(struct config_loader *loader, const struct mod
         .canonical_slug = id,
         .author = slash < id.length ? remora_slice(id.data, slash) : REMORA_SLICE(""),
         .input_modalities = REMORA_MODALITY_TEXT | REMORA_MODALITY_IMAGE | REMORA_MODALITY_AUDIO |
-                            REMORA_MODALITY_VIDEO | REMORA_MODALITY_FILE,
+                            REMORA_MODALITY_VIDEO | REMORA_MODALITY_FILE | REMORA_MODALITY_UNSTATED,
         .output_modalities = REMORA_MODALITY_TEXT,
     };
     return REMORA_OK;

@@ -6,8 +6,8 @@
  * service may use is called so: one that its lists allow or, where those leave several, one that has an endpoint left when
  * the service asks for nothing in particular. An alias may name a variant, but not another alias.
  *
- * Fails with MODEL_NOT_FOUND (unknown: with the nearest name, of what is configured if any is near; ambiguous: with the candidates), NO_ENDPOINTS (the catalog
- * knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
+ * Fails with MODEL_NOT_FOUND (unknown: with the nearest name, of what is configured if any is near; an unknown variant: with
+ * what there is of the model; ambiguous: with the candidates), NO_ENDPOINTS (the catalog knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
  * Sources: ARCHITECTURE 8; openrouter.md section 6; codes.md.
  */
 #include <stdio.h>
@@ -171,6 +171,34 @@ static enum remora_code find_bare(const struct search *search, struct remora_sli
     return REMORA_OK;
 }
 
+/* ---- the steps ---- */
+
+static const struct remora_model *find_canonical(const struct remora_config *config,
+                                                 struct remora_slice slug)
+{
+    for (size_t i = 0; i < config->model_count; i++) {
+        if (remora_slice_equal(config->models[i].facts.canonical_slug, slug)) {
+            return &config->models[i];
+        }
+    }
+    return NULL;
+}
+
+/* OK with *out NULL when there is none of this name. */
+static enum remora_code find_stem(const struct search *search, const struct name *name,
+                                  const struct remora_model **out, struct remora_fail *fail)
+{
+    *out = remora_config_model(search->config, name->stem);
+    if (*out != NULL) {
+        return REMORA_OK;
+    }
+    if (remora_slice_find(name->stem, '/', 0) == name->stem.length) {
+        return find_bare(search, name->stem, out, fail);
+    }
+    *out = find_canonical(search->config, name->stem);
+    return REMORA_OK;
+}
+
 /* ---- what is not there ---- */
 
 /* What the catalog has and nobody here serves: "; 'openai/gpt-4o' is in the catalog, but ...", or "". Returns out. */
@@ -240,6 +268,47 @@ static bool has_preset(struct remora_slice asked)
     return remora_wildcard_match(REMORA_SLICE("*@preset/*"), asked);
 }
 
+static bool has_free(const struct remora_model *model)
+{
+    for (size_t i = 0; i < model->endpoint_count; i++) {
+        if (model->endpoints[i].facts.is_free) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* REMORA_OK: it is no name of a model with a colon and a word behind it that no variant has. */
+static enum remora_code unknown_variant(const struct search *search, struct remora_slice asked,
+                                        struct remora_fail *fail)
+{
+    const struct remora_model *model = NULL;
+    struct name stem = {.stem = asked};
+    while (stem.stem.length > 0 && asked.data[stem.stem.length - 1] != ':') {
+        stem.stem.length--;
+    }
+    if (stem.stem.length < 2) {
+        return REMORA_OK;
+    }
+    struct remora_slice word =
+        remora_slice(asked.data + stem.stem.length, asked.length - stem.stem.length);
+    stem.stem.length--;
+    struct remora_slice to = alias_of(search->config, stem.stem);
+    stem.stem = to.length > 0 ? to : stem.stem;
+    enum remora_code code = find_stem(search, &stem, &model, fail);
+    if (code != REMORA_OK || model == NULL ||
+        !remora_policy_allows_model(search->stack, model->facts.id, search->variant, NULL)) {
+        return code;
+    }
+    struct remora_slice variant = route_shown(word);
+    struct remora_slice id = route_shown(model->facts.id);
+    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
+                           "no model variant is called ':%.*s'; did you mean '%.*s'%s%.*s%s?",
+                           REMORA_SLICE_ARG(variant), REMORA_SLICE_ARG(id),
+                           has_free(model) ? " or '" : "", has_free(model) ? (int)id.length : 0,
+                           id.data, has_free(model) ? ":free'" : "");
+}
+
 static enum remora_code missing(const struct search *search, const struct name *name,
                                 struct remora_fail *fail)
 {
@@ -258,36 +327,11 @@ static enum remora_code missing(const struct search *search, const struct name *
         return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
                                "presets are not built yet; name a model");
     }
-    return unknown(search, name->whole, fail);
+    enum remora_code code = unknown_variant(search, name->whole, fail);
+    return code == REMORA_OK ? unknown(search, name->whole, fail) : code;
 }
 
-/* ---- the steps ---- */
-
-static const struct remora_model *find_canonical(const struct remora_config *config,
-                                                 struct remora_slice slug)
-{
-    for (size_t i = 0; i < config->model_count; i++) {
-        if (remora_slice_equal(config->models[i].facts.canonical_slug, slug)) {
-            return &config->models[i];
-        }
-    }
-    return NULL;
-}
-
-/* OK with *out NULL when there is none of this name. */
-static enum remora_code find_stem(const struct search *search, const struct name *name,
-                                  const struct remora_model **out, struct remora_fail *fail)
-{
-    *out = remora_config_model(search->config, name->stem);
-    if (*out != NULL) {
-        return REMORA_OK;
-    }
-    if (remora_slice_find(name->stem, '/', 0) == name->stem.length) {
-        return find_bare(search, name->stem, out, fail);
-    }
-    *out = find_canonical(search->config, name->stem);
-    return REMORA_OK;
-}
+/* ---- the whole ---- */
 
 static enum remora_code not_built(const struct name *name, struct remora_fail *fail)
 {

@@ -88,10 +88,16 @@ uint32_t listing_modality(struct remora_slice name)
     return 0;
 }
 
+uint32_t remora_listed_set(uint32_t set)
+{
+    return (set & REMORA_MODALITY_UNSTATED) != 0 ? REMORA_MODALITY_TEXT : set;
+}
+
 size_t remora_listed_modalities(uint32_t set,
                                 struct remora_slice names[static REMORA_LISTED_NAMES_MOST])
 {
     size_t count = 0;
+    set = remora_listed_set(set);
     for (size_t i = 0; i < REMORA_COUNT_OF(modalities); i++) {
         if ((set & (uint32_t)modalities[i].modality) != 0) {
             names[count++] = modalities[i].name;

@@ -410,7 +410,7 @@ bool listing_query_takes(const struct listing_query *query, const struct remora_
                     contains_nocase(facts->name, query->text);
     bool has_kinds = (query->output_modalities == 0 ||
                       (query->output_modalities & facts->output_modalities) != 0) &&
-                     (query->input_modalities & facts->input_modalities) == query->input_modalities;
+                     (query->input_modalities & ~remora_listed_set(facts->input_modalities)) == 0;
     bool has_makers = (query->authors.length == 0 || lists(query->authors, facts->author)) &&
                       (query->tokenizer.length == 0 ||
                        remora_slice_equal_nocase(query->tokenizer, facts->tokenizer));

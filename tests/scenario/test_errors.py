@@ -143,8 +143,8 @@ def test_every_row_of_the_table_is_asked_for_here_or_named(served):
 
 
 @pytest.mark.parametrize(("body", "constraint", "affected"), [
-    ({"provider": {"only": ["a"], "ignore": ["a"]}}, {"field": "provider.only", "detail":
-        "allowed_providers of POLICY_LAYER_REQUEST removed 1 of 2 endpoints"}, ["a", "b"]),
+    ({"provider": {"only": ["a"], "ignore": ["a"]}}, {"field": "provider.ignore", "detail":
+        "ignored_provider of POLICY_LAYER_REQUEST removed 1 of 2 endpoints"}, ["a", "b"]),
     ({"provider": {"max_price": {"prompt": 1}}}, {"field": "provider.max_price.prompt", "detail":
         "max_price:prompt of POLICY_LAYER_REQUEST removed 2 of 2 endpoints"}, ["a", "b"]),
     ({"model": "t/denied"}, {"field": "models", "detail":

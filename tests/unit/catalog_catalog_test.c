@@ -241,6 +241,10 @@ static void authors_take_what_their_models_list_and_hosts_do_not(void **state)
     /* Open weights: the model's list is what other hosts take. */
     own = endpoint_of("deepseek/deepseek-chat", "deepseek");
     assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_MIN_P));
+    assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_LOGIT_BIAS));
+    assert_true(remora_parameter_set_has(own.supported, REMORA_PARAMETER_TOP_LOGPROBS));
+    own = endpoint_of("deepseek/deepseek-reasoner", "deepseek");
+    assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_LOGPROBS));
 }
 
 static void providers_have_their_facts(void **state)

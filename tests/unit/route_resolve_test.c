@@ -107,10 +107,21 @@ static void routers_and_presets_to_come_are_named(void **state)
     expect_fail("acme/echo-1@preset/mine", REMORA_UNIMPLEMENTED, "presets");
 }
 
-static void another_word_behind_a_colon_is_part_of_the_id(void **state)
+static void a_variant_that_nobody_knows_is_told_with_what_there_is(void **state)
 {
     (void)state;
-    expect_fail("beta/parrot-2:huge", REMORA_MODEL_NOT_FOUND, "'beta/parrot-2:huge'");
+    expect_fail("beta/parrot-2:huge", REMORA_MODEL_NOT_FOUND,
+                "no model variant is called ':huge'; did you mean 'beta/parrot-2'?");
+    expect_fail("parrot-2:fre", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
+    expect_fail("echo:x", REMORA_MODEL_NOT_FOUND, "did you mean 'acme/echo-1'?");
+    expect_fail("t/none:x", REMORA_MODEL_NOT_FOUND, "there is no model 't/none:x'");
+    expect_fail(":x", REMORA_MODEL_NOT_FOUND, "there is no model ':x'");
+    plan_endpoint(&f, &f.models[0], plan_provider(&f, "alpha"), "alpha")->facts.is_free = true;
+    expect_fail("acme/echo-1:x", REMORA_MODEL_NOT_FOUND,
+                "did you mean 'acme/echo-1' or 'acme/echo-1:free'?");
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("beta/*"));
+    expect_fail("beta/parrot-2:huge", REMORA_MODEL_NOT_FOUND,
+                "there is no model 'beta/parrot-2:huge'");
 }
 
 static void a_bare_id_resolves_when_it_is_unique(void **state)
@@ -244,7 +255,7 @@ int main(void)
         CASE(free_is_a_variant),
         CASE(variants_to_come_are_named),
         CASE(routers_and_presets_to_come_are_named),
-        CASE(another_word_behind_a_colon_is_part_of_the_id),
+        CASE(a_variant_that_nobody_knows_is_told_with_what_there_is),
         CASE(a_bare_id_resolves_when_it_is_unique),
         CASE(an_ambiguous_bare_id_tells_the_candidates),
         CASE(a_bare_id_is_unique_among_what_the_service_may_use),

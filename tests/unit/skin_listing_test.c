@@ -21,6 +21,7 @@ static const char yaml[] =
     "\"0.000001\"}}]\n"
     "  x/dear:\n"
     "    context_length: 9000\n"
+    "    modalities: {input: [text, image]}\n"
     "    endpoints: [{provider: b, model_id: m, pricing: {prompt: \"0.000009\", completion: "
     "\"0.000009\"}, supported_parameters: [tools]}]\n"
     "  y/unpriced: {endpoints: [{provider: b, model_id: m}]}\n"
@@ -125,7 +126,9 @@ static void filters_narrow_the_list(void **state)
     expect_ids("supported_parameters=max_completion_tokens&q=x", "x/cheap");
     expect_ids("arch=GPT", "");
     expect_ids("output_modalities=embeddings", "");
-    expect_ids("output_modalities=all&input_modalities=text,image&q=dear", "x/dear");
+    expect_ids("output_modalities=all&input_modalities=text,image", "x/dear");
+    /* What nobody has said is not promised, though requests of every kind go there. */
+    expect_ids("input_modalities=text", "x/cheap x/dear y/free:free y/unpriced");
     expect_ids("limit=&unheard=of&&=", "x/cheap x/dear y/free:free y/unpriced");
 }
 

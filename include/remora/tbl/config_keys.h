@@ -72,7 +72,7 @@ REMORA_CONFIG_KEY(MODEL, DISTILLABLE, "distillable", TRISTATE, NONE, 0, 0, "unkn
 REMORA_CONFIG_KEY(MODEL, ENDPOINTS, "endpoints", OBJECTS, ENDPOINT, 0, 128, "", "Endpoints of your own, tried as written, before the catalog's.")
 REMORA_CONFIG_KEY(MODEL, REPLACE_ENDPOINTS, "replace_endpoints", BOOLEAN, NONE, 0, 0, "false", "Forget the catalog's endpoints.")
 REMORA_CONFIG_KEY(MODEL, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "the provider's", "Deadlines of this model.")
-REMORA_CONFIG_KEY(MODALITIES, INPUT, "input", TEXTS, NONE, 1, 6, "all", "Of text, image, audio, video, file.")
+REMORA_CONFIG_KEY(MODALITIES, INPUT, "input", TEXTS, NONE, 1, 6, "unknown: all are sent, text is listed", "Of text, image, audio, video, file.")
 REMORA_CONFIG_KEY(MODALITIES, OUTPUT, "output", TEXTS, NONE, 1, 6, "text", "Of text, image, audio, video, embeddings.")
 REMORA_CONFIG_KEY(ENDPOINT, PROVIDER, "provider", TEXT, NONE, 1, 64, "", "Slug of the provider. Required.")
 REMORA_CONFIG_KEY(ENDPOINT, TAG, "tag", TEXT, NONE, 1, 128, "the provider's slug", "Unique within the model: SLUG or SLUG/VARIANT.")
