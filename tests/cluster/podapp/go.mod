@@ -1,0 +1,3 @@
+module remora.dev/tests/cluster/podapp
+
+go 1.26.0
