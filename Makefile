@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario test-chart sanitize bench fuzz format lint clean help image test-image test-newroot
+.PHONY: build run test unit scenario test-chart test-cluster sanitize bench fuzz format lint clean help image test-image test-newroot
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -11,6 +11,7 @@ help:
 	@echo "make unit      the unit tests and fuzz corpora, one build"
 	@echo "make scenario  the scenarios against build/remora"
 	@echo "make test-chart  the Helm chart: both Helms, no cluster"
+	@echo "make test-cluster  chart and image in a real Kubernetes (root; builds it from Go modules once; not part of make test)"
 	@echo "make bench     speed against nginx (not part of make test)"
 	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
 	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
@@ -42,6 +43,9 @@ scenario:
 test-chart: build
 	@tools/packages.sh test
 	@tools/chart.sh $(BUILD)
+
+test-cluster:
+	@tests/cluster/run.sh
 
 bench:
 	@tools/packages.sh bench

@@ -12,6 +12,9 @@ bench="$test wrk nginx-light nghttp2-client util-linux"
 image="mmdebstrap debian-archive-keyring util-linux"
 [ "${IMAGE_ROOT:-new}" = new ] || image="$build binutils tzdata"
 test_image="$image runc umoci skopeo golang-github-containers-common curl python3"
+# What a Kubernetes node runs on, and what tests/cluster asks of the machine.
+cluster="containerd runc containernetworking-plugins iptables conntrack ethtool socat kmod iproute2 util-linux curl openssl
+procps make python3 python3-venv"
 
 case $goal in
 build) wanted=$build ;;
@@ -19,7 +22,8 @@ test) wanted=$test ;;
 bench) wanted=$bench ;;
 image) wanted=$image ;;
 test-image) wanted=$test_image ;;
-*) echo "usage: packages.sh build|test|bench|image|test-image" >&2; exit 2 ;;
+cluster) wanted=$cluster ;;
+*) echo "usage: packages.sh build|test|bench|image|test-image|cluster" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

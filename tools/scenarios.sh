@@ -5,9 +5,5 @@ cd "$(dirname "$0")/.."
 REMORA_BUILD=$(cd "${1:-build}" && pwd)
 export REMORA_BUILD
 shift || true
-if [ ! -x .venv/bin/pytest ] || ! cmp -s tests/requirements.txt .venv/requirements.txt; then
-    python3 -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-    cp tests/requirements.txt .venv/requirements.txt
-fi
+tools/venv.sh
 exec .venv/bin/pytest --maxfail=20 -p no:cacheprovider tests/scenario "$@"

@@ -1,0 +1,209 @@
+"""The chart against a real API server, with both majors of Helm: every manifest that it can render is accepted by the server
+that has to take it, and what the schema refuses it refuses with the value's name."""
+import glob
+import json
+import os
+import subprocess
+import tempfile
+
+import pytest
+import yaml
+from kube import BIN, CHART, ROOT, CommandFailed, as_list, until
+
+MAJORS = [3, 4]
+KEYS = {"version": 1, "keys": {"a": {"service": "a", "hash": {"file": "/etc/remora/keys/a"}}}}
+EVERYTHING = {
+    "mode": "both", "gateway": {"config": KEYS, "keysSecret": "hashes", "autoscaling": {"enabled": True},
+                                "networkPolicy": {"enabled": True}},
+    "credentials": {"existingSecret": "provider"},
+    "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}}
+SETS = {"defaults": {}, "gateway": {"mode": "gateway", "config": KEYS}, "everything": EVERYTHING}
+PRESETS = sorted(glob.glob(os.path.join(CHART, "presets", "*.yaml")))
+
+
+def helm(major, *words, check=True):
+    """Helm without a cluster. Nothing is read from the user's own Helm."""
+    with tempfile.TemporaryDirectory() as home:
+        env = {"PATH": os.environ["PATH"], "HOME": home, "KUBECONFIG": os.path.join(home, "none")}
+        done = subprocess.run([os.path.join(BIN, "helm%d" % major), *words], capture_output=True, text=True, timeout=120, env=env)
+    if check and done.returncode != 0:
+        raise CommandFailed(words, done.returncode, done.stdout + done.stderr)
+    return done.stdout + done.stderr if not check else done.stdout
+
+
+def template(major, file, *words, namespace="shop"):
+    return helm(major, "template", "shop", CHART, "-n", namespace, "-f", file, "--kube-version", "1.36.3", *words)
+
+
+@pytest.fixture(scope="module", params=[*SETS, *PRESETS], ids=lambda p: os.path.basename(p).removesuffix(".yaml"))
+def values_file(request, tmp_path_factory):
+    if request.param in PRESETS:
+        return request.param
+    path = tmp_path_factory.mktemp("values") / "values.json"
+    path.write_text(json.dumps(SETS[request.param]))
+    return str(path)
+
+
+def preset_words(values_file):
+    """A preset is laid over a mode: for those of the gateway, keys are needed as well."""
+    return ["--set-json", "gateway.config=" + json.dumps(KEYS)] if values_file in PRESETS else []
+
+
+@pytest.fixture(scope="module")
+def crds(api):
+    """The foreign kinds as their makers publish them."""
+    for path in sorted(glob.glob(os.path.join(BIN, "crds", "*.yaml"))):
+        api.kubectl("apply", "--server-side", "-f", path, timeout=120)
+    until("the foreign kinds are served",
+          lambda: api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=5s"))
+    return api
+
+
+@pytest.fixture(scope="module")
+def schemas(crds, tmp_path_factory):
+    """Strict JSON schemas for kubeconform, from what the API server says of itself."""
+    folder = tmp_path_factory.mktemp("schemas")
+    definitions = json.loads(crds.kubectl("get", "--raw", "/openapi/v2"))["definitions"]
+    for one in definitions.values():
+        if "properties" in one:
+            one.setdefault("additionalProperties", False)
+    (folder / "all.json").write_text(json.dumps({"definitions": definitions}).replace("#/definitions/", "all.json#/definitions/"))
+    for name, one in definitions.items():
+        for kind in one.get("x-kubernetes-group-version-kind", []):
+            group = kind["group"].split(".")[0]
+            file = "-".join(filter(None, [kind["kind"].lower(), group, kind["version"]])) + ".json"
+            (folder / file).write_text(json.dumps({"$ref": "all.json#/definitions/" + name}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_lint(major, values_file):
+    told = helm(major, "lint", "--strict", CHART, "-f", values_file, *preset_words(values_file))
+    assert "0 chart(s) failed" in told
+
+
+def test_both_majors_render_the_same_twice(values_file):
+    words = preset_words(values_file)
+    once = template(3, values_file, *words)
+    assert once == template(3, values_file, *words), "two renderings differ"
+    assert sorted_documents(once) == sorted_documents(template(4, values_file, *words)), "Helm 3 and 4 render differently"
+
+
+def documents(text):
+    return [d for d in yaml.safe_load_all(text) if d]
+
+
+def sorted_documents(text):
+    return sorted(json.dumps(d, sort_keys=True) for d in documents(text))
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_the_server_accepts_every_manifest(crds, major, values_file):
+    """A dry run on the server: defaults, validation, admission, in a namespace that enforces "restricted"."""
+    namespace = crds.namespace("dry")
+    rendered = documents(template(major, values_file, *preset_words(values_file), namespace=namespace))
+    told = crds.kubectl("-n", namespace, "apply", "--dry-run=server", "--server-side", "-f", "-", stdin=as_list(rendered),
+                        whole=True)
+    assert told.count("(server dry run)") == len(rendered) > 0
+    assert "would violate PodSecurity" not in told, told
+
+
+def test_every_pod_of_the_chart_is_admitted_where_only_restricted_ones_are(crds, values_file):
+    namespace = crds.namespace("pods")
+    rendered = documents(template(3, values_file, *preset_words(values_file), namespace=namespace))
+    templates = [d["spec"]["template"] for d in rendered if d["kind"] == "Deployment"]
+    templates += [d for d in rendered if d["kind"] == "Pod"]
+    templates += [pasted(d) for d in rendered if d["kind"] == "ConfigMap" and "pod.yaml" in d["data"]]
+    assert templates
+    for number, one in enumerate(templates):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod-%d" % number}, "spec": one["spec"]}
+        crds.apply(namespace, without_account(pod), verb="create")
+
+
+def without_account(pod):
+    pod["spec"].pop("serviceAccountName", None)
+    return pod
+
+
+def pasted(config_map):
+    """The block for sidecars around an application that is as strict."""
+    pod = yaml.safe_load(config_map["data"]["pod.yaml"])
+    app = {"name": "app", "image": "app:1", "securityContext": pod["spec"]["initContainers"][0]["securityContext"]}
+    return {"spec": pod["spec"] | {"containers": [app]}}
+
+
+def kubeconform(schemas, text):
+    location = os.path.join(schemas, "{{.ResourceKind}}{{.KindSuffix}}.json")
+    return subprocess.run([os.path.join(BIN, "kubeconform"), "-strict", "-summary", "-output", "json", "-schema-location", location],
+                          input=text, capture_output=True, text=True, timeout=120)
+
+
+def test_kubeconform(schemas, values_file):
+    text = template(3, values_file, *preset_words(values_file))
+    done = kubeconform(schemas, text)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["summary"] == {"valid": len(documents(text)), "invalid": 0, "errors": 0, "skipped": 0}
+
+
+def test_kubeconform_can_fail(schemas):
+    bad = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"portz": []}}
+    assert kubeconform(schemas, json.dumps(bad)).returncode != 0
+
+
+REFUSED = [  # words of Helm, and what its message names
+    (["--set", "mode=side-car"], "mode"),
+    (["--set", "sidcar.service=x"], "sidcar"),
+    (["--set", "gateway.replicas=two"], "replicas"),
+    (["--set", "image.pullPolicy=Sometimes"], "pullPolicy"),
+    (["--set", "image.tag=latest"], "/image/tag"),
+    (["--set", "config.version=2"], "version"),
+    (["--set", "config.polcy.provider.zdr=true"], "polcy"),
+    (["--set", "config.policy.provider.data_colection=deny"], "data_colection"),
+    (["--set", "config.deadlines.connect_ms=soon"], "connect_ms"),
+    (["--set", "policy.mesh.content.provider.data_colection=deny"], "data_colection"),
+    (["--set", "mode=gateway"], "keys"),
+]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("words,named", REFUSED, ids=[" ".join(r[0]) for r in REFUSED])
+def test_a_mistake_is_refused_by_name(major, words, named):
+    with pytest.raises(CommandFailed) as refused:
+        helm(major, "template", "shop", CHART, "--kube-version", "1.36.3", *words)
+    assert named in refused.value.output, refused.value.output
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_install_upgrade_rollback_uninstall(crds, major, values_file):
+    """The objects' life on the API server alone: nothing runs, so nothing is waited for."""
+    namespace = crds.namespace("life%d" % major)
+    words = ["-n", namespace, "-f", values_file, *preset_words(values_file)]
+
+    def labels():
+        maps = crds.get("-n", namespace, "configmap", "-l", "app.kubernetes.io/instance=shop")["items"]
+        return {m["metadata"]["labels"].get("step") for m in maps}
+
+    crds.helm(major, "install", "shop", CHART, *words)
+    assert labels() == {None}
+    crds.helm(major, "upgrade", "shop", CHART, *words, "--set", "commonLabels.step=second")
+    assert labels() == {"second"}
+    crds.helm(major, "rollback", "shop", "1", "-n", namespace)
+    assert labels() == {None}
+    crds.helm(major, "uninstall", "shop", "-n", namespace)
+    assert labels() == set()
+
+
+def examples():
+    return sorted(glob.glob(os.path.join(ROOT, "examples", "kubernetes", "*.yaml")))
+
+
+@pytest.mark.parametrize("path", examples(), ids=[os.path.basename(p) for p in examples()])
+def test_an_example_is_accepted_by_the_server(crds, path):
+    """Core kinds and foreign ones alike: the latter by the schemas that their makers publish."""
+    namespace = crds.namespace("example", restricted=False)
+    with open(path) as text:
+        given = documents(text.read())
+    for one in given:
+        one["metadata"].pop("namespace", None)
+    told = crds.apply(namespace, *given, verb="create")
+    assert told.count("created") == len(given)
