@@ -42,7 +42,7 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT REMORA_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-flto=auto -ffat-lto-objects)
   # Of the program only: the tests link the ordinary code that the objects carry, too. Unasked, the linker's plugin would
-  # take the other one.
-  add_link_options(-fno-lto)
+  # take the other one; and with -fno-lto on its command line gcc leaves the plugin out, whatever stands behind it.
+  add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:REMORA_IS_PROGRAM>>>:-fno-lto>)
   set(REMORA_LTO -flto=auto)
 endif()
