@@ -15,6 +15,8 @@
 #define REMORA_MUST_CHECK                  __attribute__((warn_unused_result))
 #define REMORA_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #define REMORA_COUNT_OF(array)             (sizeof(array) / sizeof((array)[0]))
+/* Tells the failure path from the other: what leads to a call of it is laid out apart, so that the usual way lies together. */
+#define REMORA_COLD __attribute__((cold))
 /* The build zeroes every local; of a large one on the way of every request that is felt. What is read must be written before. */
 #if defined(__has_attribute)
 #if __has_attribute(uninitialized)

@@ -92,7 +92,7 @@ struct remora_fail {
 
 /* Fills *fail (unless NULL or already filled) and returns code. `param` may be NULL. Text is cut at a UTF-8 boundary. */
 enum remora_code remora_fail_set(struct remora_fail *fail, enum remora_code code, const char *param,
-                                 const char *format, ...) REMORA_PRINTF(4, 5);
+                                 const char *format, ...) REMORA_PRINTF(4, 5) REMORA_COLD;
 /* The HTTP status to answer with. */
 int remora_fail_http_status(const struct remora_fail *fail);
 /* The google.rpc.Code to answer with. */

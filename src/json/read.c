@@ -36,7 +36,7 @@ struct parser {
     const char *reason;
 };
 
-static bool fail_as(struct parser *p, enum remora_code code, const char *reason)
+REMORA_COLD static bool fail_as(struct parser *p, enum remora_code code, const char *reason)
 {
     p->code = code;
     p->reason = reason;

@@ -312,6 +312,9 @@ static void log_request(const struct remora_outcome *outcome)
     if (remora_log_level() < REMORA_LOG_INFO) {
         return;
     }
+    const int64_t input = remora_usage_input_total(usage);
+    const int64_t output = remora_usage_output_total(usage);
+    const int64_t cost_nano_usd = remora_nano_usd(outcome->cost.total_pico_usd);
     remora_buf_init_over(&list, names, sizeof names);
     const struct remora_slice who = tried(outcome, &list);
     write_trace(&outcome->trace, &trace);
@@ -334,12 +337,12 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_NUMBER("attempts", (int64_t)outcome->attempt_count),
         REMORA_LOG_TEXT("code", code_label(outcome->fail.code)),
         REMORA_LOG_NUMBER("status", status_of(outcome)),
-        REMORA_LOG_KNOWN("input_tokens", remora_usage_input_total(usage)),
+        REMORA_LOG_KNOWN("input_tokens", input),
         REMORA_LOG_KNOWN("cached_tokens", usage->tokens[REMORA_USAGE_CACHE_READ]),
-        REMORA_LOG_KNOWN("output_tokens", remora_usage_output_total(usage)),
+        REMORA_LOG_KNOWN("output_tokens", output),
         REMORA_LOG_KNOWN("reasoning_tokens", usage->tokens[REMORA_USAGE_REASONING]),
         REMORA_LOG_TEXT_IF("usage", certainty_name(usage->certainty)),
-        REMORA_LOG_KNOWN("cost_nano_usd", remora_nano_usd(outcome->cost.total_pico_usd)),
+        REMORA_LOG_KNOWN("cost_nano_usd", cost_nano_usd),
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
         REMORA_LOG_KNOWN("first_content_us", outcome->content_events > 0
                                                  ? (int64_t)(outcome->first_content_ns / 1000)

@@ -77,6 +77,6 @@ REMORA_MUST_CHECK bool http_head_read(struct remora_slice bytes, struct http_hea
 struct remora_slice http_head_get(const struct http_head *head, const char *name);
 
 /* Marks a fail with a status of its own; false for returning it. */
-bool http_refuse(struct remora_fail *fail, int http_status, const char *message);
+bool http_refuse(struct remora_fail *fail, int http_status, const char *message) REMORA_COLD;
 
 #endif

@@ -124,8 +124,9 @@ static size_t count_headers(const struct http_head *head, const char *name,
                             struct remora_slice *value)
 {
     size_t count = 0;
+    struct remora_slice wanted = remora_slice_of(name);
     for (size_t i = 0; i < head->header_count; i++) {
-        if (remora_slice_equal_nocase(head->headers[i].name, remora_slice_of(name))) {
+        if (remora_slice_equal_nocase(head->headers[i].name, wanted)) {
             *value = head->headers[i].value;
             count++;
         }
