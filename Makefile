@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario test-chart test-cluster sanitize bench fuzz format lint clean help image test-image test-newroot
+.PHONY: build run test unit scenario test-chart test-cluster sanitize bench fuzz stubs format lint clean help image test-image test-newroot
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -17,6 +17,7 @@ help:
 	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
 	@echo "make test-image    the image as a container under runc, and built twice to the same bytes (root, not part of make test)"
 	@echo "make test-newroot  everything against Debian's newest libraries and gRPC core 1.83 (root, not part of make test)"
+	@echo "make stubs     gRPC stubs for go, python, node, java, rust and c in build/stubs; LANGUAGES=\"go rust\" for some"
 	@echo "make format    apply .clang-format"
 
 build:
@@ -69,6 +70,10 @@ test-newroot:
 	@tools/packages.sh test
 	@tools/packages.sh image
 	@tools/newroot_test.sh
+
+stubs:
+	@tools/packages.sh build
+	@python3 tools/stubs.py $(LANGUAGES)
 
 format:
 	@git ls-files 'src/*.[ch]' 'include/remora/*.h' 'tests/*.[ch]' 'examples/*.[ch]' | grep -v /tbl/ | xargs clang-format -i
