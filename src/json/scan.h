@@ -1,5 +1,5 @@
 /*
- * Finding the end of plain text inside a JSON string: the first quote, backslash or control character. Sixteen or thirty-two
+ * Finding the end of plain text inside a JSON string: the first quote, backslash or control character. Sixteen or sixty-four
  * bytes at a time where SSE2 is there, eight otherwise. The last bytes are looked at together with bytes before them.
  */
 #ifndef REMORA_JSON_SCAN_H
@@ -157,15 +157,17 @@ static inline const char *json_scan_word(const char *at, const char *end)
 static inline const char *json_scan_long(const char *at, const char *end, bool *high)
 {
     const char *last = end - 16;
-    while (end - at >= 32) {
-        __m128i first = json_load(at);
-        __m128i second = json_load(at + 16);
-        if (_mm_movemask_epi8(_mm_or_si128(json_special(first), json_special(second))) != 0) {
+    __m128i seen = _mm_setzero_si128();
+    for (; end - at >= 64; at += 64) {
+        __m128i x[4] = {json_load(at), json_load(at + 16), json_load(at + 32), json_load(at + 48)};
+        __m128i stops = _mm_or_si128(_mm_or_si128(json_special(x[0]), json_special(x[1])),
+                                     _mm_or_si128(json_special(x[2]), json_special(x[3])));
+        if (_mm_movemask_epi8(stops) != 0) {
             break;
         }
-        *high |= _mm_movemask_epi8(_mm_or_si128(first, second)) != 0;
-        at += 32;
+        seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(x[0], x[1]), _mm_or_si128(x[2], x[3])));
     }
+    *high |= _mm_movemask_epi8(seen) != 0;
     while (at < last) {
         const char *stop = json_scan_16(at, high);
         at += 16;

@@ -164,6 +164,8 @@ void remora_transfer_tear_down(struct remora_transfer *transfer);
 /* The gathered body is given back once it was sent in full and an answer has begun (no re-send is possible then). */
 void remora_transfer_drop_body(struct remora_transfer *transfer);
 
+/* No proxy stands between us and the provider. */
+bool remora_transfer_is_direct(const struct remora_transfer *transfer);
 /* Sets curl's callbacks on a new easy handle. */
 void remora_transfer_hook(struct remora_transfer *transfer);
 /* What curl and our own flags say about the end. */

@@ -234,9 +234,13 @@ static bool set_way(struct remora_transfer *transfer)
     /* NOPROXY: loopback is never proxied; a provider's own proxy always is used; else the environment's NO_PROXY. */
     const char *no_proxy = provider->proxy.length > 0 ? "" : NULL;
     no_proxy = transfer->route.url.is_loopback ? "*" : no_proxy;
+    /* Names are ours to resolve and their addresses given for good (names.c), but a proxy's: else curl looks through all that it
+     * has after every transfer for what is a minute old. */
+    long address_age_s = remora_transfer_is_direct(transfer) ? -1L : 60L;
     long version = provider->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
            curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, address_age_s) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PIPEWAIT, provider->http2 ? 1L : 0L) == CURLE_OK;
 }

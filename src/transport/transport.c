@@ -221,13 +221,18 @@ static void give_to_curl(struct remora_transfer *transfer)
     transfer->state = REMORA_TRANSFER_RUNNING;
 }
 
+bool remora_transfer_is_direct(const struct remora_transfer *transfer)
+{
+    const struct remora_curl *transport = transfer->transport;
+    bool is_proxied =
+        transfer->route.url.is_tls ? transport->has_https_proxy : transport->has_http_proxy;
+    return !is_proxied && transfer->provider->proxy.length == 0;
+}
+
 /* A name that a proxy will resolve is none of our business. */
 static bool needs_name(const struct remora_transfer *transfer)
 {
-    const struct remora_curl *transport = transfer->transport;
-    const struct remora_url *url = &transfer->route.url;
-    bool is_proxied = url->is_tls ? transport->has_https_proxy : transport->has_http_proxy;
-    return !url->is_literal && !is_proxied && transfer->provider->proxy.length == 0;
+    return !transfer->route.url.is_literal && remora_transfer_is_direct(transfer);
 }
 
 static bool needs_trust(const struct remora_transfer *transfer)

@@ -3,7 +3,7 @@
 
 #include "../../src/json/scan.h" /* private to its room: this is what is tested */
 
-enum { TEXT_BYTES = 70 };
+enum { TEXT_BYTES = 150 };
 
 /* `byte` at `at` in `length` bytes of plain text; with `tail` behind it, which must not matter. */
 static void check_one(unsigned byte, size_t at, size_t length, char tail)
@@ -30,12 +30,25 @@ static void check_one(unsigned byte, size_t at, size_t length, char tail)
 static void all_ways_stop_at_the_same_byte(void **state)
 {
     (void)state;
+    static const unsigned char bytes[] = {0x00, 0x1F, 0x20, '!',  '"',  '#',
+                                          '[',  '\\', ']',  0x7F, 0x80, 0xFF};
     for (size_t length = 1; length <= TEXT_BYTES; length++) {
         for (size_t at = 0; at < length; at++) {
-            for (unsigned byte = 0; byte < 256; byte++) {
+            for (size_t i = 0; i < sizeof bytes; i++) {
+                unsigned byte = bytes[i];
                 check_one(byte, at, length, '\xC3');
                 check_one(byte, at, length, '"');
             }
+        }
+    }
+}
+
+static void every_byte_is_plain_or_not(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t length = 1; length <= 20; length++) {
+            check_one(byte, length / 2, length, 'p');
         }
     }
 }
@@ -70,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ways_stop_at_the_same_byte),
+        cmocka_unit_test(every_byte_is_plain_or_not),
         cmocka_unit_test(the_end_of_a_word_is_found_at_once),
         cmocka_unit_test(plain_text_is_read_to_its_end),
     };
