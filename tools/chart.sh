@@ -16,4 +16,4 @@ if [ ! -x $venv/bin/pytest ] || ! cmp -s tests/chart/requirements.txt $venv/requ
     $venv/bin/pip install --quiet --disable-pip-version-check -r tests/chart/requirements.txt
     cp tests/chart/requirements.txt $venv/requirements.txt
 fi
-exec $venv/bin/pytest -n "$(nproc)" --dist loadgroup --maxfail=20 -p no:cacheprovider tests/chart "$@"
+exec $venv/bin/pytest -n "$(nproc)" --maxfail=20 -p no:cacheprovider tests/chart "$@"

@@ -1,4 +1,5 @@
-"""examples/kubernetes: what is pasted in them is what the chart prints, and it is restricted, valid and complete."""
+"""examples/kubernetes: what is pasted in them is what the chart prints, and it is restricted, valid and complete. A real API server
+is given them by tests/cluster/test_chart_api.py, the kinds of others included."""
 import pytest
 import yaml
 
@@ -7,15 +8,15 @@ from test_pod_security import containers_of, wrong
 from test_render import schema_errors
 
 EXAMPLES = ROOT / "examples/kubernetes"
-CORE = ["sidecar/deployment.yaml", "sidecar/job.yaml", "gateway/client.yaml"]
+CORE = ["deployment-sidecar.yaml", "job-sidecar.yaml", "gateway-client.yaml"]
 
 
 def example(name):
     return list(yaml.safe_load_all((EXAMPLES / name).read_text()))
 
 
-def rendered(helm, folder, release, namespace):
-    values = yaml.safe_load((EXAMPLES / folder / "values.yaml").read_text())
+def rendered(helm, of, release, namespace):
+    values = yaml.safe_load((EXAMPLES / "values" / f"{of}.yaml").read_text())
     result = helm.template(values=values, release=release, namespace=namespace)
     assert result.returncode == 0, result.stderr
     return objects_of(result.stdout)
@@ -25,7 +26,7 @@ def template_of(workload):
     return workload if workload["kind"] == "Pod" else workload["spec"]["template"]
 
 
-@pytest.mark.parametrize("name", ["sidecar/deployment.yaml", "sidecar/job.yaml"])
+@pytest.mark.parametrize("name", ["deployment-sidecar.yaml", "job-sidecar.yaml"])
 def test_the_pasted_block_is_the_charts(name, helm):
     block = yaml.safe_load(one(rendered(helm, "sidecar", "remora", "shop"), "ConfigMap", "remora-sidecar")["data"]["pod.yaml"])
     pod = template_of(example(name)[0])
@@ -37,13 +38,13 @@ def test_the_pasted_block_is_the_charts(name, helm):
 
 def test_the_application_finds_the_sidecar(helm):
     environment = yaml.safe_load(one(rendered(helm, "sidecar", "remora", "shop"), "ConfigMap", "remora-sidecar")["data"]["app-env.yaml"])["env"]
-    assert template_of(example("sidecar/deployment.yaml")[0])["spec"]["containers"][0]["env"] == environment
+    assert template_of(example("deployment-sidecar.yaml")[0])["spec"]["containers"][0]["env"] == environment
 
 
 def test_the_client_finds_the_gateway(helm):
     service = one(rendered(helm, "gateway", "llm", "llm"), "Service", "-gateway")
     where = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc:{service['spec']['ports'][0]['port']}"
-    assert f"--http={where}" in example("gateway/client.yaml")[0]["spec"]["containers"][0]["args"]
+    assert f"--http={where}" in example("gateway-client.yaml")[0]["spec"]["containers"][0]["args"]
 
 
 @pytest.mark.parametrize("name", CORE)
@@ -55,7 +56,7 @@ def test_core_kinds_are_valid_and_restricted(name):
 
 
 def test_argo_cds_values_render(helm):
-    application = example("argocd/application.yaml")[0]["spec"]
+    application = example("argocd-application.yaml")[0]["spec"]
     files = [f"presets/{name.split('/')[-1]}" for name in application["source"]["helm"]["valueFiles"]]
     result = helm.template(files, values=application["source"]["helm"]["valuesObject"], namespace=application["destination"]["namespace"],
                            release=application["source"]["helm"]["releaseName"])

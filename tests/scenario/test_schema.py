@@ -1,6 +1,7 @@
 """`remora schema` and `remora check` say the same of a document, as far as one key can be judged alone."""
 import json
 import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -186,6 +187,13 @@ def test_a_policy_schema_holds_nothing_else(schema, policy_schema):
     assert set(policy_schema["$defs"]) == {"policy_models", "preferences", "max_price", "limits"}
     assert all(schema["$defs"][name] == each for name, each in policy_schema["$defs"].items())
     assert policy_schema["properties"] == schema["$defs"]["policy"]["properties"]
+
+
+def test_the_chart_has_this_schema():
+    """helm/remora/values.schema.json and README.md are made from it: `tools/chart.py` writes them anew."""
+    result = subprocess.run([sys.executable, str(ROOT / "tools/chart.py"), "--check", "--build", str(build_dir())], capture_output=True,
+                            text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_another_schema_is_not_printed():

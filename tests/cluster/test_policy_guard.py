@@ -1,0 +1,73 @@
+"""examples/kubernetes/policy-guard.yaml on a real API server: who may write which policy layer, asked by users who may edit all
+ConfigMaps of the namespace."""
+import json
+import os
+
+import pytest
+import yaml
+from kube import ROOT, CommandFailed, until
+
+GROUP = "rbac.authorization.k8s.io"
+
+
+def role_binding(role, user):
+    return {"apiVersion": GROUP + "/v1", "kind": "RoleBinding", "metadata": {"name": role + "-" + user},
+            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": role}, "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}]}
+
+
+def layer(name, label=None):
+    label = name if label is None else label
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "policy-" + name, "labels": {"remora.dev/policy-layer": label}},
+            "data": {"policy.yaml": "{}\n"}}
+
+
+@pytest.fixture(scope="module")
+def guarded(api):
+    namespace = api.namespace("guard")
+    with open(os.path.join(ROOT, "examples/kubernetes/policy-guard.yaml")) as text:
+        given = list(yaml.safe_load_all(text.read()))
+    for one in given:
+        one["metadata"].pop("namespace", None)
+    editor = {"apiVersion": GROUP + "/v1", "kind": "Role", "metadata": {"name": "editor"},
+              "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}]}
+    api.apply(namespace, *given, editor, role_binding("editor", "app"), role_binding("remora-layer-service", "app"),
+              role_binding("editor", "owner"), role_binding("remora-layer-namespace", "owner"))
+    api.kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(layer("mesh")))  # an administrator may
+
+    def is_in_force():
+        with pytest.raises(CommandFailed):
+            api.kubectl("-n", namespace, "--as", "app", "delete", "--dry-run=server", "configmap", "policy-mesh")
+        return True
+
+    until("the guard is in force", is_in_force)
+    return api, namespace
+
+
+def may(guarded, user, *words, stdin=None):
+    api, namespace = guarded
+    try:
+        api.kubectl("-n", namespace, "--as", user, *words, stdin=None if stdin is None else json.dumps(stdin))
+        return True
+    except CommandFailed as refused:
+        assert "only who may update policylayers.remora.dev/" in refused.output, refused.output
+        return False
+
+
+@pytest.mark.parametrize("user, name, allowed", [
+    ("app", "mesh", False), ("app", "namespace", False), ("app", "service", True),
+    ("owner", "mesh", False), ("owner", "namespace", True), ("owner", "service", True)])
+def test_who_writes_which_layer(guarded, user, name, allowed):
+    changed = layer(name)
+    changed["data"]["policy.yaml"] = "limits: {concurrency: 7}\n# by %s\n" % user
+    assert may(guarded, user, "apply", "-f", "-", stdin=changed) is allowed
+
+
+@pytest.mark.parametrize("words", [["label", "configmap", "policy-mesh", "remora.dev/policy-layer-"],
+                                   ["label", "--overwrite", "configmap", "policy-mesh", "remora.dev/policy-layer=service"],
+                                   ["delete", "configmap", "policy-mesh"]], ids=lambda words: words[-1])
+def test_there_is_no_way_around(guarded, words):
+    assert not may(guarded, "app", *words)
+
+
+def test_other_config_maps_are_nobodys_business(guarded):
+    assert may(guarded, "app", "create", "configmap", "plain")
