@@ -1,7 +1,7 @@
 /*
  * Who calls: from what a listener received to a remora_identity (ARCHITECTURE 4 "Who calls"). One rule for both fronts.
  *
- * Without gateway keys a local caller is the configured service, whatever it sends. With any key in the configuration every
+ * Without gateway keys a caller that is local or showed a client certificate is the configured service, whatever it sends. With any key in the configuration every
  * caller has to show one, local or not. Pure, any thread.
  */
 #ifndef REMORA_CALLER_H
@@ -15,6 +15,7 @@ struct remora_caller {
     struct remora_slice authorization; /* "Bearer KEY" (RFC 6750 section 2.1) */
     struct remora_slice api_key;       /* x-api-key, heard when there is no authorization */
     bool is_local;                     /* came over loopback or a unix socket */
+    bool has_certificate;              /* showed one of tls.client_ca_file in the handshake */
     enum remora_proof local_proof;     /* of a local caller that needs no key */
 };
 

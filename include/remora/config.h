@@ -12,6 +12,8 @@
 #include "remora/health.h"
 #include "remora/policy.h"
 
+struct remora_tls;
+
 enum remora_mode { REMORA_MODE_SIDECAR, REMORA_MODE_GATEWAY };
 
 /* "127.0.0.1:7360", "[::1]:7360", "unix:/run/remora.sock" or "off". */
@@ -20,6 +22,7 @@ struct remora_address {
     bool is_off;
     bool is_unix;
     bool is_loopback; /* or unix */
+    bool is_tls;      /* callers speak TLS there; set by whoever read `tls` */
     char host[64];
     uint16_t port;
 };
@@ -30,7 +33,8 @@ REMORA_MUST_CHECK enum remora_code remora_address_parse(struct remora_slice text
 /* What a listener asks of its callers. */
 enum remora_entry {
     REMORA_ENTRY_FREE,
-    REMORA_ENTRY_KEYS, /* a gateway key */
+    REMORA_ENTRY_KEYS,         /* a gateway key */
+    REMORA_ENTRY_CERTIFICATES, /* a client certificate, and a key where there are keys */
 };
 /*
  * Whether http, grpc or admin may bind it: loopback, a unix socket or off; beyond that callers have to show something (INVALID_REQUEST).
@@ -84,12 +88,19 @@ struct remora_config {
     struct remora_address probe;
     struct remora_address admin;
     bool accept_old_core;
+    int64_t grpc_connection_age_ms; /* 0: connections live as long as they like */
     enum remora_mode mode;
     uint32_t workers; /* 0: by mode */
     int64_t drain_delay_ms;
     int64_t drain_grace_ms;
     struct remora_admission_settings admission;
     uint8_t log_level; /* enum remora_log_level; may change with a reload */
+
+    /* Of http and grpc beyond loopback; NULL: plaintext. A reload brings another certificate, but neither takes TLS away nor
+     * begins it, nor the asking for client certificates. */
+    struct remora_tls *tls;
+    const uint32_t *unix_uids; /* who may connect to unix sockets, by SO_PEERCRED */
+    size_t unix_uid_count;     /* 0: whoever may open the file */
 
     struct remora_slice service;
     struct remora_slice namespace_name;
@@ -181,6 +192,12 @@ void remora_config_input_system(struct remora_config_input *input);
 /* Reference counting is atomic: any thread. The last release wipes the secrets. */
 struct remora_config *remora_config_acquire(struct remora_config *config);
 void remora_config_release(struct remora_config *config);
+
+/* Whether a listener at this address speaks TLS, and what it asks of its callers. */
+bool remora_config_is_tls(const struct remora_config *config, const struct remora_address *address);
+enum remora_entry remora_config_entry(const struct remora_config *config);
+/* Whether a process of this user may use a unix socket of ours. */
+bool remora_config_takes_uid(const struct remora_config *config, int64_t uid);
 
 /* NULL when there is none. Ids are compared as they are; aliases are the plan's business. */
 const struct remora_model *remora_config_model(const struct remora_config *config,

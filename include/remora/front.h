@@ -43,12 +43,17 @@ uint32_t remora_http_front_connections(const struct remora_http_front *front);
 void remora_http_front_free(struct remora_http_front *front);
 
 struct remora_grpc_front;
-/* Starts the gRPC core and listens. PERMISSION_DENIED: not loopback on an old core without accept_old_core. */
+/*
+ * Starts the gRPC core and listens; of the configuration accept_old_core, tls and grpc_connection_age_ms are read.
+ * PERMISSION_DENIED: not loopback on an old core without accept_old_core.
+ */
 REMORA_MUST_CHECK enum remora_code remora_grpc_front_open(struct remora_process *process,
                                                           const struct remora_address *address,
-                                                          bool accept_old_core,
+                                                          const struct remora_config *config,
                                                           struct remora_grpc_front **out,
                                                           struct remora_fail *fail);
+/* Handshakes from now on use this one (NULL: none, where the listener speaks none). Any thread. */
+void remora_grpc_front_set_tls(struct remora_grpc_front *front, struct remora_tls *tls);
 uint16_t remora_grpc_front_port(const struct remora_grpc_front *front);
 /*
  * Readiness may be another now (remora_process_unready): those who watch it are told, and sent away once the front drains.

@@ -75,7 +75,7 @@ struct remora_conn_callbacks {
     void (*on_closed)(struct remora_conn *conn);
 };
 
-/* The four operations. Implementations: plain (TCP and unix), TLS (later), test (a script). */
+/* The four operations. Implementations: plain (TCP and unix), TLS over plain (remora/tls.h), test (a script). */
 struct remora_conn_ops {
     /* Reading off still notices a peer that goes away. */
     void (*set_reading)(struct remora_conn *conn, bool on);

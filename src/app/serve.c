@@ -72,15 +72,14 @@ static enum remora_code address_of(const char *override, const struct remora_add
 /* The document's own addresses were judged when it was loaded; these are the command line's. */
 static enum remora_entry entry_of(const struct app *app, enum remora_http_role role)
 {
-    return role == REMORA_HTTP_DATA && app->config->key_count > 0 ? REMORA_ENTRY_KEYS
-                                                                  : REMORA_ENTRY_FREE;
+    return role == REMORA_HTTP_DATA ? remora_config_entry(app->config) : REMORA_ENTRY_FREE;
 }
 
 static void warn_of_plaintext(const struct remora_address *address)
 {
     const struct remora_log_field field =
         REMORA_LOG_TEXT("address", remora_slice_of(address->text));
-    if (!address->is_loopback) {
+    if (!address->is_loopback && !address->is_tls) {
         remora_log(REMORA_LOG_WARN, "keys and prompts travel in the clear on this listener", &field,
                    1);
     }
@@ -95,6 +94,7 @@ static enum remora_code open_http(struct app *app, enum remora_http_role role, c
     if (code != REMORA_OK || address.is_off) {
         return code;
     }
+    address.is_tls = role == REMORA_HTTP_DATA && remora_config_is_tls(app->config, &address);
     if (role != REMORA_HTTP_PROBE &&
         remora_address_check_data(&address, entry_of(app, role), "listen", fail) != REMORA_OK) {
         return fail->code;
@@ -112,6 +112,7 @@ static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
     if (code != REMORA_OK || address.is_off) {
         return code;
     }
+    address.is_tls = remora_config_is_tls(app->config, &address);
     if (remora_address_check_data(&address, entry_of(app, REMORA_HTTP_DATA), "listen.grpc", fail) !=
         REMORA_OK) {
         return fail->code;
@@ -119,8 +120,7 @@ static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
     if (app->options.grpc != NULL) {
         warn_of_plaintext(&address);
     }
-    return remora_grpc_front_open(&app->process, &address, app->config->accept_old_core, &app->grpc,
-                                  fail);
+    return remora_grpc_front_open(&app->process, &address, app->config, &app->grpc, fail);
 }
 
 /* The data port answers on ::1 too, where there is one: "localhost" means either. */

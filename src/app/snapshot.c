@@ -13,6 +13,7 @@
 #include "remora/limits.h"
 #include "remora/memory.h"
 #include "remora/telemetry.h"
+#include "remora/tls.h"
 
 static enum remora_code read_whole(int fd, struct remora_buf *out, const char *path,
                                    struct remora_fail *fail)
@@ -99,6 +100,28 @@ static enum remora_code keep_complete(const struct app *app, struct remora_confi
     return REMORA_NOT_FOUND;
 }
 
+/*
+ * Listeners speak TLS or plaintext from the start on, and ask for client certificates or do not: a file that went away must not
+ * open what was closed.
+ */
+static enum remora_code keep_entry(const struct app *app, struct remora_config **next,
+                                   struct remora_fail *fail)
+{
+    const struct remora_tls *is = app->config == NULL ? NULL : app->config->tls;
+    const struct remora_tls *will = (*next)->tls;
+    bool is_same = (is == NULL) == (will == NULL) &&
+                   (is == NULL || remora_tls_asks_clients(is) == remora_tls_asks_clients(will));
+    if (app->config == NULL || is_same) {
+        return REMORA_OK;
+    }
+    (void)remora_fail_set(fail, REMORA_INVALID_REQUEST, "tls",
+                          "whether listeners speak TLS and ask for client certificates is settled "
+                          "at the start: restart to change it");
+    remora_config_release(*next);
+    *next = NULL;
+    return REMORA_INVALID_REQUEST;
+}
+
 enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
@@ -130,6 +153,9 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
     if (code == REMORA_OK) {
         code = keep_complete(app, out, fail);
     }
+    if (code == REMORA_OK) {
+        code = keep_entry(app, out, fail);
+    }
     note(app, code == REMORA_OK ? *out : NULL, fail);
     return code;
 }
@@ -157,9 +183,10 @@ static void warn_of_fixed(const struct remora_config *old, const struct remora_c
 {
     if (!same_address(&old->http, &new->http) || !same_address(&old->grpc, &new->grpc) ||
         !same_address(&old->probe, &new->probe) || !same_address(&old->admin, &new->admin) ||
-        old->workers != new->workers || old->mode != new->mode) {
-        remora_log(REMORA_LOG_WARN, "listen, workers and mode take effect at the next start", NULL,
-                   0);
+        old->workers != new->workers || old->mode != new->mode ||
+        old->grpc_connection_age_ms != new->grpc_connection_age_ms) {
+        remora_log(REMORA_LOG_WARN, "listen, workers, mode and grpc take effect at the next start",
+                   NULL, 0);
     }
 }
 

@@ -160,6 +160,9 @@ static void on_every_worker(struct app *app, struct remora_config *config,
 
 void app_workers_publish(struct app *app, struct remora_config *config)
 {
+    if (app->grpc != NULL) {
+        remora_grpc_front_set_tls(app->grpc, config->tls);
+    }
     on_every_worker(app, config, publish);
 }
 

@@ -6,6 +6,7 @@
 
 #include "remora/config.h"
 #include "remora/text.h"
+#include "remora/tls.h"
 
 #include <arpa/inet.h>
 
@@ -102,11 +103,34 @@ enum remora_code remora_address_check_data(const struct remora_address *address,
                                            enum remora_entry entry, const char *param,
                                            struct remora_fail *fail)
 {
-    if (address->is_loopback || entry == REMORA_ENTRY_KEYS) {
+    if (address->is_loopback || entry != REMORA_ENTRY_FREE) {
         return REMORA_OK;
     }
     return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
                            "%s is beyond loopback, where http and grpc need gateway keys (`keys`) "
-                           "and admin may not be: bind 127.0.0.1, [::1] or a unix socket",
+                           "or client certificates (`tls.client_ca_file`) and admin may not be: "
+                           "bind 127.0.0.1, [::1] or a unix socket",
                            address->text);
+}
+
+bool remora_config_is_tls(const struct remora_config *config, const struct remora_address *address)
+{
+    return config->tls != NULL && !address->is_loopback;
+}
+
+enum remora_entry remora_config_entry(const struct remora_config *config)
+{
+    if (config->tls != NULL && remora_tls_asks_clients(config->tls)) {
+        return REMORA_ENTRY_CERTIFICATES;
+    }
+    return config->key_count > 0 ? REMORA_ENTRY_KEYS : REMORA_ENTRY_FREE;
+}
+
+bool remora_config_takes_uid(const struct remora_config *config, int64_t uid)
+{
+    bool takes = config->unix_uid_count == 0;
+    for (size_t i = 0; i < config->unix_uid_count && !takes; i++) {
+        takes = uid == (int64_t)config->unix_uids[i];
+    }
+    return takes;
 }

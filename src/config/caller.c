@@ -1,7 +1,8 @@
 /*
  * Who calls.
  *
- *   1. no keys in the configuration: a local caller is the configured service; anybody else is refused
+ *   1. no keys in the configuration: a caller that is local or has shown a client certificate is the configured service;
+ *      anybody else is refused
  *   2. keys: the one that was shown is hashed and held against every hash, without stopping at a match
  *   3. the key's service, namespace and name are the identity
  *
@@ -65,12 +66,13 @@ enum remora_code remora_caller_identify(const struct remora_config *config,
                                         struct remora_identity *out, struct remora_fail *fail)
 {
     if (config->key_count == 0) {
-        if (!caller->is_local) {
+        if (!caller->is_local && !caller->has_certificate) {
             return refuse(fail);
         }
         *out = (struct remora_identity){.service = config->service,
                                         .namespace_name = config->namespace_name,
-                                        .proof = caller->local_proof};
+                                        .proof = caller->is_local ? caller->local_proof
+                                                                  : REMORA_PROOF_CERTIFICATE};
         return REMORA_OK;
     }
     uint8_t hash[REMORA_KEY_HASH_BYTES];

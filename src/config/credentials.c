@@ -8,7 +8,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-static enum remora_code hold(struct config_loader *loader, struct remora_secret *secret)
+enum remora_code config_hold_secret(struct config_loader *loader, struct remora_secret *secret)
 {
     struct held_secret *held = remora_arena_alloc(loader->arena, sizeof *held);
     if (held == NULL) {
@@ -35,7 +35,7 @@ static enum remora_code take(struct config_loader *loader, struct remora_secret 
                              struct config_secret *out)
 {
     bool is_printable = true;
-    enum remora_code rc = hold(loader, secret);
+    enum remora_code rc = config_hold_secret(loader, secret);
     if (rc != REMORA_OK) {
         return rc;
     }

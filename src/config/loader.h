@@ -80,6 +80,11 @@ REMORA_MUST_CHECK enum remora_code config_read_texts(struct config_loader *loade
 /* "int4" and the like; openrouter.md section 4 `quantizations`. */
 bool config_is_quantization(struct remora_slice text);
 
+/* tls.c: config->tls; before the process. */
+REMORA_MUST_CHECK enum remora_code config_read_tls(struct config_loader *loader);
+/* credentials.c: the snapshot's from now on; freed when there is no room. */
+REMORA_MUST_CHECK enum remora_code config_hold_secret(struct config_loader *loader,
+                                                      struct remora_secret *secret);
 /* credentials.c. *secret NULL and *why set when the source has nothing usable. */
 struct config_secret {
     struct remora_slice name;

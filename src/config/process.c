@@ -1,11 +1,15 @@
 /*
  * What concerns the process: listeners, mode, workers, drain, attempts, log level, who is served, which Host names are taken.
- * A data listener (http, grpc) beyond loopback needs gateway keys (or TLS, which is not built), else it is refused
- * (ARCHITECTURE 4). admin asks for no key, so it never leaves loopback.
+ * A data listener (http, grpc) beyond loopback needs gateway keys or client certificates, else it is refused (ARCHITECTURE 4;
+ * TLS that asks nothing of its clients hides what is said and lets everybody in, so it is not enough). admin asks for nothing
+ * and never leaves loopback.
  */
 #include "loader.h"
 
+#include "remora/text.h"
+
 enum { GATEWAY_DRAIN_DELAY_MS = 5000, DRAIN_GRACE_MS = 25000 };
+enum { GATEWAY_CONNECTION_AGE_MS = 1800000 };
 enum { ATTEMPTS_PER_MODEL = 3, ATTEMPTS_PER_REQUEST = 6 };
 
 /* What a caller has to show on a listener. */
@@ -13,7 +17,16 @@ static enum remora_entry entry_of(const struct config_loader *loader, enum confi
 {
     const struct config_node *keys = config_get(loader->root, CONFIG_DOCUMENT_KEYS);
     bool has_keys = keys != NULL && keys->count > 0;
-    return has_keys && listener != CONFIG_LISTEN_ADMIN ? REMORA_ENTRY_KEYS : REMORA_ENTRY_FREE;
+    if (listener == CONFIG_LISTEN_ADMIN) {
+        return REMORA_ENTRY_FREE;
+    }
+    /* Keys are read later. */
+    return has_keys ? REMORA_ENTRY_KEYS : remora_config_entry(loader->config);
+}
+
+static bool is_data(enum config_key listener)
+{
+    return listener == CONFIG_LISTEN_HTTP || listener == CONFIG_LISTEN_GRPC;
 }
 
 static enum remora_code read_address(struct config_loader *loader, enum config_key key,
@@ -31,8 +44,10 @@ static enum remora_code read_address(struct config_loader *loader, enum config_k
     if (rc != REMORA_OK && node != NULL) {
         return config_fail_at(node, rc, loader->fail, "%s", why.message);
     }
-    if (rc == REMORA_OK && key != CONFIG_LISTEN_PROBE && !out->is_loopback) {
-        config_warn(loader, node, "keys and prompts travel in the clear there: put TLS in front");
+    out->is_tls = rc == REMORA_OK && is_data(key) && remora_config_is_tls(loader->config, out);
+    if (rc == REMORA_OK && is_data(key) && !out->is_loopback && !out->is_tls) {
+        config_warn(loader, node,
+                    "keys and prompts travel in the clear there: state tls, or put TLS in front");
     }
     return rc;
 }
@@ -163,6 +178,29 @@ static enum remora_code read_hosts(struct config_loader *loader)
     return rc;
 }
 
+static enum remora_code read_uids(struct config_loader *loader)
+{
+    const struct config_node *list =
+        config_get(config_get(loader->root, CONFIG_DOCUMENT_LISTEN), CONFIG_LISTEN_UNIX_UIDS);
+    if (list == NULL) {
+        return REMORA_OK;
+    }
+    uint32_t *uids = remora_arena_array(loader->arena, list->count, sizeof *uids);
+    if (uids == NULL) {
+        return config_no_room(loader);
+    }
+    loader->config->unix_uids = uids;
+    for (const struct config_node *item = list->first; item != NULL; item = item->next) {
+        uint64_t uid = 0;
+        if (!remora_parse_u64(item->text, &uid) || uid >= UINT32_MAX) {
+            return config_fail_at(item, REMORA_INVALID_REQUEST, loader->fail,
+                                  "expected a user id, a number below 4294967295");
+        }
+        uids[loader->config->unix_uid_count++] = (uint32_t)uid;
+    }
+    return REMORA_OK;
+}
+
 static void read_numbers(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
@@ -184,8 +222,11 @@ static void read_numbers(struct config_loader *loader)
             (uint32_t)config_integer(admission, CONFIG_ADMISSION_WAITING, REMORA_LIMIT_WAITING),
         .wait_ms = config_integer(admission, CONFIG_ADMISSION_WAIT_MS, REMORA_LIMIT_WAIT_MS),
     };
-    config->accept_old_core = config_boolean(config_get(loader->root, CONFIG_DOCUMENT_GRPC),
-                                             CONFIG_GRPC_ACCEPT_OLD_CORE, false);
+    const struct config_node *grpc = config_get(loader->root, CONFIG_DOCUMENT_GRPC);
+    config->accept_old_core = config_boolean(grpc, CONFIG_GRPC_ACCEPT_OLD_CORE, false);
+    int64_t age_ms = config->mode == REMORA_MODE_GATEWAY ? GATEWAY_CONNECTION_AGE_MS : 0;
+    config->grpc_connection_age_ms =
+        config_integer(grpc, CONFIG_GRPC_MAX_CONNECTION_AGE_MS, age_ms);
 }
 
 enum remora_code config_read_process(struct config_loader *loader)
@@ -200,6 +241,9 @@ enum remora_code config_read_process(struct config_loader *loader)
     }
     if (rc == REMORA_OK) {
         rc = read_hosts(loader);
+    }
+    if (rc == REMORA_OK) {
+        rc = read_uids(loader);
     }
     if (rc != REMORA_OK) {
         return rc;

@@ -21,6 +21,7 @@ static const char *const object_names[] = {
     [CONFIG_OBJECT_DOCUMENT] = "document",
     [CONFIG_OBJECT_LISTEN] = "listen",
     [CONFIG_OBJECT_GRPC] = "grpc",
+    [CONFIG_OBJECT_TLS] = "tls",
     [CONFIG_OBJECT_LOG] = "log",
     [CONFIG_OBJECT_ADMISSION] = "admission",
     [CONFIG_OBJECT_PROVIDER] = "provider",
@@ -107,7 +108,8 @@ static bool is_required(enum config_key key)
 {
     return key == CONFIG_ENDPOINT_PROVIDER || key == CONFIG_ENDPOINT_MODEL_ID ||
            key == CONFIG_PRICING_TIER_MIN_PROMPT_TOKENS || key == CONFIG_CLIENT_CERT_CERT_FILE ||
-           key == CONFIG_CLIENT_CERT_KEY_FILE || key == CONFIG_GATEWAY_KEY_SERVICE ||
+           key == CONFIG_CLIENT_CERT_KEY_FILE || key == CONFIG_TLS_CERT_FILE ||
+           key == CONFIG_TLS_KEY_FILE || key == CONFIG_GATEWAY_KEY_SERVICE ||
            key == CONFIG_GATEWAY_KEY_HASH;
 }
 

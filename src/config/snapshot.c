@@ -12,6 +12,7 @@
 
 #include "remora/buf.h"
 #include "remora/text.h"
+#include "remora/tls.h"
 
 #include <openssl/sha.h>
 #include <stdarg.h>
@@ -190,6 +191,9 @@ static enum remora_code fill(struct config_loader *loader)
     }
     loader->root = root;
     if (rc == REMORA_OK) {
+        rc = config_read_tls(loader);
+    }
+    if (rc == REMORA_OK) {
         rc = config_read_process(loader);
     }
     if (rc == REMORA_OK) {
@@ -264,6 +268,7 @@ void remora_config_release(struct remora_config *config)
                                                     memory_order_acq_rel) != 1) {
         return;
     }
+    remora_tls_release(config->tls);
     struct held_secret *held = config->private_part->secrets;
     while (held != NULL) {
         remora_secret_free(held->secret);

@@ -19,7 +19,7 @@ OWNER = {
     "identity": "model", "preferences": "model", "request": "model", "media": "model", "usage": "model", "event": "model",
     "attempt": "model",
     "answer": "model", "account": "account", "catalog": "catalog", "config": "config", "caller": "config", "policy": "policy", "route": "route",
-    "health": "base", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin", "listing": "skin",
+    "health": "base", "tls": "loop", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin", "listing": "skin",
     "telemetry": "telemetry", "worker": "front", "front": "front",
 }
 # Contracts without code of their own that a lower room may name: plain data or a seam implemented above it.

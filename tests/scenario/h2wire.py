@@ -12,6 +12,7 @@ import struct
 import time
 
 import hpack
+from hpack import NeverIndexedHeaderTuple
 from hyperframe.frame import (DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame,
                               WindowUpdateFrame)
 
@@ -60,7 +61,7 @@ class H2:
         self.socket.connect(path or ("127.0.0.1", port))
         if not path:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
+        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder(max_header_list_size=1 << 26)
         self.buffer, self.next_stream = b"", 1
         self.answers, self.goaway, self.is_closed, self.pongs = {}, None, False, 0
         self.credit, self.stream_window = {0: 65535}, 65535  # what the peer lets us send: per stream, 0 is the connection
@@ -81,18 +82,21 @@ class H2:
             return False
 
     def head(self, path, extra=(), authority="localhost", drop=(), te="trailers"):
-        fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority), ("te", te),
-                  ("content-type", "application/grpc"), *(extra.items() if isinstance(extra, dict) else extra)]
+        """What may be refused is kept out of the compression's table: cores remember there that it was wrong."""
+        fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority), NeverIndexedHeaderTuple("te", te),
+                  ("content-type", "application/grpc"),
+                  *(NeverIndexedHeaderTuple(*f) for f in (extra.items() if isinstance(extra, dict) else extra))]
         return [f for f in fields if f[0] not in drop]
 
     def open(self, path, extra=(), end=False, **kwargs):
-        """HEADERS of a new stream; returns its id."""
+        """HEADERS of a new stream, with CONTINUATION where they are long; returns its id."""
         stream, self.next_stream = self.next_stream, self.next_stream + 2
-        frame = HeadersFrame(stream, self.encoder.encode(self.head(path, extra, **kwargs)), flags=["END_HEADERS"])
-        if end:
-            frame.flags.add("END_STREAM")
+        block = self.encoder.encode(self.head(path, extra, **kwargs))
+        pieces = [block[at:at + 16384] for at in range(0, len(block), 16384)]
         self.answers[stream] = Answer()
-        self.send(frame)
+        for i, piece in enumerate(pieces):
+            flags = (4 if i == len(pieces) - 1 else 0) | (1 if end and i == 0 else 0)  # END_HEADERS, END_STREAM
+            self.send(raw_frame("CONTINUATION" if i else "HEADERS", stream, piece, flags))
         return stream
 
     def data(self, stream, payload, end=False, is_over=lambda: False, seconds=60):
@@ -176,7 +180,9 @@ class H2:
         elif isinstance(frame, WindowUpdateFrame):
             self.credit[frame.stream_id] = self.credit.get(frame.stream_id, self.stream_window) + frame.window_increment
         elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
-            self.stream_window = frame.settings.get(SettingsFrame.INITIAL_WINDOW_SIZE, self.stream_window)
+            last, self.stream_window = self.stream_window, frame.settings.get(SettingsFrame.INITIAL_WINDOW_SIZE, self.stream_window)
+            for stream in self.credit:  # RFC 9113 section 6.9.2: open streams change, too
+                self.credit[stream] += self.stream_window - last if stream else 0
             self.send(SettingsFrame(flags=["ACK"]))
         elif isinstance(frame, PingFrame):
             if "ACK" in frame.flags:

@@ -70,6 +70,25 @@ static void without_keys_nobody_from_afar_is_served(void **state)
     assert_int_equal(identify("Bearer rk-one", "", false), REMORA_UNAUTHENTICATED);
 }
 
+static void without_keys_a_client_certificate_is_the_configured_service(void **state)
+{
+    (void)state;
+    load("service: checkout\n");
+    const struct remora_caller caller = {.has_certificate = true};
+    assert_int_equal(remora_caller_identify(config, &caller, &identity, &fail_of), REMORA_OK);
+    assert_slice_equal(identity.service, "checkout");
+    assert_int_equal(identity.proof, REMORA_PROOF_CERTIFICATE);
+}
+
+static void with_keys_a_client_certificate_is_not_enough(void **state)
+{
+    (void)state;
+    load(KEYS);
+    const struct remora_caller caller = {.has_certificate = true};
+    assert_int_equal(remora_caller_identify(config, &caller, &identity, &fail_of),
+                     REMORA_UNAUTHENTICATED);
+}
+
 static void a_key_names_its_service_namespace_and_itself(void **state)
 {
     (void)state;
@@ -189,6 +208,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(without_keys_a_local_caller_is_the_configured_service),
+        CASE(without_keys_a_client_certificate_is_the_configured_service),
+        CASE(with_keys_a_client_certificate_is_not_enough),
         CASE(without_keys_nobody_from_afar_is_served),
         CASE(a_key_names_its_service_namespace_and_itself),
         CASE(what_is_wrong_with_a_key_is_never_told),

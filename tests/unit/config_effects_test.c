@@ -101,11 +101,12 @@ static void process_keys_have_effect(void **state)
     (void)state;
     struct remora_config *config =
         test_config("mode: gateway\nworkers: 3\nhosts: [llm.internal, b]\nlog: {level: debug}\n"
-                    "grpc: {accept_old_core: true}\nattempts: {per_model: 1, per_request: 2}\n"
+                    "grpc: {accept_old_core: true, max_connection_age_ms: 60000}\nattempts: "
+                    "{per_model: 1, per_request: 2}\n"
                     "drain: {grace_ms: 7}\nservice: a\nnamespace: b\n"
                     "admission: {bytes: 1048576, waiting: 0, wait_ms: 9}\n"
                     "listen: {http: \"unix:/run/r.sock\", grpc: off, probe: \"0.0.0.0:1\", "
-                    "admin: \"[::1]:0\"}",
+                    "admin: \"[::1]:0\", unix_uids: [0, 65532]}",
                     NULL);
     assert_int_equal(config->mode, REMORA_MODE_GATEWAY);
     assert_int_equal(config->workers, 3);
@@ -113,6 +114,9 @@ static void process_keys_have_effect(void **state)
     assert_slice_equal(config->allowed_hosts[0], "llm.internal");
     assert_int_equal(config->log_level, REMORA_LOG_DEBUG);
     assert_true(config->accept_old_core);
+    assert_int_equal(config->grpc_connection_age_ms, 60000);
+    assert_true(remora_config_takes_uid(config, 0) && remora_config_takes_uid(config, 65532));
+    assert_false(remora_config_takes_uid(config, 1) || remora_config_takes_uid(config, -1));
     assert_int_equal(config->attempts_per_model, 1);
     assert_int_equal(config->attempts_per_request, 2);
     assert_int_equal(config->drain_delay_ms, 5000);
@@ -127,6 +131,18 @@ static void process_keys_have_effect(void **state)
     assert_int_equal(config->admin.port, 0);
     assert_slice_equal(config->service, "a");
     remora_config_release(config);
+}
+
+static void the_mode_decides_how_old_connections_become(void **state)
+{
+    (void)state;
+    struct remora_config *sidecar = test_config("", NULL);
+    struct remora_config *gateway = test_config("mode: gateway", NULL);
+    assert_int_equal(sidecar->grpc_connection_age_ms, 0);
+    assert_int_equal(gateway->grpc_connection_age_ms, 1800000);
+    assert_true(remora_config_takes_uid(sidecar, 12345));
+    remora_config_release(sidecar);
+    remora_config_release(gateway);
 }
 
 static void the_environment_overrides_who_is_served(void **state)
@@ -728,6 +744,7 @@ int main(void)
         cmocka_unit_test(an_empty_variable_counts_as_unset),
         cmocka_unit_test(a_kind_that_is_not_built_is_known_and_warned_of),
         cmocka_unit_test(process_keys_have_effect),
+        cmocka_unit_test(the_mode_decides_how_old_connections_become),
         cmocka_unit_test(the_environment_overrides_who_is_served),
         cmocka_unit_test(a_provider_of_the_catalog_takes_overrides),
         cmocka_unit_test(an_endpoint_supports_no_more_than_its_dialect),

@@ -151,6 +151,8 @@ static void addresses_are_parsed(void **state)
     assert_int_equal(remora_address_check_data(&address, REMORA_ENTRY_FREE, "--http", &fail),
                      REMORA_INVALID_REQUEST);
     assert_string_equal(fail.param, "--http");
+    assert_int_equal(
+        remora_address_check_data(&address, REMORA_ENTRY_CERTIFICATES, "--http", &fail), REMORA_OK);
     assert_int_equal(remora_address_check_data(&address, REMORA_ENTRY_KEYS, "--http", &fail),
                      REMORA_OK);
     assert_int_equal(remora_address_parse(REMORA_SLICE(""), &address, NULL),

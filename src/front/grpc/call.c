@@ -58,6 +58,8 @@ enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
         .authorization = remora_grpc_metadata(call, "authorization"),
         .api_key = remora_grpc_metadata(call, "x-api-key"),
         .is_local = call->front->is_local,
+        .has_certificate =
+            call->front->tls != NULL && remora_grpc_tls_asks_clients(call->front->tls),
         .local_proof = call->front->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE,
     };
     return remora_caller_identify(remora_engine_config(remora_grpc_engine(call)), &caller, out,
@@ -90,6 +92,7 @@ static void call_free(struct remora_grpc_call *call)
     struct remora_grpc_front *front = call->front;
     struct remora_grpc_lane *lane = call->lane;
     bool had_arrived = call->has_arrived;
+    remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->goodbye);
     remora_grpc_queue_clear(call);
     remora_grpc_status_fini(&call->status);
     remora_arena_fini(&call->answer_arena);
@@ -185,7 +188,11 @@ static void deliver_compressed(struct remora_grpc_call *call)
     struct remora_buf bytes;
     struct remora_fail fail = REMORA_FAIL_INIT;
     remora_buf_init(&bytes, REMORA_LIMIT_MESSAGE_BYTES);
-    if (remora_grpc_inflate(call->incoming, &bytes, &fail) == REMORA_OK) {
+    enum remora_code code = remora_grpc_inflate(call->incoming, &bytes, &fail);
+    if (code == REMORA_UNIMPLEMENTED) {
+        remora_grpc_send_head(call); /* the core names there what we read */
+    }
+    if (code == REMORA_OK) {
         call->method->message(call, remora_buf_slice(&bytes));
     } else {
         remora_grpc_refuse(call, &fail);

@@ -10,6 +10,7 @@
 #include "handoff.h"
 #include "remora/answer.h"
 #include "remora/front.h"
+#include "secure.h"
 #include "status.h"
 
 struct remora_grpc_call;
@@ -78,6 +79,7 @@ struct remora_grpc_call {
 
     /* health.c: a Watch, in its lane's list while it runs */
     struct remora_list watcher;
+    struct remora_timer goodbye; /* of one that is sent away and does not read */
     struct remora_grpc_subject subject;
     int told_status; /* ServingStatus; -1: none yet */
 };
@@ -91,10 +93,11 @@ struct remora_grpc_front {
     enum remora_grpc_way way;
     uint16_t port;
     bool is_unix;
-    bool is_local;          /* loopback or unix */
-    bool has_started;       /* the server */
-    _Atomic uint32_t calls; /* being served */
-    _Atomic uint32_t slots; /* call structs alive, armed ones included */
+    bool is_local;               /* loopback or unix */
+    struct remora_grpc_tls *tls; /* NULL: plaintext, by our own listener */
+    bool has_started;            /* the server */
+    _Atomic uint32_t calls;      /* being served */
+    _Atomic uint32_t slots;      /* call structs alive, armed ones included */
     _Atomic bool is_draining;
     sem_t has_drained; /* the server's shutdown has come through */
     sem_t is_empty;    /* no slot is left */
@@ -127,6 +130,8 @@ void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
 /* A text delta; merged into the one of the same choice that waits at the end of the queue. */
 void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
                            struct remora_slice text);
+/* The initial metadata by itself, before anything else is sent: a status that follows has it beside its trailers. */
+void remora_grpc_send_head(struct remora_grpc_call *call);
 /* What is queued, then call->status, which the caller has filled. Nothing may be sent afterwards. */
 void remora_grpc_finish(struct remora_grpc_call *call);
 /* Finishes with a failure that has no outcome. */

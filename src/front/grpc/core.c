@@ -2,8 +2,9 @@
  * The gRPC front: starts the core, listens, hands sockets over, drains and ends.
  *
  *   open   1. the core's generation decides how completions travel, and whether this address may be bound at all
- *          2. our own listener on worker 0's loop: connection cap, SO_SNDBUF, then the socket is the core's
- *          3. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
+ *          2. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
+ *          3. plaintext: our own listener on worker 0's loop: connection cap, peer's user, SO_SNDBUF, then the socket is the
+ *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c)
  *   drain  the listener closes, the server says GOAWAY; streams go on
  *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
  *
@@ -16,14 +17,11 @@
 #include <errno.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_posix.h>
-#include <grpc/grpc_security.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#if __has_include(<grpc/credentials.h>)
-#include <grpc/credentials.h>
-#endif
 
 #include "call.h"
 #include "connections.h"
@@ -94,11 +92,11 @@ static void on_worker_0(struct remora_grpc_front *front,
 static void on_accept(void *context, int fd, int64_t peer_uid)
 {
     struct remora_grpc_front *front = context;
+    const struct remora_config *config = remora_engine_config(front->process->workers[0].engine);
     int bytes = SEND_BUFFER_BYTES;
     int on = 1;
-    (void)
-        peer_uid; /* whoever may open the socket's file is the service: its mode is the operator's */
     if (front->server == NULL || atomic_load(&front->is_draining) ||
+        (front->is_unix && !remora_config_takes_uid(config, peer_uid)) ||
         !remora_grpc_connections_add(front->connections, fd)) {
         close(fd);
         return;
@@ -143,8 +141,10 @@ static size_t quota_bytes(const struct remora_process *process)
     return most > QUOTA_MIN_BYTES ? (size_t)most : QUOTA_MIN_BYTES;
 }
 
-static grpc_server *make_server(const struct remora_process *process)
+static grpc_server *make_server(const struct remora_process *process,
+                                const struct remora_config *config)
 {
+    int64_t age_ms = config->grpc_connection_age_ms;
     grpc_resource_quota *quota = grpc_resource_quota_create("remora");
     grpc_resource_quota_resize(quota, quota_bytes(process));
     grpc_arg args[] = {
@@ -162,6 +162,12 @@ static grpc_server *make_server(const struct remora_process *process)
         integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         integer(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
         integer(GRPC_ARG_ALLOW_REUSEPORT, 0),
+        /* Both for the listener of TLS, which is the core's own; an old core knows the first only. */
+        integer("grpc.server_handshake_timeout_ms", REMORA_LIMIT_HTTP_HEAD_MS),
+        integer("grpc.max_allowed_incoming_connections", REMORA_LIMIT_CONNECTIONS),
+        integer(GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms > 0 ? (int)age_ms : INT_MAX),
+        /* Calls of an old connection end by themselves: each has its deadline. */
+        integer("grpc.max_connection_age_grace_ms", INT_MAX),
     };
     const grpc_channel_args list = {.num_args = REMORA_COUNT_OF(args), .args = args};
     grpc_server *server = grpc_server_create(&list, NULL);
@@ -215,14 +221,32 @@ static enum remora_code arm_all(struct remora_grpc_front *front)
     return REMORA_OK;
 }
 
-static enum remora_code start(struct remora_grpc_front *front, struct remora_fail *fail)
+/* On a core's own listener: before the server starts. */
+static enum remora_code listen_tls(struct remora_grpc_front *front,
+                                   const struct remora_address *address, struct remora_fail *fail)
+{
+    int port = grpc_server_add_http2_port(front->server, address->text, front->credentials);
+    if (port == 0) { /* the server would start all the same (reference/grpc-core.md section 3) */
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, "listen.grpc",
+                               "Cannot listen on %s: is the address in use, or not of this host?",
+                               address->text);
+    }
+    front->port = (uint16_t)port;
+    return REMORA_OK;
+}
+
+static enum remora_code start(struct remora_grpc_front *front, const struct remora_config *config,
+                              const struct remora_address *address, struct remora_fail *fail)
 {
     front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
     front->connections = remora_grpc_connections_new(&front->process->workers[0]);
-    front->server = make_server(front->process);
+    front->server = make_server(front->process, config);
     enum remora_code code = REMORA_SHEDDING;
     if (front->lanes != NULL && front->connections != NULL && front->server != NULL) {
         code = open_lanes(front);
+    }
+    if (code == REMORA_OK && front->tls != NULL) {
+        code = listen_tls(front, address, fail);
     }
     if (code == REMORA_OK) {
         grpc_server_start(front->server);
@@ -246,11 +270,33 @@ static enum remora_code may_listen(const struct remora_address *address, bool ac
                            grpc_version_string(), address->text);
 }
 
+static enum remora_code make_credentials(struct remora_grpc_front *front, struct remora_tls *tls,
+                                         struct remora_fail *fail)
+{
+    if (tls == NULL) {
+        front->credentials = grpc_insecure_server_credentials_create();
+        return REMORA_OK;
+    }
+    front->tls = remora_grpc_tls_new(tls);
+    front->credentials = front->tls == NULL ? NULL : remora_grpc_tls_credentials(front->tls);
+    return front->credentials != NULL
+               ? REMORA_OK
+               : remora_fail_set(fail, REMORA_SHEDDING, "tls", "The gRPC core takes no TLS.");
+}
+
+void remora_grpc_front_set_tls(struct remora_grpc_front *front, struct remora_tls *tls)
+{
+    if (front->tls != NULL && tls != NULL) {
+        remora_grpc_tls_set(front->tls, tls);
+    }
+}
+
 enum remora_code remora_grpc_front_open(struct remora_process *process,
-                                        const struct remora_address *address, bool accept_old_core,
+                                        const struct remora_address *address,
+                                        const struct remora_config *config,
                                         struct remora_grpc_front **out, struct remora_fail *fail)
 {
-    enum remora_code code = may_listen(address, accept_old_core, fail);
+    enum remora_code code = may_listen(address, config->accept_old_core, fail);
     if (code != REMORA_OK) {
         return code;
     }
@@ -264,11 +310,13 @@ enum remora_code remora_grpc_front_open(struct remora_process *process,
     front->is_local = address->is_loopback;
     front->way =
         core_number() < REMORA_GRPC_OLD_CORE_BELOW ? REMORA_GRPC_FUNCTOR : REMORA_GRPC_MOVER;
-    front->credentials = grpc_insecure_server_credentials_create();
     sem_init(&front->has_drained, 0, 0);
     sem_init(&front->is_empty, 0, 0);
-    code = start(front, fail);
+    code = make_credentials(front, address->is_tls ? config->tls : NULL, fail);
     if (code == REMORA_OK) {
+        code = start(front, config, address, fail);
+    }
+    if (code == REMORA_OK && front->tls == NULL) {
         struct listening listening = {.address = address, .fail = fail};
         on_worker_0(front, listen_now, &listening);
         code = listening.code;
@@ -380,7 +428,10 @@ void remora_grpc_front_free(struct remora_grpc_front *front)
         remora_grpc_lane_close(&front->lanes[i]);
         remora_arena_fini(&front->lanes[i].scratch);
     }
-    grpc_server_credentials_release(front->credentials);
+    if (front->credentials != NULL) {
+        grpc_server_credentials_release(front->credentials);
+    }
+    remora_grpc_tls_free(front->tls);
     sem_destroy(&front->has_drained);
     sem_destroy(&front->is_empty);
     remora_free(front->lanes);

@@ -5,7 +5,8 @@
  *   Check  one answer; NOT_FOUND for a name that is not known
  *   Watch  an answer at once and at each change (remora_grpc_front_health_changed); SERVICE_UNKNOWN for an unknown name.
  *          A client that does not read gets the newest state when it does, never a queue. Ends by the caller's leaving, or
- *          with DRAINING once the front drains: a stream without an end would hold the drain for its whole grace
+ *          with DRAINING once the front drains, read or not: a stream without an end would hold the drain for its whole
+ *          grace
  *   List   every name that Check knows
  *
  * Refused: a malformed message, more watches than REMORA_LIMIT_GRPC_WATCHES on one worker (SHEDDING: anybody may ask).
@@ -23,6 +24,8 @@ typedef Grpc__Health__V1__HealthCheckResponse Response;
 typedef Grpc__Health__V1__HealthListResponse__StatusesEntry Entry;
 
 #define STATUS(name) (int)GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
+
+#define GOODBYE_NS (REMORA_NS_PER_S / 2)
 
 static const char *const PROBES[] = {"", "liveness", "readiness"};
 
@@ -121,6 +124,28 @@ static void on_gone(struct remora_grpc_call *call, enum remora_code why)
     forget(call);
 }
 
+static void cut_off(struct remora_grpc_call *call)
+{
+    grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE,
+                                 "The gateway is shutting down.", NULL);
+}
+
+static void on_goodbye(struct remora_timer *timer)
+{
+    cut_off(REMORA_CONTAINER_OF(timer, struct remora_grpc_call, goodbye));
+}
+
+/* The status waits for the message before it, which a client that does not read never takes: it may not hold the drain. */
+static void cut_off_later(struct remora_grpc_call *call)
+{
+    struct remora_loop *loop = call->lane->worker->loop;
+    const struct remora_clock *clock = remora_loop_clock(loop);
+    if (remora_timers_arm(remora_loop_timers(loop), &call->goodbye,
+                          clock->now_ns(clock) + GOODBYE_NS, on_goodbye) != REMORA_OK) {
+        cut_off(call);
+    }
+}
+
 /* Not a refusal: nothing is counted or logged of a watch that the drain ends. */
 static void send_away(struct remora_grpc_call *call)
 {
@@ -129,6 +154,9 @@ static void send_away(struct remora_grpc_call *call)
     remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
     remora_grpc_status_fail(&call->status, &fail, NULL, &call->lane->scratch);
     remora_grpc_finish(call);
+    if (!call->has_ended) {
+        cut_off_later(call);
+    }
 }
 
 void remora_grpc_health_watch(struct remora_grpc_call *call, struct remora_slice bytes)

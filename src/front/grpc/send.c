@@ -237,6 +237,14 @@ void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
     }
 }
 
+void remora_grpc_send_head(struct remora_grpc_call *call)
+{
+    grpc_op ops[1] = {0};
+    if (!call->has_head && !call->is_over) {
+        start(call, ops, op_head(call, ops));
+    }
+}
+
 void remora_grpc_finish(struct remora_grpc_call *call)
 {
     call->is_ending = true;

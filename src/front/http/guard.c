@@ -1,12 +1,14 @@
 /*
  * DNS rebinding: a page of a foreign site may make a browser send requests to a loopback port under the page's own name. So
  * on a loopback listener Host must be a loopback name, the bound address or one that the operator listed, and an Origin,
- * which only browsers send, must be one too (ARCHITECTURE 4). Listeners beyond loopback need keys and ask nothing here; nor
+ * which only browsers send, must be one too (ARCHITECTURE 4). Listeners beyond loopback need keys or client
+ * certificates and ask nothing here; nor
  * do probes, which a kubelet sends to the pod's address.
  */
 #include "http.h"
 
 #include "remora/caller.h"
+#include "remora/tls.h"
 
 /* Without a port; brackets of IPv6 stay. */
 static struct remora_slice without_port(struct remora_slice host)
@@ -118,15 +120,17 @@ static bool has_twice(const struct http_head *head, struct remora_slice name)
 enum remora_code http_identify(const struct http_site *site, const struct http_head *head,
                                struct remora_identity *out, struct remora_fail *fail)
 {
+    const struct remora_config *config = remora_engine_config(site->worker->engine);
     const struct remora_caller caller = {
         .authorization = http_head_get(head, "Authorization"),
         .api_key = http_head_get(head, "x-api-key"),
         .is_local = site->address->is_loopback,
+        .has_certificate = site->address->is_tls && remora_tls_asks_clients(config->tls),
         .local_proof = site->address->is_unix ? REMORA_PROOF_PEER_UID : REMORA_PROOF_NONE,
     };
     if (has_twice(head, REMORA_SLICE("Authorization"))) {
         (void)http_refuse(fail, 400, "Authorization stands in the head more than once.");
         return fail->code;
     }
-    return remora_caller_identify(remora_engine_config(site->worker->engine), &caller, out, fail);
+    return remora_caller_identify(config, &caller, out, fail);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "remora/memory.h"
+#include "remora/tls.h"
 
 struct site_slot {
     struct http_site site;
@@ -69,6 +70,18 @@ static void release_count(struct http_site *site)
     atomic_fetch_sub(&site->worker->connections, 1);
 }
 
+/* With the certificate of the newest snapshot; those that are open keep theirs. */
+static enum remora_code open_conn(struct http_site *site, int fd, struct http_connection *c,
+                                  struct remora_conn **out)
+{
+    struct remora_loop *loop = site->worker->loop;
+    if (!site->address->is_tls) {
+        return remora_conn_adopt(loop, fd, &http_connection_callbacks, c, out);
+    }
+    const struct remora_config *config = remora_engine_config(site->worker->engine);
+    return remora_conn_adopt_tls(loop, fd, config->tls, &http_connection_callbacks, c, out);
+}
+
 /* On the site's worker; counted already. */
 static void adopt(struct http_site *site, int fd)
 {
@@ -79,8 +92,7 @@ static void adopt(struct http_site *site, int fd)
         release_count(site);
         return;
     }
-    if (remora_conn_adopt(site->worker->loop, fd, &http_connection_callbacks, c, &conn) !=
-        REMORA_OK) {
+    if (open_conn(site, fd, c, &conn) != REMORA_OK) {
         http_connection_discard(c);
         release_count(site);
         return;
@@ -121,11 +133,19 @@ static void hand_over(struct http_site *site, int fd)
     remora_loop_post(site->worker->loop, &handover->message);
 }
 
+/* Worker 0's snapshot; the demo's upstream has none and is no unix socket. */
+static bool takes_peer(const struct remora_http_front *front, int64_t peer_uid)
+{
+    return !front->address.is_unix ||
+           remora_config_takes_uid(remora_engine_config(front->process->workers[0].engine),
+                                   peer_uid);
+}
+
 static void on_accept(void *context, int fd, int64_t peer_uid)
 {
     struct remora_http_front *front = context;
-    (void)peer_uid;
-    if (atomic_load(&front->open) >= REMORA_LIMIT_CONNECTIONS) {
+    bool is_full = atomic_load(&front->open) >= REMORA_LIMIT_CONNECTIONS;
+    if (is_full || !takes_peer(front, peer_uid)) {
         close(fd); /* nothing can be said before a request was read */
         return;
     }

@@ -1,0 +1,54 @@
+/*
+ * TLS on our own listeners: a certificate with its key, and of whom client certificates are asked. A remora_tls is immutable and
+ * counted, so that connections go on with the one that they began with while a newer one is published: any thread.
+ *
+ * Minimum TLS 1.2 with AEAD and forward secrecy, no renegotiation, no tickets, no sessions kept. Of the protocols that a client
+ * offers (ALPN) only http/1.1 is taken here; gRPC listeners hand what is below to the core, which does its own TLS.
+ */
+#ifndef REMORA_TLS_H
+#define REMORA_TLS_H
+
+#include "remora/codes.h"
+#include "remora/loop.h"
+#include "remora/secret.h"
+
+struct remora_tls;
+
+struct remora_tls_input {
+    struct remora_slice
+        certificate; /* PEM: the server's own first, then those that lead to the root */
+    const struct remora_secret *key; /* PEM, without a passphrase */
+    struct remora_slice client_ca;   /* PEM; empty: clients show no certificate */
+};
+/* Copies what it needs. INVALID_REQUEST: no certificate, no key, or one that does not fit the other; SHEDDING. */
+REMORA_MUST_CHECK enum remora_code remora_tls_new(const struct remora_tls_input *input,
+                                                  struct remora_tls **out,
+                                                  struct remora_fail *fail);
+struct remora_tls *remora_tls_acquire(struct remora_tls *tls);
+/* NULL is allowed. The last one wipes the key. */
+void remora_tls_release(struct remora_tls *tls);
+/* Whether a client has to show a certificate of client_ca. */
+bool remora_tls_asks_clients(const struct remora_tls *tls);
+/* When the server's own certificate ends. */
+int64_t remora_tls_end_unix_s(const struct remora_tls *tls);
+
+struct remora_tls_text {
+    struct remora_slice certificate;
+    struct remora_slice key;
+    struct remora_slice client_ca;
+};
+/* Calls `use` with what it was made from; a copy of the key is wiped by whoever makes it. */
+void remora_tls_use(const struct remora_tls *tls,
+                    void (*use)(void *context, const struct remora_tls_text *text), void *context);
+
+/*
+ * As remora_conn_adopt, with TLS between the socket and the owner: the handshake comes first, by itself. A peer that says
+ * something else than TLS, or shows no certificate where one is asked, is on_gone(RESET); one that speaks TLS is told why by an alert. A
+ * close_notify is the end of file. Loop's thread.
+ */
+REMORA_MUST_CHECK enum remora_code
+remora_conn_adopt_tls(struct remora_loop *loop, int fd, const struct remora_tls *tls,
+                      const struct remora_conn_callbacks *callbacks, void *owner,
+                      struct remora_conn **out);
+
+#endif

@@ -1,0 +1,207 @@
+"""Connections of the gRPC port: who may open one, how many, how old they become, how they end."""
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+
+import grpc
+import pytest
+from hyperframe.frame import PingFrame
+
+from gateway import SECRETS, Remora, two_providers
+from h2wire import H2, message
+from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
+from test_grpc_hostile import LIST, OK, STREAM, core, is_sanitized, stream_chat
+
+UNAVAILABLE = 14
+
+
+def run(upstream, first="ok", more="", **kwargs):
+    return Remora(two_providers(upstream, first, more=more), environment=SECRETS, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def patient(upstream):
+    """A client without calls that pings every 5.3 s, begun with the first test of this file and looked at by the last."""
+    with run(upstream) as remora:
+        connections = [H2(remora.grpc_port) for _ in range(2)]
+        begun, is_over = time.monotonic(), threading.Event()
+
+        def ping():
+            while not is_over.wait(5.3):
+                for c in connections:
+                    c.send(PingFrame(opaque_data=b"keepaliv"))
+
+        thread = threading.Thread(target=ping)
+        thread.start()
+        yield connections, begun
+        is_over.set()
+        thread.join()
+        for c in connections:
+            c.socket.close()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_unix_socket_serves_those_whom_it_is_meant_for(upstream, tmp_path, patient, pb, workers):  # noqa: F811
+    sockets = f"--http unix:{tmp_path}/http --grpc unix:{tmp_path}/grpc".split()
+    with run(upstream, arguments=sockets, workers=workers) as remora, grpc.insecure_channel(f"unix:{tmp_path}/grpc") as c:
+        assert pb.chat_grpc.ChatServiceStub(c).Chat(request(pb), timeout=10).choices
+        listen = "listen: {unix_uids: [%d]}\n"
+        remora.config_path.write_text(two_providers(upstream, "ok", more=listen % (os.getuid() + 1)))
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration loaded")
+        assert pb.chat_grpc.ChatServiceStub(c).Chat(request(pb), timeout=10).choices, "who is connected stays"
+        for name in ("grpc", "http"):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(10)
+                s.connect(f"{tmp_path}/{name}")
+                assert s.recv(1) == b"", f"{name}: another user's socket is closed"
+        remora.config_path.write_text(two_providers(upstream, "ok", more=listen % os.getuid()))
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration loaded", 2)
+        with H2(0, path=f"{tmp_path}/grpc") as again:
+            assert again.call(LIST).status == OK
+
+
+def test_connections_are_capped_and_places_come_back(upstream):
+    most, (soft, hard) = 1024, resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4 * most), hard), hard))
+    opened = []
+    try:
+        with run(upstream, workers=1) as remora:
+            for _ in range(most):
+                opened.append(socket.create_connection(("127.0.0.1", remora.grpc_port), timeout=10))
+            with H2(remora.grpc_port) as one_more:
+                assert one_more.ends(10), "closed at once"
+            assert remora.metrics()['remora_connections{listener="grpc"}'] >= most - 1
+            for s in opened[:10]:
+                s.close()
+            end = time.monotonic() + 10
+            while True:
+                with H2(remora.grpc_port) as c:
+                    if c.call(LIST, seconds=5).status == OK:
+                        break
+                assert time.monotonic() < end
+    finally:
+        for s in opened:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_drain_is_ordered(upstream, stubs, workers):
+    """GOAWAY at once, what runs ends whole, nothing new is let in, and the process goes when the last one has."""
+    with run(upstream, "paced-20x50ms", workers=workers) as remora:
+        upstream.reset()
+        clients = [H2(remora.grpc_port) for _ in range(3)]
+        idle = H2(remora.grpc_port)
+        streams = [c.open(STREAM) for c in clients]
+        for c, stream in zip(clients, streams):
+            c.data(stream, message(stream_chat()), end=True)
+            assert c.until(lambda c=c, stream=stream: c.answers[stream].messages)
+        assert idle.call(LIST).status == OK
+        remora.process.send_signal(signal.SIGTERM)
+        for c in (*clients, idle):
+            assert c.until(lambda c=c: c.goaway is not None, 5) and c.goaway[0] == 0
+        assert idle.ends(5)
+        with pytest.raises(OSError):
+            H2(remora.grpc_port)
+        late = clients[0].open(LIST)
+        clients[0].data(late, message(b""), end=True)
+        for c, stream in zip(clients, streams):
+            answer = c.answer(stream)
+            assert answer.status == OK and len(answer.messages) >= 22, "20 deltas between started and completed"
+        assert clients[0].answers[late].status in (None, UNAVAILABLE)
+        ended = time.monotonic()
+        remora.process.wait(10)
+        assert time.monotonic() - ended < 1.5
+        for c in (*clients, idle):
+            c.socket.close()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_an_old_connection_is_sent_away_and_its_calls_end(upstream, pb, workers):  # noqa: F811
+    with run(upstream, "paced-50x50ms", "grpc: {max_connection_age_ms: 1000}\n", workers=workers) as remora:
+        with H2(remora.grpc_port) as c:
+            begun = time.monotonic()
+            stream = c.open(STREAM)
+            c.data(stream, message(stream_chat()), end=True)
+            assert c.until(lambda: c.goaway is not None, 5) and c.goaway[0] == 0
+            assert 0.8 < time.monotonic() - begun < 2
+            assert c.answer(stream).status == OK, "2.5 s of stream, whole"
+            assert c.ends(5)
+        with channel(remora) as c:  # a client of gRPC does not notice
+            end = time.monotonic() + 2.5
+            while time.monotonic() < end:
+                c.unary_unary(LIST)(b"", timeout=5)
+
+
+def test_a_sidecar_keeps_old_connections(upstream):
+    with run(upstream) as remora, H2(remora.grpc_port) as c:
+        assert not c.ends(2) and c.goaway is None and c.call(LIST).status == OK
+
+
+def test_keepalive_of_a_patient_client_is_tolerated(patient):
+    """Go's smallest interval is 10 s, C core's and Java's default 20 s and more: 5.3 s leaves room."""
+    connections, begun = patient
+    while time.monotonic() - begun < 17:
+        time.sleep(0.2)
+    for c in connections:
+        assert c.call(LIST).status == OK and c.goaway is None and c.pongs >= 3
+
+
+def test_a_watch_that_is_not_read_gets_the_newest_state_and_holds_no_drain(upstream, tmp_path, stubs):
+    from wire_health.v1 import health_pb2  # noqa: PLC0415
+
+    path = tmp_path / "mesh.yaml"
+    with run(upstream, more=f"policy_files: {{mesh: {path}}}\ndrain: {{delay_ms: 0, grace_ms: 20000}}\n") as remora:
+        def watch(window):
+            c = H2(remora.grpc_port, window=window)
+            stream = c.open("/grpc.health.v1.Health/Watch")
+            c.data(stream, message(b""), end=True)
+            return c, stream
+
+        def told(c, stream):
+            return [health_pb2.HealthCheckResponse.FromString(m).status for m in c.answers[stream].messages]
+
+        slow, blocked = watch(0), watch(0)  # not even one message fits
+        quick = watch(65535)
+        assert quick[0].until(lambda: told(*quick) == [health_pb2.HealthCheckResponse.NOT_SERVING])
+        path.write_text("{}\n")
+        assert quick[0].until(lambda: told(*quick)[1:] == [health_pb2.HealthCheckResponse.SERVING])
+        for _ in range(3):
+            remora.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert told(*slow) == []
+        slow[0].grant(slow[1], 1000)
+        assert slow[0].until(lambda: told(*slow)[-1:] == [health_pb2.HealthCheckResponse.SERVING])
+        assert len(told(*slow)) == 2, "what was on its way, and the newest"
+        begun = time.monotonic()
+        remora.process.send_signal(signal.SIGTERM)
+        assert quick[0].until(lambda: quick[0].answers[quick[1]].is_ended) and quick[0].answers[quick[1]].status == UNAVAILABLE
+        remora.process.wait(25)
+        assert time.monotonic() - begun < 5, "nobody waits for the one that does not read"
+        for c, _ in (slow, blocked, quick):
+            c.socket.close()
+
+
+def test_memory_of_watches_that_are_not_read(upstream, stubs):
+    with run(upstream, workers=1) as remora:
+        clients = []
+        for _ in range(4):
+            c = H2(remora.grpc_port, window=0)
+            for _ in range(60):
+                stream = c.open("/grpc.health.v1.Health/Watch")
+                c.data(stream, message(b""), end=True)
+            assert c.call(LIST, seconds=1).status is None, "no window for the answer either"
+            clients.append(c)
+        before = remora.rss_kib()
+        for n in range(10):
+            remora.process.send_signal(signal.SIGHUP)
+            remora.wait_log("configuration loaded", n + 1)
+        assert is_sanitized() or remora.rss_kib() - before < 4096
+        for c in clients:
+            c.socket.close()
+        assert core() > 0
