@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import kubernetes_validate
@@ -260,11 +261,6 @@ def test_an_image_has_a_version(helm3):
     assert image(["image.registry=r.example", "image.repository=a/b", "image.tag=1.2", f"image.digest={digest}"]) == f"r.example/a/b:1.2@{digest}"
 
 
-def test_a_grace_period_is_longer_than_the_drain(helm3):
-    """Gateway mode waits 5 s before it closes, then up to 25 s for streams (docs/configuration.md)."""
-    assert one(helm3.render(["gateway.yaml"]), "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 5 + 25
-
-
 # ---- golden ----
 
 @pytest.mark.parametrize("name", ["sidecar", "gateway", "both", "monitoring"])
@@ -275,3 +271,40 @@ def test_golden(helm3, name):
     if os.environ.get("REMORA_WRITE_GOLDEN"):
         path.write_text(text)
     assert path.read_text() == text
+
+
+# ---- NOTES.txt ----
+
+@pytest.fixture(scope="module")
+def notes(helm3, tmp_path_factory):
+    """What `helm install` would print: `helm template` leaves NOTES.txt out, so here it is a template like the others."""
+    chart = tmp_path_factory.mktemp("notes") / "remora"
+    shutil.copytree(CHART, chart)
+    text = (chart / "templates/NOTES.txt").read_text()
+    (chart / "templates/notes.yaml").write_text('{{- define "notes" }}' + text + '{{- end }}\n---\nkind: Notes\nmetadata: {name: notes}\n'
+                                                'text: {{ include "notes" . | quote }}\n')
+
+    def said(files, sets=()):
+        result = helm3.run("template", "shop", *helm3.arguments(files, sets, chart), "--namespace", "shop", "--show-only", "templates/notes.yaml")
+        assert result.returncode == 0, result.stderr
+        return objects_of(result.stdout)[0]["text"]
+    return said
+
+
+@pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)
+def test_notes_name_objects_that_are_rendered(notes, helm3, files):
+    said = notes(files)
+    rendered = {each["metadata"]["name"] for each in helm3.render(files)}
+    for kind, name in re.findall(r"\b(configmap|svc/)\s*(shop-remora[\w-]*)", said):
+        assert name in rendered, (kind, name)
+    assert ("SIDECAR" in said) == any(name.endswith("-sidecar") for name in rendered)
+    assert ("GATEWAY" in said) == any(name.endswith("-gateway") for name in rendered)
+    assert ("helm test" in said) == any("-test-" in name for name in rendered)
+
+
+def test_notes_warn_of_what_hurts_later(notes):
+    assert "no provider is configured" in notes([]) and "no provider is configured" not in notes(["sidecar.yaml"])
+    assert "travel in the clear" in notes(["gateway.yaml"]) and "travel in the clear" not in notes(["sidecar.yaml"])
+    assert "a single replica" in notes(["gateway.yaml"], ["gateway.replicas=1"]) and "a single replica" not in notes(["gateway.yaml"])
+    assert "gateway.keysSecret is empty" in notes(["gateway.yaml"], ["gateway.keysSecret="])
+    assert "not written by this release" in notes([], ["policy.mesh.create=false"])

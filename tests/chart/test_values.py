@@ -96,6 +96,8 @@ REFUSED = {
     "files from two places": (["config.policy_files.mesh=/x"], "config.policy_files: the chart writes it"),
     "a policy that nobody writes": (["policy.mesh.create=false", "policy.mesh.content.limits.concurrency=1"], "policy.mesh.content would go nowhere"),
     "no alert of that name": (["monitoring.prometheusRule.enabled=true", "monitoring.prometheusRule.disabled[0]=Remora"], "no alert is called Remora"),
+    "an end that is too short": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.drain.grace_ms=60000"],
+                                 "terminationGracePeriodSeconds (40) has to be longer than the document's drain (delay_ms 5000, grace_ms 60000)"),
     "nothing to scale by": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "gateway.autoscaling.enabled=true",
                              "gateway.autoscaling.targetCPUUtilizationPercentage=0"], "targetCPUUtilizationPercentage or metrics"),
 }
@@ -105,6 +107,11 @@ REFUSED = {
 def test_what_only_the_chart_can_know_is_refused_in_words(helm, what):
     sets, expected = REFUSED[what]
     assert expected in helm.refusal(sets=sets)
+
+
+def test_an_end_that_is_long_enough(helm):
+    result = helm.template(["gateway.yaml"], ["config.drain.grace_ms=600000", "config.drain.delay_ms=0", "gateway.terminationGracePeriodSeconds=601"])
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("what", ["two meshes", "two policies of the service", "two policies of the namespace"])

@@ -106,6 +106,17 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* What the kubelet waits for has to be longer than what the program takes (its defaults: docs/configuration.md, `drain`). */}}
+{{- define "remora.checkDrain" -}}
+{{- $drain := .document.drain | default dict }}
+{{- $delay := hasKey $drain "delay_ms" | ternary (get $drain "delay_ms") 5000 | int64 }}
+{{- $grace := hasKey $drain "grace_ms" | ternary (get $drain "grace_ms") 25000 | int64 }}
+{{- $seconds := .root.Values.gateway.terminationGracePeriodSeconds | int64 }}
+{{- if le (mul $seconds 1000) (add $delay $grace) }}
+{{- fail (printf "gateway.terminationGracePeriodSeconds (%d) has to be longer than the document's drain (delay_ms %d, grace_ms %d): streams would be cut off" $seconds $delay $grace) }}
+{{- end }}
+{{- end }}
+
 {{/* The document of a role as it was given: (dict "root" $ "role" NAME) */}}
 {{- define "remora.givenDocument" -}}
 {{- if and (eq .role "gateway") .root.Values.gateway.config }}
