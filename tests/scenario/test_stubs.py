@@ -1,5 +1,5 @@
 """The packages of `make stubs` and the example that each language has for them, built as a service builds it, against the demo and
-against a gateway with keys. A language whose tools are not here is skipped with a word; under CI=true that fails."""
+against a gateway with keys on a unix socket. A language whose tools are not here is skipped with a word; under CI=true that fails."""
 import functools
 import hashlib
 import os
@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -117,8 +118,8 @@ def examples(request):
     return commands(request.param)
 
 
-def talk(command, remora, **environment):
-    return subprocess.run([*map(str, command), f"127.0.0.1:{remora.grpc_port}"], capture_output=True, text=True, timeout=60,
+def talk(command, address, **environment):
+    return subprocess.run([*map(str, command), address], capture_output=True, text=True, timeout=60,
                           env={**os.environ, **environment})
 
 
@@ -130,7 +131,7 @@ def plain(line):
 def codes_in_the_log(command):
     """Runs the example against a demo of its own; how the gateway saw its calls end."""
     with Remora(subcommand="demo") as remora:
-        result = talk(command, remora)
+        result = talk(command, f"127.0.0.1:{remora.grpc_port}")
         assert result.returncode == 0, result.stdout + result.stderr
         assert [plain(line) for line in result.stdout.splitlines()] == [
             "unary: " + ANSWER, "stream: " + ANSWER, "route: flaky UPSTREAM_OVERLOADED, steady answered",
@@ -148,18 +149,49 @@ def test_the_example_of_each_language(examples):
             seen.append(codes_in_the_log(command))
 
 
-def test_the_example_of_each_language_sends_its_key(examples, upstream, tmp_path):
+def test_the_example_of_each_language_waits_for_a_gateway_on_a_unix_socket_and_sends_its_key(examples, upstream, tmp_path):
     (tmp_path / "hash").write_text(hashlib.sha256(KEY.encode()).hexdigest() + "\n")
     config = two_providers(upstream, "ok", more=f"""
 aliases: {{demo/echo-1: t/m}}
 keys:
   ci: {{service: build, hash: {{file: "{tmp_path}/hash"}}}}
 """)
-    with Remora(config, environment=SECRETS) as remora:
-        refused = talk(examples[0], remora, REMORA_API_KEY=KEY + "x")
+    address = f"unix:{tmp_path}/grpc.sock"
+    early = subprocess.Popen([*map(str, examples[0]), address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "REMORA_API_KEY": KEY})
+    time.sleep(1)  # enough to look for a gateway and find none
+    with Remora(config, arguments=["--grpc", address], environment=SECRETS) as remora:
+        refused = talk(examples[0], address, REMORA_API_KEY=KEY + "x")
         assert refused.returncode != 0 and "unary:" not in refused.stdout
         assert {line["code"] for line in remora.wait_log("grpc answer")} == {"UNAUTHENTICATED"}
-        assert "unary: " in talk(examples[0], remora, REMORA_API_KEY=KEY).stdout
+        out, log = early.communicate(timeout=60)
+        assert "unary: " in out and early.returncode == 0, log
+
+
+def test_the_python_stubs_on_asyncio():
+    program = """
+import asyncio, sys, grpc
+from grpc_status import rpc_status
+from remora.v1 import chat_pb2, chat_pb2_grpc
+
+async def main():
+    async with grpc.aio.insecure_channel(sys.argv[1]) as channel:
+        stub = chat_pb2_grpc.ChatServiceStub(channel)
+        user = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Say hello.")])
+        chat = chat_pb2.ChatRequest(model="demo/echo-1", messages=[user])
+        print((await stub.Chat(chat, timeout=30)).route.provider)
+        print([event.WhichOneof("event") async for event in stub.StreamChat(chat_pb2.StreamChatRequest(chat=chat), timeout=30)][-1])
+        try:
+            await stub.Chat(chat_pb2.ChatRequest(), timeout=30)
+        except grpc.aio.AioRpcError as error:
+            print(len(rpc_status.from_call(error).details))
+
+asyncio.run(main())
+"""
+    commands("python")
+    with Remora(subcommand="demo") as remora:
+        site = f"PYTHONPATH={STUBS / '.examples/python/site'}"
+        assert talk(["env", site, sys.executable, "-c", program], f"127.0.0.1:{remora.grpc_port}").stdout == "steady\ncompleted\n2\n"
 
 
 def test_a_language_without_its_tools_is_skipped_unless_it_is_named(tmp_path):

@@ -14,6 +14,10 @@
 
 enum { ANSWER_BYTES = 32 << 20, KEEPALIVE_MS = 30000 };
 
+/* A sidecar may start after the service: its first call waits for it, as long as it has time. */
+#define WAIT_FOR_READY \
+    (GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET)
+
 struct client {
     grpc_channel *channel;
     grpc_completion_queue *queue;
@@ -99,6 +103,7 @@ static int begin(struct client *client, grpc_call *call, const ProtobufCMessage 
                       {.op = GRPC_OP_SEND_MESSAGE},
                       {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
                       {.op = GRPC_OP_RECV_INITIAL_METADATA}};
+    ops[0].flags = WAIT_FOR_READY;
     ops[0].data.send_initial_metadata.count = client->authorization[0] != '\0';
     ops[0].data.send_initial_metadata.metadata = &key;
     ops[1].data.send_message.send_message = request;

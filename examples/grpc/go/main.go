@@ -28,8 +28,10 @@ import (
 func connect(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDisableRetry(),                                      // the gateway asks other providers; a second call would be a second answer to pay for
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(32<<20)), // answers may hold pictures; the default is 4 MiB
+		grpc.WithDisableRetry(), // the gateway asks other providers; a second call would be a second answer to pay for
+		grpc.WithDefaultCallOptions(
+			grpc.WaitForReady(true),          // a sidecar may start after the service
+			grpc.MaxCallRecvMsgSize(32<<20)), // answers may hold pictures; the default is 4 MiB
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second}),
 	)
 }

@@ -12,7 +12,7 @@ const chat = new ChatServiceClient(process.argv[2] ?? "127.0.0.1:7361", credenti
   "grpc.keepalive_time_ms": 30_000,
 });
 
-const metadata = new Metadata();
+const metadata = new Metadata({ waitForReady: true }); // a sidecar may start after the service
 if (process.env.REMORA_API_KEY) {
   metadata.set("authorization", `Bearer ${process.env.REMORA_API_KEY}`); // only where the gateway has keys
 }

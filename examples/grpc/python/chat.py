@@ -27,7 +27,8 @@ def question(model="demo/echo-1"):
 
 
 def unary(chat):
-    answer = chat.Chat(question(), timeout=30, metadata=METADATA)
+    # A sidecar may start after the service: the first call waits for it.
+    answer = chat.Chat(question(), timeout=30, metadata=METADATA, wait_for_ready=True)
     print("unary:", answer.choices[0].message.parts[0].text)
 
 

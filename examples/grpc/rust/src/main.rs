@@ -2,7 +2,7 @@
 //!
 //!     make stubs LANGUAGES=rust
 //!     cargo run --manifest-path examples/grpc/rust/Cargo.toml -- 127.0.0.1:7361
-use std::{env, time::Duration};
+use std::{env, error::Error, time::Duration};
 
 use remora_grpc::v1::{
     chat_service_client::ChatServiceClient, content_part, stream_chat_response::Event, ChatRequest,
@@ -16,11 +16,28 @@ use tonic_types::StatusExt;
 
 type Chat = ChatServiceClient<Channel>;
 
-async fn connect(address: &str) -> Result<Chat, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-        .http2_keep_alive_interval(Duration::from_secs(30));
-    let channel = endpoint.connect().await?;
-    Ok(ChatServiceClient::new(channel).max_decoding_message_size(32 << 20)) // answers may hold pictures; the default is 4 MiB
+/// tonic has no wait-for-ready; a sidecar may start after the service.
+async fn wait_for(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Box<dyn Error>> {
+    let attempts = async {
+        loop {
+            match endpoint.connect().await {
+                Ok(channel) => return channel,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    Ok(tokio::time::timeout(limit, attempts).await?)
+}
+
+async fn connect(address: &str) -> Result<Chat, Box<dyn Error>> {
+    let uri = match address.starts_with("unix:") {
+        true => address.to_string(),
+        false => format!("http://{address}"),
+    };
+    let endpoint = Endpoint::from_shared(uri)?.http2_keep_alive_interval(Duration::from_secs(30));
+    let channel = wait_for(&endpoint, Duration::from_secs(30)).await?;
+    // Answers may hold pictures; the default is 4 MiB.
+    Ok(ChatServiceClient::new(channel).max_decoding_message_size(32 << 20))
 }
 
 /// With a deadline and, where the gateway has keys, ours.
@@ -153,7 +170,7 @@ async fn cancelled(chat: &mut Chat) -> Result<(), Status> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:7361".into());
     let mut chat = connect(&address).await?;
     unary(&mut chat).await?;

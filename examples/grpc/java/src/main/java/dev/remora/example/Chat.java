@@ -53,6 +53,7 @@ public final class Chat {
             metadata.put(AUTHORIZATION, "Bearer " + System.getenv("REMORA_API_KEY"));
         }
         return ChatServiceGrpc.newBlockingStub(channel)
+                .withWaitForReady() // a sidecar may start after the service
                 .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata));
     }
 
