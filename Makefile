@@ -68,7 +68,7 @@ test-image:
 
 test-newroot:
 	@tools/packages.sh test
-	@tools/packages.sh image
+	@tools/packages.sh test-newroot
 	@tools/newroot_test.sh
 
 stubs:

@@ -15,6 +15,7 @@ test_image="$image runc umoci skopeo golang-github-containers-common curl python
 # What a Kubernetes node runs on, and what tests/cluster asks of the machine.
 cluster="containerd runc containernetworking-plugins iptables conntrack ethtool socat kmod iproute2 util-linux curl openssl
 procps make python3 python3-venv"
+test_newroot="$test $image patchelf"
 
 case $goal in
 build) wanted=$build ;;
@@ -23,7 +24,8 @@ bench) wanted=$bench ;;
 image) wanted=$image ;;
 test-image) wanted=$test_image ;;
 cluster) wanted=$cluster ;;
-*) echo "usage: packages.sh build|test|bench|image|test-image|cluster" >&2; exit 2 ;;
+test-newroot) wanted=$test_newroot ;;
+*) echo "usage: packages.sh build|test|bench|image|test-image|cluster|test-newroot" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

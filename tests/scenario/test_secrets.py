@@ -1,6 +1,7 @@
 """Canaries: keys of providers (from files and the environment), secret headers, gateway keys and prompts are put in, and looked for
 in every answer, log (at debug), metric, admin page, command's output and, but for prompts, in a core of the running process.
 """
+import errno
 import hashlib
 import os
 import pathlib
@@ -129,6 +130,19 @@ def is_sanitized():
     return any(line.startswith("REMORA_SANITIZE:") and not line.endswith("=") for line in cache.splitlines())
 
 
+def mapped(memory, at, end):
+    """The bytes of a mapping but for guard pages, which a core leaves out, too (glibc 2.42 has them inside a thread's stack)."""
+    while at < end:
+        try:
+            piece = os.pread(memory.fileno(), min(end - at, 1 << 20), at)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            piece = b""
+        yield piece
+        at += len(piece) or 4096
+
+
 def dumped_memory(pid):
     """What a core would hold of the process: every private writable mapping that is not marked to be left out (core(5), "dd")."""
     mappings = pathlib.Path(f"/proc/{pid}/smaps").read_text()
@@ -139,8 +153,7 @@ def dumped_memory(pid):
             flags = re.search(r"VmFlags:(.*)", block)
             if not m or "r" not in m.group(3) or "dd" in flags.group(1).split() or "[v" in block.split("\n", 1)[0]:
                 continue
-            memory.seek(int(m.group(1), 16))
-            yield memory.read(int(m.group(2), 16) - int(m.group(1), 16))
+            yield from mapped(memory, int(m.group(1), 16), int(m.group(2), 16))
 
 
 def load(remora):
