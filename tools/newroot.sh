@@ -14,7 +14,7 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/remora
 
 packages="cmake ninja-build pkg-config gcc libc6-dev binutils python3 protobuf-compiler protobuf-c-compiler libprotobuf-dev
-libprotobuf-c-dev libgrpc-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev libllhttp-dev libcmocka-dev
+libprotobuf-c-dev libgrpc-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libuv1-dev libyaml-dev libllhttp-dev libcmocka-dev
 ca-certificates tzdata openssl"
 
 fail() { echo "newroot: $1" >&2; exit 1; }

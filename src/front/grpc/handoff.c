@@ -139,6 +139,7 @@ static bool take(struct remora_grpc_lane *lane, const grpc_event *event, bool *m
 static void *move(void *context)
 {
     struct remora_grpc_lane *lane = context;
+    pthread_setname_np(pthread_self(), "grpc-mover");
     for (;;) {
         bool must_wake = false;
         grpc_event event =
@@ -246,6 +247,7 @@ void remora_grpc_lane_settle(struct remora_grpc_lane *lane)
 static void *poll_for_ever(void *context)
 {
     grpc_event event;
+    pthread_setname_np(pthread_self(), "grpc-poller");
     do {
         event = grpc_completion_queue_next(context, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
         if (event.type == GRPC_OP_COMPLETE) {
