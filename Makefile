@@ -42,7 +42,7 @@ scenario:
 	@tools/test.sh scenario
 
 test-chart: build
-	@tools/packages.sh test
+	@tools/packages.sh test-chart
 	@tools/chart.sh $(BUILD)
 
 test-cluster:

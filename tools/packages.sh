@@ -16,6 +16,8 @@ test_image="$image runc umoci skopeo golang-github-containers-common curl python
 cluster="containerd runc containernetworking-plugins iptables conntrack ethtool socat kmod iproute2 util-linux curl openssl
 procps make python3 python3-venv"
 test_newroot="$test $image patchelf"
+# Namespaces in which tests/chart starts what is rendered.
+test_chart="$build python3-venv iproute2 util-linux"
 
 case $goal in
 build) wanted=$build ;;
@@ -25,7 +27,8 @@ image) wanted=$image ;;
 test-image) wanted=$test_image ;;
 cluster) wanted=$cluster ;;
 test-newroot) wanted=$test_newroot ;;
-*) echo "usage: packages.sh build|test|bench|image|test-image|cluster|test-newroot" >&2; exit 2 ;;
+test-chart) wanted=$test_chart ;;
+*) echo "usage: packages.sh build|test|bench|image|test-image|cluster|test-newroot|test-chart" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
