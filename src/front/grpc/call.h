@@ -60,9 +60,12 @@ struct remora_grpc_call {
     bool has_arrived;
     bool is_over;    /* the caller is gone: nothing is sent any more */
     bool has_head;   /* initial metadata was sent */
-    bool is_sending; /* a send has not come back */
-    bool is_ending;  /* `status` is final and goes behind the last message */
-    bool has_ended;  /* it was handed to the core */
+    bool is_sending; /* a send has not come back, or has yet to be handed to the core */
+    grpc_op ops[3];  /* of that send */
+    size_t op_count;
+    struct remora_list leaving; /* in the lane's list until then */
+    bool is_ending;             /* `status` is final and goes behind the last message */
+    bool has_ended;             /* it was handed to the core */
     struct remora_list queue;
     size_t queue_bytes;
     struct remora_grpc_status status;
@@ -125,6 +128,8 @@ int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call);
 
 /* ---- sending (send.c) ---- */
 
+/* Before the lane's first call. */
+void remora_grpc_sends_open(struct remora_grpc_lane *lane);
 /* Sends or queues a packed message, which is the callee's from now on. */
 void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
 /* A text delta; merged into the one of the same choice that waits at the end of the queue. */

@@ -79,6 +79,9 @@ struct remora_grpc_lane {
     struct remora_grpc_tag *first;
     struct remora_grpc_tag **last;
     struct remora_later later;
+    struct remora_list
+        leaving; /* calls whose batch is handed to the core at the end of the round (send.c) */
+    struct remora_later leave;
     struct remora_message_node hello;
     _Atomic bool has_thread;
     pthread_t thread; /* of the worker, once has_thread */

@@ -6,6 +6,9 @@
  *   3. a send that comes back lets the next one leave; the last one takes the status with it
  *   4. an empty queue is told to on_writable
  *
+ * What leaves is handed to the core at the end of the loop's round, with all that leaves then: the core's code and data are
+ * large, and between libcurl and our own it found the processor's caches cold for each.
+ *
  * Failures: a packed message that could not be made (empty slice of length 0 is a valid message, so makers say so
  * themselves), or no memory for the queue: the call ends with its failure. A caller that is gone: everything is dropped.
  *
@@ -71,16 +74,45 @@ static grpc_op *op_status(struct remora_grpc_call *call, grpc_op *op)
     return op + 1;
 }
 
-static void start(struct remora_grpc_call *call, const grpc_op *ops, const grpc_op *end)
+static void hand_over(struct remora_grpc_call *call)
 {
-    call->is_sending = true;
-    call->outstanding++;
     remora_grpc_tag_give(&call->sent);
     grpc_call_error error =
-        grpc_call_start_batch(call->call, ops, (size_t)(end - ops), &call->sent, NULL);
+        grpc_call_start_batch(call->call, call->ops, call->op_count, &call->sent, NULL);
     /* Only our own mistakes are reported here; a caller that left makes the batch come back without success. */
     assert(error == GRPC_CALL_OK);
     (void)error;
+}
+
+static void leave(struct remora_later *later)
+{
+    struct remora_grpc_lane *lane = REMORA_CONTAINER_OF(later, struct remora_grpc_lane, leave);
+    for (struct remora_list *node; (node = remora_list_take(&lane->leaving)) != NULL;) {
+        hand_over(REMORA_CONTAINER_OF(node, struct remora_grpc_call, leaving));
+    }
+}
+
+void remora_grpc_sends_open(struct remora_grpc_lane *lane)
+{
+    remora_list_init(&lane->leaving);
+    lane->leave.run = leave;
+}
+
+/* The batch in call->ops, up to `end`. */
+static void start(struct remora_grpc_call *call, const grpc_op *end)
+{
+    struct remora_grpc_lane *lane = call->lane;
+    call->is_sending = true;
+    call->outstanding++;
+    call->op_count = (size_t)(end - call->ops);
+    remora_list_append(&lane->leaving, &call->leaving);
+    remora_later_arm(lane->worker->loop, &lane->leave);
+}
+
+static grpc_op *begin_batch(struct remora_grpc_call *call)
+{
+    memset(call->ops, 0, sizeof call->ops);
+    return op_head(call, call->ops);
 }
 
 /* The head of the queue, packed. */
@@ -103,12 +135,11 @@ static grpc_slice take_packed(struct remora_grpc_call *call)
 
 static void send_now(struct remora_grpc_call *call, grpc_slice packed)
 {
-    grpc_op ops[3] = {0};
-    grpc_op *op = op_message(call, op_head(call, ops), packed);
+    grpc_op *op = op_message(call, begin_batch(call), packed);
     if (call->is_ending && remora_list_is_empty(&call->queue)) {
         op = op_status(call, op);
     }
-    start(call, ops, op);
+    start(call, op);
 }
 
 static void pump(struct remora_grpc_call *call)
@@ -119,8 +150,7 @@ static void pump(struct remora_grpc_call *call)
     if (!remora_list_is_empty(&call->queue)) {
         send_now(call, take_packed(call));
     } else if (call->is_ending) {
-        grpc_op ops[2] = {0};
-        start(call, ops, op_status(call, op_head(call, ops)));
+        start(call, op_status(call, begin_batch(call)));
     }
 }
 
@@ -239,9 +269,8 @@ void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
 
 void remora_grpc_send_head(struct remora_grpc_call *call)
 {
-    grpc_op ops[1] = {0};
     if (!call->has_head && !call->is_over) {
-        start(call, ops, op_head(call, ops));
+        start(call, begin_batch(call));
     }
 }
 
