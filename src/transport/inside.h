@@ -184,7 +184,7 @@ int remora_socket_close(void *context, curl_socket_t fd);
 int remora_curl_timer(CURLM *multi, long timeout_ms, void *context);
 /* Stops watching whatever is left; curl must be gone. */
 void remora_sockets_fini(struct remora_curl *transport);
-/* Lets curl act on a socket, or on time-outs with CURL_SOCKET_TIMEOUT, and reports the transfers that ended. */
+/* Lets curl act on a socket, or on time-outs with CURL_SOCKET_TIMEOUT; transfers that end are told at the end of the round. */
 void remora_curl_act(struct remora_curl *transport, curl_socket_t fd, int events);
 
 /* ---- names.c ---- */

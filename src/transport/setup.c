@@ -227,6 +227,14 @@ static bool set_trust(struct remora_transfer *transfer)
            set_text(easy, CURLOPT_SSLKEY, transfer->provider->client_key_file);
 }
 
+bool remora_transfer_is_direct(const struct remora_transfer *transfer)
+{
+    const struct remora_curl *transport = transfer->transport;
+    bool is_proxied =
+        transfer->route.url.is_tls ? transport->has_https_proxy : transport->has_http_proxy;
+    return !is_proxied && transfer->provider->proxy.length == 0;
+}
+
 static bool set_way(struct remora_transfer *transfer)
 {
     CURL *easy = transfer->easy;

@@ -7,7 +7,7 @@
  *
  * libcurl must not be called from inside its own callbacks, and our users may call us from there: start, resume, and cancel
  * while curl is on the stack (`inside`) are therefore carried out by the pass at the end of the round (`on_later`), which is
- * also where a time-out of 0 ms runs. So no callback ever comes from inside one of the operations.
+ * also where a time-out of 0 ms runs and where ends are told. So no callback ever comes from inside one of the operations.
  *
  * Ways to fail: start: SHEDDING, INTERNAL. Everything else is told by on_end.
  * Memory: at most REMORA_LIMIT_EASY_HANDLES handles are kept, at most IDLE_CONNECTIONS connections; when more than TRIM_PEAK
@@ -187,13 +187,22 @@ static void reap(struct remora_curl *transport)
     }
 }
 
-void remora_curl_act(struct remora_curl *transport, curl_socket_t fd, int events)
+static void act(struct remora_curl *transport, curl_socket_t fd, int events)
 {
     int running = 0;
     transport->inside++;
     curl_multi_socket_action(transport->multi, fd, events, &running);
     transport->inside--;
-    reap(transport);
+}
+
+/*
+ * What ended is told at the end of the round, with all that ended in it: libcurl reads one answer after another, then our code
+ * decodes and writes one after another, each with its own in the processor's caches.
+ */
+void remora_curl_act(struct remora_curl *transport, curl_socket_t fd, int events)
+{
+    act(transport, fd, events);
+    remora_later_arm(transport->loop, &transport->later);
 }
 
 /* ---- starting ---- */
@@ -219,14 +228,6 @@ static void give_to_curl(struct remora_transfer *transfer)
         return;
     }
     transfer->state = REMORA_TRANSFER_RUNNING;
-}
-
-bool remora_transfer_is_direct(const struct remora_transfer *transfer)
-{
-    const struct remora_curl *transport = transfer->transport;
-    bool is_proxied =
-        transfer->route.url.is_tls ? transport->has_https_proxy : transport->has_http_proxy;
-    return !is_proxied && transfer->provider->proxy.length == 0;
 }
 
 /* A name that a proxy will resolve is none of our business. */
@@ -355,8 +356,9 @@ static void on_later(struct remora_later *later)
     }
     if (transport->is_timeout_due) {
         transport->is_timeout_due = false;
-        remora_curl_act(transport, CURL_SOCKET_TIMEOUT, 0);
+        act(transport, CURL_SOCKET_TIMEOUT, 0);
     }
+    reap(transport);
     trim(transport);
 }
 
