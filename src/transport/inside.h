@@ -143,6 +143,8 @@ struct remora_transfer {
     enum remora_veto veto;
     bool was_reused;
     bool is_fresh; /* the handle is set to CURLOPT_FRESH_CONNECT */
+    int fd;        /* of its connection once curl has waited for it, else -1 */
+    bool is_held;  /* the upload, for one round: there is something to read first */
     bool is_paused;
     struct remora_transfer_end end; /* of an ENDED one */
     struct remora_list resume;      /* in transport->resuming */
@@ -245,6 +247,8 @@ struct remora_curl {
 };
 
 uint64_t remora_curl_now_ns(struct remora_curl *transport);
+/* Lets curl go on with a transfer at the end of the round. */
+void remora_curl_resume(struct remora_transfer *transfer);
 /* Looks again at the transfers that wait. Not from inside curl. */
 void remora_curl_advance_waiting(struct remora_curl *transport);
 

@@ -17,6 +17,8 @@
 
 #include "remora/memory.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -41,6 +43,10 @@ static void on_event(uv_poll_t *handle, int status, int events)
         uv_poll_stop(&slot->poll);
         slot->registered = 0;
         return;
+    }
+    /* Whoever sends looks first for an answer: see on_read in transfer.c. */
+    if ((events & UV_WRITABLE) != 0) {
+        events |= slot->wanted & UV_READABLE;
     }
     int flags = ((events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
                 ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
@@ -114,7 +120,6 @@ static void forget(struct remora_curl *transport, size_t fd)
 
 int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
-    (void)easy;
     (void)unused;
     struct remora_curl *transport = context;
     if (what == CURL_POLL_REMOVE) {
@@ -131,16 +136,35 @@ int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
     if (slot == NULL) {
         return -1; /* curl ends the transfers with an error of the multi handle */
     }
+    char *private_data = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data) == CURLE_OK &&
+        private_data != NULL) {
+        ((struct remora_transfer *)(void *)private_data)->fd = fd;
+    }
     slot->is_connected |= (what & CURL_POLL_IN) != 0;
     want(slot, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                    ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
     return 0;
 }
 
+/*
+ * What the kernel has not sent yet belongs to a request that nobody waits for any more: without this it would go on sending
+ * megabytes of a cancelled upload, and the provider would take them for a request (socket(7), SO_LINGER; tcp(7), SIOCOUTQNSD).
+ */
+static void drop_unsent(curl_socket_t fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    int unsent = 0;
+    if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+}
+
 int remora_socket_close(void *context, curl_socket_t fd)
 {
     if (fd >= 0) {
         forget(context, (size_t)fd);
+        drop_unsent(fd);
     }
     return close(fd);
 }

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -76,6 +77,21 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
     return CURL_PREREQFUNC_OK;
 }
 
+/*
+ * A provider may answer before it has read a body (413, 401), and close. Sent into that, the next piece fails, and curl would
+ * report the failure and leave the answer unread: so curl reads first whenever there is something to read.
+ */
+static bool hold_upload(struct remora_transfer *transfer)
+{
+    struct pollfd waiting = {.fd = transfer->fd, .events = POLLIN};
+    if (transfer->fd < 0 || poll(&waiting, 1, 0) <= 0) {
+        return false;
+    }
+    transfer->is_held = true;
+    remora_curl_resume(transfer);
+    return true;
+}
+
 static size_t on_read(char *to, size_t size, size_t count, void *context)
 {
     struct remora_transfer *transfer = context;
@@ -83,6 +99,9 @@ static size_t on_read(char *to, size_t size, size_t count, void *context)
     if (request == NULL) { /* answered or cancelled: the pieces are no longer ours to read */
         transfer->veto = transfer->head.is_complete ? REMORA_VETO_UPLOAD : transfer->veto;
         return CURL_READFUNC_ABORT;
+    }
+    if (hold_upload(transfer)) {
+        return CURL_READFUNC_PAUSE;
     }
     size_t room = size * count;
     size_t done = 0;

@@ -320,7 +320,7 @@ static void run_resumes(struct remora_curl *transport)
     for (struct remora_list *node; (node = remora_list_take(&transport->resuming)) != NULL;) {
         struct remora_transfer *transfer =
             REMORA_CONTAINER_OF(node, struct remora_transfer, resume);
-        if (!transfer->is_paused) {
+        if (!transfer->is_paused && !transfer->is_held) {
             continue;
         }
         transfer->is_paused = false;
@@ -330,6 +330,7 @@ static void run_resumes(struct remora_curl *transport)
             finish(transfer, &end);
             continue;
         }
+        transfer->is_held = false;
         transport->inside++;
         curl_easy_pause(transfer->easy, CURLPAUSE_CONT); /* may deliver what curl held back */
         transport->inside--;
@@ -379,6 +380,7 @@ static void prepare(struct remora_transfer *transfer, const struct remora_transf
         .start_ns = remora_curl_now_ns(transfer->transport),
         .connect_timeout_ms = input->connect_timeout_ms,
         .body_limit_bytes = input->body_limit_bytes,
+        .fd = -1,
     };
     *transfer = clean;
     remora_list_init(&transfer->node);
@@ -410,13 +412,19 @@ static enum remora_code transport_start(struct remora_transport *base,
     return REMORA_OK;
 }
 
-static void transport_resume(struct remora_transport *base, struct remora_transfer *transfer)
+void remora_curl_resume(struct remora_transfer *transfer)
 {
-    struct remora_curl *transport = curl_of(base);
+    struct remora_curl *transport = transfer->transport;
     if (remora_list_is_empty(&transfer->resume)) {
         remora_list_append(&transport->resuming, &transfer->resume);
     }
     remora_later_arm(transport->loop, &transport->later);
+}
+
+static void transport_resume(struct remora_transport *base, struct remora_transfer *transfer)
+{
+    (void)base;
+    remora_curl_resume(transfer);
 }
 
 static bool is_with_curl(const struct remora_transfer *transfer)

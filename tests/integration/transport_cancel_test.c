@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,12 @@ enum { SILENT_S = 3, LIMIT_MS = 100 };
 /* ---- a resolver that does not answer: ours and libcurl's ---- */
 
 static atomic_int silent_lookups;
+
+/* Of the server that reads late. */
+static atomic_bool has_begun;
+static atomic_bool may_read;
+static atomic_int has_ended;
+static atomic_int ended_with;
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
@@ -150,6 +157,47 @@ static void from_inside_on_body(void **state)
     assert_int_equal(f->probe.bodies, 1);
 }
 
+/*
+ * A provider that is slow to read: what it gets after the caller has left must not be the rest of the request, of which the
+ * kernel holds megabytes by then.
+ */
+static void read_late(struct raw_connection *c)
+{
+    char bytes[4096];
+    if (!raw_read_some(c, 1000)) {
+        return;
+    }
+    atomic_store(&has_begun, true);
+    for (int i = 0; i < PROBE_PATIENCE_MS && !atomic_load(&may_read); i++) {
+        usleep(1000);
+    }
+    ssize_t got = recv(c->fd, bytes, sizeof bytes, 0);
+    while (got > 0) {
+        got = recv(c->fd, bytes, sizeof bytes, 0);
+    }
+    atomic_store(&ended_with, got < 0 ? errno : 0);
+    atomic_store(&has_ended, 1);
+}
+
+static void in_the_middle_of_an_upload(void **state)
+{
+    struct fixture *f = *state;
+    static char body[8 << 20];
+    memset(body, 'x', sizeof body);
+    f->server = raw_server_start_small(read_late, 64 << 10);
+    probe_init(&f->probe, &f->client, f->server->url, "/");
+    probe_post(&f->probe, body, sizeof body);
+    probe_start(&f->probe);
+    for (int i = 0; i < PROBE_PATIENCE_MS && !atomic_load(&has_begun); i++) {
+        client_run_ms(&f->client, 1);
+    }
+    client_run_ms(&f->client, 50); /* the kernel takes what it takes */
+    cancel_in_time(f);
+    atomic_store(&may_read, true);
+    client_run_until(&f->client, &has_ended, 1);
+    assert_int_equal(atomic_load(&ended_with), ECONNRESET);
+}
+
 static void while_paused(void **state)
 {
     struct fixture *f = *state;
@@ -264,6 +312,7 @@ int main(void)
         CASE(in_the_middle_of_the_body),
         CASE(from_inside_on_head),
         CASE(from_inside_on_body),
+        CASE(in_the_middle_of_an_upload),
         CASE(while_paused),
         CASE(in_the_tls_handshake),
         CASE(while_connecting),
