@@ -94,6 +94,7 @@ enum remora_reasoning_kind {
     REMORA_REASONING_TEXT,
     REMORA_REASONING_SUMMARY,
     REMORA_REASONING_ENCRYPTED,
+    REMORA_REASONING_OTHER, /* a type that has no name here (reasoning.server_tool_call): all of it in `raw` */
 };
 
 /* Must make the round trip unchanged (openrouter.md section 9, reasoning_details). */
@@ -104,7 +105,8 @@ struct remora_reasoning_block {
     struct remora_slice format;
     struct remora_slice id;
     struct remora_opt_i64 index;
-    struct remora_slice raw; /* the whole object where it came from JSON: sent back byte for byte */
+    /* The whole object where it came from a caller's JSON: sent back byte for byte. OTHER: always there, a JSON object. */
+    struct remora_slice raw;
 };
 
 struct remora_tool_call {

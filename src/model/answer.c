@@ -174,6 +174,7 @@ static void add_reasoning(struct remora_answer_choice *choice, struct remora_are
     learn(arena, &block->block.signature, from->signature);
     learn(arena, &block->block.format, from->format);
     learn(arena, &block->block.id, from->id);
+    learn(arena, &block->block.raw, from->raw);
     if (from->index.is_set) {
         block->block.index = from->index;
     }

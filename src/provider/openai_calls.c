@@ -248,6 +248,9 @@ int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
     size_t count = 0;
     uint32_t hash = id_hash(id);
     struct openai_seat *all = seats_at(&decoder->blocks, &count);
+    if (kind == REMORA_REASONING_OTHER) {
+        count = 0; /* comes whole: each is a block of its own */
+    }
     for (size_t i = count; i > 0; i--) {
         struct openai_seat *seat = &all[i - 1];
         bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;

@@ -199,6 +199,8 @@ static void write_reasoning_block(struct openai_build *build,
         write_word(build, "type", "reasoning.encrypted");
         write_text(build, "data", block->text);
         break;
+    case REMORA_REASONING_OTHER: /* has its raw object */
+        break;
     }
     write_optional(build, "signature", block->signature);
     write_optional(build, "id", block->id);
@@ -245,8 +247,8 @@ static bool has_opaque(const struct remora_message *message)
 {
     for (size_t i = 0; i < message->reasoning_count; i++) {
         const struct remora_reasoning_block *block = &message->reasoning[i];
-        if (block->kind == REMORA_REASONING_ENCRYPTED || block->signature.length > 0 ||
-            block->format.length > 0) {
+        if (block->kind == REMORA_REASONING_ENCRYPTED || block->kind == REMORA_REASONING_OTHER ||
+            block->signature.length > 0 || block->format.length > 0) {
             return true;
         }
     }

@@ -119,7 +119,8 @@ static enum remora_code put_reasoning(struct openai_feed *feed, int32_t choice,
                                       const struct remora_reasoning_block *block)
 {
     struct remora_event event = {.kind = REMORA_EVENT_REASONING, .choice_index = choice};
-    bool says_nothing = block->text.length == 0 && block->signature.length == 0;
+    bool says_nothing =
+        block->text.length == 0 && block->signature.length == 0 && block->raw.length == 0;
     if (says_nothing) {
         return REMORA_OK;
     }
@@ -150,14 +151,11 @@ enum remora_code openai_put_plain(struct openai_feed *feed, const struct openai_
                : openai_put_text(feed, plain->choice, plain->kind, plain->text, none);
 }
 
-/* False for a type that has no place in a reasoning block (reasoning.server_tool_call). */
-static bool read_detail(struct remora_json detail, struct remora_arena *scratch,
+/* A type that has no name here (reasoning.server_tool_call) is kept as it came: it must make the round trip, too. */
+static void read_detail(struct remora_json detail, struct remora_arena *scratch,
                         struct remora_reasoning_block *out)
 {
     struct remora_json type = remora_json_get(detail, "type");
-    if (!remora_json_is(type, REMORA_JSON_STRING)) {
-        return false;
-    }
     if (remora_json_equals(type, "reasoning.text")) {
         out->kind = REMORA_REASONING_TEXT;
         out->text = openai_text(detail, "text", scratch);
@@ -168,13 +166,13 @@ static bool read_detail(struct remora_json detail, struct remora_arena *scratch,
         out->kind = REMORA_REASONING_ENCRYPTED;
         out->text = openai_text(detail, "data", scratch);
     } else {
-        return false;
+        out->kind = REMORA_REASONING_OTHER;
+        out->raw = remora_json_raw(detail);
     }
     out->signature = openai_text(detail, "signature", scratch);
     out->format = openai_text(detail, "format", scratch);
     out->id = openai_text(detail, "id", scratch);
     out->index.is_set = remora_json_int64(remora_json_get(detail, "index"), &out->index.value);
-    return true;
 }
 
 static enum remora_code put_raw(struct openai_feed *feed, int32_t choice, struct remora_json value)
@@ -194,13 +192,12 @@ static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
         struct remora_reasoning_block block = {0};
         uint64_t before = feed->events;
         enum remora_code code = REMORA_OK;
-        if (read_detail(it.value, feed->scratch, &block)) {
+        if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
+            read_detail(it.value, feed->scratch, &block);
             bool fits =
                 block.index.is_set && block.index.value >= 0 && block.index.value <= INT32_MAX / 2;
             int32_t index = fits ? (int32_t)block.index.value : (int32_t)(it.index & 0xffffff);
             code = put_reasoning(feed, choice, index, &block);
-        } else if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
-            code = put_raw(feed, choice, it.value);
         }
         *said |= feed->events != before;
         if (code != REMORA_OK) {

@@ -38,6 +38,8 @@ void chat_write_tail(struct remora_json_writer *w, const struct remora_encoder *
 void chat_encoder_start(struct remora_encoder *encoder, const struct remora_event *event);
 void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct remora_slice id,
                           struct remora_slice name, struct remora_slice arguments);
+/* A JSON object as it came, on one line. */
+void chat_write_object(struct remora_json_writer *w, struct remora_slice object);
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index);
 /* Lists that come in pieces say where each piece belongs: `index` of a stream's, -1 in a whole list. */

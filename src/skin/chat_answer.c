@@ -87,7 +87,7 @@ static void write_reasoning_text(struct remora_json_writer *w,
     struct remora_buf text;
     remora_buf_init(&text, REMORA_LIMIT_ANSWER_ARENA_BYTES);
     for (const struct remora_answer_block *b = choice->reasoning; b != NULL; b = b->next) {
-        if (b->block.kind != REMORA_REASONING_ENCRYPTED) {
+        if (b->block.kind == REMORA_REASONING_TEXT || b->block.kind == REMORA_REASONING_SUMMARY) {
             remora_buf_append(&text, remora_fragments_join(&b->text, arena));
         }
     }
@@ -155,7 +155,7 @@ static void write_items(struct remora_json_writer *w, const struct remora_answer
         } else if (kind == REMORA_EVENT_MEDIA) {
             chat_write_image(w, &i->event.media.media, -1);
         } else {
-            remora_json_write_raw(w, i->event.raw);
+            chat_write_object(w, i->event.raw);
         }
     }
     if (is_open) {

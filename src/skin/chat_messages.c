@@ -159,14 +159,16 @@ static enum remora_code read_tool_calls(struct parse *p, struct remora_json valu
 
 /* ---- reasoning: the types of openrouter.md section 9, `reasoning_details` ---- */
 
-static enum remora_code read_reasoning_kind(struct parse *p, struct remora_json value, void *target)
+static enum remora_reasoning_kind kind_of_block(struct remora_json type)
 {
     static const char *const words[] = {"reasoning.text", "reasoning.summary",
                                         "reasoning.encrypted"};
-    size_t index = 0;
-    enum remora_code code = parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-    *(enum remora_reasoning_kind *)target = (enum remora_reasoning_kind)index;
-    return code;
+    for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {
+        if (remora_json_equals(type, words[i])) {
+            return (enum remora_reasoning_kind)i;
+        }
+    }
+    return REMORA_REASONING_OTHER;
 }
 
 static enum remora_code read_block_index(struct parse *p, struct remora_json value, void *target)
@@ -186,8 +188,7 @@ static enum remora_code skip_member(struct parse *p, struct remora_json value, v
     return REMORA_OK;
 }
 
-static enum remora_code read_reasoning_block(struct parse *p, struct remora_json value,
-                                             void *target)
+static enum remora_code read_known_block(struct parse *p, struct remora_json value, void *block)
 {
 #define BLOCK(text, reader, member)                                                       \
     {                                                                                     \
@@ -195,25 +196,35 @@ static enum remora_code read_reasoning_block(struct parse *p, struct remora_json
             PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT                              \
     }
     static const struct parse_field fields[] = {
-        BLOCK("type", read_reasoning_kind, kind),
-        BLOCK("text", parse_slice, text),
-        BLOCK("summary", parse_slice, text),
-        BLOCK("data", parse_slice, text),
-        BLOCK("signature", parse_slice, signature),
-        BLOCK("format", parse_slice, format),
-        BLOCK("id", parse_slice, id),
+        BLOCK("text", parse_slice, text),        BLOCK("summary", parse_slice, text),
+        BLOCK("data", parse_slice, text),        BLOCK("signature", parse_slice, signature),
+        BLOCK("format", parse_slice, format),    BLOCK("id", parse_slice, id),
         BLOCK("index", read_block_index, index),
     };
 #undef BLOCK
     static const struct parse_table table = PARSE_TABLE(fields, skip_member);
+    return parse_object(p, value, &table, block);
+}
+
+/* A type that is not known here (reasoning.server_tool_call, what comes next year) goes back as it came. */
+static enum remora_code read_reasoning_block(struct parse *p, struct remora_json value,
+                                             void *target)
+{
     struct remora_reasoning_block *block = target;
-    enum remora_code code = parse_object(p, value, &table, block);
-    if (code == REMORA_OK && remora_json_is_null(remora_json_get(value, "type"))) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST,
-                            "must have a type; send reasoning_details as they came.");
+    enum remora_code code = parse_raw_object(p, value, &block->raw);
+    if (code != REMORA_OK) {
+        return code;
     }
-    block->raw = remora_json_raw(value);
-    return code;
+    struct remora_json type = remora_json_get(value, "type");
+    if (!remora_json_is(type, REMORA_JSON_STRING)) {
+        size_t mark = parse_enter(p, REMORA_SLICE("type"));
+        code = parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "must be a string; send reasoning_details as they came.");
+        parse_leave(p, mark);
+        return code;
+    }
+    block->kind = kind_of_block(type);
+    return block->kind == REMORA_REASONING_OTHER ? REMORA_OK : read_known_block(p, value, block);
 }
 
 static enum remora_code read_details(struct parse *p, struct remora_json value, void *target)

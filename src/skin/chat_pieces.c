@@ -118,6 +118,8 @@ static void write_optional(struct remora_json_writer *w, const char *key, struct
     }
 }
 
+static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index);
+
 /* Type and name of the text by kind: openrouter.md section 9, `reasoning_details`. */
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index)
@@ -125,6 +127,10 @@ void chat_write_reasoning_block(struct remora_json_writer *w,
     static const char *const types[] = {"reasoning.text", "reasoning.summary",
                                         "reasoning.encrypted"};
     static const char *const texts[] = {"text", "summary", "data"};
+    if (block->kind == REMORA_REASONING_OTHER) {
+        write_indexed(w, block->raw, index);
+        return;
+    }
     remora_json_object_open(w);
     remora_json_key(w, "type");
     remora_json_write_text(w, types[block->kind]);
@@ -164,6 +170,24 @@ static void write_index(struct remora_json_writer *w, int32_t index)
     }
 }
 
+/* A line break between two values would end a line of the stream; within a string JSON has none. */
+void chat_write_object(struct remora_json_writer *w, struct remora_slice object)
+{
+    size_t at = 0;
+    remora_json_write_raw(w, remora_slice(object.data, 0));
+    while (at < object.length) {
+        size_t end = at;
+        while (end < object.length && object.data[end] != '\n' && object.data[end] != '\r') {
+            end++;
+        }
+        remora_buf_append(w->buf, remora_slice(object.data + at, end - at));
+        if (end < object.length) {
+            remora_buf_append_text(w->buf, " ");
+        }
+        at = end + 1;
+    }
+}
+
 /* The object as it came, with `index` before its members unless it has one. */
 static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
 {
@@ -174,7 +198,7 @@ static void write_indexed(struct remora_json_writer *w, struct remora_slice obje
         has_one = remora_slice_starts_with(remora_slice(object.data + i, object.length - i), name);
     }
     if (index < 0 || has_one || at >= object.length) {
-        remora_json_write_raw(w, object);
+        chat_write_object(w, object);
         return;
     }
     struct remora_buf out;
@@ -186,7 +210,7 @@ static void write_indexed(struct remora_json_writer *w, struct remora_slice obje
     if (remora_buf_code(&out) != REMORA_OK && w->buf->failed == REMORA_OK) {
         w->buf->failed = remora_buf_code(&out);
     }
-    remora_json_write_raw(w, remora_buf_slice(&out));
+    chat_write_object(w, remora_buf_slice(&out));
     remora_buf_fini(&out);
 }
 

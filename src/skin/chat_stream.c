@@ -105,7 +105,7 @@ static void write_reasoning(struct remora_json_writer *w, struct remora_encoder 
                             const struct remora_event *event)
 {
     const struct remora_reasoning_block block = untold(encoder, event);
-    if (block.kind != REMORA_REASONING_ENCRYPTED) {
+    if (block.kind == REMORA_REASONING_TEXT || block.kind == REMORA_REASONING_SUMMARY) {
         remora_json_key(w, "reasoning");
         remora_json_write_string(w, block.text);
     }
@@ -170,7 +170,7 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
         write_tool_call(&w, event);
     } else if (event->kind == REMORA_EVENT_RAW) {
         remora_json_key(&w, "raw");
-        remora_json_write_raw(&w, event->raw);
+        chat_write_object(&w, event->raw);
     } else {
         write_list_of(&w, encoder, event);
     }

@@ -325,8 +325,7 @@ static void run_resumes(struct remora_curl *transport)
         }
         transfer->is_paused = false;
         if (transfer->state == REMORA_TRANSFER_ENDED) {
-            struct remora_transfer_end end =
-                transfer->end; /* the transfer is recycled before it is told */
+            struct remora_transfer_end end = transfer->end; /* recycled before it is told */
             finish(transfer, &end);
             continue;
         }

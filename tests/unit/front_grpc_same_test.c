@@ -99,6 +99,9 @@ static void same_block(const struct remora_reasoning_block *a,
     TEXT(format);
     TEXT(id);
     INTEGER(index);
+    if (a->kind == REMORA_REASONING_OTHER) {
+        TEXT(raw);
+    }
 }
 
 static void same_call(const struct remora_tool_call *a, const struct remora_tool_call *b)
@@ -412,7 +415,7 @@ static void a_conversation_is_the_same(void **state)
         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}],"
         "\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"hm\",\"signature\":\"sig\","
         "\"id\":\"r\",\"format\":\"anthropic-claude-v1\",\"index\":0},{\"type\":"
-        "\"reasoning.encrypted\",\"data\":\"ZZ\"}]},"
+        "\"reasoning.encrypted\",\"data\":\"ZZ\"},{\"type\":\"reasoning.server_tool_call\"}]},"
         "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"3\"},"
         "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"},"
         "{\"role\":\"user\",\"content\":\"go on\",\"k\":true},"
@@ -421,7 +424,9 @@ static void a_conversation_is_the_same(void **state)
         "messages { role: ROLE_USER parts { text: 'a' cache_breakpoint {} } parts { text: 'b' } } "
         "messages { role: ROLE_ASSISTANT tool_calls { id: 'c1' name: 'f' arguments_json: "
         "'{\"x\":1}' } reasoning { text: 'hm' signature: 'sig' id: 'r' format: "
-        "'anthropic-claude-v1' index: 0 } reasoning { encrypted: 'ZZ' } } "
+        "'anthropic-claude-v1' index: 0 } reasoning { encrypted: 'ZZ' } reasoning { other { fields "
+        "{ "
+        "key: 'type' value { string_value: 'reasoning.server_tool_call' } } } } } "
         "messages { role: ROLE_TOOL tool_call_id: 'c1' parts { text: '3' } } "
         "messages { role: ROLE_ASSISTANT parts { refusal: 'no' } } "
         "messages { role: ROLE_USER parts { text: 'go on' } extra { fields { key: 'k' value { "

@@ -160,11 +160,17 @@ static void reasoning_and_refusals_of_earlier_turns_are_kept(void **state)
           "{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"why\",\"reasoning_details\":["
           "{\"type\":\"reasoning.encrypted\",\"data\":\"AA==\",\"format\":\"f\",\"id\":null,"
           "\"index\":3},"
-          "{\"type\":\"reasoning.text\",\"text\":\"t\",\"signature\":\"s\"}]},"
+          "{\"type\":\"reasoning.text\",\"text\":\"t\",\"signature\":\"s\"},"
+          "{\"type\":\"reasoning.server_tool_call\",\"tool_name\":\"search\",\"arguments\":{},"
+          "\"text\":{},\"index\":\"a\"}]},"
           "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
     const struct remora_message *m = p.request.messages;
     assert_slice_equal(m[0].reasoning[0].text, "why");
-    assert_int_equal(m[1].reasoning_count, 2);
+    assert_int_equal(m[1].reasoning_count, 3);
+    assert_int_equal(m[1].reasoning[2].kind, REMORA_REASONING_OTHER);
+    assert_slice_equal(m[1].reasoning[2].raw,
+                       "{\"type\":\"reasoning.server_tool_call\",\"tool_name\":\"search\","
+                       "\"arguments\":{},\"text\":{},\"index\":\"a\"}");
     assert_int_equal(m[1].reasoning[0].kind, REMORA_REASONING_ENCRYPTED);
     assert_slice_equal(m[1].reasoning[0].text, "AA==");
     assert_int_equal(m[1].reasoning[0].index.value, 3);
@@ -555,10 +561,15 @@ static const struct refusal refusals[] = {
     BADM("{\"role\":\"assistant\",\"content\":\"x\",\"annotations\":[{\"url\":\"x\"}]}",
          "messages[0].annotations[0].type"),
     BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"text\":\"x\"}]}",
-         "messages[0].reasoning_details[0]"),
-    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"type\":\"thought\","
+         "messages[0].reasoning_details[0].type"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"type\":1,"
          "\"text\":\"x\"}]}",
          "messages[0].reasoning_details[0].type"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[\"x\"]}",
+         "messages[0].reasoning_details[0]"),
+    BADM("{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_details\":[{\"type\":"
+         "\"reasoning.text\",\"text\":{}}]}",
+         "messages[0].reasoning_details[0].text"),
     BADM("{\"role\":\"function\",\"name\":\"f\",\"content\":\"x\"}", "messages[0].role"),
     {MSG("{\"role\":\"assistant\",\"content\":\"x\",\"function_call\":{\"name\":\"f\"}}"),
      REMORA_UNIMPLEMENTED, "messages[0].function_call"},

@@ -268,6 +268,11 @@ static void say_reasoning(struct talk *t)
                                                             .format = REMORA_SLICE("f-v1"),
                                                             .id = REMORA_SLICE("rs_1")};
     say(t, &event);
+    event.reasoning.block_index = 2; /* a line break in it would cut the stream's line */
+    event.reasoning.block = (struct remora_reasoning_block){
+        .kind = REMORA_REASONING_OTHER,
+        .raw = REMORA_SLICE("{\"type\":\"reasoning.server_tool_call\",\n\"result\":{\"n\":1.0}}")};
+    say(t, &event);
 }
 
 static void reasoning_before_text(void **state)

@@ -233,7 +233,30 @@ static enum remora_code read_tool_calls(struct reader *r, const Remora__V1__Mess
     return REMORA_OK;
 }
 
-static bool read_block(const Remora__V1__ReasoningBlock *from, struct remora_reasoning_block *out)
+static bool has_type(const Google__Protobuf__Struct *object)
+{
+    for (size_t i = 0; i < object->n_fields; i++) {
+        const Google__Protobuf__Struct__FieldsEntry *field = object->fields[i];
+        if (remora_slice_is(remora_pb_slice(field->key), "type") && field->value != NULL &&
+            field->value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum remora_code read_other_block(struct reader *r, const Remora__V1__ReasoningBlock *from,
+                                         struct remora_reasoning_block *out)
+{
+    *out = (struct remora_reasoning_block){.kind = REMORA_REASONING_OTHER};
+    return has_type(from->other)
+               ? reader_struct(r, "other", from->other, &out->raw)
+               : reader_refuse_field(r, REMORA_INVALID_REQUEST, "other",
+                                     "must have a type; send blocks as they came.");
+}
+
+static enum remora_code read_block(struct reader *r, const Remora__V1__ReasoningBlock *from,
+                                   struct remora_reasoning_block *out)
 {
     switch ((int)from->kind_case) {
     case REMORA__V1__REASONING_BLOCK__KIND_TEXT:
@@ -248,6 +271,8 @@ static bool read_block(const Remora__V1__ReasoningBlock *from, struct remora_rea
         out->kind = REMORA_REASONING_ENCRYPTED;
         out->text = remora_pb_slice(from->encrypted);
         break;
+    case REMORA__V1__REASONING_BLOCK__KIND_OTHER:
+        return read_other_block(r, from, out);
     default: /* a block may be nothing but its signature */
         out->kind = REMORA_REASONING_TEXT;
         break;
@@ -256,7 +281,10 @@ static bool read_block(const Remora__V1__ReasoningBlock *from, struct remora_rea
     out->format = remora_pb_slice(from->format);
     out->id = remora_pb_slice(from->id);
     out->index = (struct remora_opt_i64){.value = from->index, .is_set = from->has_index != 0};
-    return !out->index.is_set || from->index >= 0;
+    return !out->index.is_set || from->index >= 0
+               ? REMORA_OK
+               : reader_refuse(r, REMORA_INVALID_REQUEST,
+                               "must have an index from 0 to 2147483647.");
 }
 
 static enum remora_code read_reasoning(struct reader *r, const Remora__V1__Message *message,
@@ -269,11 +297,11 @@ static enum remora_code read_reasoning(struct reader *r, const Remora__V1__Messa
         return reader_no_room(r);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!read_block(message->reasoning[i], &blocks[i])) {
-            size_t mark = reader_enter(r, "reasoning", (long)i);
-            reader_refuse(r, REMORA_INVALID_REQUEST, "must have an index from 0 to 2147483647.");
-            reader_leave(r, mark);
-            return REMORA_INVALID_REQUEST;
+        size_t mark = reader_enter(r, "reasoning", (long)i);
+        enum remora_code code = read_block(r, message->reasoning[i], &blocks[i]);
+        reader_leave(r, mark);
+        if (code != REMORA_OK) {
+            return code;
         }
     }
     out->reasoning = blocks;

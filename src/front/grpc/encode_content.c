@@ -94,6 +94,11 @@ Remora__V1__ReasoningBlock *remora_pb_reasoning(struct remora_arena *arena,
     case REMORA_REASONING_ENCRYPTED:
         out->kind_case = REMORA__V1__REASONING_BLOCK__KIND_ENCRYPTED;
         break;
+    case REMORA_REASONING_OTHER: /* its signature, format, id and index stand inside */
+        out->other = remora_pb_struct(arena, block->raw);
+        out->kind_case = out->other == NULL ? REMORA__V1__REASONING_BLOCK__KIND__NOT_SET
+                                            : REMORA__V1__REASONING_BLOCK__KIND_OTHER;
+        return out;
     }
     out->text = remora_pb_text(text); /* the members of the oneof lie in one place */
     REMORA_PB_TEXT(out, signature, block->signature);

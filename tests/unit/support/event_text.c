@@ -73,7 +73,7 @@ static void usage_of(struct remora_buf *out, const struct remora_usage *usage)
 
 static void reasoning_of(struct remora_buf *out, const struct remora_event *event)
 {
-    static const char *const kinds[] = {"text", "summary", "encrypted"};
+    static const char *const kinds[] = {"text", "summary", "encrypted", "other"};
     const struct remora_reasoning_block *block = &event->reasoning.block;
     remora_buf_printf(out, "reasoning[%d.%d] %s", (int)event->choice_index,
                       (int)event->reasoning.block_index, kinds[block->kind]);
@@ -82,6 +82,7 @@ static void reasoning_of(struct remora_buf *out, const struct remora_event *even
     text_of(out, "format", block->format);
     text_of(out, "id", block->id);
     number_of(out, "index", block->index);
+    text_of(out, "raw", block->raw);
 }
 
 static void annotation_of(struct remora_buf *out, const struct remora_event *event)
