@@ -168,6 +168,9 @@ void remora_transfer_drop_body(struct remora_transfer *transfer);
 
 /* No proxy stands between us and the provider. */
 bool remora_transfer_is_direct(const struct remora_transfer *transfer);
+/* Which proxies the environment names: has_http_proxy and has_https_proxy. */
+void remora_curl_read_environment(struct remora_curl *transport);
+
 /* Sets curl's callbacks on a new easy handle. */
 void remora_transfer_hook(struct remora_transfer *transfer);
 /* What curl and our own flags say about the end. */

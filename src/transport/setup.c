@@ -17,6 +17,8 @@
 #include "remora/memory.h"
 #include "remora/secret.h"
 
+#include <stdlib.h>
+
 /* ---- options that never change ---- */
 
 static bool set_limits(CURL *easy)
@@ -392,4 +394,20 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
     transfer->resolve = NULL;
     transfer->request = NULL;
     remora_head_fini(&transfer->head);
+}
+
+/* ---- the environment ---- */
+
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0';
+}
+
+/* As libcurl reads them: http_proxy in lower case only (CURLOPT_PROXY(3), "Environment variables"). */
+void remora_curl_read_environment(struct remora_curl *transport)
+{
+    bool has_any = is_set("all_proxy") || is_set("ALL_PROXY");
+    transport->has_http_proxy = has_any || is_set("http_proxy");
+    transport->has_https_proxy = has_any || is_set("https_proxy") || is_set("HTTPS_PROXY");
 }

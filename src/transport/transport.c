@@ -483,20 +483,6 @@ static void transport_release(struct remora_transport *base, struct remora_trans
 
 /* ---- life ---- */
 
-static bool is_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0';
-}
-
-/* As libcurl reads them: http_proxy in lower case only (CURLOPT_PROXY(3), "Environment variables"). */
-static void read_environment(struct remora_curl *transport)
-{
-    bool has_any = is_set("all_proxy") || is_set("ALL_PROXY");
-    transport->has_http_proxy = has_any || is_set("http_proxy");
-    transport->has_https_proxy = has_any || is_set("https_proxy") || is_set("HTTPS_PROXY");
-}
-
 static bool set_multi(struct remora_curl *transport)
 {
     CURLM *multi = transport->multi;
@@ -541,7 +527,7 @@ enum remora_code remora_transport_new(struct remora_loop *loop, struct remora_tr
     remora_list_init(&transport->leaving);
     remora_list_init(&transport->resuming);
     remora_list_init(&transport->pool);
-    read_environment(transport);
+    remora_curl_read_environment(transport);
     transport->curl_trusts_idle = curl_version_info(CURLVERSION_NOW)->version_num >= 0x081600;
     transport->multi = curl_multi_init();
     transport->names = remora_names_new(transport);
