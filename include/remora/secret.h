@@ -16,6 +16,21 @@ REMORA_MUST_CHECK struct remora_secret *remora_secret_new(struct remora_slice by
 /* From a file: a trailing newline is stripped. fail->message names the path and the cure, never the content. */
 REMORA_MUST_CHECK enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
                                                       struct remora_fail *fail);
+/*
+ * Secrets that are given back together, many to a page: a mapping for each would cost a page and four system calls. Zeroed
+ * before the first use; one thread until it is only read.
+ */
+struct remora_secret_pages {
+    struct remora_secret_page *first;
+};
+/* As remora_secret_new; lives as long as the pages, and is never freed by itself. */
+REMORA_MUST_CHECK struct remora_secret *remora_secret_add(struct remora_secret_pages *pages,
+                                                          struct remora_slice bytes);
+/* The same with the bytes of a secret, which is freed in any case. */
+REMORA_MUST_CHECK struct remora_secret *remora_secret_adopt(struct remora_secret_pages *pages,
+                                                            struct remora_secret *secret);
+/* Wipes and gives back all of them. */
+void remora_secret_pages_fini(struct remora_secret_pages *pages);
 /* It was read from a file that everybody on the machine may read: worth a warning (Kubernetes mounts 0644). */
 bool remora_secret_is_exposed(const struct remora_secret *secret);
 void remora_secret_free(struct remora_secret *secret);

@@ -1,5 +1,5 @@
 /*
- * Secrets. Each lives in a private mapping of its own: core dumps leave it out (MADV_DONTDUMP) and it is
+ * Secrets. Each lives in a private mapping of its own, or with others that go when it goes: core dumps leave it out (MADV_DONTDUMP) and it is
  * locked in memory where RLIMIT_MEMLOCK allows; neither is required. It is wiped before it is unmapped.
  *
  * A file is read into such a mapping too, so that no copy is left elsewhere. Fails: the file is absent, empty,
@@ -10,6 +10,7 @@
 #include "remora/limits.h"
 #include "remora/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -18,18 +19,34 @@
 #include <unistd.h>
 
 struct remora_secret {
-    size_t mapped_bytes;
+    size_t mapped_bytes; /* 0: it lies in a page of secrets */
     size_t length;
     bool is_exposed;
     char bytes[];
 };
 
+struct remora_secret_page {
+    struct remora_secret_page *next;
+    size_t mapped_bytes;
+    size_t used;
+    _Alignas(struct remora_secret) char memory[];
+};
+enum { SECRET_PAGE_BYTES = 4096 };
+
+static void *map_locked(size_t bytes)
+{
+    void *mapping = remora_alloc_private(bytes);
+    if (mapping != NULL) {
+        (void)mlock(mapping, bytes);
+    }
+    return mapping;
+}
+
 static struct remora_secret *map(size_t bytes)
 {
     size_t mapped = sizeof(struct remora_secret) + bytes;
-    struct remora_secret *secret = remora_alloc_private(mapped);
+    struct remora_secret *secret = map_locked(mapped);
     if (secret != NULL) {
-        (void)mlock(secret, mapped);
         secret->mapped_bytes = mapped;
     }
     return secret;
@@ -48,9 +65,70 @@ struct remora_secret *remora_secret_new(struct remora_slice bytes)
     return secret;
 }
 
+/* The newest page if it has room for so much, else a new one; NULL without memory. */
+static struct remora_secret_page *page_for(struct remora_secret_pages *pages, size_t bytes)
+{
+    struct remora_secret_page *page = pages->first;
+    if (page != NULL && page->mapped_bytes - sizeof *page - page->used >= bytes) {
+        return page;
+    }
+    size_t mapped = bytes + sizeof *page;
+    mapped = mapped < SECRET_PAGE_BYTES ? SECRET_PAGE_BYTES : mapped;
+    page = map_locked(mapped);
+    if (page != NULL) {
+        page->next = pages->first;
+        page->mapped_bytes = mapped;
+        pages->first = page;
+    }
+    return page;
+}
+
+struct remora_secret *remora_secret_add(struct remora_secret_pages *pages,
+                                        struct remora_slice bytes)
+{
+    size_t align = _Alignof(struct remora_secret) - 1;
+    size_t size = (sizeof(struct remora_secret) + bytes.length + align) & ~align;
+    if (bytes.length > REMORA_LIMIT_SECRET_BYTES) {
+        return NULL;
+    }
+    struct remora_secret_page *page = page_for(pages, size);
+    if (page == NULL) {
+        return NULL;
+    }
+    struct remora_secret *secret = (struct remora_secret *)(void *)(page->memory + page->used);
+    page->used += size;
+    if (bytes.length > 0) {
+        memcpy(secret->bytes, bytes.data, bytes.length);
+        secret->length = bytes.length;
+    }
+    return secret;
+}
+
+struct remora_secret *remora_secret_adopt(struct remora_secret_pages *pages,
+                                          struct remora_secret *secret)
+{
+    struct remora_secret *adopted =
+        remora_secret_add(pages, remora_slice(secret->bytes, secret->length));
+    if (adopted != NULL) {
+        adopted->is_exposed = secret->is_exposed;
+    }
+    remora_secret_free(secret);
+    return adopted;
+}
+
+void remora_secret_pages_fini(struct remora_secret_pages *pages)
+{
+    while (pages->first != NULL) {
+        struct remora_secret_page *page = pages->first;
+        pages->first = page->next;
+        remora_free_private(page, page->mapped_bytes);
+    }
+}
+
 void remora_secret_free(struct remora_secret *secret)
 {
     if (secret != NULL) {
+        assert(secret->mapped_bytes > 0);
         remora_free_private(secret, secret->mapped_bytes);
     }
 }

@@ -8,17 +8,15 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-enum remora_code config_hold_secret(struct config_loader *loader, struct remora_secret *secret)
+static struct remora_secret_pages *pages_of(struct config_loader *loader)
 {
-    struct held_secret *held = remora_arena_alloc(loader->arena, sizeof *held);
-    if (held == NULL) {
-        remora_secret_free(secret);
-        return config_no_room(loader);
-    }
-    held->secret = secret;
-    held->next = loader->config->private_part->secrets;
-    loader->config->private_part->secrets = held;
-    return REMORA_OK;
+    return &loader->config->private_part->secrets;
+}
+
+enum remora_code config_hold_secret(struct config_loader *loader, struct remora_secret **secret)
+{
+    *secret = remora_secret_adopt(pages_of(loader), *secret);
+    return *secret == NULL ? config_no_room(loader) : REMORA_OK;
 }
 
 static void look_at_bytes(void *context, struct remora_slice bytes)
@@ -30,15 +28,11 @@ static void look_at_bytes(void *context, struct remora_slice bytes)
     }
 }
 
-/* Keeps the secret, or says why it cannot stand in a header (RFC 9110 section 5.5). */
+/* Takes the snapshot's secret, or says why it cannot stand in a header (RFC 9110 section 5.5). */
 static enum remora_code take(struct config_loader *loader, struct remora_secret *secret,
                              struct config_secret *out)
 {
     bool is_printable = true;
-    enum remora_code rc = config_hold_secret(loader, secret);
-    if (rc != REMORA_OK) {
-        return rc;
-    }
     remora_secret_use(secret, look_at_bytes, &is_printable);
     if (!is_printable) {
         out->why = remora_arena_printf(loader->arena,
@@ -68,7 +62,7 @@ enum remora_code config_read_env(struct config_loader *loader, const char *name,
     if (bytes.data[bytes.length - 1] == '\n') {
         bytes.length--;
     }
-    struct remora_secret *secret = remora_secret_new(bytes);
+    struct remora_secret *secret = remora_secret_add(pages_of(loader), bytes);
     if (secret == NULL) {
         return remora_fail_set(loader->fail, REMORA_SHEDDING, name,
                                "the variable is longer than %d bytes, or there is no memory",
@@ -92,7 +86,8 @@ static enum remora_code read_file_source(struct config_loader *loader,
         rc = loader->input->read_secret(loader->input->file_context, out->name.data, &secret, &why);
     }
     if (rc == REMORA_OK) {
-        return take(loader, secret, out);
+        rc = config_hold_secret(loader, &secret);
+        return rc == REMORA_OK ? take(loader, secret, out) : rc;
     }
     if (rc == REMORA_SHEDDING) {
         return config_no_room(loader);

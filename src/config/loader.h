@@ -12,14 +12,9 @@
 
 #include <stdatomic.h>
 
-struct held_secret {
-    struct held_secret *next;
-    struct remora_secret *secret;
-};
-
 struct remora_config_private {
     struct remora_arena arena;
-    struct held_secret *secrets;
+    struct remora_secret_pages secrets;
     atomic_uint references;
 };
 
@@ -50,6 +45,7 @@ struct config_loader {
     struct remora_provider *providers;         /* config->providers while they are made */
     const struct remora_provider **by_catalog; /* by index of the catalog, NULL: not configured */
     struct provider_variant *variants;         /* see models.c */
+    struct shared_deadlines *deadlines;        /* see models.c */
     struct config_policy_files policy_files;
     struct remora_slice *files; /* config->files while they are noted */
     size_t file_capacity;
@@ -82,9 +78,9 @@ bool config_is_quantization(struct remora_slice text);
 
 /* tls.c: config->tls; before the process. */
 REMORA_MUST_CHECK enum remora_code config_read_tls(struct config_loader *loader);
-/* credentials.c: the snapshot's from now on; freed when there is no room. */
+/* credentials.c: the snapshot's from now on, at another place; freed, and *secret NULL, when there is no room. */
 REMORA_MUST_CHECK enum remora_code config_hold_secret(struct config_loader *loader,
-                                                      struct remora_secret *secret);
+                                                      struct remora_secret **secret);
 /* credentials.c. *secret NULL and *why set when the source has nothing usable. */
 struct config_secret {
     struct remora_slice name;

@@ -269,11 +269,7 @@ void remora_config_release(struct remora_config *config)
         return;
     }
     remora_tls_release(config->tls);
-    struct held_secret *held = config->private_part->secrets;
-    while (held != NULL) {
-        remora_secret_free(held->secret);
-        held = held->next;
-    }
+    remora_secret_pages_fini(&config->private_part->secrets);
     remora_arena_fini(&config->private_part->arena);
     remora_free(REMORA_CONTAINER_OF(config, struct snapshot, config));
 }

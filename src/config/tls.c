@@ -60,7 +60,7 @@ static enum remora_code read_key(struct config_loader *loader, const struct conf
     }
     told.secret = *out;
     config_warn_of_exposure(loader, path, &told);
-    return config_hold_secret(loader, *out);
+    return config_hold_secret(loader, out);
 }
 
 static enum remora_code make(struct config_loader *loader, const struct config_node *node,

@@ -158,6 +158,64 @@ static void secrets_are_equal_when_their_bytes_are(void **state)
     remora_secret_free(NULL);
 }
 
+static void secrets_share_pages_and_go_together(void **state)
+{
+    (void)state;
+    struct remora_secret_pages pages = {0};
+    struct remora_secret *secrets[200];
+    char text[32];
+    for (size_t i = 0; i < REMORA_COUNT_OF(secrets); i++) {
+        int length = snprintf(text, sizeof text, "sk-%zu", i);
+        secrets[i] = remora_secret_add(&pages, remora_slice(text, (size_t)length));
+        assert_non_null(secrets[i]);
+    }
+    /* The first ones lie in one page. */
+    assert_true((const char *)secrets[9] - (const char *)secrets[0] < 4096);
+    for (size_t i = 0; i < REMORA_COUNT_OF(secrets); i++) {
+        int length = snprintf(text, sizeof text, "sk-%zu", i);
+        struct remora_secret *same = remora_secret_new(remora_slice(text, (size_t)length));
+        assert_true(remora_secret_equal(secrets[i], same));
+        remora_secret_free(same);
+    }
+    assert_int_equal(remora_secret_length(remora_secret_add(&pages, REMORA_SLICE(""))), 0);
+    remora_secret_pages_fini(&pages);
+    assert_null(pages.first);
+}
+
+static void a_long_secret_has_room_among_the_others(void **state)
+{
+    (void)state;
+    static char bytes[REMORA_LIMIT_SECRET_BYTES + 1];
+    struct remora_secret_pages pages = {0};
+    memset(bytes, 'k', sizeof bytes);
+    assert_non_null(remora_secret_add(&pages, REMORA_SLICE("one")));
+    struct remora_secret *longest =
+        remora_secret_add(&pages, remora_slice(bytes, REMORA_LIMIT_SECRET_BYTES));
+    assert_int_equal(remora_secret_length(longest), REMORA_LIMIT_SECRET_BYTES);
+    assert_null(remora_secret_add(&pages, remora_slice(bytes, sizeof bytes)));
+    assert_non_null(remora_secret_add(&pages, REMORA_SLICE("two")));
+    remora_secret_pages_fini(&pages);
+}
+
+static void an_adopted_secret_is_the_same_and_as_exposed(void **state)
+{
+    (void)state;
+    struct remora_secret_pages pages = {0};
+    struct remora_secret *read = NULL;
+    unlink(path);
+    write_key("sk-1", 4, 0644);
+    assert_int_equal(remora_secret_read(path, &read, NULL), REMORA_OK);
+    struct remora_secret *adopted = remora_secret_adopt(&pages, read);
+    assert_int_equal(remora_secret_length(adopted), 4);
+    assert_true(remora_secret_is_exposed(adopted));
+    struct remora_secret_pages none = {0};
+    read = remora_secret_new(REMORA_SLICE("x"));
+    remora_alloc_fail_at(1, false);
+    assert_null(remora_secret_adopt(&none, read)); /* and it is freed */
+    remora_alloc_fail_at(0, false);
+    remora_secret_pages_fini(&pages);
+}
+
 static void no_memory_is_told_as_such(void **state)
 {
     (void)state;
@@ -181,6 +239,9 @@ int main(void)
         cmocka_unit_test(a_file_that_all_may_read_is_told_apart),
         cmocka_unit_test(the_longest_secret_fits_and_one_byte_more_does_not),
         cmocka_unit_test(secrets_are_equal_when_their_bytes_are),
+        cmocka_unit_test(secrets_share_pages_and_go_together),
+        cmocka_unit_test(a_long_secret_has_room_among_the_others),
+        cmocka_unit_test(an_adopted_secret_is_the_same_and_as_exposed),
         cmocka_unit_test(no_memory_is_told_as_such),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
