@@ -25,7 +25,8 @@ import sys
 import tempfile
 from decimal import ROUND_HALF_UP, Decimal
 
-PRICES = ("prompt", "completion", "cached_read", "cached_write", "reasoning", "input_audio", "output_audio", "request",
+# In the order of enum remora_price. The facts have no prices of writing for an hour.
+PRICES = ("prompt", "completion", "cached_read", "cached_write", "cached_write_1h", "reasoning", "input_audio", "output_audio", "request",
           "image", "web_search")
 # What the request itself implies or what only names the body's shape: not a parameter that an endpoint may lack.
 IGNORED_PARAMETERS = {"stream", "input", "encoding_format"}
@@ -255,8 +256,8 @@ def escaped(data):
     return "".join(chr(b) if 32 <= b < 127 and b not in b'"\\?' else f"\\{b:03o}" for b in data)
 
 
-def write_rows(out, declaration, rows):
-    out.write(f"static const {declaration}[] = {{\n")
+def write_rows(out, declaration, rows, of=""):
+    out.write(f"static const {declaration}[]{of} = {{\n")
     for row in rows:
         out.write("{" + ",".join(map(str, row)) + "},\n")
     out.write("};\n")
@@ -276,7 +277,10 @@ def write(path, catalog, version):
         out.write("static const remora_parameter_set parameter_rows[] = {\n")
         out.write("".join(f"{row},\n" for row in catalog.parameters.rows))
         out.write("};\n")
-        write_rows(out, "struct price_row price_rows", catalog.prices.rows)
+        for at, name in enumerate(PRICES):
+            out.write(f'_Static_assert(REMORA_PRICE_{name.upper()} == {at}, "order of prices");\n')
+        out.write(f'_Static_assert(REMORA_PRICE_COUNT == {len(PRICES)}, "order of prices");\n')
+        write_rows(out, "int64_t price_rows", catalog.prices.rows, "[REMORA_PRICE_COUNT]")
         write_rows(out, "struct tier_row tier_rows", catalog.tiers)
         write_rows(out, "struct override_row override_rows", catalog.overrides)
         write_rows(out, "struct provider_row provider_rows", catalog.providers)

@@ -105,13 +105,16 @@ struct remora_endpoint_facts {
     bool always_reasons;       /* it cannot be switched off */
     bool is_free;              /* belongs to model:free only */
     bool stream_only;          /* answers no call but a stream; the catalog knows of none */
-    /*
-     * Where the endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
-     * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of
-     * the same slug with that wire and address, so that nobody else reads these.
-     */
-    struct remora_slice wire_override;
-    struct remora_slice base_url_override;
+};
+
+/*
+ * Where an endpoint speaks another wire or lives at another address than its provider, as the catalog spells it
+ * ("anthropic", "vertex-anthropic"); else empty. A snapshot resolves both: endpoint->provider is then a provider of the same
+ * slug with that wire and address.
+ */
+struct remora_endpoint_override {
+    struct remora_slice wire;
+    struct remora_slice base_url;
 };
 
 struct remora_model_facts {
@@ -140,10 +143,14 @@ size_t remora_catalog_model_count(void);
 void remora_catalog_model(size_t index, struct remora_model_facts *out);
 /* By id; *index is written only when found. */
 bool remora_catalog_find_model(struct remora_slice id, size_t *index);
-/* Endpoint `at` (< endpoint_count) of a model; price tiers are copied into the arena. */
+/* Endpoint `at` (< endpoint_count) of a model; its prices are the catalog's own, price tiers are copied into the arena. */
 REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, size_t at,
                                                            struct remora_arena *arena,
                                                            struct remora_endpoint_facts *out);
+void remora_catalog_endpoint_override(size_t model_index, size_t at,
+                                      struct remora_endpoint_override *out);
+/* Its tag, without copying the rest out. */
+struct remora_slice remora_catalog_endpoint_tag(size_t model_index, size_t at);
 /* The provider (index) of an endpoint, without copying the rest out. */
 size_t remora_catalog_endpoint_provider(size_t model_index, size_t at);
 /* Whether any endpoint of any model has this tag. */
@@ -194,9 +201,10 @@ struct remora_endpoint {
     struct remora_endpoint_facts facts;
     const struct remora_provider *provider;
     const struct remora_model *model;
-    struct remora_deadlines deadlines; /* resolved: nothing is 0 */
-    uint32_t health;                   /* slot in struct remora_health */
-    bool is_own;                       /* from the configuration, not the catalog */
+    const struct remora_deadlines
+        *deadlines;  /* resolved: nothing is 0; shared by those of equal ones */
+    uint32_t health; /* slot in struct remora_health */
+    bool is_own;     /* from the configuration, not the catalog */
 };
 
 struct remora_model {

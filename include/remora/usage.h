@@ -53,10 +53,12 @@ struct remora_price_tier {
     int64_t pico_usd[REMORA_PRICE_COUNT]; /* -1 inherits */
 };
 struct remora_prices {
-    int64_t pico_usd[REMORA_PRICE_COUNT];
+    const int64_t
+        *pico_usd; /* REMORA_PRICE_COUNT of them; never NULL; many endpoints may share them */
     const struct remora_price_tier *tiers; /* ascending */
     size_t tier_count;
 };
+/* Nothing is known. */
 void remora_prices_init(struct remora_prices *prices);
 
 /* Parts of a cost; -1 when the price or the count is not known. total is -1 as soon as a counted class has no price. */

@@ -12,19 +12,6 @@
 
 #include <assert.h>
 
-struct price_row {
-    int64_t prompt;
-    int64_t completion;
-    int64_t cached_read;
-    int64_t cached_write;
-    int64_t reasoning;
-    int64_t input_audio;
-    int64_t output_audio;
-    int64_t request;
-    int64_t image;
-    int64_t web_search;
-};
-
 struct tier_row {
     int64_t min_prompt_tokens;
     uint32_t prices;
@@ -97,24 +84,6 @@ static struct remora_slice text_of(uint32_t packed)
     return remora_slice(texts + (packed >> 8), packed & 0xff);
 }
 
-static void prices_copy(int64_t to[REMORA_PRICE_COUNT], uint32_t row)
-{
-    const struct price_row *from = &price_rows[row];
-    for (size_t i = 0; i < REMORA_PRICE_COUNT; i++) {
-        to[i] = -1;
-    }
-    to[REMORA_PRICE_PROMPT] = from->prompt;
-    to[REMORA_PRICE_COMPLETION] = from->completion;
-    to[REMORA_PRICE_CACHED_READ] = from->cached_read;
-    to[REMORA_PRICE_CACHED_WRITE] = from->cached_write;
-    to[REMORA_PRICE_REASONING] = from->reasoning;
-    to[REMORA_PRICE_INPUT_AUDIO] = from->input_audio;
-    to[REMORA_PRICE_OUTPUT_AUDIO] = from->output_audio;
-    to[REMORA_PRICE_REQUEST] = from->request;
-    to[REMORA_PRICE_IMAGE] = from->image;
-    to[REMORA_PRICE_WEB_SEARCH] = from->web_search;
-}
-
 static enum remora_code tiers_copy(const struct endpoint_row *row, struct remora_arena *arena,
                                    struct remora_prices *out)
 {
@@ -128,7 +97,7 @@ static enum remora_code tiers_copy(const struct endpoint_row *row, struct remora
     for (size_t i = 0; i < row->tier_count; i++) {
         const struct tier_row *from = &tier_rows[row->first_tier + i];
         tiers[i].min_prompt_tokens = from->min_prompt_tokens;
-        prices_copy(tiers[i].pico_usd, from->prices);
+        memcpy(tiers[i].pico_usd, price_rows[from->prices], sizeof tiers[i].pico_usd);
     }
     out->tiers = tiers;
     out->tier_count = row->tier_count;
@@ -237,6 +206,18 @@ size_t remora_catalog_endpoint_provider(size_t model_index, size_t at)
     return endpoint_at(model_index, at)->provider;
 }
 
+struct remora_slice remora_catalog_endpoint_tag(size_t model_index, size_t at)
+{
+    return text_of(endpoint_at(model_index, at)->tag);
+}
+
+void remora_catalog_endpoint_override(size_t model_index, size_t at,
+                                      struct remora_endpoint_override *out)
+{
+    const struct override_row *row = &override_rows[endpoint_at(model_index, at)->override_at];
+    *out = (struct remora_endpoint_override){text_of(row->wire), text_of(row->base_url)};
+}
+
 enum remora_code remora_catalog_endpoint(size_t model_index, size_t at, struct remora_arena *arena,
                                          struct remora_endpoint_facts *out)
 {
@@ -253,10 +234,8 @@ enum remora_code remora_catalog_endpoint(size_t model_index, size_t at, struct r
         .efforts = row->efforts & ~remora_effort_bit(REMORA_EFFORT_UNSET),
         .always_reasons = (row->efforts & remora_effort_bit(REMORA_EFFORT_UNSET)) != 0,
         .is_free = row->is_free != 0,
-        .wire_override = text_of(override_rows[row->override_at].wire),
-        .base_url_override = text_of(override_rows[row->override_at].base_url),
+        .prices = {.pico_usd = price_rows[row->prices]},
     };
-    prices_copy(facts.prices.pico_usd, row->prices);
     enum remora_code rc = tiers_copy(row, arena, &facts.prices);
     if (rc == REMORA_OK) {
         *out = facts;

@@ -42,6 +42,19 @@ static enum remora_code read_prices(struct config_loader *loader, const struct c
     return REMORA_OK;
 }
 
+static enum remora_code read_pricing(struct config_loader *loader, const struct config_node *node,
+                                     struct remora_prices *out)
+{
+    remora_prices_init(out);
+    int64_t *pico_usd = remora_arena_array(loader->arena, REMORA_PRICE_COUNT, sizeof *pico_usd);
+    if (pico_usd == NULL) {
+        return config_no_room(loader);
+    }
+    memcpy(pico_usd, out->pico_usd, REMORA_PRICE_COUNT * sizeof *pico_usd);
+    out->pico_usd = pico_usd;
+    return read_prices(loader, node, pico_usd);
+}
+
 static enum remora_code read_tier(struct config_loader *loader, const struct config_node *node,
                                   struct remora_price_tier *out)
 {
@@ -266,9 +279,7 @@ enum remora_code config_read_endpoint(struct config_loader *loader, const struct
         rc = read_efforts(loader, config_get(node, CONFIG_ENDPOINT_REASONING_EFFORTS), &out->facts);
     }
     if (rc == REMORA_OK) {
-        remora_prices_init(&out->facts.prices);
-        rc = read_prices(loader, config_get(node, CONFIG_ENDPOINT_PRICING),
-                         out->facts.prices.pico_usd);
+        rc = read_pricing(loader, config_get(node, CONFIG_ENDPOINT_PRICING), &out->facts.prices);
     }
     if (rc == REMORA_OK) {
         rc =

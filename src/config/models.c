@@ -7,7 +7,9 @@
  */
 #include "loader.h"
 
+#include "remora/buf.h"
 #include "remora/health.h"
+#include "remora/limits.h"
 
 #include <stdlib.h>
 
@@ -234,10 +236,13 @@ static const struct remora_provider *variant_of(struct config_loader *loader,
  */
 static const struct remora_provider *provider_for(struct config_loader *loader,
                                                   const struct remora_provider *base,
-                                                  const struct remora_endpoint_facts *facts)
+                                                  const struct remora_endpoint_override *stated)
 {
-    struct remora_slice wire = facts->wire_override;
-    struct remora_slice base_url = facts->base_url_override;
+    struct remora_slice wire = stated->wire;
+    struct remora_slice base_url = stated->base_url;
+    if (wire.length == 0 && base_url.length == 0) {
+        return base;
+    }
     if (is_stated(loader, base, CONFIG_PROVIDER_KIND) ||
         remora_slice_is(wire, remora_wire_name(base->facts.wire))) {
         wire = REMORA_SLICE("");
@@ -297,17 +302,16 @@ static enum remora_code add_catalog_endpoints(struct config_loader *loader, size
         const struct remora_provider *provider =
             loader->by_catalog[remora_catalog_endpoint_provider(index, at)];
         struct remora_endpoint *out = &endpoints[*count];
-        if (provider == NULL) {
+        struct remora_endpoint_override override;
+        if (provider == NULL || is_taken(endpoints, own, remora_catalog_endpoint_tag(index, at))) {
             continue;
         }
         enum remora_code rc = remora_catalog_endpoint(index, at, loader->arena, &out->facts);
         if (rc != REMORA_OK) {
             return config_no_room(loader);
         }
-        if (is_taken(endpoints, own, out->facts.tag)) {
-            continue;
-        }
-        out->provider = provider_for(loader, provider, &out->facts);
+        remora_catalog_endpoint_override(index, at, &override);
+        out->provider = provider_for(loader, provider, &override);
         if (out->provider == NULL) {
             return config_no_room(loader);
         }
@@ -389,34 +393,96 @@ static struct remora_slice region_of_tag(struct remora_slice tag)
     return remora_slice(NULL, 0);
 }
 
+/* Deadlines that endpoints share: one of each kind in the snapshot. */
+struct shared_deadlines {
+    struct shared_deadlines *next;
+    struct remora_deadlines deadlines;
+};
+
+static bool are_equal(const struct remora_deadlines *a, const struct remora_deadlines *b)
+{
+    return a->connect_ms == b->connect_ms && a->first_byte_ms == b->first_byte_ms &&
+           a->response_ms == b->response_ms && a->idle_ms == b->idle_ms &&
+           a->total_ms == b->total_ms;
+}
+
+/* NULL without memory. */
+static const struct remora_deadlines *share_deadlines(struct config_loader *loader,
+                                                      const struct remora_deadlines *wanted)
+{
+    struct shared_deadlines *shared = loader->deadlines;
+    for (; shared != NULL; shared = shared->next) {
+        if (are_equal(&shared->deadlines, wanted)) {
+            return &shared->deadlines;
+        }
+    }
+    shared = remora_arena_alloc(loader->arena, sizeof *shared);
+    if (shared == NULL) {
+        return NULL;
+    }
+    *shared = (struct shared_deadlines){.next = loader->deadlines, .deadlines = *wanted};
+    loader->deadlines = shared;
+    return &shared->deadlines;
+}
+
+/* "provider/tag|model", the name of its health. */
+static uint32_t health_slot(struct config_loader *loader, const struct remora_endpoint *endpoint)
+{
+    char text[2 * REMORA_LIMIT_MODEL_ID_BYTES + 2];
+    struct remora_buf name;
+    if (loader->input->health == NULL) {
+        return 0;
+    }
+    remora_buf_init_over(&name, text, sizeof text);
+    remora_buf_append(&name, endpoint->facts.tag);
+    remora_buf_append_byte(&name, '|');
+    remora_buf_append(&name, endpoint->model->facts.id);
+    return remora_health_slot(loader->input->health, remora_buf_slice(&name));
+}
+
+/* What is stated for all endpoints of a model; of its own ones each may state more (`own`, in their order). */
+struct model_scope {
+    struct remora_deadlines document;
+    struct remora_deadlines of_model;
+    const struct config_node *own;
+    bool reasons;
+};
+
+static enum remora_code finish_endpoint(struct config_loader *loader, struct model_scope *scope,
+                                        struct remora_endpoint *endpoint)
+{
+    struct remora_deadlines stated = {0};
+    struct remora_deadlines resolved;
+    const struct remora_deadlines *scopes[4] = {&stated, &scope->of_model,
+                                                &endpoint->provider->deadlines, &scope->document};
+    if (endpoint->is_own) {
+        config_read_deadlines(config_get(scope->own, CONFIG_ENDPOINT_DEADLINES), &stated);
+        scope->own = scope->own->next;
+    }
+    endpoint->facts.supported &= ~refused_by_dialect(endpoint->provider);
+    if (endpoint->facts.region.length == 0) {
+        endpoint->facts.region = region_of_tag(endpoint->facts.tag);
+    }
+    resolve_deadlines(scopes, scope->reasons, &resolved);
+    endpoint->deadlines = share_deadlines(loader, &resolved);
+    endpoint->health = health_slot(loader, endpoint);
+    return endpoint->deadlines == NULL ? config_no_room(loader) : REMORA_OK;
+}
+
 static enum remora_code finish_endpoints(struct config_loader *loader,
                                          const struct model_draft *draft,
                                          struct remora_model *model, bool reasons,
                                          struct remora_endpoint *endpoints)
 {
-    struct remora_deadlines document;
-    struct remora_deadlines of_model;
-    config_read_deadlines(config_get(loader->root, CONFIG_DOCUMENT_DEADLINES), &document);
-    config_read_deadlines(config_get(draft->node, CONFIG_MODEL_DEADLINES), &of_model);
+    const struct config_node *own = config_get(draft->node, CONFIG_MODEL_ENDPOINTS);
+    struct model_scope scope = {.own = own == NULL ? NULL : own->first, .reasons = reasons};
+    config_read_deadlines(config_get(loader->root, CONFIG_DOCUMENT_DEADLINES), &scope.document);
+    config_read_deadlines(config_get(draft->node, CONFIG_MODEL_DEADLINES), &scope.of_model);
     for (size_t i = 0; i < model->endpoint_count; i++) {
-        struct remora_endpoint *endpoint = &endpoints[i];
-        struct remora_deadlines stated = endpoint->deadlines;
-        const struct remora_deadlines *scopes[4] = {&stated, &of_model,
-                                                    &endpoint->provider->deadlines, &document};
-        endpoint->model = model;
-        endpoint->facts.supported &= ~refused_by_dialect(endpoint->provider);
-        if (endpoint->facts.region.length == 0) {
-            endpoint->facts.region = region_of_tag(endpoint->facts.tag);
-        }
-        resolve_deadlines(scopes, reasons, &endpoint->deadlines);
-        struct remora_slice slot =
-            remora_arena_printf(loader->scratch, "%.*s|%.*s", REMORA_SLICE_ARG(endpoint->facts.tag),
-                                REMORA_SLICE_ARG(model->facts.id));
-        if (slot.data == NULL) {
-            return config_no_room(loader);
-        }
-        if (loader->input->health != NULL) {
-            endpoint->health = remora_health_slot(loader->input->health, slot);
+        endpoints[i].model = model;
+        enum remora_code rc = finish_endpoint(loader, &scope, &endpoints[i]);
+        if (rc != REMORA_OK) {
+            return rc;
         }
     }
     return REMORA_OK;
@@ -439,7 +505,6 @@ static enum remora_code add_own_endpoints(struct config_loader *loader,
                                   "the model has two endpoints \"%.*s\": give one a tag",
                                   REMORA_SLICE_ARG(out->facts.tag));
         }
-        config_read_deadlines(config_get(node, CONFIG_ENDPOINT_DEADLINES), &out->deadlines);
         model->facts.supported |= out->facts.supported;
         model->endpoint_count++;
     }
@@ -459,7 +524,7 @@ static enum remora_code build_model(struct config_loader *loader, const struct m
         return rc;
     }
     struct remora_endpoint *endpoints =
-        remora_arena_array(loader->arena, most + 1, sizeof *endpoints);
+        remora_arena_array(loader->arena, most == 0 ? 1 : most, sizeof *endpoints);
     if (endpoints == NULL) {
         return config_no_room(loader);
     }

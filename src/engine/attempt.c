@@ -304,7 +304,7 @@ static enum remora_code send(struct remora_exchange *x, const struct remora_buil
     const struct remora_transfer_input input = {
         .request = &built->http,
         .provider = x->run.endpoint->provider,
-        .connect_timeout_ms = x->run.endpoint->deadlines.connect_ms,
+        .connect_timeout_ms = x->run.endpoint->deadlines->connect_ms,
         .body_limit_bytes = x->run.delivery == REMORA_UNARY ? REMORA_LIMIT_UPSTREAM_BODY_BYTES : 0,
         .callbacks = &attempt_callbacks,
         .context = x,

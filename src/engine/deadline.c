@@ -33,7 +33,7 @@ static bool is_stream(const struct remora_exchange *x)
 
 static int64_t idle_ms(const struct remora_exchange *x)
 {
-    int64_t own = x->run.endpoint->deadlines.idle_ms;
+    int64_t own = x->run.endpoint->deadlines->idle_ms;
     return x->idle_ms > 0 && x->idle_ms < own ? x->idle_ms : own;
 }
 
@@ -41,7 +41,7 @@ static int64_t idle_ms(const struct remora_exchange *x)
 static uint64_t whole_due(const struct remora_exchange *x, uint64_t began)
 {
     uint64_t due =
-        is_stream(x) ? REMORA_NEVER_NS : after_ms(began, x->run.endpoint->deadlines.response_ms);
+        is_stream(x) ? REMORA_NEVER_NS : after_ms(began, x->run.endpoint->deadlines->response_ms);
     return x->state == STATE_ATTEMPTING
                ? earlier(due, after_ms(began, x->plan->policy.attempt_timeout_ms))
                : due;
@@ -59,7 +59,7 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
     if (x->run.transfer == NULL || x->is_paused || x->outcome.attempt_count == 0) {
         return REMORA_NEVER_NS;
     }
-    const struct remora_deadlines *limits = &x->run.endpoint->deadlines;
+    const struct remora_deadlines *limits = x->run.endpoint->deadlines;
     uint64_t began = x->outcome.attempts[x->outcome.attempt_count - 1].began_ns;
     uint64_t due;
     if (is_reading_error(x)) {

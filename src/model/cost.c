@@ -64,13 +64,15 @@ static enum part part_of(enum remora_usage_class token_class)
     return PART_OUTPUT;
 }
 
+static const int64_t unknown_prices[REMORA_PRICE_COUNT] = {
+#define REMORA_PRICE(name, ...) [REMORA_PRICE_##name] = -1,
+#include "remora/tbl/prices.h"
+#undef REMORA_PRICE
+};
+
 void remora_prices_init(struct remora_prices *prices)
 {
-    for (size_t i = 0; i < REMORA_PRICE_COUNT; i++) {
-        prices->pico_usd[i] = -1;
-    }
-    prices->tiers = NULL;
-    prices->tier_count = 0;
+    *prices = (struct remora_prices){.pico_usd = unknown_prices};
 }
 
 void remora_cost_init(struct remora_cost *cost)

@@ -559,6 +559,16 @@ def read_options():
     return options
 
 
+def print_micro_benchmarks(build):
+    """What they print of themselves: the plan of 45 endpoints, the catalog at start."""
+    print()
+    for command in (["plan_bench", "21"], ["catalog_bench"]):
+        program = build / "tests/bench" / command[0]
+        if program.exists():
+            output = subprocess.run([program, *command[1:]], capture_output=True, text=True).stdout
+            print("\n".join(f"{command[0]:<14}{line}" for line in output.splitlines()))
+
+
 def main():
     options = read_options()
     machine = environment()
@@ -572,6 +582,7 @@ def main():
     if not bench.remora:
         print(f"{options.remora} is not there: nginx only")
     print_tables(bench)
+    print_micro_benchmarks(options.build)
     if options.json:
         targets = [{"what": what, "target": target, "figure": figure, "unit": unit, "verdict": verdict(figure, limit)}
                    for what, target, figure, limit, unit in bench.targets()]

@@ -2,7 +2,8 @@
 // one that holds every conventional key, as `remora serve` does without a document; prints the time of the first build (pages not yet
 // read), the median of a hundred more, and the private memory that a snapshot keeps.
 //
-//   catalog_bench        exit status 1 when one key takes more than 2 ms or 1 MB
+//   catalog_bench          exit status 1 when a build takes more than 2 ms (median) or keeps more than 1 MB, whatever the keys
+//   catalog_bench memory   the same, whatever the time: for machines that do other things as well
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,7 @@ static int by_time(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int measure(const char *name, const char *(*look_up)(void *, const char *), bool is_bound)
+static int measure(const char *name, const char *(*look_up)(void *, const char *), bool is_timed)
 {
     static uint64_t times[ROUNDS];
     struct remora_health *health = remora_health_new();
@@ -97,12 +98,14 @@ static int measure(const char *name, const char *(*look_up)(void *, const char *
            (double)times[ROUNDS / 2] / 1e6, after - before);
     remora_config_release(config);
     remora_health_free(health);
-    return is_bound && (times[ROUNDS / 2] > 2 * REMORA_NS_PER_MS || after - before > 1024) ? 1 : 0;
+    bool is_late = is_timed && times[ROUNDS / 2] > 2 * REMORA_NS_PER_MS;
+    return is_late || after - before > 1024 ? 1 : 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    bool is_timed = argc < 2 || strcmp(argv[1], "memory") != 0;
     (void)measure("no key", no_key, false);
-    int status = measure("one key", one_key, true);
-    return measure("every key", every_key, false) | status;
+    int status = measure("one key", one_key, is_timed);
+    return measure("every key", every_key, is_timed) | status;
 }

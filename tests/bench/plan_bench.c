@@ -33,7 +33,7 @@ static void build_world(void)
         struct remora_endpoint *endpoint =
             plan_endpoint(&f, model, &f.providers[i % PROVIDERS], tags[i]);
         endpoint->facts.quantization = S("fp8");
-        endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = (int64_t)(i + 1) * 100000;
+        plan_price(endpoint, REMORA_PRICE_PROMPT, (int64_t)(i + 1) * 100000);
     }
 }
 

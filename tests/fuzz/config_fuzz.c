@@ -55,7 +55,7 @@ static void check(const struct remora_config *config)
         for (size_t at = 0; at < model->endpoint_count; at++) {
             const struct remora_endpoint *endpoint = &model->endpoints[at];
             if (endpoint->provider == NULL || endpoint->model != model ||
-                endpoint->deadlines.idle_ms <= 0 || endpoint->deadlines.total_ms <= 0) {
+                endpoint->deadlines->idle_ms <= 0 || endpoint->deadlines->total_ms <= 0) {
                 abort();
             }
         }

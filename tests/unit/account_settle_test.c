@@ -5,6 +5,7 @@
 
 struct fixture {
     struct remora_endpoint endpoint;
+    int64_t prices[REMORA_PRICE_COUNT];
     struct remora_usage usage;
     struct remora_cost cost;
 };
@@ -13,8 +14,10 @@ static void begin(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
     remora_prices_init(&f->endpoint.facts.prices);
-    f->endpoint.facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 10;
-    f->endpoint.facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = 100;
+    memcpy(f->prices, f->endpoint.facts.prices.pico_usd, sizeof f->prices);
+    f->endpoint.facts.prices.pico_usd = f->prices;
+    f->prices[REMORA_PRICE_PROMPT] = 10;
+    f->prices[REMORA_PRICE_COMPLETION] = 100;
     remora_usage_init(&f->usage);
 }
 
@@ -99,7 +102,7 @@ static void unknown_price_stays_unknown(void **state)
     struct fixture f;
     (void)state;
     begin(&f);
-    f.endpoint.facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = -1;
+    f.prices[REMORA_PRICE_COMPLETION] = -1;
     settle(&f, 4, 4, 0);
     assert_int_equal(f.cost.total_pico_usd, -1);
     assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);

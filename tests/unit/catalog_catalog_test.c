@@ -47,6 +47,20 @@ static struct remora_endpoint_facts endpoint_of(const char *id, const char *tag)
     return facts;
 }
 
+static struct remora_endpoint_override override_of(const char *id, const char *tag)
+{
+    struct remora_model_facts model;
+    struct remora_endpoint_override override = {0};
+    size_t index = model_index(id);
+    remora_catalog_model(index, &model);
+    for (size_t at = 0; at < model.endpoint_count; at++) {
+        if (remora_slice_is(remora_catalog_endpoint_tag(index, at), tag)) {
+            remora_catalog_endpoint_override(index, at, &override);
+        }
+    }
+    return override;
+}
+
 struct sums {
     size_t endpoints;
     size_t tiers;
@@ -197,11 +211,13 @@ static void endpoints_have_their_flags(void **state)
     facts = endpoint_of("deepseek/deepseek-v3.2", "vultr/nvfp4");
     assert_slice_equal(facts.quantization, "nvfp4");
     assert_false(facts.is_free);
-    facts = endpoint_of("anthropic/claude-sonnet-4", "google-vertex");
-    assert_slice_equal(facts.wire_override, "vertex-anthropic");
-    assert_int_equal(facts.base_url_override.length, 0);
+    struct remora_endpoint_override override =
+        override_of("anthropic/claude-sonnet-4", "google-vertex");
+    assert_slice_equal(override.wire, "vertex-anthropic");
+    assert_int_equal(override.base_url.length, 0);
+    override = override_of("openai/gpt-4o", "openai");
+    assert_int_equal(override.wire.length, 0);
     facts = endpoint_of("openai/gpt-4o", "openai");
-    assert_int_equal(facts.wire_override.length, 0);
     assert_true(remora_parameter_set_has(facts.supported, REMORA_PARAMETER_MAX_TOKENS));
     assert_false(remora_parameter_set_has(facts.supported, REMORA_PARAMETER_REASONING));
 }

@@ -431,7 +431,7 @@ static void deadlines_are_resolved_from_the_narrowest_scope(void **state)
         "models:\n  acme/a:\n    deadlines: {connect_ms: 3, first_byte_ms: 3}\n    endpoints:\n"
         "      - {provider: acme, model_id: a, deadlines: {connect_ms: 4}}\n",
         NULL);
-    const struct remora_deadlines *deadlines = &config->models[0].endpoints[0].deadlines;
+    const struct remora_deadlines *deadlines = config->models[0].endpoints[0].deadlines;
     assert_int_equal(deadlines->connect_ms, 4);
     assert_int_equal(deadlines->first_byte_ms, 3);
     assert_int_equal(deadlines->response_ms, 2);
@@ -449,13 +449,13 @@ static void models_that_reason_have_longer_defaults(void **state)
         ACME "models: {openai/gpt-5: {endpoints: [{provider: acme, model_id: a}]}}", &with_openai);
     const struct remora_model *reasons = remora_config_model(config, REMORA_SLICE("openai/gpt-5"));
     for (size_t i = 0; i < reasons->endpoint_count; i++) {
-        assert_int_equal(reasons->endpoints[i].deadlines.first_byte_ms, 300000);
-        assert_int_equal(reasons->endpoints[i].deadlines.idle_ms, 300000);
-        assert_int_equal(reasons->endpoints[i].deadlines.connect_ms, 5000);
+        assert_int_equal(reasons->endpoints[i].deadlines->first_byte_ms, 300000);
+        assert_int_equal(reasons->endpoints[i].deadlines->idle_ms, 300000);
+        assert_int_equal(reasons->endpoints[i].deadlines->connect_ms, 5000);
     }
     const struct remora_model *plain = remora_config_model(config, REMORA_SLICE("openai/gpt-4o"));
-    assert_int_equal(plain->endpoints[0].deadlines.first_byte_ms, 30000);
-    assert_int_equal(plain->endpoints[0].deadlines.idle_ms, 60000);
+    assert_int_equal(plain->endpoints[0].deadlines->first_byte_ms, 30000);
+    assert_int_equal(plain->endpoints[0].deadlines->idle_ms, 60000);
     remora_config_release(config);
 }
 

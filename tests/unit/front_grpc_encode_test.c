@@ -53,10 +53,12 @@ static void assert_event(const struct remora_event *event, const char *expected)
 /* ---- a served endpoint and an outcome ---- */
 
 static struct remora_model test_model = {.facts = {.id = REMORA_SLICE_INIT("acme/echo-1")}};
+static const int64_t no_price[REMORA_PRICE_COUNT]; /* nothing costs anything */
 static struct remora_endpoint test_endpoint = {
     .facts = {.provider = REMORA_SLICE_INIT("acme"),
               .tag = REMORA_SLICE_INIT("acme/eu"),
-              .upstream_model = REMORA_SLICE_INIT("echo-1")},
+              .upstream_model = REMORA_SLICE_INIT("echo-1"),
+              .prices = {.pico_usd = no_price}},
     .model = &test_model,
 };
 

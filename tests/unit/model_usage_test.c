@@ -13,12 +13,16 @@ static struct remora_usage usage_of(int64_t input, int64_t output)
     return usage;
 }
 
+static int64_t list[REMORA_PRICE_COUNT]; /* of the prices that were made last */
+
 static struct remora_prices prices_of(int64_t prompt, int64_t completion)
 {
     struct remora_prices prices;
     remora_prices_init(&prices);
-    prices.pico_usd[REMORA_PRICE_PROMPT] = prompt;
-    prices.pico_usd[REMORA_PRICE_COMPLETION] = completion;
+    memcpy(list, prices.pico_usd, sizeof list);
+    prices.pico_usd = list;
+    list[REMORA_PRICE_PROMPT] = prompt;
+    list[REMORA_PRICE_COMPLETION] = completion;
     return prices;
 }
 
@@ -69,8 +73,8 @@ static void cost_is_tokens_times_price_per_class(void **state)
     (void)state;
     usage.tokens[REMORA_USAGE_CACHE_READ] = 200;
     usage.tokens[REMORA_USAGE_REASONING] = 50;
-    prices.pico_usd[REMORA_PRICE_CACHED_READ] = 250000;
-    prices.pico_usd[REMORA_PRICE_REQUEST] = 7;
+    list[REMORA_PRICE_CACHED_READ] = 250000;
+    list[REMORA_PRICE_REQUEST] = 7;
     remora_cost_compute(&usage, &prices, &cost);
     assert_int_equal(cost.input_pico_usd, INT64_C(2500000000));
     assert_int_equal(cost.cache_read_pico_usd, 50000000);
@@ -94,7 +98,7 @@ static void absent_cache_prices_fall_back_along_their_chain(void **state)
     remora_cost_compute(&usage, &prices, &cost);
     assert_int_equal(cost.cache_read_pico_usd, 30);
     assert_int_equal(cost.cache_write_pico_usd, 60);
-    prices.pico_usd[REMORA_PRICE_CACHED_WRITE] = 4;
+    list[REMORA_PRICE_CACHED_WRITE] = 4;
     remora_cost_compute(&usage, &prices, &cost);
     assert_int_equal(cost.cache_write_pico_usd, 80);
 }

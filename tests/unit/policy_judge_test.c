@@ -530,15 +530,15 @@ static void a_cap_of_zero_lets_only_what_costs_nothing_pass(void **state)
     prefer(w, REMORA_LAYER_KEY);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_PROMPT, 0);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "prompt");
-    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 0;
+    plan_price(w->endpoint, REMORA_PRICE_PROMPT, 0);
     expect_in(w);
 }
 
 static void an_unknown_price_passes_no_cap(void **state)
 {
     struct world *w = *state;
-    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = -1;
-    w->endpoint->facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = -1;
+    plan_price(w->endpoint, REMORA_PRICE_PROMPT, -1);
+    plan_price(w->endpoint, REMORA_PRICE_COMPLETION, -1);
     prefer(w, REMORA_LAYER_KEY);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_COMPLETION, INT64_MAX);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "completion");
@@ -550,17 +550,16 @@ static void an_unknown_price_passes_no_cap(void **state)
 static void prices_per_item_are_capped_as_they_are_billed(void **state)
 {
     struct world *w = *state;
-    int64_t *prices = w->endpoint->facts.prices.pico_usd;
     prefer(w, REMORA_LAYER_KEY);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_REQUEST, 0);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_IMAGE, 0);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_AUDIO, 1000000);
     expect_in(w);
-    prices[REMORA_PRICE_INPUT_AUDIO] = 1000001;
+    plan_price(w->endpoint, REMORA_PRICE_INPUT_AUDIO, 1000001);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "audio");
-    prices[REMORA_PRICE_IMAGE] = 1;
+    plan_price(w->endpoint, REMORA_PRICE_IMAGE, 1);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "image");
-    prices[REMORA_PRICE_REQUEST] = 1;
+    plan_price(w->endpoint, REMORA_PRICE_REQUEST, 1);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "request");
 }
 

@@ -65,10 +65,9 @@ static void draw_provider(struct remora_provider *provider)
 
 static void draw_endpoint(struct remora_endpoint *endpoint)
 {
-    int64_t *prices = endpoint->facts.prices.pico_usd;
-    prices[REMORA_PRICE_PROMPT] = (int64_t)roll(4) - 1;
-    prices[REMORA_PRICE_COMPLETION] = (int64_t)roll(4) - 1;
-    prices[REMORA_PRICE_IMAGE] = (int64_t)roll(3) - 1;
+    plan_price(endpoint, REMORA_PRICE_PROMPT, (int64_t)roll(4) - 1);
+    plan_price(endpoint, REMORA_PRICE_COMPLETION, (int64_t)roll(4) - 1);
+    plan_price(endpoint, REMORA_PRICE_IMAGE, (int64_t)roll(3) - 1);
     endpoint->facts.quantization = quantizations[roll(REMORA_COUNT_OF(quantizations))];
     endpoint->facts.is_free = roll(8) == 0;
     endpoint->facts.supported = 0;

@@ -14,10 +14,12 @@
 static const struct remora_provider provider = {
     .facts = {.slug = REMORA_SLICE_INIT("acme"), .name = REMORA_SLICE_INIT("Acme \"AI\"")}};
 static const struct remora_model model = {.facts = {.id = REMORA_SLICE_INIT("acme/echo-1")}};
+static const int64_t no_price[REMORA_PRICE_COUNT]; /* nothing costs anything */
 static const struct remora_endpoint endpoint = {
     .facts = {.provider = REMORA_SLICE_INIT("acme"),
               .tag = REMORA_SLICE_INIT("acme/eu"),
-              .upstream_model = REMORA_SLICE_INIT("echo-1")},
+              .upstream_model = REMORA_SLICE_INIT("echo-1"),
+              .prices = {.pico_usd = no_price}},
     .provider = &provider,
     .model = &model,
 };
@@ -575,8 +577,9 @@ static void filters_that_left_nothing_are_listed(void **state)
     (void)state;
     struct talk t;
     struct remora_endpoint priced = endpoint;
-    remora_prices_init(&priced.facts.prices);
-    priced.facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 2500000;
+    static const int64_t prices[REMORA_PRICE_COUNT] = {
+        [REMORA_PRICE_PROMPT] = 2500000, [REMORA_PRICE_COMPLETION] = -1};
+    priced.facts.prices.pico_usd = prices;
     struct remora_plan_model models[] = {
         {.asked = REMORA_SLICE("echo"), .resolved = REMORA_SLICE("acme/echo-1"), .count = 3}};
     struct remora_candidate candidates[] = {

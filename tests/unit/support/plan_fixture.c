@@ -71,10 +71,18 @@ struct remora_endpoint *plan_endpoint(struct plan_fixture *f, struct remora_mode
     endpoint->facts.provider = provider->facts.slug;
     endpoint->facts.tag = remora_slice_of(tag);
     endpoint->facts.supported = REMORA_PARAMETERS_ALL;
+    int64_t *prices = f->prices[model - f->models][at];
     remora_prices_init(&endpoint->facts.prices);
-    endpoint->facts.prices.pico_usd[REMORA_PRICE_PROMPT] = 1000000;
-    endpoint->facts.prices.pico_usd[REMORA_PRICE_COMPLETION] = 2000000;
+    memcpy(prices, endpoint->facts.prices.pico_usd, sizeof f->prices[0][0]);
+    endpoint->facts.prices.pico_usd = prices;
+    plan_price(endpoint, REMORA_PRICE_PROMPT, 1000000);
+    plan_price(endpoint, REMORA_PRICE_COMPLETION, 2000000);
     return endpoint;
+}
+
+void plan_price(struct remora_endpoint *endpoint, enum remora_price price, int64_t pico_usd)
+{
+    ((int64_t *)(uintptr_t)endpoint->facts.prices.pico_usd)[price] = pico_usd;
 }
 
 void plan_alias(struct plan_fixture *f, const char *from, const char *to)

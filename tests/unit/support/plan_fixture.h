@@ -16,6 +16,7 @@ struct plan_fixture {
     struct remora_credential credentials[PLAN_PROVIDERS][2];
     struct remora_model models[PLAN_MODELS];
     struct remora_endpoint endpoints[PLAN_MODELS][PLAN_ENDPOINTS];
+    int64_t prices[PLAN_MODELS][PLAN_ENDPOINTS][REMORA_PRICE_COUNT]; /* of the endpoints */
     struct remora_alias aliases[8];
     struct remora_config config;
     struct remora_policy layers[REMORA_LAYER_COUNT];
@@ -46,6 +47,8 @@ struct remora_model *plan_model(struct plan_fixture *f, const char *id);
 /* Takes every parameter, 1 and 2 USD per million tokens. */
 struct remora_endpoint *plan_endpoint(struct plan_fixture *f, struct remora_model *model,
                                       const struct remora_provider *provider, const char *tag);
+/* Sets a price of an endpoint of the fixture, which has a list of its own. */
+void plan_price(struct remora_endpoint *endpoint, enum remora_price price, int64_t pico_usd);
 void plan_alias(struct plan_fixture *f, const char *from, const char *to);
 /* The layer, empty and in the stack. */
 struct remora_policy *plan_layer(struct plan_fixture *f, enum remora_layer layer);
