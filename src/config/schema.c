@@ -66,6 +66,7 @@ static const struct text_rule text_rules[] = {
     {CONFIG_LISTEN_GRPC, .pattern = ADDRESS},
     {CONFIG_LISTEN_PROBE, .pattern = ADDRESS},
     {CONFIG_LISTEN_ADMIN, .pattern = ADDRESS},
+    {CONFIG_LISTEN_UNIX_UIDS, .pattern = "^[0-9]{1,10}$"},
     {CONFIG_DOCUMENT_PROVIDERS, .name_pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"},
     {CONFIG_DOCUMENT_MODELS, .name_pattern = "^[!-)+-~]{1,256}$"},
     {CONFIG_DOCUMENT_NAMESPACES, .name_pattern = "^.{1,128}$"},

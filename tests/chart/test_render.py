@@ -1,12 +1,15 @@
 """What is rendered: by both Helms, the same each time, valid for every Kubernetes that the chart names, and accepted by the program."""
+import atexit
 import contextlib
 import decimal
+import functools
 import io
 import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import kubernetes_validate
 import pytest
@@ -111,6 +114,17 @@ def test_long_names_are_cut_where_kubernetes_would_refuse_them(helm3):
 
 # ---- the program ----
 
+@functools.lru_cache(maxsize=None)
+def certificates():
+    """A folder as a Secret of type kubernetes.io/tls is mounted."""
+    folder = tempfile.mkdtemp(prefix="remora-chart-")
+    atexit.register(shutil.rmtree, folder)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=gateway",
+                    "-keyout", f"{folder}/tls.key", "-out", f"{folder}/tls.crt"], check=True, capture_output=True, timeout=60)
+    shutil.copy(f"{folder}/tls.crt", f"{folder}/ca.crt")
+    return folder
+
+
 def check(folder, document, objects, strict=False):
     """`remora check` of a rendered document, with the rendered policies where it names them."""
     for each in objects:
@@ -119,7 +133,9 @@ def check(folder, document, objects, strict=False):
             (folder / f"policy/{layer}").mkdir(parents=True, exist_ok=True)
             (folder / f"policy/{layer}/policy.yaml").write_text(each["data"]["policy.yaml"])
     path = folder / "remora.yaml"
-    path.write_text(document.replace("/etc/remora/policy", f"{folder}/policy").replace("/etc/remora/ca/house.pem", AUTHORITIES))
+    for mounted, here in (("policy", f"{folder}/policy"), ("ca/house.pem", AUTHORITIES), ("tls", certificates())):
+        document = document.replace(f"/etc/remora/{mounted}", here)
+    path.write_text(document)
     environment = {"REMORA_SERVICE": "checkout", "REMORA_NAMESPACE": "shop"}
     return subprocess.run([str(PROGRAM), "check", str(path), *(["--strict"] if strict else [])], capture_output=True, text=True,
                           timeout=60, env=environment)
@@ -244,6 +260,25 @@ def test_autoscaling_leaves_the_number_of_pods_alone(helm3):
     assert "replicas" not in one(helm3.render(["gateway.yaml", "gateway-full.yaml"]), "Deployment")["spec"]
 
 
+def test_tls_comes_from_its_secret(helm3, tmp_path):
+    """The document gets the files unless it names its own; ports say what they speak."""
+    protocols = lambda objects: {port["name"]: port["appProtocol"] for port in one(objects, "Service", "-gateway")["spec"]["ports"]}
+    plain, tls = helm3.render(["gateway.yaml"]), helm3.render(["gateway.yaml"], ["gateway.tlsSecret=gateway-tls"])
+    assert protocols(plain) == {"http": "http", "grpc": "grpc"} and protocols(tls) == {"http": "https", "grpc": "tls"}
+    document = dict(documents(tls))["shop-remora-gateway-config"]
+    assert yaml.safe_load(document)["tls"] == {"cert_file": "/etc/remora/tls/tls.crt", "key_file": "/etc/remora/tls/tls.key"}
+    assert "tls" not in yaml.safe_load(dict(documents(plain))["shop-remora-gateway-config"])
+    assert check(tmp_path, document, tls).returncode == 0
+    own = yaml.safe_load(dict(documents(helm3.render(["gateway.yaml", "gateway-full.yaml"])))["shop-remora-gateway-config"])["tls"]
+    assert own["client_ca_file"] == "/etc/remora/tls/ca.crt"
+
+
+def test_client_certificates_are_a_way_in_without_keys(helm3):
+    sets = ["mode=gateway", "gateway.tlsSecret=t"] + [f"config.tls.{name}=/etc/remora/tls/{file}" for name, file in
+                                                      (("cert_file", "tls.crt"), ("key_file", "tls.key"), ("client_ca_file", "ca.crt"))]
+    assert one(helm3.render([], sets), "Deployment")
+
+
 def test_selectors_are_what_never_changes(helm3):
     """The same for another version, image and set of labels: a selector is immutable."""
     small, large = (one(helm3.render(files), "Deployment") for files in (["gateway.yaml"], ["gateway.yaml", "gateway-full.yaml"]))
@@ -305,6 +340,8 @@ def test_notes_name_objects_that_are_rendered(notes, helm3, files):
 def test_notes_warn_of_what_hurts_later(notes):
     assert "no provider is configured" in notes([]) and "no provider is configured" not in notes(["sidecar.yaml"])
     assert "travel in the clear" in notes(["gateway.yaml"]) and "travel in the clear" not in notes(["sidecar.yaml"])
+    tls = notes(["gateway.yaml"], ["gateway.tlsSecret=t"])
+    assert "travel in the clear" not in tls and "https://shop-remora-gateway.shop.svc:7360/v1" in tls
     assert "a single replica" in notes(["gateway.yaml"], ["gateway.replicas=1"]) and "a single replica" not in notes(["gateway.yaml"])
     assert "gateway.keysSecret is empty" in notes(["gateway.yaml"], ["gateway.keysSecret="])
     assert "not written by this release" in notes([], ["policy.mesh.create=false"])

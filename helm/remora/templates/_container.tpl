@@ -113,6 +113,11 @@ volumeMounts:
   mountPath: /etc/remora/keys
   readOnly: true
 {{- end }}
+{{- if and (eq $role "gateway") $root.Values.gateway.tlsSecret }}
+- name: remora-tls
+  mountPath: /etc/remora/tls
+  readOnly: true
+{{- end }}
 {{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
 - name: remora-no-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
@@ -159,6 +164,12 @@ volumeMounts:
 - name: remora-keys
   secret:
     secretName: {{ $root.Values.gateway.keysSecret }}
+    defaultMode: {{ $mode }}
+{{- end }}
+{{- if and (eq $role "gateway") $root.Values.gateway.tlsSecret }}
+- name: remora-tls
+  secret:
+    secretName: {{ $root.Values.gateway.tlsSecret }}
     defaultMode: {{ $mode }}
 {{- end }}
 {{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}

@@ -138,12 +138,21 @@ annotations:
 {{- end }}
 {{- if $files }}{{ $_ := set $document "policy_files" $files }}{{ end }}
 {{- if eq .role "gateway" }}
-{{- if not $document.keys }}
-{{- fail "the gateway needs gateway keys in its document (`keys: {NAME: {service: S, hash: {file: /etc/remora/keys/NAME}}}`): beyond loopback nobody is let in without one" }}
+{{- if not (or $document.keys (get ($document.tls | default dict) "client_ca_file")) }}
+{{- fail "the gateway needs gateway keys in its document (`keys: {NAME: {service: S, hash: {file: /etc/remora/keys/NAME}}}`) or client certificates (`tls.client_ca_file`): beyond loopback nobody is let in without one" }}
+{{- end }}
+{{- if and .root.Values.gateway.tlsSecret (not $document.tls) }}
+{{- $_ := set $document "tls" (dict "cert_file" "/etc/remora/tls/tls.crt" "key_file" "/etc/remora/tls/tls.key") }}
 {{- end }}
 {{- $_ := set $document "mode" "gateway" }}
 {{- end }}
 {{- toYaml $document }}
+{{- end }}
+
+{{/* Whether the gateway's data ports speak TLS. */}}
+{{- define "remora.hasTls" -}}
+{{- $document := include "remora.givenDocument" (dict "root" . "role" "gateway") | fromYaml }}
+{{- if or .Values.gateway.tlsSecret $document.tls }}true{{ end }}
 {{- end }}
 
 {{/* Port of a listener: what the document says, else the default. (dict "document" {} "listener" NAME "default" PORT) */}}
