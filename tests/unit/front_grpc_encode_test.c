@@ -393,6 +393,42 @@ static void too_many_candidates_are_cut_and_marked(void **state)
     free(outcome);
 }
 
+static void our_own_mistakes_are_masked(void **state)
+{
+    struct remora_outcome *outcome = new_outcome();
+    (void)state;
+    outcome->attempt_count = 1;
+    outcome->attempts[0].provider = REMORA_SLICE("acme");
+    remora_fail_set(&outcome->fail, REMORA_INTERNAL, NULL, "arena 7 of worker 3 is upside down");
+    struct remora_slice text = details_of(&outcome->fail, outcome);
+    assert_null(strstr(text.data, "upside down"));
+    assert_null(strstr(text.data, "remora.v1.Attempt"));
+    assert_non_null(strstr(text.data, remora_code_row(REMORA_INTERNAL)->summary));
+    free((void *)text.data);
+    free(outcome);
+}
+
+static void candidates_are_told_where_none_was_tried(void **state)
+{
+    struct remora_candidate candidate = {.endpoint = &test_endpoint};
+    struct remora_plan_model model = {.usable = 1};
+    struct remora_plan plan = {
+        .candidates = &candidate, .candidate_count = 1, .models = &model, .model_count = 1};
+    struct remora_outcome *outcome = new_outcome();
+    (void)state;
+    outcome->plan = &plan;
+    remora_fail_set(&outcome->fail, REMORA_UPSTREAM_OVERLOADED, NULL, "busy");
+    struct remora_slice text = details_of(&outcome->fail, outcome);
+    assert_null(strstr(text.data, "remora.v1.Candidate"));
+    free((void *)text.data);
+    candidate.exclusion.rule = REMORA_RULE_MAX_PRICE;
+    model.usable = 0;
+    text = details_of(&outcome->fail, outcome);
+    assert_non_null(strstr(text.data, "remora.v1.Candidate"));
+    free((void *)text.data);
+    free(outcome);
+}
+
 static struct remora_slice trailer(const struct remora_grpc_status *status, const char *key)
 {
     for (size_t i = 0; i < status->trailer_count; i++) {
@@ -484,6 +520,8 @@ int main(void)
         cmocka_unit_test(error_info_comes_first_and_bad_request_names_the_field),
         cmocka_unit_test(attempts_are_listed_and_a_hint_becomes_retry_info),
         cmocka_unit_test(too_many_candidates_are_cut_and_marked),
+        cmocka_unit_test(our_own_mistakes_are_masked),
+        cmocka_unit_test(candidates_are_told_where_none_was_tried),
         cmocka_unit_test(trailers_name_generation_provider_and_attempts),
         cmocka_unit_test(lasting_causes_push_back_for_ever_and_hints_are_passed_on),
         cmocka_unit_test(every_code_has_its_status_and_reason),

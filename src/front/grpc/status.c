@@ -2,7 +2,8 @@
  * The end of a call. Happy path: status OK and the trailers that name the generation, the provider and the number of
  * attempts. A failure adds google.rpc.Status as grpc-status-details-bin: ErrorInfo first, RetryInfo where there is a hint,
  * BadRequest where a field is wrong, QuotaFailure where a budget or limit is, then one Any for each attempt, for what was
- * passed over beside them (Skipped) and for each candidate until REMORA_LIMIT_GRPC_DETAILS_BYTES, with `truncated` in ErrorInfo.metadata when some did not fit.
+ * passed over beside them (Skipped) and, where rules left nothing, for each candidate, until
+ * REMORA_LIMIT_GRPC_DETAILS_BYTES, with `truncated` in ErrorInfo.metadata when some did not fit.
  *
  * grpc-retry-pushback-ms is -1 when trying again cannot help, and the hint when there is one: callers with a retry policy
  * obey it (grpc/proposal A6), so that they do not multiply our attempts.
@@ -177,6 +178,14 @@ static void add_quota(struct details *d, const struct remora_fail *fail,
     add(d, &quota.base);
 }
 
+/* As the HTTP envelope has it: rules removed every endpoint, so that none was tried. */
+static bool has_nothing_left(const struct remora_outcome *outcome)
+{
+    return outcome->plan != NULL && outcome->attempt_count == 0 &&
+           remora_plan_usable(outcome->plan) == 0;
+}
+
+/* The lists of the HTTP envelope (codes.md): attempts, candidates where none was left. */
 static void add_route(struct details *d, const struct remora_outcome *outcome)
 {
     for (size_t i = 0; i < outcome->attempt_count && !d->truncated; i++) {
@@ -189,7 +198,7 @@ static void add_route(struct details *d, const struct remora_outcome *outcome)
     for (size_t i = 0; i < skipped_count && !d->truncated; i++) {
         add(d, &skipped[i]->base);
     }
-    size_t candidates = outcome->plan == NULL ? 0 : outcome->plan->candidate_count;
+    size_t candidates = has_nothing_left(outcome) ? outcome->plan->candidate_count : 0;
     for (size_t i = 0; i < candidates && !d->truncated; i++) {
         Remora__V1__Candidate *candidate =
             remora_pb_candidate(d->arena, &outcome->plan->candidates[i]);
@@ -199,8 +208,10 @@ static void add_route(struct details *d, const struct remora_outcome *outcome)
 
 static struct remora_slice message_of(const struct remora_fail *fail)
 {
-    return remora_slice_of(fail->message[0] != '\0' ? fail->message
-                                                    : remora_code_row(fail->code)->summary);
+    bool is_ours = fail->code == REMORA_INTERNAL; /* masked (codes.md) */
+    return remora_slice_of(fail->message[0] != '\0' && !is_ours
+                               ? fail->message
+                               : remora_code_row(fail->code)->summary);
 }
 
 grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
@@ -223,7 +234,7 @@ grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
     add_retry(&d, fail);
     add_bad_request(&d, fail);
     add_quota(&d, fail, outcome);
-    if (outcome != NULL) {
+    if (outcome != NULL && fail->code != REMORA_INTERNAL) {
         add_route(&d, outcome);
     }
     if (!d.truncated && info != NULL && d.status.n_details > 0) {
