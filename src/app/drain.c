@@ -2,7 +2,7 @@
  * Shutting down without cutting anybody off (ARCHITECTURE 8 "Drain").
  *
  *   1. not ready any more, and who watches is told; for delay_ms everything is accepted as before (endpoints of a Service
- *      take time to change)
+ *      take time to change), but HTTP answers close their connections, so that nobody is on one when they all close
  *   2. the listeners close, idle connections close, gRPC says GOAWAY; new requests on old connections: DRAINING;
  *      health watches, which would never end, end
  *   3. what is running has until grace_ms

@@ -140,3 +140,34 @@ def test_a_client_that_does_not_close_after_its_refusal_keeps_nobody(upstream):
     assert client.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
     stop_within(remora, 1)
     client.close()
+
+
+def read_answer(client):
+    """The head of one answer with a Content-Length, its body read away."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += client.recv(1 << 16)
+    head, _, body = got.partition(b"\r\n\r\n")
+    length = int(next(l for l in head.lower().split(b"\r\n") if l.startswith(b"content-length:")).split(b":")[1])
+    while len(body) < length:
+        body += client.recv(1 << 16)
+    return head
+
+
+def test_answers_during_the_delay_send_clients_away(upstream):
+    """A Service still sends calls here: they are served, and each client opens its next connection elsewhere."""
+    remora = Remora(two_providers(upstream, "ok", more="drain: {delay_ms: 60000}\n"), environment=SECRETS)
+    get = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    client = connect(remora.http_port, get)
+    before = read_answer(client)
+    remora.process.send_signal(signal.SIGTERM)
+    remora.wait_log("draining")
+    client.sendall(get)
+    during = read_answer(client)
+    assert before.startswith(b"HTTP/1.1 200") and b"Connection: close" not in before
+    assert during.startswith(b"HTTP/1.1 200") and b"Connection: close" in during
+    assert read_all(client) == b"", "the server closes it"
+    assert read_answer(connect(remora.http_port, get)).startswith(b"HTTP/1.1 200"), "new connections are taken"
+    remora.process.send_signal(signal.SIGTERM)  # ends the delay
+    remora.process.wait(20)
+    remora.stop()

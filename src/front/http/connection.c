@@ -217,7 +217,7 @@ static bool judge_head(struct http_connection *c, struct remora_slice bytes, str
         refuse(c, &fail);
         return false;
     }
-    c->keeps_alive = head->keeps_alive && !c->site->is_draining;
+    c->keeps_alive = head->keeps_alive && !http_site_is_leaving(c->site);
     c->body_is_pending = !c->parser.is_complete;
     return true;
 }

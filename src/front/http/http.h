@@ -34,6 +34,14 @@ void http_site_init(struct http_site *site, enum remora_http_role role,
                     struct remora_process *process, struct remora_worker *worker,
                     const struct remora_address *address);
 void http_site_fini(struct http_site *site);
+/*
+ * Answers say `Connection: close` from the first moment of a drain, its delay included: a client that keeps its connection
+ * would send its next request into the close at the end of the delay, and no HTTP/1.1 client may repeat a POST by itself.
+ */
+static inline bool http_site_is_leaving(const struct http_site *site)
+{
+    return site->is_draining || atomic_load(&site->process->is_draining);
+}
 
 struct http_connection;
 

@@ -149,7 +149,7 @@ static void append_head(struct http_connection *c, const struct http_answer *ans
 /* A body that will not be read to its end cannot be followed by another request. */
 static void decide_connection(struct http_connection *c)
 {
-    if (c->body_is_pending || c->site->is_draining) {
+    if (c->body_is_pending || http_site_is_leaving(c->site)) {
         c->keeps_alive = false;
     }
 }
