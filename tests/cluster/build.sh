@@ -12,7 +12,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/remora/cluster
 kube_version=$(sed -n 's|^\(require\)\{0,1\}[[:space:]]*k8s.io/kubernetes v\([0-9.]*\).*|\2|p' "$here/modules/kube/go.mod")
-all="helm3 helm4 etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy coredns kubeconform crds"
+all="helm3 helm4 etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy coredns kubeconform podapp crds"
 
 # An unstamped Kubernetes calls itself v0.0.0-master+$Format, which fails the kubeVersion check of a chart.
 stamp() {
@@ -32,6 +32,7 @@ recipe() {
     helm4) printf '%s\n' helm4 helm.sh/helm/v4/cmd/helm "" ;;
     kubeconform) printf '%s\n' kubeconform github.com/yannh/kubeconform/cmd/kubeconform "" ;;
     etcd) printf '%s\n' etcd go.etcd.io/etcd/server/v3 "" ;;
+    podapp) printf '%s\n' ../podapp . "" ;;
     coredns) printf '%s\n' coredns . "" ;;
     kube*) printf '%s\n' kube "k8s.io/kubernetes/cmd/$1" "$(stamp)" ;;
     crds) printf '%s\n' crds.txt "" "" ;;

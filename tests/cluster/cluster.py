@@ -32,6 +32,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 BIN = os.path.join(CACHE, "bin")
 NODE_NAME, NODE_IP = "node1", "10.77.0.1"
 SERVICE_CIDR, POD_CIDR = "10.96.0.0/16", "10.88.0.0/24"
+CGROUP_ROOT = "/sys/fs/cgroup"
 CGROUP = "remora-test-"  # and our pid
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 START_SECONDS = 120  # for each step; a loaded machine takes ten times what an idle one does
@@ -203,9 +204,10 @@ class Cluster:
     def up_namespaces(self):
         for name in ("kubelet", "containerd", "varlog", "cni"):
             os.makedirs(self.path(name))
-        for parent in cgroup_parents():
+        for parent in cgroup_roots():
             remove_stale_cgroups(parent)
-            make_cgroup(parent, self.cgroup)
+            if not os.path.exists(os.path.join(parent, "cgroup.controllers")) or parent == CGROUP_ROOT:
+                make_cgroup(parent, self.cgroup)  # beside version 1, a version 2 without controllers is left to runc
         self.start("node", ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--kill-child=SIGKILL", "--mount-proc",
                             "--propagation", "private", os.path.join(HERE, "node_init.sh"), self.folder, NODE_NAME, NODE_IP,
                             os.path.join(BIN, "podapp")])
@@ -306,16 +308,16 @@ class Cluster:
         for process in self.processes.values():
             process.wait()
         if self.level == "node":
-            for parent in cgroup_parents():
+            for parent in cgroup_roots():
                 remove_cgroup(os.path.join(parent, self.cgroup))
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def cgroup_parents():
+def cgroup_roots():
     """The roots under which the node's own cgroup lies: one a controller with version 1, one with version 2."""
-    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        return ["/sys/fs/cgroup"]
-    return [d for d in sorted(glob.glob("/sys/fs/cgroup/*")) if os.path.exists(os.path.join(d, "tasks"))
+    if os.path.exists(os.path.join(CGROUP_ROOT, "cgroup.controllers")):
+        return [CGROUP_ROOT]
+    return [d for d in sorted(glob.glob(os.path.join(CGROUP_ROOT, "*"))) if os.path.exists(os.path.join(d, "cgroup.procs"))
             and not os.path.islink(d)]
 
 

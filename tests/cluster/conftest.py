@@ -38,6 +38,14 @@ def figures():
             json.dump(found, out, indent=1)
 
 
+def pytest_sessionstart():
+    """When time is up, say what was reached; the clusters go with their fixtures."""
+    def time_is_up(_signal, _frame):
+        pytest.exit("the time limit of the whole run is over", returncode=1)
+
+    signal.signal(signal.SIGTERM, time_is_up)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     def too_long(_signal, _frame):

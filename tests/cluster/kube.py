@@ -9,7 +9,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-CHART = os.path.join(ROOT, "helm", "remora")
+CHART = os.environ.get("REMORA_CLUSTER_CHART") or os.path.join(ROOT, "helm", "remora")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "remora", "cluster")
 BIN = os.path.join(CACHE, "bin")
 KUBECTL = os.path.join(BIN, "kubectl")

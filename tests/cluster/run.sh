@@ -5,7 +5,8 @@
 #
 #   CI=true                        what would be skipped is a failure
 #   REMORA_CLUSTER_IMAGE=F.tar     test this image of Remora in place of the one that `make image` writes
-#   REMORA_CLUSTER_SECONDS         the tests' time limit, default 1500 (building the tools has its own: 2400)
+#   REMORA_CLUSTER_CHART=FOLDER    test this chart in place of helm/remora
+#   REMORA_CLUSTER_SECONDS         time limit of everything together, default 2700
 #   REMORA_CLUSTER_FIGURES=F.json  write what was measured
 #
 # Ends with one line that tools/count_tests.py reads. Nothing is left behind but the tools in the cache.
@@ -13,6 +14,11 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 bin=${XDG_CACHE_HOME:-$HOME/.cache}/remora/cluster/bin
+
+left() { # how many seconds are left
+    local seconds=$((${REMORA_CLUSTER_SECONDS:-2700} - SECONDS))
+    echo $((seconds > 1 ? seconds : 1))
+}
 
 skip() { # REASON
     if [ "${CI:-}" = true ]; then
@@ -34,28 +40,33 @@ must() { # WHAT COMMAND...: a step before the tests
     exit 1
 }
 
-[ "$(id -u)" = 0 ] || skip "a node needs root"
-[ "$(uname -s)" = Linux ] || skip "a node needs Linux"
-"$here/build.sh" --complete || command -v go >/dev/null || skip "no Go to build Kubernetes with, and none in $bin"
-must "installing packages" "$root/tools/packages.sh" cluster
-must "building the tools" timeout -k 10 2400 "$here/build.sh"
+main() {
+    local status
+    [ "$(id -u)" = 0 ] || skip "a node needs root"
+    [ "$(uname -s)" = Linux ] || skip "a node needs Linux"
+    "$here/build.sh" --complete || command -v go >/dev/null || skip "no Go to build Kubernetes with, and none in $bin"
+    must "installing packages" "$root/tools/packages.sh" cluster
+    must "building the tools" timeout -k 10 "$(left)" "$here/build.sh"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-must "building podapp" env -C "$here/podapp" CGO_ENABLED=0 nice go build -trimpath -buildvcs=false -o "$bin/podapp" .
-must "making the images of the tests" python3 "$here/images.py" "$bin/podapp" "$work"
-if [ -z "${REMORA_CLUSTER_IMAGE:-}" ]; then
-    must "make image" make -C "$root" --no-print-directory image
-    REMORA_CLUSTER_IMAGE=$(ls -t "$root"/build-image/remora-*.oci.tar | head -n 1)
-fi
-export REMORA_CLUSTER_IMAGES=$work/pause.tar:$work/podapp.tar:$REMORA_CLUSTER_IMAGE
-REMORA_CLUSTER_REMORA=$(python3 "$here/images.py" --name "$REMORA_CLUSTER_IMAGE") || exit 1
-export REMORA_CLUSTER_REMORA
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    must "making the images of the tests" python3 "$here/images.py" "$bin/podapp" "$work"
+    if [ -z "${REMORA_CLUSTER_IMAGE:-}" ]; then
+        must "make image" timeout -k 10 "$(left)" make -C "$root" --no-print-directory image
+        REMORA_CLUSTER_IMAGE=$(ls -t "$root"/build-image/remora-*.oci.tar | head -n 1)
+    fi
+    export REMORA_CLUSTER_IMAGES=$work/pause.tar:$work/podapp.tar:$REMORA_CLUSTER_IMAGE
+    REMORA_CLUSTER_REMORA=$(python3 "$here/images.py" --name "$REMORA_CLUSTER_IMAGE") || return 1
+    export REMORA_CLUSTER_REMORA
 
-must "making the Python environment" "$root/tools/venv.sh"
-cd "$here" || exit 1
-PYTHONDONTWRITEBYTECODE=1 timeout -k 60 "${REMORA_CLUSTER_SECONDS:-1500}" \
-    "$root/.venv/bin/pytest" -p no:cacheprovider --rootdir "$here" --maxfail=8 --durations=8 -rs "$@" .
-status=$?
-[ $status != 124 ] || echo "0 passed, 1 failed: the tests did not end in time"
-exit $status
+    must "making the Python environment" "$root/tools/venv.sh"
+    cd "$here" || return 1
+    PYTHONDONTWRITEBYTECODE=1 timeout -k 60 "$(left)" \
+        "$root/.venv/bin/pytest" -p no:cacheprovider --rootdir "$here" --maxfail=8 --durations=8 -rs "$@" .
+    status=$?
+    [ $status != 124 ] || echo "0 passed, 1 failed: the tests did not end in time"
+    return $status
+}
+
+main "$@"
+exit $?

@@ -9,7 +9,6 @@ from kube import CHART, until
 PODAPP, PROVIDER_PORT = "test.local/podapp:1", 9000
 SECURE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True, "runAsUser": 65532,
           "readOnlyRootFilesystem": True, "seccompProfile": {"type": "RuntimeDefault"}}
-# The default of the chart and of Kubernetes is 5 s and more; here every second is waited for.
 IMAGE_VALUES = {"repository": "test.local/remora", "tag": "1"}
 
 
@@ -49,8 +48,8 @@ class Shop:
         labels = {"app": "provider"}
         self.apply(secret("provider", key="key-1"),
                    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "provider", "labels": labels},
-                    "spec": {"containers": [container("provider", "provider", readinessProbe={
-                        "httpGet": {"path": "/healthz", "port": PROVIDER_PORT}, "periodSeconds": 1})],
+                    "spec": {"containers": [container("provider", "provider", startupProbe={
+                        "httpGet": {"path": "/healthz", "port": PROVIDER_PORT}, "periodSeconds": 1, "failureThreshold": 100})],
                         "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 1}},
                    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "provider"},
                     "spec": {"selector": labels, "ports": [{"port": PROVIDER_PORT}]}})
