@@ -14,7 +14,7 @@ import pytest
 
 from clients import missing
 from gateway import SECRETS, Remora, two_providers
-from upstream import ROOT
+from upstream import ROOT, make_ca
 
 sys.path.insert(0, str(ROOT / "tools"))
 import stubs as generator  # noqa: E402
@@ -166,6 +166,21 @@ keys:
         assert {line["code"] for line in remora.wait_log("grpc answer")} == {"UNAUTHENTICATED"}
         out, log = early.communicate(timeout=60)
         assert "unary: " in out and early.returncode == 0, log
+
+
+def test_the_example_of_each_language_over_tls(examples, upstream, tmp_path):
+    make_ca(tmp_path)
+    (tmp_path / "hash").write_text(hashlib.sha256(KEY.encode()).hexdigest() + "\n")
+    config = two_providers(upstream, "ok", more=f"""
+aliases: {{demo/echo-1: t/m}}
+keys:
+  ci: {{service: build, hash: {{file: "{tmp_path}/hash"}}}}
+tls: {{cert_file: {tmp_path}/cert.pem, key_file: {tmp_path}/key.pem}}
+grpc: {{accept_old_core: true}}
+""")
+    with Remora(config, arguments=["--grpc", "0.0.0.0:0"], environment=SECRETS) as remora:
+        result = talk(examples[0], f"localhost:{remora.grpc_port}", REMORA_API_KEY=KEY, REMORA_CA=str(tmp_path / "ca.pem"))
+        assert result.returncode == 0 and "unary: " in result.stdout, result.stdout + result.stderr
 
 
 def test_the_python_stubs_on_asyncio():

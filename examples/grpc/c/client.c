@@ -12,7 +12,7 @@
 #endif
 #endif
 
-enum { ANSWER_BYTES = 32 << 20, KEEPALIVE_MS = 30000 };
+enum { ANSWER_BYTES = 32 << 20, PEM_BYTES = 64 << 10, KEEPALIVE_MS = 30000 };
 
 /* A sidecar may start after the service: its first call waits for it, as long as it has time. */
 #define WAIT_FOR_READY \
@@ -29,6 +29,23 @@ static grpc_arg integer(const char *name, int value)
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)name, .value.integer = value};
 }
 
+/* TLS with the CA of REMORA_CA, where the gateway is not a sidecar. */
+static grpc_channel_credentials *security(void)
+{
+    const char *path = getenv("REMORA_CA");
+    char pem[PEM_BYTES] = {0};
+    if (path == NULL) {
+        return grpc_insecure_credentials_create();
+    }
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fread(pem, 1, sizeof pem - 1, file) == 0) {
+        fprintf(stderr, "cannot read %s\n", path);
+        exit(1);
+    }
+    fclose(file);
+    return grpc_ssl_credentials_create(pem, NULL, NULL, NULL);
+}
+
 static grpc_channel *connect_to(const char *address)
 {
     grpc_arg args[] = {
@@ -39,7 +56,7 @@ static grpc_channel *connect_to(const char *address)
         integer(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel_credentials *credentials = security();
     grpc_channel *channel = grpc_channel_create(address, credentials, &all);
     grpc_channel_credentials_release(credentials);
     return channel;

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -25,9 +26,21 @@ import (
 	remorav1 "remora.dev/gen/go/remora/v1"
 )
 
+// security is TLS with the CA of REMORA_CA, where the gateway is not a sidecar.
+func security() (credentials.TransportCredentials, error) {
+	if ca := os.Getenv("REMORA_CA"); ca != "" {
+		return credentials.NewClientTLSFromFile(ca, "")
+	}
+	return insecure.NewCredentials(), nil
+}
+
 func connect(address string) (*grpc.ClientConn, error) {
+	security, err := security()
+	if err != nil {
+		return nil, err
+	}
 	return grpc.NewClient(address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(security),
 		grpc.WithDisableRetry(), // the gateway asks other providers; a second call would be a second answer to pay for
 		grpc.WithDefaultCallOptions(
 			grpc.WaitForReady(true),          // a sidecar may start after the service

@@ -2,11 +2,14 @@
 //
 //     make stubs LANGUAGES=node
 //     cd examples/grpc/node && npm ci && npm run build && npm start -- 127.0.0.1:7361
+import { readFileSync } from "node:fs";
 import { credentials, Metadata, ServiceError, status } from "@grpc/grpc-js";
 import { ChatRequest, ChatResponse, ChatServiceClient, Role, StreamChatRequest, StreamChatResponse } from "remora-grpc";
 import { BadRequest, ErrorInfo, Status } from "remora-grpc/google/rpc";
 
-const chat = new ChatServiceClient(process.argv[2] ?? "127.0.0.1:7361", credentials.createInsecure(), {
+const ca = process.env.REMORA_CA; // where the gateway is not a sidecar
+const security = ca ? credentials.createSsl(readFileSync(ca)) : credentials.createInsecure();
+const chat = new ChatServiceClient(process.argv[2] ?? "127.0.0.1:7361", security, {
   "grpc.enable_retries": 0, // the gateway asks other providers; a second call would be a second answer to pay for
   "grpc.max_receive_message_length": 32 << 20, // answers may hold pictures; the default is 4 MiB
   "grpc.keepalive_time_ms": 30_000,

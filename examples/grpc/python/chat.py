@@ -70,7 +70,14 @@ def cancelled(chat):
             break
 
 
-with grpc.insecure_channel(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7361", OPTIONS) as channel:
+def connect(address):
+    if "REMORA_CA" not in os.environ:
+        return grpc.insecure_channel(address, OPTIONS)
+    with open(os.environ["REMORA_CA"], "rb") as ca:  # where the gateway is not a sidecar
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read()), OPTIONS)
+
+
+with connect(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7361") as channel:
     service = chat_pb2_grpc.ChatServiceStub(channel)
     for show in (unary, stream, refused, deadline, cancelled):
         show(service)

@@ -9,7 +9,7 @@ use remora_grpc::v1::{
     ContentPart, Message, Role, StreamChatRequest,
 };
 use tonic::{
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
     Request, Status,
 };
 use tonic_types::StatusExt;
@@ -29,12 +29,20 @@ async fn wait_for(endpoint: &Endpoint, limit: Duration) -> Result<Channel, Box<d
     Ok(tokio::time::timeout(limit, attempts).await?)
 }
 
-async fn connect(address: &str) -> Result<Chat, Box<dyn Error>> {
-    let uri = match address.starts_with("unix:") {
-        true => address.to_string(),
-        false => format!("http://{address}"),
+/// TLS with the CA of REMORA_CA, where the gateway is not a sidecar.
+fn endpoint(address: &str) -> Result<Endpoint, Box<dyn Error>> {
+    if address.starts_with("unix:") {
+        return Ok(Endpoint::from_shared(address.to_string())?);
+    }
+    let Ok(ca) = env::var("REMORA_CA") else {
+        return Ok(Endpoint::from_shared(format!("http://{address}"))?);
     };
-    let endpoint = Endpoint::from_shared(uri)?.http2_keep_alive_interval(Duration::from_secs(30));
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(std::fs::read(ca)?));
+    Ok(Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?)
+}
+
+async fn connect(address: &str) -> Result<Chat, Box<dyn Error>> {
+    let endpoint = endpoint(address)?.http2_keep_alive_interval(Duration::from_secs(30));
     let channel = wait_for(&endpoint, Duration::from_secs(30)).await?;
     // Answers may hold pictures; the default is 4 MiB.
     Ok(ChatServiceClient::new(channel).max_decoding_message_size(32 << 20))

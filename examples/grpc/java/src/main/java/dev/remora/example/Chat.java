@@ -13,14 +13,18 @@ import dev.remora.v1.Message;
 import dev.remora.v1.Role;
 import dev.remora.v1.StreamChatRequest;
 import dev.remora.v1.StreamChatResponse;
+import io.grpc.ChannelCredentials;
 import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.MetadataUtils;
+import java.io.File;
+import java.io.IOException;
 import java.util.Iterator;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -38,8 +42,15 @@ public final class Chat {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
-    private static ManagedChannel connect(String address) {
-        return Grpc.newChannelBuilder(address, InsecureChannelCredentials.create())
+    /** TLS with the CA of REMORA_CA, where the gateway is not a sidecar. */
+    private static ChannelCredentials security() throws IOException {
+        String ca = System.getenv("REMORA_CA");
+        return ca == null ? InsecureChannelCredentials.create()
+                : TlsChannelCredentials.newBuilder().trustManager(new File(ca)).build();
+    }
+
+    private static ManagedChannel connect(String address) throws IOException {
+        return Grpc.newChannelBuilder(address, security())
                 .disableRetry() // the gateway asks other providers; a second call would be a second answer to pay for
                 .maxInboundMessageSize(32 << 20) // answers may hold pictures; the default is 4 MiB
                 .keepAliveTime(30, TimeUnit.SECONDS)
