@@ -1,6 +1,8 @@
 """`remora healthcheck`: is it ready, and does it answer; against the demo's fake providers behind a gateway of its own."""
+import contextlib
 import hashlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -36,7 +38,10 @@ models:
 
 def test_a_completion_says_who_answered_and_after_how_many(providers):
     with Remora(beside(providers)) as remora:
-        for host in ("127.0.0.1", "localhost"):
+        hosts = ["127.0.0.1", "localhost"]
+        with contextlib.suppress(OSError), socket.create_connection(("::1", remora.http_port)):
+            hosts.append("[::1]")  # where there is IPv6, the port has a twin there
+        for host in hosts:
             result = healthcheck("--http", f"{host}:{remora.http_port}", "--model", "demo/echo-1")
             assert result.returncode == 0, result
             assert result.stdout.startswith("demo/echo-1: answered by steady after 2 attempts: Hello from the demo provider")

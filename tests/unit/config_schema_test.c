@@ -71,6 +71,26 @@ static void every_key_of_the_table_is_described_where_it_stands(void **state)
     }
 }
 
+static void a_policy_file_has_a_schema_without_the_rest(void **state)
+{
+    (void)state;
+    const struct remora_json_limits limits = {.depth = 16, .nodes = 20000};
+    struct remora_json_error error;
+    struct remora_json_doc policy;
+    struct remora_buf text;
+    remora_buf_init(&text, 1 << 20);
+    remora_config_schema(&text, REMORA_SCHEMA_POLICY);
+    assert_int_equal(remora_json_parse(remora_buf_slice(&text), &arena, &limits, &policy, &error),
+                     REMORA_OK);
+    struct remora_json root = remora_json_root(&policy);
+    struct remora_json defs = remora_json_get(root, "$defs");
+    assert_int_equal(remora_json_count(remora_json_get(root, "properties")), 3);
+    assert_true(remora_json_is(remora_json_get(defs, "max_price"), REMORA_JSON_OBJECT));
+    assert_true(remora_json_is_absent(remora_json_get(defs, "provider")));
+    assert_int_equal(remora_json_count(defs), 4);
+    remora_buf_fini(&text);
+}
+
 static void a_buffer_without_room_says_so(void **state)
 {
     (void)state;
@@ -85,6 +105,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_key_of_the_table_is_described_where_it_stands, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_file_has_a_schema_without_the_rest, set_up,
                                         tear_down),
         cmocka_unit_test(a_buffer_without_room_says_so),
     };
