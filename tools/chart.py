@@ -22,7 +22,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm/remora"
 # Keys that Helm itself may hand to a chart.
-HELMS_OWN = {"global", "enabled"}
+HELMS_OWN = {"enabled"}
 
 
 class Sources:

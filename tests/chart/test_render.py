@@ -294,6 +294,8 @@ def test_an_image_has_a_version(helm3):
     assert image([]).endswith(f":{version}")
     digest = "sha256:" + "0" * 64
     assert image(["image.registry=r.example", "image.repository=a/b", "image.tag=1.2", f"image.digest={digest}"]) == f"r.example/a/b:1.2@{digest}"
+    assert image(["global.imageRegistry=g.example", "image.registry=r.example"]).startswith("g.example/remora:")
+    assert image(["image.registry="]).startswith("remora:")
 
 
 # ---- golden ----

@@ -64,7 +64,7 @@ annotations:
 {{- if eq $tag "latest" }}
 {{- fail "image.tag: `latest` is never the same image twice; name a version or a digest" }}
 {{- end }}
-{{- with $image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}:{{ $tag }}
+{{- with .Values.global.imageRegistry | default $image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}:{{ $tag }}
 {{- with $image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
