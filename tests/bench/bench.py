@@ -33,6 +33,7 @@ sys.path.insert(0, str(ROOT / "tests/scenario"))
 from upstream import FaultServer, make_ca  # noqa: E402
 
 GATEWAY_CPU, LOAD_CPU = "0", "1"
+PRIORITY = []  # what every program that is measured or measures begins with (--realtime)
 STREAMS_PACED, STREAMS_BURST, STREAMS_OPEN = 100, 32, 1000
 
 NGINX = """
@@ -90,7 +91,7 @@ def wait_port(port, process, seconds=5):
 
 
 def pinned(cpu, command, **options):
-    return subprocess.Popen(["taskset", "-c", cpu, *map(str, command)], **options)
+    return subprocess.Popen([*PRIORITY, "taskset", "-c", cpu, *map(str, command)], **options)
 
 
 def read_gone(path):
@@ -546,11 +547,16 @@ def read_options():
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--no-grpc", action="store_true")
+    parser.add_argument("--realtime", action="store_true",
+                        help="everything measured runs under SCHED_RR, so that other work on the machine does not get between "
+                             "(root; that other work stands nearly still meanwhile)")
     parser.add_argument("--json", type=pathlib.Path, help="writes everything measured")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a target is missed")
     options = parser.parse_args()
     options.build = options.build.resolve()
     options.remora = (options.remora or options.build / "remora").resolve()
+    if options.realtime:
+        PRIORITY.extend(["chrt", "--rr", "10"])
     missing = [each for each in ("nginx", "wrk", "h2load", "nghttp", "taskset", "openssl") if not shutil.which(each)]
     if missing:
         raise SystemExit("not installed: " + " ".join(missing))
