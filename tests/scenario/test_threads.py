@@ -14,6 +14,7 @@ import grpc
 from gateway import SECRETS, USER, Remora, two_providers
 from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
 from test_keys import BEARER, hashes, with_keys  # noqa: F401  (hashes is a fixture)
+from test_tls import swap_under_load
 
 WORKERS = 4
 
@@ -105,6 +106,50 @@ def test_reload_while_requests_run(upstream, pb):  # noqa: F811
 
         at_once(load, load, load, reload)
         assert statuses and set(statuses) == {200}
+
+
+def test_watches_come_and_go_while_the_configuration_changes(upstream, pb):  # noqa: F811
+    from wire_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+    remora = run(upstream)
+    stop, has_stopped, ended = threading.Event(), threading.Semaphore(0), []
+
+    def watch(c):
+        health = health_pb2_grpc.HealthStub(c)
+        while not stop.is_set():
+            call = health.Watch(health_pb2.HealthCheckRequest())
+            assert next(call).status == health_pb2.HealthCheckResponse.SERVING
+            call.cancel()
+        has_stopped.release()
+
+    def stay(c):
+        try:
+            for _ in health_pb2_grpc.HealthStub(c).Watch(health_pb2.HealthCheckRequest()):
+                pass
+        except grpc.RpcError as e:
+            ended.append(e.code())
+
+    def reload():
+        try:
+            for _ in range(10):
+                remora.process.send_signal(signal.SIGHUP)
+                time.sleep(0.05)
+        finally:
+            stop.set()
+            for _ in range(2):
+                has_stopped.acquire(timeout=20)
+            remora.process.send_signal(signal.SIGTERM)
+
+    with contextlib.ExitStack() as stack:
+        channels = [stack.enter_context(channel(remora)) for _ in range(4)]
+        at_once(*[lambda c=c: watch(c) for c in channels[:2]], *[lambda c=c: stay(c) for c in channels * 2], reload)
+    remora.stop()
+    assert ended == [grpc.StatusCode.UNAVAILABLE] * 8
+
+
+def test_certificates_are_swapped_under_load(upstream, tmp_path):
+    """HTTP alone: the TLS of gRPC is the core's, with a libssl whose ordering is not seen here (test_tls.py has both)."""
+    swap_under_load(upstream, tmp_path, ("--http", "0.0.0.0:0"))
 
 
 def test_callers_that_leave(upstream, pb):  # noqa: F811

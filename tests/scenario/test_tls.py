@@ -1,5 +1,6 @@
 """TLS and client certificates on our listeners beyond loopback, both fronts: who gets in, what is spoken, and the certificate's
 renewal."""
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -9,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import grpc
@@ -237,6 +239,45 @@ def test_a_swapped_certificate_serves_new_connections_and_old_ones_go_on(upstrea
                 with secure_channel(remora, second, theirs) as c:
                     assert grpc_chat(pb, c).choices
                 assert ask(https(remora, client(second, theirs)))[0] == 200
+
+
+def swap_under_load(upstream, tmp_path, listeners, *over_grpc):
+    """Four workers; clients of either certificate's authority, each with new connections, are all served."""
+    first, second, theirs = (authority(tmp_path, name) for name in ("first", "second", "theirs"))
+    both = tmp_path / "both"
+    both.mkdir()
+    (both / "ca.pem").write_text((first / "ca.pem").read_text() + (second / "ca.pem").read_text())
+    with run(upstream, first, theirs, arguments=listeners, workers=4) as remora, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        is_over = threading.Event()
+
+        def over_http():
+            connection = https(remora, client(both, theirs))
+            assert ask(connection)[0] == 200 and ask(connection, {"stream": True})[0] == 200
+            connection.close()
+
+        def load(call):
+            while not is_over.is_set():
+                call()
+
+        jobs = [pool.submit(load, job) for job in (over_http, over_http, *(lambda: job(remora, both, theirs) for job in over_grpc))]
+        try:
+            for i in range(10):
+                remora.config_path.write_text(two_providers(upstream, "ok", more=tls((second, first)[i % 2], theirs)))
+                remora.process.send_signal(signal.SIGHUP)
+                time.sleep(0.1)
+        finally:
+            is_over.set()
+        for job in jobs:
+            job.result(30)
+        remora.wait_log("configuration loaded", 5)
+
+
+def test_certificates_are_swapped_under_load(upstream, tmp_path, pb):  # noqa: F811
+    def over_grpc(remora, ca, own):
+        with secure_channel(remora, ca, own) as c:
+            assert grpc_chat(pb, c).choices
+
+    swap_under_load(upstream, tmp_path, ANYWHERE, over_grpc)
 
 
 def test_a_reload_opens_nothing(upstream, ours, theirs):
