@@ -188,11 +188,7 @@ static void deliver_compressed(struct remora_grpc_call *call)
     struct remora_buf bytes;
     struct remora_fail fail = REMORA_FAIL_INIT;
     remora_buf_init(&bytes, REMORA_LIMIT_MESSAGE_BYTES);
-    enum remora_code code = remora_grpc_inflate(call->incoming, &bytes, &fail);
-    if (code == REMORA_UNIMPLEMENTED) {
-        remora_grpc_send_head(call); /* the core names there what we read */
-    }
-    if (code == REMORA_OK) {
+    if (remora_grpc_inflate(call->incoming, &bytes, &fail) == REMORA_OK) {
         call->method->message(call, remora_buf_slice(&bytes));
     } else {
         remora_grpc_refuse(call, &fail);

@@ -135,8 +135,6 @@ void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
 /* A text delta; merged into the one of the same choice that waits at the end of the queue. */
 void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
                            struct remora_slice text);
-/* The initial metadata by itself, before anything else is sent: a status that follows has it beside its trailers. */
-void remora_grpc_send_head(struct remora_grpc_call *call);
 /* What is queued, then call->status, which the caller has filled. Nothing may be sent afterwards. */
 void remora_grpc_finish(struct remora_grpc_call *call);
 /* Finishes with a failure that has no outcome. */

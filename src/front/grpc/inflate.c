@@ -2,7 +2,7 @@
  * Compressed messages, gzip and deflate. The core would unpack them by itself, but it looks at the limit afterwards: 1 MiB of
  * gzip took 1.6 GB of memory before it was refused. So its decompression is off (core.c) and this stops at the limit.
  *
- * Ways to fail: a compression that nobody knows, where the core tells (UNIMPLEMENTED), more bytes than the limit of `out` (TOO_LARGE), no memory (SHEDDING), bytes that are not of this compression,
+ * Ways to fail: more bytes than the limit of `out` (TOO_LARGE), no memory (SHEDDING), bytes that are not of this compression,
  * end too early or go on behind the end (INVALID_REQUEST; INTERNAL on the wire, as gRPC has it for messages that cannot be
  * decompressed).
  *
@@ -22,12 +22,6 @@ enum { ROOM_BYTES = 16384, ANY_FORMAT = MAX_WBITS + 32 /* gzip or zlib, by the h
 bool remora_grpc_is_compressed(const grpc_byte_buffer *message)
 {
     return message->data.raw.compression != GRPC_COMPRESS_NONE;
-}
-
-static enum remora_code is_unknown(struct remora_fail *fail)
-{
-    return remora_fail_set(fail, REMORA_UNIMPLEMENTED, NULL,
-                           "Messages are read as they are, or compressed by gzip or deflate.");
 }
 
 static enum remora_code is_broken(struct remora_fail *fail)
@@ -115,10 +109,6 @@ enum remora_code remora_grpc_inflate(grpc_byte_buffer *message, struct remora_bu
 {
     grpc_byte_buffer_reader reader;
     z_stream z = {0};
-    grpc_compression_algorithm how = message->data.raw.compression;
-    if (how != GRPC_COMPRESS_DEFLATE && how != GRPC_COMPRESS_GZIP) {
-        return is_unknown(fail);
-    }
     if (grpc_byte_buffer_reader_init(&reader, message) == 0 ||
         inflateInit2(&z, ANY_FORMAT) != Z_OK) {
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "No memory to decompress.");

@@ -8,7 +8,7 @@
 
 bool remora_grpc_is_compressed(const grpc_byte_buffer *message);
 /*
- * Appends what it holds to `out`, whose limit is the limit of the message. UNIMPLEMENTED, TOO_LARGE, SHEDDING, or
+ * Appends what it holds to `out`, whose limit is the limit of the message. TOO_LARGE, SHEDDING, or
  * INVALID_REQUEST with the gRPC status INTERNAL when it is not of the compression that the call named.
  */
 REMORA_MUST_CHECK enum remora_code

@@ -267,13 +267,6 @@ void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
     }
 }
 
-void remora_grpc_send_head(struct remora_grpc_call *call)
-{
-    if (!call->has_head && !call->is_over) {
-        start(call, begin_batch(call));
-    }
-}
-
 void remora_grpc_finish(struct remora_grpc_call *call)
 {
     call->is_ending = true;
