@@ -251,6 +251,7 @@ class Bench:
             self.remora = Remora("remora", directory, options.remora, urls)
             self.gateways.append(self.remora)
         self.echo = None
+        self.ghz_program = find_ghz()
         if self.remora and not options.no_grpc:
             self.echo = Echo(directory, options.build)
             self.file("grpc-status").write_bytes(grpcwire.frame(b""))
@@ -349,8 +350,11 @@ class Bench:
     def grpc(self, kind, method, clients, parallel, label, gateway=None, least=500):
         """`least`: bytes of data that an answer has at least."""
         gateway = gateway or self.remora
+        log = self.directory / "h2load.log"
+        log.unlink(missing_ok=True)
+        each = [f"--log-file={log}"] if clients == 1 else []  # what every call took: too much to write down of many
         output, cpu = self.spent(gateway, [
-            "h2load", "-t1", f"-c{clients}", f"-m{parallel}", f"-D{self.options.seconds}", *self.grpc_options(kind),
+            "h2load", "-t1", f"-c{clients}", f"-m{parallel}", f"-D{self.options.seconds}", *each, *self.grpc_options(kind),
             self.grpc_url(method, gateway)])
         done = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed, (\d+) errored",
                          output)
@@ -362,9 +366,40 @@ class Bench:
         if data / calls < least:
             raise SystemExit(f"gRPC {method}: {data / calls:.0f} bytes of data per call, answers are missing")
         self.note(f"{label}_cpu_us", gateway.name, cpu / calls / 1e3, calls=calls, data_bytes=data)
-        p50 = re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", output)
-        if p50 and clients == 1:
-            self.note(f"{label}_mean_us", gateway.name, microseconds(p50[1]))
+        mean = re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", output)
+        if mean and clients == 1:
+            self.note(f"{label}_mean_us", gateway.name, microseconds(mean[1]))
+            self.note(f"{label}_p50_us", gateway.name,
+                      statistics.median(int(line.split()[2]) for line in log.read_text().splitlines()))
+
+    def grpc_burst(self):
+        """With how many of its text deltas were merged into a message that waited."""
+        before = self.counters("remora_grpc_merged_deltas_total", "remora_grpc_stream_messages_total")
+        self.grpc("burst", "StreamChat", 8, 4, "grpc_burst")
+        merged, sent = (b - a for a, b in zip(before, self.counters("remora_grpc_merged_deltas_total",
+                                                                    "remora_grpc_stream_messages_total")))
+        self.note("grpc_burst_merged_percent", "remora", 100 * merged / (merged + sent), merged=merged, messages=sent)
+
+    def counters(self, *names):
+        link = http.client.HTTPConnection("127.0.0.1", self.remora.ports["probe"], timeout=10)
+        link.request("GET", "/metrics")
+        text = link.getresponse().read().decode()
+        link.close()
+        return [float(re.search(rf"^{name} (\S+)$", text, re.M)[1]) for name in names]
+
+    def ghz(self, gateway):
+        """The same question by a client of another gRPC, in Go: where tests/scenario/test_grpc_tools.py has installed it."""
+        port = gateway.port if gateway is self.echo else gateway.ports["grpc"]
+        output, cpu = self.spent(gateway, [
+            self.ghz_program, "--insecure", "--proto", ROOT / "proto/remora/v1/gateway.proto", "-i",
+            f"{ROOT / 'proto'},{ROOT / 'proto/third_party'}", "--call", "remora.v1.GatewayService.GetConfigStatus", "-d", "{}",
+            "-c", 32, "--connections", 8, "-z", f"{self.options.seconds}s", "-O", "json", f"127.0.0.1:{port}"])
+        report = json.loads(output)
+        answered = report["statusCodeDistribution"].get("OK", 0)
+        # Those that were under way when time was up are counted as UNAVAILABLE or CANCELED.
+        if answered < 0.9 * report["count"]:
+            raise SystemExit(f"ghz {gateway.name}: {report['statusCodeDistribution']}")
+        self.note("grpc_ghz_in_process_cpu_us", gateway.name, cpu / answered / 1e3, calls=answered)
 
     def measure(self, gateway):
         self.unary(gateway, 32)
@@ -374,9 +409,11 @@ class Bench:
         if gateway is self.remora and not self.options.no_grpc:
             self.grpc("json", "Chat", 8, 4, "grpc_unary_c32")
             self.grpc("json", "Chat", 1, 1, "grpc_unary_c1")
-            self.grpc("burst", "StreamChat", 8, 4, "grpc_burst")
+            self.grpc_burst()
             self.grpc("status", "GetConfigStatus", 8, 4, "grpc_in_process", least=20)
             self.grpc("status", "GetConfigStatus", 8, 4, "grpc_in_process", self.echo, least=5)
+            for each in (self.remora, self.echo) if self.ghz_program else ():
+                self.ghz(each)
             self.grpc("json", "Chat", 8, 4, "grpc_unary_c32", self.echo)
 
     def rounds(self):
@@ -489,6 +526,8 @@ class Bench:
              self.ratio("grpc_burst_cpu_us", remora, "burst_cpu_us_per_stream", remora), 2.0, "x"),
             ("gRPC front, in-process answer, CPU against an echo", "<= 1.5x",
              self.ratio("grpc_in_process_cpu_us", remora, "grpc_in_process_cpu_us", "echo"), 1.5, "x"),
+            ("the same, asked by ghz", "<= 1.5x",
+             self.ratio("grpc_ghz_in_process_cpu_us", remora, "grpc_ghz_in_process_cpu_us", "echo"), 1.5, "x"),
             ("RSS after one HTTPS request", "<= 24 MB", self.figure("rss_after_https_both_mb", remora), 24, "MB"),
             ("start to ready", "<= 50 ms", self.figure("start_to_ready_ms", remora), 50, "ms"),
         ]
@@ -498,6 +537,13 @@ class FaultServerOf(FaultServer):
     def __init__(self, build, certificates):
         os.environ["REMORA_BUILD"] = str(build)
         super().__init__(tls=certificates)
+
+
+def find_ghz():
+    """None where nobody has it: then what it measures is not measured."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    found = [str(path) for path in sorted(cache.glob("remora/go-tools/ghz-*/ghz"))]
+    return found[-1] if found else shutil.which("ghz")
 
 
 def microseconds(text):
