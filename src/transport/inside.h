@@ -24,8 +24,9 @@
 #include <sys/socket.h>
 
 enum {
-    REMORA_READ_BYTES = 16 << 10,    /* what a transfer reads into at most at once */
-    REMORA_GATHER_BYTES = 64 << 10,  /* bodies up to here leave as one buffer */
+    REMORA_READ_BYTES = 16 << 10,   /* what a transfer reads into at most at once */
+    REMORA_GATHER_BYTES = 64 << 10, /* bodies up to here leave as one buffer */
+    REMORA_SEND_BYTES = 65521, /* libcurl's buffer to send from: a size that nothing else has */
     REMORA_RELEASE_BYTES = 16 << 10, /* what a released transfer may still read ... */
     REMORA_RELEASE_MS = 100,         /* ... and for how long */
     REMORA_HOST_BYTES = 256,
@@ -112,12 +113,18 @@ struct remora_route {
     CURLU *parsed;
 };
 
+/* The buffer that an easy handle of libcurl 8 sends from and keeps: memory.c finds it. */
+struct remora_sent {
+    char *bytes; /* NULL: none yet */
+};
+
 struct remora_transfer {
     struct remora_list node; /* in the list of its state, or among the pooled */
     struct remora_curl *transport;
     CURL *easy;
     struct remora_route route; /* of the handle; outlives the transfer */
     bool is_post;              /* the handle is set to POST */
+    struct remora_sent sent;   /* of the handle, too */
     enum remora_transfer_state state;
     const struct remora_transfer_callbacks *callbacks;
     void *context;
@@ -246,6 +253,8 @@ struct remora_curl {
     bool has_http_proxy;
     bool has_https_proxy;
     bool
+        curl_keeps_sent; /* this libcurl has kept what it sent: the stack is wiped when all is over */
+    bool
         curl_trusts_idle; /* this libcurl looks at an idle connection once a second, not before each use */
 };
 
@@ -258,5 +267,11 @@ void remora_curl_advance_waiting(struct remora_curl *transport);
 /* ---- memory.c ---- */
 /* curl_global_init with an allocator that wipes what is given back. */
 REMORA_MUST_CHECK bool transport_init_curl(void);
+/* The next buffer to send from that libcurl makes on this thread is this one's, if it has none. */
+void transport_sent_expect(struct remora_sent *sent);
+/* The request is over: wipes its first `bytes` where libcurl still has them. */
+void transport_sent_wipe(struct remora_sent *sent, size_t bytes);
+/* At the end of a round: when all requests are over, wipes what calls that have returned left on this thread's stack. */
+void transport_sent_settle(struct remora_curl *transport);
 
 #endif

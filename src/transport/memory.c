@@ -63,6 +63,83 @@ static void keep_or_free(struct read_block *block)
     free(block);
 }
 
+/*
+ * libcurl 8 puts a request that has a body together in a buffer that stays with its easy handle, and leaves it there as it was
+ * sent until the next request. It is known by its size when it is made, by calloc, right after the transfer's PREREQFUNCTION;
+ * a mark behind it says whose it is when it is freed (lib/request.c and lib/bufq.c of libcurl 8.22).
+ */
+enum {
+    SEND_HEAD_ROOM = 87
+}; /* libcurl's own head of such a buffer, with room; keeps what follows aligned */
+enum { STACK_BYTES = 32 << 10 };
+
+struct send_block {
+    char bytes[REMORA_SEND_BYTES + SEND_HEAD_ROOM];
+    struct remora_sent *owner;
+    uintptr_t mark;
+};
+
+static _Thread_local struct remora_sent *expecting;
+
+void transport_sent_expect(struct remora_sent *sent)
+{
+    expecting = sent->bytes == NULL ? sent : NULL;
+}
+
+static bool is_send_block(size_t bytes)
+{
+    return expecting != NULL && bytes > REMORA_SEND_BYTES &&
+           bytes <= REMORA_SEND_BYTES + SEND_HEAD_ROOM;
+}
+
+static void *make_send_block(size_t bytes)
+{
+    struct send_block *block = calloc(1, sizeof *block);
+    if (block != NULL) {
+        block->owner = expecting;
+        block->mark = ~(uintptr_t)block;
+        expecting->bytes = block->bytes + (bytes - REMORA_SEND_BYTES);
+        expecting = NULL;
+    }
+    return block;
+}
+
+/* The owner of a block that goes has none any more. */
+static void disown(void *memory, size_t usable)
+{
+    struct send_block *block = memory;
+    if (usable >= sizeof *block && block->mark == ~(uintptr_t)block) {
+        block->owner->bytes = NULL;
+        block->mark = 0;
+    }
+}
+
+void transport_sent_wipe(struct remora_sent *sent, size_t bytes)
+{
+    if (expecting == sent) {
+        expecting = NULL;
+    }
+    if (sent->bytes == NULL) {
+        return;
+    }
+    explicit_bzero(sent->bytes, bytes < REMORA_SEND_BYTES ? bytes : REMORA_SEND_BYTES);
+}
+
+/* libcurl formats a head's lines there: what lies below this call is nobody's. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    char below[STACK_BYTES];
+    explicit_bzero(below, sizeof below);
+}
+
+void transport_sent_settle(struct remora_curl *transport)
+{
+    if (transport->in_flight == 0 && transport->curl_keeps_sent) {
+        transport->curl_keeps_sent = false;
+        wipe_stack();
+    }
+}
+
 static void *marking_malloc(size_t bytes)
 {
     if (bytes != READ_BLOCK_BYTES) {
@@ -96,6 +173,7 @@ static void wiping_free(void *block)
         keep_or_free(block);
         return;
     }
+    disown(block, usable);
     explicit_bzero(block, usable);
     free(block);
 }
@@ -124,7 +202,7 @@ static void *zeroing_calloc(size_t count, size_t bytes)
 {
     size_t total = 0;
     if (!remora_size_mul(count, bytes, &total) || total > CALLOC_BYTES) {
-        return calloc(count, bytes);
+        return is_send_block(total) ? make_send_block(total) : calloc(count, bytes);
     }
     void *block = malloc(total == 0 ? 1 : total);
     return block == NULL ? NULL : memset(block, 0, total);

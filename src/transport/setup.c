@@ -19,6 +19,9 @@
 
 #include <stdlib.h>
 
+/* What libcurl itself writes into a head beside the URL: request line, Host, Accept, Content-Length, with room. */
+enum { OWN_HEAD_BYTES = 512 };
+
 /* ---- options that never change ---- */
 
 static bool set_limits(CURL *easy)
@@ -33,6 +36,7 @@ static bool set_limits(CURL *easy)
            curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, 600L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)REMORA_READ_BYTES) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)REMORA_SEND_BYTES) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) == CURLE_OK;
@@ -373,6 +377,17 @@ enum remora_code remora_transfer_set_connect(struct remora_transfer *transfer, i
     return is_set ? REMORA_OK : REMORA_SHEDDING;
 }
 
+/* The head as libcurl wrote it and a body that was gathered. */
+static void wipe_sent(struct remora_transfer *transfer)
+{
+    size_t bytes = OWN_HEAD_BYTES + transfer->head_block_bytes;
+    for (size_t i = 0; i < REMORA_ROUTE_PARTS; i++) {
+        bytes += transfer->route.lengths[i];
+    }
+    transfer->transport->curl_keeps_sent |= transfer->sent.bytes != NULL;
+    transport_sent_wipe(&transfer->sent, bytes + transfer->body_bytes);
+}
+
 void remora_transfer_tear_down(struct remora_transfer *transfer)
 {
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
@@ -383,6 +398,7 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
     if (transfer->is_fresh) {
         curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 0L);
     }
+    wipe_sent(transfer);
     if (transfer->head_block != NULL) {
         explicit_bzero(transfer->head_block, transfer->head_block_bytes);
         remora_free(transfer->head_block);

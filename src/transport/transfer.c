@@ -71,6 +71,7 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
         transfer->veto = REMORA_VETO_STALE;
         return CURL_PREREQFUNC_ABORT;
     }
+    transport_sent_expect(&transfer->sent);
     if (transfer->veto == REMORA_VETO_ADDRESS) {
         transfer->veto = REMORA_VETO_NONE; /* another address of the name was fine */
     }

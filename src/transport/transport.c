@@ -338,6 +338,7 @@ static void run_resumes(struct remora_curl *transport)
 
 static void trim(struct remora_curl *transport)
 {
+    transport_sent_settle(transport);
     if (transport->in_flight == 0 && transport->peak > TRIM_PEAK) {
         malloc_trim(0);
     }
@@ -371,6 +372,7 @@ static void prepare(struct remora_transfer *transfer, const struct remora_transf
         .easy = transfer->easy,
         .route = transfer->route,
         .is_post = transfer->is_post,
+        .sent = transfer->sent,
         .state = REMORA_TRANSFER_STARTING,
         .callbacks = input->callbacks,
         .context = input->context,

@@ -26,6 +26,7 @@ GLOBAL = re.compile(r"^(?:static\s+)?(?!const\b|static\b|extern\b|typedef\b|stru
                     r"[A-Za-z_][\w\s\*]*?[\s\*](\w+)(?:\[[^\]]*\])*\s*(?:=[^=].*)?;\s*$")
 GLOBALS_ALLOWED = {
     "src/telemetry/log.c": {"log_level", "log_dropped", "log_batch"},
+    "src/transport/memory.c": {"expecting"},  # libcurl hands its allocator no context; a thread's own
     "src/base/seam.h": None,
     "src/base/memory.c": None,
 }

@@ -22,9 +22,15 @@ def core():
 IS_OLD = core() < OLD_CORE_BELOW
 
 
+def name_of(thread):
+    try:
+        return (thread / "comm").read_text().strip()
+    except OSError:  # it has ended since it was listed
+        return None
+
+
 def threads(remora, name):
-    task = pathlib.Path(f"/proc/{remora.process.pid}/task")
-    return sum((thread / "comm").read_text().strip() == name for thread in task.iterdir())
+    return sum(name_of(thread) == name for thread in pathlib.Path(f"/proc/{remora.process.pid}/task").iterdir())
 
 
 def settled_threads(remora, name, count):
