@@ -1,5 +1,6 @@
 """The packages of `make stubs` and the example that each language has for them, built as a service builds it, against the demo and
-against a gateway with keys on a unix socket. A language whose tools are not here is skipped with a word; under CI=true that fails."""
+against a gateway with keys on a unix socket and over TLS. A language whose tools are not here is skipped with a word; under CI=true
+that fails."""
 import functools
 import hashlib
 import os
