@@ -53,8 +53,12 @@ def go(out):
 def python(out):
     """With the packages of the tests, and in the oldest versions that the package says it takes."""
     oldest = generator.python_venv() / "bin/python"
-    run(oldest, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--upgrade",
-        "--target", out / "site", STUBS / "python")
+
+    def make():
+        run(oldest, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--upgrade",
+            "--target", out / "site", STUBS / "python")
+
+    unless_done(out, make, STUBS / "python/pyproject.toml", STUBS / "python/remora")
     return [["env", f"PYTHONPATH={out / 'site'}", interpreter, EXAMPLES / "python/chat.py"] for interpreter in (sys.executable, oldest)]
 
 
