@@ -5,12 +5,16 @@
 #include "remora/json.h"
 #include "remora/skin.h"
 
-/* encoder->own of a stream: a chunk of one text, all but the text. Made by the same functions as every chunk. */
+/*
+ * encoder->own of a stream: a chunk of one text, all but the text; or the chunk of a choice that has finished, whole, until it is
+ * known whether it is the last one. Made by the same functions as every chunk.
+ */
 enum { CHAT_FRAME_BYTES = 512 };
 struct chat_frame {
     int32_t choice;
     uint16_t length;  /* 0: not made yet */
     uint16_t text_at; /* where the text's JSON string belongs */
+    uint16_t held;    /* bytes of a finish that nobody has seen yet; then length is 0 */
     char bytes[CHAT_FRAME_BYTES];
 };
 

@@ -3,13 +3,15 @@
  *
  *   content event    one chunk with one choice and its delta
  *   choice finished  a chunk with an empty delta, finish_reason and the provider's own word
- *   completed        a chunk with choices [] that carries usage, the `remora` object and the route, where one of them is
- *                    owed; then [DONE]
+ *   completed        usage, in a chunk with choices [], where it is owed; the `remora` object and the route, in that chunk,
+ *                    else in the last finish; then [DONE]
  *   failed           a chunk with the error and finish_reason "error"; no [DONE]
  *
  * What a client adds up is told once: the role with the first delta of a choice, id and format with the first of a block of
  * reasoning. (OpenRouter repeats them; OpenAI's Python client then makes "assistantassistant" of them.) A delta has content
  * only where there is text, so that a message without any adds up to null, as it is in a unary answer.
+ * Who asks for no usage gets no chunk without a choice, as from OpenAI: many a client looks at choices[0] of every chunk. So
+ * there a finish is held until the next event says whether it is the last chunk, and what is owed goes with it.
  * What never changes is appended as it stands; nothing here is formatted.
  * Of plain text, which is nearly all of a stream, all but the text is written once and copied from then on.
  * Cannot fail: the buffer carries failure.
@@ -237,10 +239,39 @@ static void forget_frame(struct remora_encoder *encoder)
     }
 }
 
+static bool has_held(const struct remora_encoder *encoder)
+{
+    const struct chat_frame *frame = encoder->own;
+    return frame != NULL && frame->held > 0;
+}
+
+static void flush_held(struct remora_encoder *encoder, struct remora_buf *out)
+{
+    struct chat_frame *frame = encoder->own;
+    if (has_held(encoder)) {
+        remora_buf_append(out, remora_slice(frame->bytes, frame->held));
+        frame->held = 0;
+    }
+}
+
+/* Takes back the chunk that begins at `begin`. One that is too long to be kept is sent as it is. */
+static void hold(struct remora_encoder *encoder, size_t begin, struct remora_buf *out)
+{
+    struct chat_frame *frame = encoder->own;
+    size_t length = out->length - begin;
+    if (frame != NULL && remora_buf_code(out) == REMORA_OK && length <= sizeof frame->bytes) {
+        memcpy(frame->bytes, out->data + begin, length);
+        frame->held = (uint16_t)length;
+        frame->length = 0;
+        out->length = begin;
+    }
+}
+
 static void stream_finish(struct remora_encoder *encoder, const struct remora_event *event,
                           struct remora_buf *out)
 {
     struct remora_json_writer w;
+    size_t begin = out->length;
     chunk_begin(&w, encoder, out);
     delta_begin(&w, encoder, event->choice_index);
     if (w.comma) { /* nothing came before: an empty message, not none */
@@ -250,6 +281,29 @@ static void stream_finish(struct remora_encoder *encoder, const struct remora_ev
     chat_write_finish(&w, event->finished.reason, event->finished.native);
     remora_buf_append(out, REMORA_SLICE(",\"logprobs\":null}]"));
     chunk_end(&w, encoder);
+    if (!encoder->wants_usage_chunk) {
+        hold(encoder, begin, out);
+    }
+}
+
+/* What is owed at the end goes into the last finish, opened again (true), else into a chunk without a choice. */
+static bool last_begin(struct remora_json_writer *w, struct remora_encoder *encoder,
+                       struct remora_buf *out)
+{
+    static const struct remora_slice end = REMORA_SLICE_INIT("}\n\n"); /* of chunk_end */
+    bool is_finish = has_held(encoder);
+    if (is_finish) {
+        flush_held(encoder, out);
+        if (remora_buf_code(out) == REMORA_OK) {
+            out->length -= end.length;
+        }
+        remora_json_write_begin(w, out);
+    } else {
+        chunk_begin(w, encoder, out);
+        remora_buf_append_byte(out, ']');
+    }
+    w->comma = true;
+    return is_finish;
 }
 
 static void stream_completed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
@@ -258,9 +312,7 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
     bool is_notable = remora_outcome_is_notable(outcome);
     if (encoder->wants_usage_chunk || is_notable || encoder->route != NULL) {
         struct remora_json_writer w;
-        chunk_begin(&w, encoder, out);
-        remora_buf_append_byte(out, ']');
-        w.comma = true;
+        bool is_finish = last_begin(&w, encoder, out);
         if (encoder->wants_usage_chunk) {
             outcome_write_usage(&w, &outcome->usage, &outcome->cost);
         }
@@ -269,14 +321,29 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
             outcome_write_remora(&w, outcome);
         }
         outcome_write_metadata(&w, encoder->route, outcome);
-        chunk_end(&w, encoder);
+        if (is_finish) { /* which has its tail */
+            remora_buf_append(out, REMORA_SLICE("}\n\n"));
+        } else {
+            chunk_end(&w, encoder);
+        }
     }
+    flush_held(encoder, out);
     remora_buf_append(out, REMORA_SLICE("data: [DONE]\n\n"));
+}
+
+/* Whether the event says that a finish was not the last chunk. */
+static bool goes_on(enum remora_event_kind kind)
+{
+    return kind != REMORA_EVENT_COMPLETED && kind != REMORA_EVENT_USAGE &&
+           kind != REMORA_EVENT_ALIVE;
 }
 
 void chat_stream_event(struct remora_encoder *encoder, const struct remora_event *event,
                        struct remora_buf *out)
 {
+    if (goes_on(event->kind)) {
+        flush_held(encoder, out);
+    }
     switch (event->kind) {
     case REMORA_EVENT_STARTED:
         chat_encoder_start(encoder, event);
@@ -317,7 +384,7 @@ void chat_stream_event(struct remora_encoder *encoder, const struct remora_event
 
 void chat_stream_comment(struct remora_encoder *encoder, struct remora_buf *out)
 {
-    (void)encoder;
+    flush_held(encoder, out); /* whoever waits so long should know as much */
     remora_buf_append(out, REMORA_SLICE(": REMORA PROCESSING\n\n"));
 }
 
@@ -332,6 +399,7 @@ void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outc
                         struct remora_buf *out)
 {
     struct remora_json_writer w;
+    flush_held(encoder, out);
     if (encoder->model.length == 0) {
         encoder->model = remora_slice_of(outcome->requested_model);
     }
