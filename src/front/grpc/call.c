@@ -20,7 +20,9 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
+#include <grpc/support/alloc.h>
 
+#include "connections.h"
 #include "inflate.h"
 #include "remora/caller.h"
 #include "remora/limits.h"
@@ -128,16 +130,50 @@ static void on_sent(struct remora_grpc_tag *tag, bool ok)
     came_back(REMORA_CONTAINER_OF(tag, struct remora_grpc_call, sent));
 }
 
+/* To worker 0, which knows the connections. */
+struct reset {
+    struct remora_message_node message; /* first */
+    struct remora_grpc_front *front;
+    char *peer; /* the core's */
+};
+
+static void on_reset(struct remora_message_node *message)
+{
+    struct reset *reset = REMORA_CONTAINER_OF(message, struct reset, message);
+    if (reset->front->connections != NULL) {
+        remora_grpc_connections_reset(reset->front->connections, remora_slice_of(reset->peer));
+    }
+    gpr_free(reset->peer);
+    remora_free(reset);
+}
+
+/* Given up by its caller before anything was sent, or while all of it was: not in the middle of an answer. Without memory
+ * it goes uncounted. */
+static void count_reset(struct remora_grpc_call *call)
+{
+    bool is_early = !call->has_head || call->has_ended;
+    struct reset *reset = is_early ? remora_alloc(sizeof *reset) : NULL;
+    if (reset == NULL) {
+        return;
+    }
+    *reset = (struct reset){
+        .message = {.run = on_reset}, .front = call->front, .peer = grpc_call_get_peer(call->call)};
+    remora_loop_post(call->front->process->workers[0].loop, &reset->message);
+}
+
 static void on_closed(struct remora_grpc_tag *tag, bool ok)
 {
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, closed);
     (void)ok;
     if (call->was_cancelled != 0 || !call->has_ended) {
+        int64_t left_ms = remora_grpc_time_left_ms(call);
         call->is_over = true;
         remora_grpc_queue_clear(call);
         if (call->on_gone != NULL) {
-            int64_t left_ms = remora_grpc_time_left_ms(call);
             call->on_gone(call, left_ms == 0 ? REMORA_DEADLINE : REMORA_CLIENT_GONE);
+        }
+        if (left_ms != 0) {
+            count_reset(call);
         }
     }
     came_back(call);

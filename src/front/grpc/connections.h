@@ -15,5 +15,11 @@ struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker
 void remora_grpc_connections_free(struct remora_grpc_connections *connections);
 /* Notes an accepted socket. False when REMORA_LIMIT_CONNECTIONS are open. */
 bool remora_grpc_connections_add(struct remora_grpc_connections *connections, int fd);
+/*
+ * A call of this peer (grpc_call_get_peer) was given up before it was answered. The connection that has more of these than
+ * REMORA_LIMIT_GRPC_RESETS in 10 s is shut down. A peer that the core does not tell apart is let be.
+ */
+void remora_grpc_connections_reset(struct remora_grpc_connections *connections,
+                                   struct remora_slice peer);
 
 #endif
