@@ -33,6 +33,7 @@ struct remora_answer_item {    /* media, annotation, embedding or raw, in order 
     struct remora_answer_item *next;
 };
 struct remora_answer_logprobs {
+    bool is_refusal; /* of the refusal, else of the text */
     const struct remora_logprob *items;
     size_t count;
     struct remora_answer_logprobs *next;

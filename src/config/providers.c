@@ -255,6 +255,25 @@ static enum remora_code read_ca(struct config_loader *loader, const struct confi
     return REMORA_OK;
 }
 
+/* libcurl reads the key when it connects; what is wrong with its file is told now. */
+static void judge_key_file(struct config_loader *loader, const struct config_node *at,
+                           struct remora_slice path)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    struct remora_secret *key = NULL;
+    if (loader->input->read_secret == NULL || path.data == NULL) {
+        return;
+    }
+    if (loader->input->read_secret(loader->input->file_context, path.data, &key, &why) !=
+        REMORA_OK) {
+        config_warn(loader, at, "%s", why.message);
+        return;
+    }
+    const struct config_secret file = {.name = path, .secret = key};
+    config_warn_of_exposure(loader, at, &file);
+    remora_secret_free(key);
+}
+
 static enum remora_code read_client_certificate(struct config_loader *loader,
                                                 const struct config_node *node,
                                                 struct remora_provider *out)
@@ -273,6 +292,7 @@ static enum remora_code read_client_certificate(struct config_loader *loader,
     out->client_key_file = config_keep(loader, key);
     config_note_file(loader, out->client_certificate_file);
     config_note_file(loader, out->client_key_file);
+    judge_key_file(loader, config_get(both, CONFIG_CLIENT_CERT_KEY_FILE), out->client_key_file);
     return REMORA_OK;
 }
 

@@ -127,8 +127,10 @@ static void own_logprob(struct remora_arena *arena, struct remora_logprob *item)
 }
 
 static void add_logprobs(struct remora_answer_choice *choice, struct remora_arena *arena,
-                         const struct remora_logprob *items, size_t count)
+                         const struct remora_event *event)
 {
+    const struct remora_logprob *items = event->text.logprobs;
+    size_t count = event->text.logprob_count;
     if (count == 0) {
         return;
     }
@@ -143,6 +145,7 @@ static void add_logprobs(struct remora_answer_choice *choice, struct remora_aren
     }
     block->items = copy;
     block->count = count;
+    block->is_refusal = event->kind == REMORA_EVENT_REFUSAL;
     if (choice->last_logprobs == NULL) {
         choice->logprobs = block;
     } else {
@@ -269,11 +272,11 @@ static void add_to_choice(struct remora_answer *answer, const struct remora_even
         }
         choice->has_text = true;
         fragments_add(&choice->text, arena, event->text.text);
-        add_logprobs(choice, arena, event->text.logprobs, event->text.logprob_count);
+        add_logprobs(choice, arena, event);
         break;
     case REMORA_EVENT_REFUSAL:
         fragments_add(&choice->refusal, arena, event->text.text);
-        add_logprobs(choice, arena, event->text.logprobs, event->text.logprob_count);
+        add_logprobs(choice, arena, event);
         break;
     case REMORA_EVENT_REASONING:
         add_reasoning(choice, arena, event);

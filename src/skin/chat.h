@@ -52,11 +52,11 @@ void chat_write_annotation(struct remora_json_writer *w, const struct remora_ann
 /* finish_reason and native_finish_reason, null where there is none. */
 void chat_write_finish(struct remora_json_writer *w, enum remora_finish reason,
                        struct remora_slice native);
-/* The elements of logprobs.content. */
+/* The elements of logprobs.content or refusal. */
 void chat_write_logprob_items(struct remora_json_writer *w, const struct remora_logprob *items,
                               size_t count);
-void chat_write_logprobs(struct remora_json_writer *w, const struct remora_logprob *items,
-                         size_t count);
+/* logprobs of a chunk, under the name of what the event says. */
+void chat_write_logprobs(struct remora_json_writer *w, const struct remora_event *event);
 /* A piece of `audio`: id, transcript, data, expires_at, whichever the event holds. */
 void chat_write_sound(struct remora_json_writer *w, const struct remora_event *event);
 void chat_write_image(struct remora_json_writer *w, const struct remora_media *media,

@@ -181,6 +181,29 @@ static void write_message(struct remora_json_writer *w, const struct remora_enco
     remora_json_object_close(w);
 }
 
+/* The tokens of the text or of the refusal; null when there are none. */
+static void write_logprob_list(struct remora_json_writer *w, const char *key,
+                               const struct remora_answer_choice *choice, bool is_refusal)
+{
+    bool is_open = false;
+    remora_json_key(w, key);
+    for (const struct remora_answer_logprobs *l = choice->logprobs; l != NULL; l = l->next) {
+        if (l->is_refusal != is_refusal) {
+            continue;
+        }
+        if (!is_open) {
+            remora_json_array_open(w);
+            is_open = true;
+        }
+        chat_write_logprob_items(w, l->items, l->count);
+    }
+    if (is_open) {
+        remora_json_array_close(w);
+    } else {
+        remora_json_write_null(w);
+    }
+}
+
 static void write_choice_logprobs(struct remora_json_writer *w,
                                   const struct remora_answer_choice *choice)
 {
@@ -190,14 +213,8 @@ static void write_choice_logprobs(struct remora_json_writer *w,
         return;
     }
     remora_json_object_open(w);
-    remora_json_key(w, "content");
-    remora_json_array_open(w);
-    for (const struct remora_answer_logprobs *l = choice->logprobs; l != NULL; l = l->next) {
-        chat_write_logprob_items(w, l->items, l->count);
-    }
-    remora_json_array_close(w);
-    remora_json_key(w, "refusal");
-    remora_json_write_null(w);
+    write_logprob_list(w, "content", choice, false);
+    write_logprob_list(w, "refusal", choice, true);
     remora_json_object_close(w);
 }
 

@@ -313,15 +313,21 @@ void chat_write_logprob_items(struct remora_json_writer *w, const struct remora_
     }
 }
 
-void chat_write_logprobs(struct remora_json_writer *w, const struct remora_logprob *items,
-                         size_t count)
+void chat_write_logprobs(struct remora_json_writer *w, const struct remora_event *event)
 {
+    bool is_refusal = event->kind == REMORA_EVENT_REFUSAL;
     remora_json_object_open(w);
-    remora_json_key(w, "content");
+    if (is_refusal) {
+        remora_json_key(w, "content");
+        remora_json_write_null(w);
+    }
+    remora_json_key(w, is_refusal ? "refusal" : "content");
     remora_json_array_open(w);
-    chat_write_logprob_items(w, items, count);
+    chat_write_logprob_items(w, event->text.logprobs, event->text.logprob_count);
     remora_json_array_close(w);
-    remora_json_key(w, "refusal");
-    remora_json_write_null(w);
+    if (!is_refusal) {
+        remora_json_key(w, "refusal");
+        remora_json_write_null(w);
+    }
     remora_json_object_close(w);
 }

@@ -73,7 +73,7 @@ static void write_logprobs_end(struct remora_json_writer *w, const struct remora
     remora_buf_append(w->buf, REMORA_SLICE("},\"finish_reason\":null,"
                                            "\"native_finish_reason\":null,\"logprobs\":"));
     w->comma = false;
-    chat_write_logprobs(w, event->text.logprobs, event->text.logprob_count);
+    chat_write_logprobs(w, event);
     remora_buf_append(w->buf, REMORA_SLICE("}]"));
 }
 

@@ -127,11 +127,18 @@ def test_deadline_broken_stream_paths_and_sizes(served):
     assert_row("DEADLINE", status, answer["error"])
     stream = served.stream({"model": "stream/stream-broken"})
     assert_row("STREAM_BROKEN", stream.status, stream.error())
-    for method, path, reason in (("GET", "/v1/nothing", "NOT_FOUND"), ("POST", "/v1/embeddings", "NOT_FOUND"),
+    for method, path, reason in (("GET", "/v1/nothing", "NOT_FOUND"), ("POST", "/v1/audio/speech", "NOT_FOUND"),
                                  ("GET", "/v1/chat/completions", "METHOD_NOT_ALLOWED")):
         status, headers, body = served.request(method, path)
         assert_row(reason, status, json.loads(body)["error"])
         assert (headers.get("allow") == "POST") == (reason == "METHOD_NOT_ALLOWED")
+    for name in ("completions", "responses", "messages", "embeddings", "key", "keys", "credits", "generation", "responses/resp_1"):
+        for prefix in ("/v1/", "/api/v1/"):
+            status, _, body = served.request("POST", prefix + name)
+            assert_row("UNIMPLEMENTED", status, json.loads(body)["error"])
+            assert f"{prefix}{name} is not built yet" in json.loads(body)["error"]["message"]
+    for name in ("keyring", "generations", "message"):
+        assert served.request("GET", f"/v1/{name}")[0] == 404
     huge = {"Content-Type": "application/json", "Content-Length": str(40 << 20)}
     status, _, body = served.request("POST", "/v1/chat/completions", b"", huge)
     assert_row("TOO_LARGE", status, json.loads(body)["error"])

@@ -78,8 +78,9 @@ static size_t exposed(mode_t key_mode, mode_t header_mode, char *paths, size_t c
     snprintf(header, sizeof header, "%s/header", folder);
     snprintf(yaml, sizeof yaml,
              "providers: {a: {kind: openai, base_url: \"https://a/v1\", api_key: {file: %s}, "
-             "headers: {x-team: {file: %s}}}}\nkeys: {k: {service: s, hash: {file: %s}}}",
-             key, header, key);
+             "headers: {x-team: {file: %s}}, client_cert: {cert_file: /c, key_file: %s}}}\n"
+             "keys: {k: {service: s, hash: {file: %s}}}",
+             key, header, header, key);
     write_file(key, "secret\n");
     write_file(header, "secret\n");
     assert_int_equal(chmod(key, key_mode), 0);
@@ -107,8 +108,8 @@ static void a_key_file_that_all_may_read_is_a_warning(void **state)
     assert_int_equal(exposed(0600, 0440, paths, sizeof paths), 0);
     assert_int_equal(exposed(0644, 0600, paths, sizeof paths), 1);
     assert_string_equal(paths, "providers.a.api_key ");
-    assert_int_equal(exposed(0600, 0644, paths, sizeof paths), 1);
-    assert_string_equal(paths, "providers.a.headers.x-team ");
+    assert_int_equal(exposed(0600, 0644, paths, sizeof paths), 2);
+    assert_string_equal(paths, "providers.a.client_cert.key_file providers.a.headers.x-team ");
 }
 
 static void the_environment_is_the_process_s(void **state)

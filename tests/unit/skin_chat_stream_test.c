@@ -388,6 +388,11 @@ static void log_probabilities(void **state)
     say(&t, &(struct remora_event){
                 .kind = REMORA_EVENT_TEXT,
                 .text = {.text = REMORA_SLICE("Ja"), .logprobs = &item, .logprob_count = 1}});
+    say(&t, &(struct remora_event){
+                .kind = REMORA_EVENT_REFUSAL,
+                .choice_index = 1,
+                .text = {.text = REMORA_SLICE("Ja"), .logprobs = &item, .logprob_count = 1}});
+    say_finish(&t, 1, REMORA_FINISH_STOP, "");
     say_finish(&t, 0, REMORA_FINISH_STOP, "");
     say_completed(&t);
     assert_stream(&t, "logprobs.sse");

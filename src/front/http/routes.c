@@ -70,31 +70,50 @@ static bool matches(const struct route *route, struct remora_slice path, struct 
 
 /* First segments behind /v1 of OpenAI's API reference (read 2026-11). */
 static const struct remora_slice openai_paths[] = {
-    REMORA_SLICE_INIT("/completions"),   REMORA_SLICE_INIT("/responses"),
-    REMORA_SLICE_INIT("/embeddings"),    REMORA_SLICE_INIT("/audio"),
-    REMORA_SLICE_INIT("/images"),        REMORA_SLICE_INIT("/videos"),
-    REMORA_SLICE_INIT("/files"),         REMORA_SLICE_INIT("/uploads"),
-    REMORA_SLICE_INIT("/batches"),       REMORA_SLICE_INIT("/fine_tuning"),
-    REMORA_SLICE_INIT("/moderations"),   REMORA_SLICE_INIT("/vector_stores"),
-    REMORA_SLICE_INIT("/assistants"),    REMORA_SLICE_INIT("/threads"),
-    REMORA_SLICE_INIT("/conversations"), REMORA_SLICE_INIT("/realtime"),
-    REMORA_SLICE_INIT("/evals"),         REMORA_SLICE_INIT("/containers"),
-    REMORA_SLICE_INIT("/organization"),  REMORA_SLICE_INIT("/chat/completions/"),
+    REMORA_SLICE_INIT("/audio"),
+    REMORA_SLICE_INIT("/images"),
+    REMORA_SLICE_INIT("/videos"),
+    REMORA_SLICE_INIT("/files"),
+    REMORA_SLICE_INIT("/uploads"),
+    REMORA_SLICE_INIT("/batches"),
+    REMORA_SLICE_INIT("/fine_tuning"),
+    REMORA_SLICE_INIT("/moderations"),
+    REMORA_SLICE_INIT("/vector_stores"),
+    REMORA_SLICE_INIT("/assistants"),
+    REMORA_SLICE_INIT("/threads"),
+    REMORA_SLICE_INIT("/conversations"),
+    REMORA_SLICE_INIT("/realtime"),
+    REMORA_SLICE_INIT("/evals"),
+    REMORA_SLICE_INIT("/containers"),
+    REMORA_SLICE_INIT("/organization"),
+    REMORA_SLICE_INIT("/chat/completions/"),
 };
 
-static bool is_openai_path(struct remora_slice path)
+/* Those of OpenAI's and OpenRouter's (openrouter.md section 1) that will be served here. */
+static const struct remora_slice unbuilt_paths[] = {
+    REMORA_SLICE_INIT("/completions"), REMORA_SLICE_INIT("/responses"),
+    REMORA_SLICE_INIT("/messages"),    REMORA_SLICE_INIT("/embeddings"),
+    REMORA_SLICE_INIT("/key"),         REMORA_SLICE_INIT("/keys"),
+    REMORA_SLICE_INIT("/credits"),     REMORA_SLICE_INIT("/generation"),
+};
+
+/* What follows /v1 or /api/v1; empty for any other path. */
+static struct remora_slice behind_version(struct remora_slice path)
 {
     struct remora_slice prefix = REMORA_SLICE("/api");
     if (remora_slice_starts_with(path, prefix)) {
         path = remora_slice(path.data + prefix.length, path.length - prefix.length);
     }
     prefix = REMORA_SLICE("/v1");
-    if (!remora_slice_starts_with(path, prefix)) {
-        return false;
-    }
-    path = remora_slice(path.data + prefix.length, path.length - prefix.length);
-    for (size_t i = 0; i < REMORA_COUNT_OF(openai_paths); i++) {
-        struct remora_slice known = openai_paths[i];
+    return remora_slice_starts_with(path, prefix)
+               ? remora_slice(path.data + prefix.length, path.length - prefix.length)
+               : remora_slice(path.data, 0);
+}
+
+static bool is_among(struct remora_slice path, const struct remora_slice *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct remora_slice known = all[i];
         bool is_under = remora_slice_starts_with(path, known) &&
                         (path.length == known.length || known.data[known.length - 1] == '/' ||
                          path.data[known.length] == '/');
@@ -108,7 +127,14 @@ static bool is_openai_path(struct remora_slice path)
 static void answer_unknown(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
-    if (c->site->role == REMORA_HTTP_DATA && is_openai_path(head->path)) {
+    struct remora_slice path = behind_version(head->path);
+    bool is_data = c->site->role == REMORA_HTTP_DATA;
+    if (is_data && is_among(path, unbuilt_paths, REMORA_COUNT_OF(unbuilt_paths))) {
+        (void)remora_fail_set(&fail, REMORA_UNIMPLEMENTED, NULL,
+                              "%.*s is not built yet; this gateway serves /v1/chat/completions and "
+                              "/v1/models.",
+                              REMORA_SLICE_ARG(head->path));
+    } else if (is_data && is_among(path, openai_paths, REMORA_COUNT_OF(openai_paths))) {
         (void)remora_fail_set(&fail, REMORA_NOT_FOUND, NULL,
                               "This path is part of OpenAI's API, but this gateway does not serve "
                               "it; it serves /v1/chat/completions and /v1/models.");
