@@ -129,6 +129,23 @@ static void a_resting_endpoint_takes_no_key_its_place(void **state)
     fixture_free(f);
 }
 
+/* ---- hints ---- */
+
+static void a_hint_of_no_time_rests_nobody(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"retry-after: 0", NULL};
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_head(f, 0, 429, headers);
+    play_end(f, 0, REMORA_CAUSE_NONE);
+    play_good_unary(f, 1, "x");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_string_equal(f->transfers[2].provider, "a");
+    play_good_unary(f, 2, "x");
+    fixture_free(f);
+}
+
 /* ---- gone ---- */
 
 static void a_model_that_is_gone_is_told_as_such_while_it_rests(void **state)
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(with_two_attempts_the_second_is_the_other_endpoint_s),
         cmocka_unit_test(keys_go_on_where_nobody_else_serves_the_model),
         cmocka_unit_test(a_resting_endpoint_takes_no_key_its_place),
+        cmocka_unit_test(a_hint_of_no_time_rests_nobody),
         cmocka_unit_test(a_model_that_is_gone_is_told_as_such_while_it_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,25 @@ static void names_that_are_prefixes_of_each_other_are_different(void **state)
     assert_true(remora_json_is_absent(remora_json_duplicate(parse(text), &arena)));
 }
 
+static void the_first_character_of_two_escapes_has_four_bytes(void **state)
+{
+    (void)state;
+    struct remora_slice text;
+    struct remora_json root = parse("{\"a\":\"\\ud800\\udc00\\uffff\\u0800\\u07ff\\u0080\"}");
+    assert_true(remora_json_string(remora_json_get(root, "a"), &arena, &text));
+    assert_slice_equal(text, "\xf0\x90\x80\x80\xef\xbf\xbf\xe0\xa0\x80\xdf\xbf\xc2\x80");
+}
+
+static void a_name_with_escapes_is_no_other_name(void **state)
+{
+    (void)state;
+    struct remora_json root = parse("{\"b\\u0061d\":1}");
+    assert_false(remora_json_is_absent(remora_json_get(root, "bad")));
+    assert_true(remora_json_is_absent(remora_json_get(root, "bed")));
+    assert_true(remora_json_is_absent(remora_json_get(root, "ba")));
+    assert_true(remora_json_is_absent(remora_json_get(root, "badge")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +311,8 @@ int main(void)
         cmocka_unit_test(a_digit_far_behind_the_point_breaks_the_tie),
         cmocka_unit_test(duplicate_names_are_found_in_small_and_large_objects),
         cmocka_unit_test(names_that_are_prefixes_of_each_other_are_different),
+        cmocka_unit_test(the_first_character_of_two_escapes_has_four_bytes),
+        cmocka_unit_test(a_name_with_escapes_is_no_other_name),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -51,6 +51,24 @@ static void commas_and_colons_are_its_business(void **state)
         "{\"a\":[-9223372036854775808,{},[],true,false,null],\"b\\n\":{\"x\": 1},\"c\":\"\"}");
 }
 
+static void texts_of_every_length_are_copied_whole(void **state)
+{
+    (void)state;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
+    for (size_t length = 0; length < sizeof letters; length++) {
+        char expected[128];
+        remora_buf_reset(&buf, 0);
+        remora_json_write_begin(&w, &buf);
+        remora_json_object_open(&w);
+        remora_json_key_slice(&w, remora_slice(letters, length));
+        remora_json_write_string(&w, remora_slice(letters, length));
+        remora_json_object_close(&w);
+        snprintf(expected, sizeof expected, "{\"%.*s\":\"%.*s\"}", (int)length, letters,
+                 (int)length, letters);
+        assert_slice_equal(remora_buf_slice(&buf), expected);
+    }
+}
+
 static void strings_are_escaped_minimally(void **state)
 {
     (void)state;
@@ -212,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commas_and_colons_are_its_business, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(texts_of_every_length_are_copied_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strings_are_escaped_minimally, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_that_are_not_utf8_become_replacement_characters,
                                         set_up, tear_down),

@@ -247,6 +247,10 @@ static void runs_of_blanks_and_marks_do_not_make_a_text_too_long(void **state)
     expect_in(w);
     memset(words, '\xc3', sizeof words);
     expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    memset(words, '\x80', sizeof words); /* the first byte that is no ASCII is one of a word too */
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    memset(words, '\x7f', sizeof words);
+    expect_in(w);
     for (size_t i = 0; i < sizeof words; i++) {
         words[i] = "-+"[i % 2];
     }

@@ -116,7 +116,9 @@ static void a_variant_that_nobody_knows_is_told_with_what_there_is(void **state)
     expect_fail("echo:x", REMORA_MODEL_NOT_FOUND, "did you mean 'acme/echo-1'?");
     expect_fail("t/none:x", REMORA_MODEL_NOT_FOUND, "there is no model 't/none:x'");
     expect_fail(":x", REMORA_MODEL_NOT_FOUND, "there is no model ':x'");
-    plan_endpoint(&f, &f.models[0], plan_provider(&f, "alpha"), "alpha")->facts.is_free = true;
+    struct remora_provider *alpha = plan_provider(&f, "alpha");
+    plan_endpoint(&f, &f.models[0], alpha, "alpha/paid");
+    plan_endpoint(&f, &f.models[0], alpha, "alpha")->facts.is_free = true;
     expect_fail("acme/echo-1:x", REMORA_MODEL_NOT_FOUND,
                 "did you mean 'acme/echo-1' or 'acme/echo-1:free'?");
     plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("beta/*"));
