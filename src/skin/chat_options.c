@@ -367,11 +367,24 @@ static bool chooses_host_or_credential(struct remora_slice name, bool is_top)
     return false;
 }
 
-/* The value named `key` at the current path, and all that it holds (as deep as the parser let it be). */
-static enum remora_code refuse_choices(struct parse *p, struct remora_slice key,
-                                       struct remora_json value, bool is_top)
+/* Members of a JSON Schema whose own members are named by the caller (JSON Schema 2020-12, Core section 10.3.2, 8.2.4). */
+static bool is_schema_of(struct remora_slice parent, struct remora_json value)
 {
-    if (chooses_host_or_credential(key, is_top)) {
+    static const char *const keys[] = {"properties", "patternProperties", "$defs", "definitions"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(keys); i++) {
+        if (remora_slice_is(parent, keys[i])) {
+            return remora_json_is(value, REMORA_JSON_OBJECT);
+        }
+    }
+    return false;
+}
+
+/* The value named `key` at the current path, and all that it holds (as deep as the parser let it be). */
+static enum remora_code refuse_choices(struct parse *p, struct remora_slice parent,
+                                       struct remora_slice key, struct remora_json value,
+                                       bool is_top)
+{
+    if (chooses_host_or_credential(key, is_top) && !is_schema_of(parent, value)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "would choose a host or a credential, which only the gateway's "
                             "configuration may; remove it.");
@@ -386,7 +399,7 @@ static enum remora_code refuse_choices(struct parse *p, struct remora_slice key,
             return parse_no_room(p);
         }
         size_t mark = it.is_object ? parse_enter(p, name) : parse_enter_index(p, it.index);
-        code = refuse_choices(p, name, it.value, wraps);
+        code = refuse_choices(p, key, name, it.value, wraps);
         parse_leave(p, mark);
     }
     return code;
@@ -395,7 +408,7 @@ static enum remora_code refuse_choices(struct parse *p, struct remora_slice key,
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target)
 {
     struct remora_request *request = target;
-    enum remora_code code = refuse_choices(p, p->key, value, true);
+    enum remora_code code = refuse_choices(p, REMORA_SLICE(""), p->key, value, true);
     if (code != REMORA_OK) {
         return code;
     }

@@ -44,8 +44,8 @@ def data_url(data):
     return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": data}}]}]
 
 
-# Pictures: refused for what they are, or while only text is taken for being pictures.
-UNTAKEN = ((400, 501), (INVALID, UNIMPLEMENTED))
+# Pictures: refused for what they are.
+UNTAKEN = (400, INVALID)
 
 FRAMING = [
     (1, P + H + J + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, INVALID, CLOSE),
@@ -170,6 +170,8 @@ ROUTING = [
     (65, chat(extra_headers={"Authorization": "x"}), 400, INVALID, OPEN),
     (66, chat(model="openai/../../admin"), 400, "MODEL_NOT_FOUND", OPEN),
     (66, chat(model="a%2fb"), 400, "MODEL_NOT_FOUND", OPEN),
+    (69, chat(messages=data_url("http://169.254.169.254/latest/meta-data/")), *UNTAKEN, OPEN),
+    (69, chat(messages=data_url("https://[fd00:ec2::254]/")), *UNTAKEN, OPEN),
     (70, chat(messages=data_url("file:///etc/passwd")), *UNTAKEN, OPEN),
     (70, chat(messages=data_url("gopher://x/")), *UNTAKEN, OPEN),
     (70, chat(messages=data_url("unix:/run/x.sock")), *UNTAKEN, OPEN),

@@ -1032,6 +1032,34 @@ static void a_refused_name_is_told_where_it_stands(void **state)
     with_extra("\"chat_template_kwargs\":{", "enable_thinking", "}", REMORA_OK);
 }
 
+/* A property of a schema may have any name: what it is called chooses nothing. What is no schema may not hide there. */
+static void a_schema_names_its_properties_as_it_likes(void **state)
+{
+    static const struct {
+        const char *json;
+        enum remora_code code;
+    } cases[] = {
+        {"\"guided_json\":{\"type\":\"object\",\"properties\":{\"api_key\":{\"type\":\"string\"}},"
+         "\"required\":[\"api_key\"]}",
+         REMORA_OK},
+        {"\"guided_json\":{\"$defs\":{\"base_url\":{\"properties\":{\"api_key\":{}}}}}", REMORA_OK},
+        {"\"x\":{\"properties\":{\"api_key\":\"sk-1\"}}", REMORA_INVALID_REQUEST},
+        {"\"x\":{\"properties\":{\"a\":{\"api_key\":{}}}}", REMORA_INVALID_REQUEST},
+        {"\"x\":{\"properties\":[{\"api_key\":{}}]}", REMORA_INVALID_REQUEST},
+        {"\"x\":{\"api_key\":{}}", REMORA_INVALID_REQUEST},
+        {"\"api_key\":{\"properties\":{}}", REMORA_INVALID_REQUEST},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char body[512];
+        struct parsed p;
+        snprintf(body, sizeof body, "{" M ",%s}", cases[i].json);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        assert_int_equal(p.code, cases[i].code);
+        remora_arena_fini(&p.arena);
+    }
+}
+
 /* What gRPC's extra_body goes through. */
 static void a_field_alone_is_read_as_in_a_body(void **state)
 {
@@ -1160,6 +1188,7 @@ int main(void)
         cmocka_unit_test(every_row_of_the_table_is_known_to_the_skin),
         cmocka_unit_test(every_refused_name_is_refused_in_any_spelling),
         cmocka_unit_test(a_refused_name_is_told_where_it_stands),
+        cmocka_unit_test(a_schema_names_its_properties_as_it_likes),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
         cmocka_unit_test(counts_and_depth_are_bounded),
