@@ -9,7 +9,7 @@ from kube import CHART, until
 PODAPP, PROVIDER_PORT = "test.local/podapp:1", 9000
 SECURE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True, "runAsUser": 65532,
           "readOnlyRootFilesystem": True, "seccompProfile": {"type": "RuntimeDefault"}}
-IMAGE_VALUES = {"repository": "test.local/remora", "tag": "1"}
+IMAGE_VALUES = {"registry": "test.local", "repository": "remora", "tag": "1"}
 
 
 def container(name, *args, **more):
