@@ -77,14 +77,20 @@ static struct counts read_counts(const struct spent *spent)
     return c;
 }
 
-static void make_inclusive(struct counts *c, enum usage_rule rule)
+/*
+ * False when it is a guess: more was read from the cache than the prompt had, so the prompt was counted without it, and no
+ * total says the same.
+ */
+static bool make_inclusive(struct counts *c, enum usage_rule rule)
 {
+    bool is_told = true;
     int64_t cache = known(c->cached) + known(c->cache_written);
     if (rule == USAGE_REASONING_BESIDE && c->total < 0 && c->completion >= 0) {
         c->completion += known(c->reasoning);
     }
     if (c->prompt >= 0 && c->cached > c->prompt) {
         c->prompt += cache;
+        is_told = c->total >= 0 && c->total == c->prompt + known(c->completion);
     }
     if (c->prompt >= 0 && c->completion >= 0 && c->total >= 0) {
         int64_t missing = c->total - c->prompt - c->completion;
@@ -97,6 +103,7 @@ static void make_inclusive(struct counts *c, enum usage_rule rule)
     if (c->completion >= 0 && c->reasoning > c->completion) {
         c->completion += c->reasoning;
     }
+    return is_told;
 }
 
 /* Takes `part` out of *rest into tokens[at], unless it is absent or does not fit. */
@@ -183,13 +190,13 @@ bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct re
     struct spent spent;
     read_spent(usage, &spent);
     struct counts c = read_counts(&spent);
-    make_inclusive(&c, rule);
+    bool is_told = make_inclusive(&c, rule);
     fill_input(out, &c, spent.prompt);
     fill_output(out, &c, spent.completion);
     fill_money(out, spent.own);
     bool has_counts = c.prompt >= 0 || c.completion >= 0;
     if (has_counts) {
-        out->certainty = REMORA_CERTAINTY_ACTUAL;
+        out->certainty = is_told ? REMORA_CERTAINTY_ACTUAL : REMORA_CERTAINTY_ESTIMATED;
     }
     return has_counts || out->reported_pico_usd >= 0;
 }
