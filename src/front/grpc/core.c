@@ -375,40 +375,57 @@ static void wait_for_core(struct remora_grpc_front *front)
     }
 }
 
+struct ending {
+    sem_t is_done;
+    struct remora_grpc_tls
+        *tls; /* a handshake that was under way may ask for it until the core is down */
+};
+
 static void *shut_down_core(void *context)
 {
+    struct ending *ending = context;
     grpc_shutdown();
-    sem_post(context);
+    remora_grpc_tls_free(ending->tls);
+    sem_post(&ending->is_done);
     return NULL;
+}
+
+static bool wait_in_time(sem_t *semaphore)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_nsec += SHUTDOWN_MS * 1000000L;
+    end.tv_sec += end.tv_nsec / 1000000000L;
+    end.tv_nsec %= 1000000000L;
+    bool is_late = false;
+    while (!is_late && sem_timedwait(semaphore, &end) != 0) {
+        is_late = errno == ETIMEDOUT;
+    }
+    return !is_late;
 }
 
 /*
  * The old core joins a thread of its own that may sit in epoll_wait for 10 s yet, when a client was slow to take a large answer
  * (tcp_posix.cc, its "backup poller"). Nothing of ours is left with the core: what is late ends with the process.
  */
-static void shut_down_in_time(void)
+static void shut_down_in_time(struct remora_grpc_tls *tls)
 {
-    struct timespec end;
     pthread_t thread;
-    sem_t *is_done = remora_alloc(sizeof *is_done);
-    if (is_done == NULL || sem_init(is_done, 0, 0) != 0 ||
-        pthread_create(&thread, NULL, shut_down_core, is_done) != 0) {
-        remora_free(is_done);
+    struct ending *ending = remora_alloc(sizeof *ending);
+    if (ending != NULL) {
+        ending->tls = tls;
+    }
+    if (ending == NULL || sem_init(&ending->is_done, 0, 0) != 0 ||
+        pthread_create(&thread, NULL, shut_down_core, ending) != 0) {
+        remora_free(ending);
         grpc_shutdown();
+        remora_grpc_tls_free(tls);
         return;
     }
     pthread_detach(thread);
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_nsec += SHUTDOWN_MS * 1000000L;
-    end.tv_sec += end.tv_nsec / 1000000000L;
-    end.tv_nsec %= 1000000000L;
-    bool is_late = false;
-    while (!is_late && sem_timedwait(is_done, &end) != 0) {
-        is_late = errno == ETIMEDOUT;
-    }
-    if (!is_late) { /* else it is the thread's for good */
-        sem_destroy(is_done);
-        remora_free(is_done);
+    if (wait_in_time(&ending->is_done)) { /* else it is the thread's for good */
+        sem_destroy(&ending->is_done);
+        remora_free(ending);
     }
 }
 
@@ -432,10 +449,10 @@ void remora_grpc_front_free(struct remora_grpc_front *front)
     if (front->credentials != NULL) {
         grpc_server_credentials_release(front->credentials);
     }
-    remora_grpc_tls_free(front->tls);
+    struct remora_grpc_tls *tls = front->tls;
     sem_destroy(&front->has_drained);
     sem_destroy(&front->is_empty);
     remora_free(front->lanes);
     remora_free(front);
-    shut_down_in_time();
+    shut_down_in_time(tls);
 }
