@@ -251,7 +251,9 @@ static void duplicate_names_are_found_in_small_and_large_objects(void **state)
     struct remora_json again =
         remora_json_duplicate(parse("{\"ab\":1,\"c\":2,\"\\u0061b\":3}"), &arena);
     assert_true(remora_json_equals(again, "ab"));
-    for (int twice = -1; twice < 100; twice += 20) {
+    static const int names[] = {-1, 0, 19, 59, 99}; /* none, the first of all, ..., the last */
+    for (size_t at = 0; at < REMORA_COUNT_OF(names); at++) {
+        int twice = names[at];
         char text[2000] = "{";
         size_t length = 1;
         for (int i = 0; i < 100; i++) {
