@@ -353,11 +353,8 @@ static void wait_for_reset(int fd)
     }
 }
 
-int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
+static int after_wait(const struct epoll_event *events, int count)
 {
-    int (*real)(int, struct epoll_event *, int, int) = NULL;
-    *(void **)&real = dlsym(RTLD_NEXT, "epoll_wait");
-    int count = real(epoll_fd, events, most, timeout_ms);
     for (int i = 0; i < count; i++) {
         if (events[i].events == EPOLLOUT && atomic_exchange(&is_uploading, false)) {
             atomic_store(&may_answer, true);
@@ -365,6 +362,22 @@ int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_m
         }
     }
     return count;
+}
+
+int epoll_wait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms)
+{
+    int (*real)(int, struct epoll_event *, int, int) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "epoll_wait");
+    return after_wait(events, real(epoll_fd, events, most, timeout_ms));
+}
+
+/* What later versions of libuv call. */
+int epoll_pwait(int epoll_fd, struct epoll_event *events, int most, int timeout_ms,
+                const sigset_t *mask)
+{
+    int (*real)(int, struct epoll_event *, int, int, const sigset_t *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "epoll_pwait");
+    return after_wait(events, real(epoll_fd, events, most, timeout_ms, mask));
 }
 
 /* Reads on until there is room to send again. */
