@@ -4,6 +4,9 @@ A row is (number, bytes, status, reason, end): the number of the requirement, wh
 `metadata.reason` of the envelope ("" where there is none; tuples: one of them), and whether the connection stays OPEN or is to CLOSE. Requirement and
 row are many to one. test_negatives.py sends each whole and in small pieces, counts what reached a provider (nothing, but where a
 row is in TALKS), and asks on a new connection whether the gateway lives.
+
+Not requests, so not here: 71 (addresses that are never connected to: integration/transport_answers_test.c; private ones are the
+operator's choice), 73 and 114 (the configuration: unit/config_refusals_test.c).
 """
 import json
 
@@ -175,6 +178,9 @@ ROUTING = [
     (70, chat(messages=data_url("file:///etc/passwd")), *UNTAKEN, OPEN),
     (70, chat(messages=data_url("gopher://x/")), *UNTAKEN, OPEN),
     (70, chat(messages=data_url("unix:/run/x.sock")), *UNTAKEN, OPEN),
+    (74, post({"model": "t/m", "messages": USER}, b"X-Title: a\rX-Evil: 1\r\n"), 400, INVALID, CLOSE),
+    (74, post({"model": "t/m", "messages": USER}, b"HTTP-Referer: a\nX-Evil: 1\r\n"), 400, INVALID, CLOSE),
+    (74, post({"model": "t/m", "messages": USER}, b"X-Request-Id: a\0b\r\n"), 400, INVALID, CLOSE),
     (72, chat(model="t/redirect"), 502, "UPSTREAM_UNAVAILABLE", OPEN),
     (74, chat(user="a\r\nX-Injected: 1", temperature=9), 400, INVALID, OPEN),
     (74, get(b"/v1/models", b"X-Title: a\rX-Injected: 1\r\n"), 400, INVALID, CLOSE),
