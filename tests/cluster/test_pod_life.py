@@ -39,6 +39,21 @@ def test_ready_before_anything_else_of_the_pod_starts(shop, figures):
     shop.delete("pod", "order")
 
 
+def test_nothing_starts_while_the_startup_probe_fails(shop):
+    """A sidecar whose probes listen where the kubelet cannot ask: the gate stays shut."""
+    pod = {"apiVersion": "v1", "kind": "Pod"} | shop.pod_spec(client("app"), init=[client("init", "-count", "1")], grace=1)
+    pod["metadata"] = pod["metadata"] | {"name": "shut"}
+    sidecar = pod["spec"]["initContainers"][0]
+    sidecar["args"] = ["--probe=127.0.0.1:7362" if a.startswith("--probe=") else a for a in sidecar["args"]]
+    shop.cluster.apply(shop.namespace, pod, verb="create")
+    until("the startup probe fails", lambda: "Startup probe failed" in shop.cluster.kubectl(
+        "-n", shop.namespace, "get", "events", "--field-selector", "involvedObject.name=shut", "-o", "json"))
+    assert find(shop.events("shut", "remora"), "ready")
+    now = shop.cluster.pod(shop.namespace, "shut")
+    assert all("waiting" in status_of(now, name)["state"] for name in ("init", "app")), now["status"]
+    shop.delete("pod", "shut")
+
+
 def test_serves_until_the_last_container_is_gone_and_streams_end_whole(shop, figures):
     """The application goes on calling 3 s after its SIGTERM and reads a stream of 6 s to its end; then Remora is told to stop."""
     shop.run("stop", client("app", "-rate", "10", "-linger-ms", "3000", "-stream-at-term", "test/slow"), grace=60)
