@@ -253,7 +253,7 @@ def refused_fields(tables):
     rows = tables.rows("refused_fields", "REMORA_REFUSED_FIELD")
     at = {where: ", ".join(f"`{name}`" for name, of in rows if of == where) for where in ("ANYWHERE", "TOP")}
     vendors = ", ".join(f"`{name}_`" for name, in tables.rows("refused_vendors", "REMORA_REFUSED_VENDOR"))
-    return (f"- Also inside further fields, at any depth: {at['ANYWHERE']}.\n"
+    return (f"- Also inside further fields, `web_search_options` and `image_config`, at any depth: {at['ANYWHERE']}.\n"
             f"- Only as a field of the request or of an `extra_body`: {at['TOP']}.\n"
             f"- Any of them, at any depth, behind {vendors}.")
 

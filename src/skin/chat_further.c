@@ -11,9 +11,17 @@
 
 /* ---- objects that go on as they are ---- */
 
-static enum remora_code read_raw(struct parse *p, struct remora_json value, void *target)
+/* Free inside, as a further field is: what may not stand in one may not stand here. */
+static enum remora_code read_free(struct parse *p, struct remora_json value, void *target)
 {
     enum remora_code code = parse_raw_object(p, value, target);
+    return code == REMORA_OK ? chat_refuse_choices(p, value) : code;
+}
+
+static enum remora_code read_free_or_nothing(struct parse *p, struct remora_json value,
+                                             void *target)
+{
+    enum remora_code code = read_free(p, value, target);
     p->is_neutral = code == REMORA_OK && remora_json_count(value) == 0;
     return code;
 }
@@ -232,8 +240,8 @@ static const struct parse_field further_fields[] = {
     QUIET("cache_control", chat_read_cache, cache),
     FURTHER("prediction", read_prediction, prediction_json, PREDICTION),
     FURTHER("audio", read_audio, audio_json, AUDIO),
-    FURTHER("image_config", read_raw, image_config_json, IMAGE_CONFIG),
-    FURTHER("web_search_options", parse_raw_object, web_search_options_json, WEB_SEARCH_OPTIONS),
+    FURTHER("image_config", read_free_or_nothing, image_config_json, IMAGE_CONFIG),
+    FURTHER("web_search_options", read_free, web_search_options_json, WEB_SEARCH_OPTIONS),
     FURTHER("prompt_cache_options", read_cache_options, prompt_cache_options_json,
             PROMPT_CACHE_OPTIONS),
     FURTHER("structured_outputs", read_structured, structured_outputs, STRUCTURED_OUTPUTS),

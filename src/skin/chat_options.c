@@ -405,6 +405,11 @@ static enum remora_code refuse_choices(struct parse *p, struct remora_slice pare
     return code;
 }
 
+enum remora_code chat_refuse_choices(struct parse *p, struct remora_json value)
+{
+    return refuse_choices(p, REMORA_SLICE(""), REMORA_SLICE(""), value, false);
+}
+
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target)
 {
     struct remora_request *request = target;

@@ -213,6 +213,10 @@ static const struct parse_range any_integer = {-9007199254740992.0, 900719925474
     {                                                                             \
         .name = REMORA_SLICE_INIT(text), .read = NULL, .asks = PARSE_ASKS_NOTHING \
     }
+#define SUPERSEDED(text, by)                                                       \
+    {                                                                              \
+        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by \
+    }
 
 /* Of the chat itself: target is struct chat. */
 static const struct parse_field chat_fields[] = {
@@ -276,20 +280,21 @@ static const struct parse_field request_fields[] = {
     QUIET("session_id", parse_id, session_id),
     QUIET("metadata", chat_read_metadata, tags),
     QUIET("modalities", read_modalities, output_modalities),
-    NOT_BUILT("prompt"),
+    SUPERSEDED("prompt", "messages"),
     NOT_BUILT("max_tool_calls"),
     NOT_BUILT("stop_server_tools_when"),
     NOT_BUILT("plugins"),
     NOT_BUILT("preset"),
     NOT_BUILT("x_search_filter"),
-    NOT_BUILT("functions"), /* OpenAI's predecessors of tools and tool_choice */
-    NOT_BUILT("function_call"),
+    SUPERSEDED("functions", "tools"), /* OpenAI's predecessors */
+    SUPERSEDED("function_call", "tool_choice"),
 };
 
 #undef FIELD
 #undef QUIET
 #undef NUMBER
 #undef NOT_BUILT
+#undef SUPERSEDED
 
 /* What the proto lacks has a table of its own; one without a row there is an extra. */
 static enum remora_code read_further_member(struct parse *p, struct remora_json value, void *target)

@@ -7,7 +7,17 @@
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
+           c == '-';
+}
+
+static bool is_name(struct remora_slice name, bool may_have_dots)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        if (!is_name_byte(name.data[i]) && !(may_have_dots && name.data[i] == '.')) {
+            return false;
+        }
+    }
+    return name.length >= 1 && name.length <= 64;
 }
 
 /* OpenAI: letters, digits, _ and -, at most 64 bytes; the dot is Gemini's, which other clients send. */
@@ -15,16 +25,10 @@ static enum remora_code read_name(struct parse *p, struct remora_json value, voi
 {
     struct remora_slice *name = target;
     enum remora_code code = parse_slice(p, value, name);
-    if (code != REMORA_OK) {
-        return code;
-    }
-    bool is_good = name->length >= 1 && name->length <= 64;
-    for (size_t i = 0; is_good && i < name->length; i++) {
-        is_good = is_name_byte(name->data[i]);
-    }
-    return is_good ? REMORA_OK
-                   : parse_refuse(p, REMORA_INVALID_REQUEST,
-                                  "must be 1 to 64 letters, digits, _, - or dots.");
+    return code == REMORA_OK && !is_name(*name, true)
+               ? parse_refuse(p, REMORA_INVALID_REQUEST,
+                              "must be 1 to 64 letters, digits, _, - or dots.")
+               : code;
 }
 
 /* ---- cache_control {type: "ephemeral", ttl: "5m" | "1h"} ---- */
@@ -236,8 +240,8 @@ static enum remora_code read_format_type(struct parse *p, struct remora_json val
 static enum remora_code read_schema_name(struct parse *p, struct remora_json value, void *target)
 {
     struct remora_slice *name = target;
-    enum remora_code code = read_name(p, value, name);
-    return code == REMORA_OK && remora_slice_find(*name, '.', 0) < name->length
+    enum remora_code code = parse_slice(p, value, name);
+    return code == REMORA_OK && !is_name(*name, false)
                ? parse_refuse(p, REMORA_INVALID_REQUEST, "must be 1 to 64 letters, digits, _ or -.")
                : code;
 }

@@ -120,6 +120,14 @@ static bool is_nothing(struct remora_json value)
     return remora_json_is(value, REMORA_JSON_ARRAY) && remora_json_count(value) == 0;
 }
 
+static enum remora_code refuse_unbuilt(struct parse *p, const struct parse_field *row)
+{
+    static const char why[] = "is documented, but this gateway does not support it yet";
+    return row->instead == NULL
+               ? parse_refuse(p, REMORA_UNIMPLEMENTED, "%s; remove it.", why)
+               : parse_refuse(p, REMORA_UNIMPLEMENTED, "%s; send %s instead.", why, row->instead);
+}
+
 static enum remora_code read_row(struct parse *p, const struct parse_field *row,
                                  struct remora_json value, void *target)
 {
@@ -127,11 +135,7 @@ static enum remora_code read_row(struct parse *p, const struct parse_field *row,
         return REMORA_OK;
     }
     if (row->read == NULL) {
-        return is_nothing(value)
-                   ? REMORA_OK
-                   : parse_refuse(p, REMORA_UNIMPLEMENTED,
-                                  "is documented, but this gateway does not support it yet; remove "
-                                  "it.");
+        return is_nothing(value) ? REMORA_OK : refuse_unbuilt(p, row);
     }
     p->is_neutral = false;
     p->range = row->range;

@@ -48,6 +48,7 @@ struct parse_field {
     enum remora_parameter asks;
     const struct parse_range *range; /* of a number */
     enum parse_null null;
+    const char *instead; /* of one that is not built: what says the same here, NULL: nothing does */
 };
 
 struct parse_table {
@@ -131,6 +132,8 @@ enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, 
 enum remora_code chat_read_effort(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_logit_bias(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_metadata(struct parse *p, struct remora_json value, void *target);
+/* A member of `value`, at any depth, that would choose a host or a credential: refused. Names of a schema's properties may be any. */
+REMORA_MUST_CHECK enum remora_code chat_refuse_choices(struct parse *p, struct remora_json value);
 /* A top-level field that no table names: kept, or refused when it would choose a host or a credential. */
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target);
 

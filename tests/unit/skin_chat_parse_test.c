@@ -707,6 +707,8 @@ static const struct refusal refusals[] = {
     HOST("aws_session_token"),
     HOST("azure_endpoint"),
     HOST("deployment_id"),
+    BAD("\"web_search_options\":{\"api_key\":\"k\"}", "web_search_options.api_key"),
+    BAD("\"image_config\":{\"a\":[{\"Base-URL\":\"http://e\"}]}", "image_config.a[0].Base-URL"),
 };
 
 static void what_is_refused_names_the_field(void **state)
@@ -734,6 +736,36 @@ static void a_misspelt_field_is_answered_with_the_right_one(void **state)
     assert_string_equal(p.fail.message,
                         "provider.oder is not a known field; did you mean \"order\"?");
     remora_arena_fini(&p.arena);
+}
+
+static void a_refusal_names_the_cure_that_works(void **state)
+{
+    static const char unbuilt[] = "is documented, but this gateway does not support it yet; ";
+    static const struct {
+        const char *body;
+        const char *said;
+        const char *cure;
+    } rows[] = {
+        {"{\"prompt\":\"x\"}", unbuilt, "send messages instead."},
+        {R("\"functions\":[{}]"), unbuilt, "send tools instead."},
+        {R("\"function_call\":\"auto\""), unbuilt, "send tool_choice instead."},
+        {R("\"preset\":\"x\""), unbuilt, "remove it."},
+        {R("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a b\"}}"),
+         "must be ", "1 to 64 letters, digits, _ or -."},
+        {R("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a.b\"}}"),
+         "must be ", "1 to 64 letters, digits, _ or -."},
+        {R("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]"), "must be ",
+         "1 to 64 letters, digits, _, - or dots."},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct parsed p;
+        char expected[200];
+        parse_on(&p, rows[i].body, REMORA_SURFACE_OPENAI);
+        snprintf(expected, sizeof expected, "%s %s%s", p.fail.param, rows[i].said, rows[i].cure);
+        assert_string_equal(p.fail.message, expected);
+        remora_arena_fini(&p.arena);
+    }
 }
 
 /* ---- media ---- */
@@ -1080,6 +1112,9 @@ static void a_field_alone_is_read_as_in_a_body(void **state)
     p.fail = (struct remora_fail)REMORA_FAIL_INIT;
     assert_int_equal(FIELD("Api_Key", "1"), REMORA_INVALID_REQUEST);
     p.fail = (struct remora_fail)REMORA_FAIL_INIT;
+    assert_int_equal(FIELD("image_config", "{\"base_url\":\"x\"}"), REMORA_INVALID_REQUEST);
+    assert_string_equal(p.fail.param, "chat.extra_body.image_config.base_url");
+    p.fail = (struct remora_fail)REMORA_FAIL_INIT;
     assert_int_equal(FIELD("trace", "{"), REMORA_INVALID_REQUEST);
 #undef FIELD
     remora_arena_fini(&p.arena);
@@ -1191,6 +1226,7 @@ int main(void)
         cmocka_unit_test(a_schema_names_its_properties_as_it_likes),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
+        cmocka_unit_test(a_refusal_names_the_cure_that_works),
         cmocka_unit_test(counts_and_depth_are_bounded),
         cmocka_unit_test(every_allocation_may_fail),
     };
