@@ -330,6 +330,25 @@ static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
             "extra_body.k");
 }
 
+static void an_unknown_role_is_not_called_missing(void **state)
+{
+    static const int numbers[] = {6, 99, -1};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(numbers); i++) {
+        struct decoded d;
+        char text[80];
+        char said[80];
+        snprintf(text, sizeof text, "messages { role: %d parts { text: \"x\" } }", numbers[i]);
+        snprintf(said, sizeof said, "messages[0].role has the unknown number %d;", numbers[i]);
+        decode(&d, text);
+        assert_int_equal(d.code, REMORA_INVALID_REQUEST);
+        assert_string_equal(d.fail.param, "messages[0].role");
+        assert_non_null(strstr(d.fail.message, said));
+        assert_non_null(strstr(d.fail.message, "5 (tool)"));
+        done(&d);
+    }
+}
+
 static void messages_are_judged_by_their_role(void **state)
 {
     (void)state;
@@ -681,6 +700,7 @@ int main(void)
         cmocka_unit_test(ids_tags_and_words_are_read),
         cmocka_unit_test(extra_body_becomes_raw_json),
         cmocka_unit_test(extra_body_cannot_choose_a_host_or_override_a_field),
+        cmocka_unit_test(an_unknown_role_is_not_called_missing),
         cmocka_unit_test(messages_are_judged_by_their_role),
         cmocka_unit_test(media_are_judged_as_over_http),
         cmocka_unit_test(the_fields_that_only_json_has_travel_in_extra_body),

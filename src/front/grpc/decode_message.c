@@ -367,18 +367,37 @@ static enum remora_code check_message(struct reader *r, const struct remora_mess
     return check_parts(r, message);
 }
 
+/* proto3 leaves enums open: a number that this contract does not have arrives as it is. */
+static enum remora_code read_role(struct reader *r, int number, enum remora_role *out)
+{
+    if (number == REMORA__V1__ROLE__ROLE_UNSPECIFIED) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "role",
+                                   "is missing; send system, developer, user, assistant or tool.");
+    }
+    if (number < REMORA__V1__ROLE__ROLE_SYSTEM || number > REMORA__V1__ROLE__ROLE_TOOL) {
+        size_t mark = reader_enter(r, "role", -1);
+        enum remora_code code =
+            reader_refuse(r, REMORA_INVALID_REQUEST,
+                          "has the unknown number %d; known are 1 (system), 2 (developer), "
+                          "3 (user), 4 (assistant) and 5 (tool).",
+                          number);
+        reader_leave(r, mark);
+        return code;
+    }
+    *out = (enum remora_role)number;
+    return REMORA_OK;
+}
+
 static enum remora_code read_message(struct reader *r, const Remora__V1__Message *message,
                                      struct remora_message *out)
 {
-    if (message->role < REMORA__V1__ROLE__ROLE_SYSTEM ||
-        message->role > REMORA__V1__ROLE__ROLE_TOOL) {
-        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "role",
-                                   "is missing; send system, developer, user, assistant or tool.");
+    enum remora_code role = read_role(r, (int)message->role, &out->role);
+    if (role != REMORA_OK) {
+        return role;
     }
     if (message->tool_failed) {
         return reader_unbuilt(r, "tool_failed");
     }
-    out->role = (enum remora_role)message->role;
     out->name = remora_pb_slice(message->name);
     out->tool_call_id = remora_pb_slice(message->tool_call_id);
     enum remora_code code = read_parts(r, message, out);
