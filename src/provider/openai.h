@@ -58,6 +58,8 @@ bool openai_has_cache_mark(const struct openai_build *build,
 /* What stands beside messages, tools, sampling and reasoning; then the further fields. */
 void openai_write_options(struct openai_build *build);
 void openai_write_extra(struct openai_build *build);
+/* Whether fields and members that nothing here knows go on as they came. */
+bool openai_takes_anything(const struct openai_build *build);
 /* The whole body. Failure is asked of pieces_finish. */
 void openai_write_body(struct openai_build *build);
 

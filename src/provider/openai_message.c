@@ -8,6 +8,8 @@
  */
 #include "openai_write.h"
 
+#include "remora/limits.h"
+
 static void write_word(struct openai_build *build, const char *key, const char *word)
 {
     remora_json_key(json_of(build), key);
@@ -298,8 +300,8 @@ static void write_reasoning(struct openai_build *build, const struct remora_mess
     }
 }
 
-/* The members of an object behind those already written. */
-static void write_extra(struct openai_build *build, struct remora_slice object)
+/* The members of an object behind those already written, as they came. */
+static void write_members(struct openai_build *build, struct remora_slice object)
 {
     size_t from = 0;
     size_t to = object.length;
@@ -320,13 +322,77 @@ static void write_extra(struct openai_build *build, struct remora_slice object)
     }
 }
 
+/* The mark of a beginning to go on from: the one further member of a message that a closed dialect knows. */
+static const char *mark_of_dialect(const struct openai_build *build)
+{
+    return openai_is_dialect(build, REMORA_DIALECT_DEEPSEEK) ? "prefix"
+                                                             : build->dialect->go_on_field;
+}
+
+static void tell_lost_member(struct openai_build *build, struct remora_slice name)
+{
+    static const char front[] = "messages[].";
+    size_t bytes = sizeof front - 1 + name.length;
+    char *field = remora_arena_alloc(build->pieces.arena, bytes);
+    if (field != NULL) {
+        memcpy(field, front, sizeof front - 1);
+        memcpy(field + sizeof front - 1, name.data, name.length);
+    }
+    openai_note_field(build,
+                      field == NULL ? REMORA_SLICE("messages[]") : remora_slice(field, bytes),
+                      "the provider does not take it");
+}
+
+/* One further member; true when it is the mark. */
+static bool write_member(struct openai_build *build, const struct remora_message *message,
+                         const struct remora_json_iter *member)
+{
+    struct remora_slice name = REMORA_SLICE("extra");
+    const char *mark = message->role == REMORA_ROLE_ASSISTANT ? mark_of_dialect(build) : NULL;
+    if (mark != NULL && remora_json_equals(member->key, mark)) {
+        remora_json_key(json_of(build), mark);
+        pieces_raw(&build->pieces, remora_json_raw(member->value));
+        return true;
+    }
+    (void)!remora_json_string(member->key, build->pieces.arena, &name);
+    tell_lost_member(build, name.data == NULL ? REMORA_SLICE("extra") : name);
+    return false;
+}
+
+/* Further members go where further fields of the request would go; elsewhere each is told. True when the mark was there. */
+static bool write_extra(struct openai_build *build, const struct remora_message *message)
+{
+    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                                     .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_doc doc;
+    struct remora_json_error error;
+    struct remora_json_iter it;
+    bool is_marked = false;
+    if (message->extra.length == 0) {
+        return false;
+    }
+    if (openai_takes_anything(build)) {
+        write_members(build, message->extra);
+        return true;
+    }
+    if (remora_json_parse(message->extra, build->pieces.arena, &limits, &doc, &error) !=
+        REMORA_OK) {
+        tell_lost_member(build, REMORA_SLICE("extra"));
+        return false;
+    }
+    for (remora_json_iter_begin(&it, remora_json_root(&doc)); remora_json_iter_next(&it);) {
+        is_marked = write_member(build, message, &it) || is_marked;
+    }
+    return is_marked;
+}
+
 /* A last message of the assistant is a beginning to go on from, which some servers want to be told. */
 static bool goes_on(const struct openai_build *build, const struct remora_message *message)
 {
     const struct remora_request *request = build->request;
     return build->dialect->go_on_field != NULL && message->role == REMORA_ROLE_ASSISTANT &&
            message == &request->messages[request->message_count - 1] &&
-           message->tool_call_count == 0 && message->extra.length == 0;
+           message->tool_call_count == 0;
 }
 
 /* What stands in a message besides its role and content. */
@@ -339,11 +405,10 @@ static void write_rest(struct openai_build *build, const struct remora_message *
     write_tool_calls(build, message);
     write_reasoning(build, message);
     openai_write_earlier(build, message);
-    if (goes_on(build, message)) {
+    if (!write_extra(build, message) && goes_on(build, message)) {
         remora_json_key(json_of(build), build->dialect->go_on_field);
         remora_json_write_bool(json_of(build), true);
     }
-    write_extra(build, message->extra);
 }
 
 static void write_message(struct openai_build *build, const struct remora_message *message)

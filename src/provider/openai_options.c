@@ -192,7 +192,7 @@ static bool is_own_extra(const struct openai_build *build, struct remora_slice k
 }
 
 /* Servers of the operator's own, and routers: what they take is theirs to say, unless the endpoint has a list. */
-static bool takes_anything(const struct openai_build *build)
+bool openai_takes_anything(const struct openai_build *build)
 {
     static const enum remora_dialect open[] = {REMORA_DIALECT_GENERIC, REMORA_DIALECT_VLLM,
                                                REMORA_DIALECT_LLAMACPP, REMORA_DIALECT_OLLAMA,
@@ -238,7 +238,7 @@ void openai_write_extra(struct openai_build *build)
         if (is_written(build, pair->key) ||
             (build->says_reasoning && openai_is_reasoning_field(pair->key))) {
             openai_note_field(build, pair->key, "the gateway writes this field itself");
-        } else if (is_own_extra(build, pair->key) || takes_anything(build)) {
+        } else if (is_own_extra(build, pair->key) || openai_takes_anything(build)) {
             remora_json_key_slice(json_of(build), pair->key);
             pieces_raw(&build->pieces, pair->value);
         } else {

@@ -574,17 +574,18 @@ static void tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning(void **
     static const struct {
         const char *dialect;
         const char *reasoning;
-        size_t dropped; /* what is lost of the blocks is told, once */
+        size_t dropped; /* what is lost of the blocks is told, once; so is an unknown member */
+        bool takes_prefix;
     } cases[] = {
-        {"openai", "", 1},
-        {"azure", "", 1},
-        {"deepseek", ",\"reasoning_content\":\"hm\"", 1},
-        {"groq", ",\"reasoning\":\"hm\"", 1},
+        {"openai", "", 2, false},
+        {"azure", "", 2, false},
+        {"deepseek", ",\"reasoning_content\":\"hm\",\"prefix\":true", 1, true},
+        {"groq", ",\"reasoning\":\"hm\"", 2, false},
         {"openrouter",
          ",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"hm\",\"signature\":"
          "\"sig\",\"format\":\"anthropic-claude-v1\",\"index\":0},"
-         "{\"type\":\"reasoning.encrypted\",\"data\":\"ZZ\",\"id\":\"rs_1\"}]",
-         0},
+         "{\"type\":\"reasoning.encrypted\",\"data\":\"ZZ\",\"id\":\"rs_1\"}],\"prefix\": true",
+         0, true},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
@@ -594,9 +595,12 @@ static void tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning(void **
         f.request.messages = tool_turn;
         f.request.message_count = 2;
         snprintf(expected, sizeof expected, "%s%s%s", HEAD "{\"role\":\"assistant\"," CALLS,
-                 cases[i].reasoning, ",\"prefix\": true}," TOOL UNARY "}");
+                 cases[i].reasoning, "}," TOOL UNARY "}");
         assert_string_equal(body_of(&f), expected);
         assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        if (!cases[i].takes_prefix) {
+            assert_true(remora_slice_is(f.out.dropped[1].field, "messages[].prefix"));
+        }
         if (cases[i].dropped > 0) {
             assert_true(remora_slice_is(f.out.dropped[0].field, "messages[].reasoning_details"));
         }
@@ -692,6 +696,93 @@ static void further_fields_go_only_where_the_provider_has_them(void **state)
     use_extra(&f);
     assert_string_equal(body_of(&f), HEAD USER UNARY "}");
     assert_dropped(&f, by_openai, REMORA_COUNT_OF(by_openai));
+    end(&f);
+}
+
+static void further_members_of_a_message_go_where_further_fields_go(void **state)
+{
+    static const struct remora_message said[] = {
+        {.role = REMORA_ROLE_USER,
+         .parts = &hello,
+         .part_count = 1,
+         .content_is_text = true,
+         .extra = REMORA_SLICE_INIT("{\"a\\u0062\":[1],\"prefix\":true}")},
+        {.role = REMORA_ROLE_ASSISTANT,
+         .parts = &result,
+         .part_count = 1,
+         .content_is_text = true,
+         .extra = REMORA_SLICE_INIT("{\"x\":1, \"prefix\" : false,\"partial\":false}")},
+    };
+    static const struct {
+        const char *dialect;
+        bool has_list;
+        const char *user;
+        const char *assistant;
+        const char *dropped[4];
+    } cases[] = {
+        {"",
+         false,
+         ",\"a\\u0062\":[1],\"prefix\":true",
+         ",\"x\":1, \"prefix\" : false,\"partial\":false",
+         {NULL}},
+        {"",
+         true,
+         "",
+         "",
+         {"messages[].ab", "messages[].prefix", "messages[].x", "messages[].partial"}},
+        {"openai",
+         false,
+         "",
+         "",
+         {"messages[].ab", "messages[].prefix", "messages[].x", "messages[].partial"}},
+        {"mistral",
+         false,
+         "",
+         ",\"prefix\":false",
+         {"messages[].ab", "messages[].prefix", "messages[].x", "messages[].partial"}},
+        {"moonshot",
+         false,
+         "",
+         ",\"partial\":false",
+         {"messages[].ab", "messages[].prefix", "messages[].x"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        char expected[512];
+        size_t count = 0;
+        begin(&f, cases[i].dialect[0] == '\0' ? "acme" : cases[i].dialect, cases[i].dialect);
+        if (cases[i].has_list) {
+            f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_SEED;
+        }
+        f.request.messages = said;
+        f.request.message_count = 2;
+        while (count < 4 && cases[i].dropped[count] != NULL) {
+            count++;
+        }
+        snprintf(expected, sizeof expected,
+                 HEAD "{\"role\":\"user\",\"content\":\"Hi \\\"you\\\"\\n\"%s},"
+                      "{\"role\":\"assistant\",\"content\":\"42\"%s}" UNARY "}",
+                 cases[i].user, cases[i].assistant);
+        assert_string_equal(body_of(&f), expected);
+        assert_dropped(&f, cases[i].dropped, count);
+        end(&f);
+    }
+}
+
+static void a_dropped_member_leaves_the_beginning_marked(void **state)
+{
+    static const struct remora_message said = {.role = REMORA_ROLE_ASSISTANT,
+                                               .parts = &result,
+                                               .part_count = 1,
+                                               .content_is_text = true,
+                                               .extra = REMORA_SLICE_INIT("{\"x\":1}")};
+    struct fixture f;
+    (void)state;
+    begin(&f, "mistral", "mistral");
+    f.request.messages = &said;
+    assert_string_equal(body_of(&f), HEAD
+                        "{\"role\":\"assistant\",\"content\":\"42\",\"prefix\":true}" UNARY "}");
     end(&f);
 }
 
@@ -1047,6 +1138,8 @@ int main(void)
         cmocka_unit_test(unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
         cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
+        cmocka_unit_test(further_members_of_a_message_go_where_further_fields_go),
+        cmocka_unit_test(a_dropped_member_leaves_the_beginning_marked),
         cmocka_unit_test(a_list_of_dropped_fields_never_ends_in_silence),
         cmocka_unit_test(no_end_user_leaves_by_name),
         cmocka_unit_test(objects_of_the_caller_go_on_byte_for_byte),
