@@ -77,6 +77,7 @@ static const struct text_rule text_rules[] = {
 #include "remora/tbl/wires.h"
 #undef REMORA_WIRE
     },
+    {CONFIG_PROVIDER_BASE_URL, .pattern = "^https?://"},
     {CONFIG_PROVIDER_HEADERS, .name_pattern = TOKEN},
     {CONFIG_PROVIDER_HEADQUARTERS, .pattern = "^[A-Z]{2}$"},
     {CONFIG_MODALITIES_INPUT, .words = MODALITIES},

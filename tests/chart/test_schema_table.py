@@ -13,7 +13,7 @@ from chart import PROGRAM
 
 # Their texts are judged with the catalog, other keys, a resolver's rules or the file system.
 BEYOND_ONE_KEY = {
-    ("provider", "base_url"), ("provider", "proxy"), ("provider", "dialect"), ("provider", "kind"), ("provider", "client_cert"),
+    ("provider", "proxy"), ("provider", "dialect"), ("provider", "kind"), ("provider", "client_cert"),
     ("endpoint", "provider"), ("endpoint", "tag"), ("endpoint", "region"),
     ("policy_files", "mesh"), ("policy_files", "namespace"), ("policy_files", "service"),
     ("document", "hosts"), ("preferences", "order"), ("preferences", "only"), ("preferences", "ignore"), ("preferences", "regions"),
@@ -52,7 +52,7 @@ AROUND = {
     "gateway_key": lambda o: {"keys": {"k": {"service": "s", "hash": {"env": "H"}, **o}}},
 }
 # Texts that fit a pattern of the schema.
-FITTING = {"^[0-9]{1,10}$": "1000", "^(off|": "127.0.0.1:7999", "^[A-Z]{2}$": "DE", "^[A-Za-z0-9_]+$": "NAME"}
+FITTING = {"^https?://": "https://models.example/v1", "^[0-9]{1,10}$": "1000", "^(off|": "127.0.0.1:7999", "^[A-Z]{2}$": "DE", "^[A-Za-z0-9_]+$": "NAME"}
 
 
 def program_says(folder, document):

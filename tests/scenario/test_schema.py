@@ -75,6 +75,7 @@ BAD = {
     "unknown key of an endpoint": endpoint("price: 1"),
     "not built": "state: {}\n",
     "tls without a certificate": "tls: {key_file: /k}\n",
+    "an address without a scheme": "providers: {p: {kind: openai, base_url: models.example/v1}}\n",
     "a gateway key without a service": "keys: {ci: {hash: {file: /h}}}\n",
     "a gateway key without a hash": "keys: {ci: {service: s}}\n",
     "a gateway key in the document": "keys: {ci: {service: s, hash: abc}}\n",
