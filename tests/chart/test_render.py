@@ -255,6 +255,43 @@ def test_a_layer_that_is_off_is_nowhere(helm3):
     assert yaml.safe_load(dict(documents(objects))["shop-remora-config"]) == {"version": 1, "policy": {"limits": {"concurrency": 3}}}
 
 
+# One document for sidecars and gateway: its keys and its certificate are the gateway's, whose files the sidecar does not have.
+SHARED = ["mode=both", "gateway.keysSecret=callers", "config.keys.a.service=a", "config.keys.a.hash.file=/etc/remora/keys/a",
+          "config.tls.cert_file=/etc/remora/tls/tls.crt", "config.tls.key_file=/etc/remora/tls/tls.key"]
+
+
+def test_of_one_document_for_both_the_ways_in_are_the_gateways(helm, tmp_path):
+    objects = helm.render(sets=SHARED)
+    found = {name: yaml.safe_load(text) for name, text in documents(objects)}
+    sidecar, gateway = found["shop-remora-config"], found["shop-remora-gateway-config"]
+    assert not {"keys", "tls"} & set(sidecar) and {"keys", "tls"} <= set(gateway)
+    assert check(tmp_path, dict(documents(objects))["shop-remora-config"], objects).returncode == 0
+    environment = yaml.safe_load(one(objects, "ConfigMap", "-sidecar")["data"]["app-env.yaml"])["env"]
+    assert {"name": "OPENAI_API_KEY", "value": "unused"} in environment
+
+
+def test_keys_of_a_sidecars_own_document_stay_and_the_application_is_told(helm):
+    """Of two documents each says what it means."""
+    for sets in (SHARED[2:4], [*SHARED[:4], "gateway.config.keys.b.service=b", "gateway.config.keys.b.hash.env=B"]):
+        objects = helm.render(sets=sets)
+        assert set(yaml.safe_load(dict(documents(objects))["shop-remora-config"])["keys"]) == {"a"}
+        told = one(objects, "ConfigMap", "-sidecar")["data"]["app-env.yaml"]
+        assert "give OPENAI_API_KEY one of them" in told and "ignores the key" not in told
+        assert "OPENAI_API_KEY" not in {each["name"] for each in yaml.safe_load(told)["env"]}
+
+
+def test_a_spread_without_a_selector_gets_the_gateways(helm):
+    """Of this release: another one's pods do not count."""
+    deployment = one(helm.render(["presets/values-ha.yaml", "gateway.yaml"], ["nameOverride=llm"]), "Deployment")["spec"]
+    spread = deployment["template"]["spec"]["topologySpreadConstraints"]
+    assert [(each["topologyKey"], each["whenUnsatisfiable"], each["maxSkew"]) for each in spread] == [
+        ("topology.kubernetes.io/zone", "ScheduleAnyway", 1), ("kubernetes.io/hostname", "DoNotSchedule", 1)]
+    assert all(each["labelSelector"] == deployment["selector"] for each in spread)
+    own = ["gateway.topologySpreadConstraints[0].topologyKey=rack", "gateway.topologySpreadConstraints[0].labelSelector.matchLabels.tier=edge"]
+    given = one(helm.render(["gateway.yaml"], own), "Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert given == [{"topologyKey": "rack", "labelSelector": {"matchLabels": {"tier": "edge"}}}]
+
+
 def test_autoscaling_leaves_the_number_of_pods_alone(helm3):
     assert one(helm3.render(["gateway.yaml"]), "Deployment")["spec"]["replicas"] == 2
     assert "replicas" not in one(helm3.render(["gateway.yaml", "gateway-full.yaml"]), "Deployment")["spec"]
@@ -346,4 +383,7 @@ def test_notes_warn_of_what_hurts_later(notes):
     assert "travel in the clear" not in tls and "https://shop-remora-gateway.shop.svc:7360/v1" in tls
     assert "a single replica" in notes(["gateway.yaml"], ["gateway.replicas=1"]) and "a single replica" not in notes(["gateway.yaml"])
     assert "gateway.keysSecret is empty" in notes(["gateway.yaml"], ["gateway.keysSecret="])
+    shared = notes([], SHARED)
+    assert "Its document is `config` without keys and tls" in shared and "Its document is" not in notes(["both.yaml"])
+    assert "Its document is" not in notes(["sidecar.yaml"]) + notes(["gateway.yaml"])
     assert "not written by this release" in notes([], ["policy.mesh.create=false"])

@@ -46,7 +46,7 @@ def values_file(request, tmp_path_factory):
 
 def preset_words(values_file):
     """A preset is laid over a mode: for those of the gateway, keys are needed as well."""
-    return ["--set-json", "gateway.config=" + json.dumps(KEYS)] if values_file in PRESETS else []
+    return ["--set", "mode=both", "--set-json", "gateway.config=" + json.dumps(KEYS)] if values_file in PRESETS else []
 
 
 @pytest.fixture(scope="module")

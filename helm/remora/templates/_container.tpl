@@ -240,20 +240,27 @@ spec:
 {{- end }}
 
 {{- define "remora.probePort" -}}
-{{- include "remora.port" (dict "document" .Values.config "listener" "probe" "default" "7362") }}
+{{- include "remora.port" (dict "document" (include "remora.config" . | fromYaml) "listener" "probe" "default" "7362") }}
 {{- end }}
 
 {{/* What the application's containers need to find it. */}}
 {{- define "remora.appEnv" -}}
-{{- $http := include "remora.port" (dict "document" .Values.config "listener" "http" "default" "7360") }}
-{{- $grpc := include "remora.port" (dict "document" .Values.config "listener" "grpc" "default" "7361") -}}
+{{- $document := include "remora.givenDocument" (dict "root" . "role" "sidecar") | fromYaml }}
+{{- $http := include "remora.port" (dict "document" $document "listener" "http" "default" "7360") }}
+{{- $grpc := include "remora.port" (dict "document" $document "listener" "grpc" "default" "7361") -}}
 - name: REMORA_HTTP_URL
   value: http://127.0.0.1:{{ $http }}
 - name: REMORA_GRPC_TARGET
   value: 127.0.0.1:{{ $grpc }}
+{{- if $document.keys }}
+# The OpenAI SDKs read this. The sidecar's document has `keys`: give OPENAI_API_KEY one of them, from a Secret.
+- name: OPENAI_BASE_URL
+  value: http://127.0.0.1:{{ $http }}/v1
+{{- else }}
 # The OpenAI SDKs read these two. The sidecar ignores the key.
 - name: OPENAI_BASE_URL
   value: http://127.0.0.1:{{ $http }}/v1
 - name: OPENAI_API_KEY
   value: unused
+{{- end }}
 {{- end }}

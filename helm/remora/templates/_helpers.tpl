@@ -83,8 +83,29 @@ annotations:
 {{- join " " $found }}
 {{- end }}
 
+{{/* The value `config`, which must be there. */}}
+{{- define "remora.config" -}}
+{{- if not (kindIs "map" .Values.config) }}
+{{- fail "config: null takes the document away; leave it out, or write {version: 1}" }}
+{{- end }}
+{{- toYaml .Values.config }}
+{{- end }}
+
+{{/* Keys of `config` that the sidecar's document is without: of one document for both, the ways in are the gateway's. Their files
+     are mounted there alone, and on loopback nobody is asked for a key. */}}
+{{- define "remora.gatewaysOwn" -}}
+{{- $found := list }}
+{{- if and (eq .Values.mode "both") (not .Values.gateway.config) }}
+{{- range $key := list "keys" "tls" }}
+{{- if hasKey $.Values.config $key }}{{ $found = append $found $key }}{{ end }}
+{{- end }}
+{{- end }}
+{{- join " " $found }}
+{{- end }}
+
 {{- define "remora.service" -}}
-{{- .Values.sidecar.service | default .Values.config.service | default (include "remora.fullname" .) }}
+{{- $config := include "remora.config" . | fromYaml }}
+{{- .Values.sidecar.service | default $config.service | default (include "remora.fullname" .) }}
 {{- end }}
 
 {{/* A layer has one source: what the program would refuse is refused here, with the value's name. */}}
@@ -102,6 +123,25 @@ annotations:
 {{- end }}
 {{- if and (eq $layer "namespace") (hasKey ($.document.namespaces | default dict) $.root.Release.Namespace) }}
 {{- fail (printf "%s.namespaces.%s and policy.namespace are two sources of one layer: move it to policy.namespace.content, or set policy.namespace.enabled=false" $name $.root.Release.Namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What is written is mounted somewhere: a policy that is dropped in silence restricts nobody. */}}
+{{- define "remora.checkUse" -}}
+{{- if and .Values.gateway.config (not (include "remora.hasGateway" .)) }}
+{{- fail "gateway.config would go nowhere: mode sidecar has no gateway; the sidecar's document is `config`" }}
+{{- end }}
+{{- $role := include "remora.hasSidecar" . | empty | ternary "gateway" "sidecar" }}
+{{- $mounted := include "remora.layers" (dict "root" . "role" $role) | splitList " " }}
+{{- range $layer := list "mesh" "namespace" "service" }}
+{{- $policy := index $.Values.policy $layer }}
+{{- if and $policy.content (not $policy.enabled) }}
+{{- fail (printf "policy.%s.content would go nowhere: policy.%s.enabled is false" $layer $layer) }}
+{{- else if and $policy.content (not (has $layer $mounted)) }}
+{{- fail (printf "policy.%s.content would go nowhere: the gateway serves many and mounts the mesh layer alone; move it to config.%ss.NAME" $layer $layer) }}
+{{- else if and $policy.content (not $policy.create) }}
+{{- fail (printf "policy.%s.content would go nowhere: policy.%s.create is false" $layer $layer) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -124,7 +164,11 @@ annotations:
 {{- else if eq .role "test" }}
 {{- include "remora.testDocument" . }}
 {{- else }}
-{{- toYaml .root.Values.config }}
+{{- $document := include "remora.config" .root | fromYaml }}
+{{- range $key := eq .role "sidecar" | ternary (include "remora.gatewaysOwn" .root) "" | splitList " " }}
+{{- $_ := unset $document $key }}
+{{- end }}
+{{- toYaml $document }}
 {{- end }}
 {{- end }}
 
