@@ -249,7 +249,7 @@ static const struct parse_field further_fields[] = {
     QUIET("trace", read_trace, trace_labels),
     QUIET("route", read_route, model),
     QUIET("debug", read_debug, model),
-    QUIET("transforms", NULL, model),
+    {.name = REMORA_SLICE_INIT("transforms"), .asks = PARSE_ASKS_NOTHING, .is_list = true},
 };
 #undef FURTHER
 #undef QUIET

@@ -213,6 +213,11 @@ static const struct parse_range any_integer = {-9007199254740992.0, 900719925474
     {                                                                             \
         .name = REMORA_SLICE_INIT(text), .read = NULL, .asks = PARSE_ASKS_NOTHING \
     }
+#define NO_LIST_BUILT(text, by)                                                     \
+    {                                                                               \
+        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by, \
+        .is_list = true                                                             \
+    }
 #define SUPERSEDED(text, by)                                                       \
     {                                                                              \
         .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by \
@@ -282,11 +287,11 @@ static const struct parse_field request_fields[] = {
     QUIET("modalities", read_modalities, output_modalities),
     SUPERSEDED("prompt", "messages"),
     NOT_BUILT("max_tool_calls"),
-    NOT_BUILT("stop_server_tools_when"),
-    NOT_BUILT("plugins"),
+    NO_LIST_BUILT("stop_server_tools_when", NULL),
+    NO_LIST_BUILT("plugins", NULL),
     NOT_BUILT("preset"),
     NOT_BUILT("x_search_filter"),
-    SUPERSEDED("functions", "tools"), /* OpenAI's predecessors */
+    NO_LIST_BUILT("functions", "tools"), /* OpenAI's predecessors */
     SUPERSEDED("function_call", "tool_choice"),
 };
 
@@ -294,6 +299,7 @@ static const struct parse_field request_fields[] = {
 #undef QUIET
 #undef NUMBER
 #undef NOT_BUILT
+#undef NO_LIST_BUILT
 #undef SUPERSEDED
 
 /* What the proto lacks has a table of its own; one without a row there is an extra. */

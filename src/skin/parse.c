@@ -114,10 +114,11 @@ static enum remora_code refuse_unknown(struct parse *p, const struct parse_table
                         REMORA_SLICE_ARG(near->name));
 }
 
-/* An empty list asks for nothing, whether the field is built or not. */
-static bool is_nothing(struct remora_json value)
+/* An empty list asks for nothing of a list that is not built; elsewhere it is a wrong value. */
+static bool is_nothing(const struct parse_field *row, struct remora_json value)
 {
-    return remora_json_is(value, REMORA_JSON_ARRAY) && remora_json_count(value) == 0;
+    return row->is_list && remora_json_is(value, REMORA_JSON_ARRAY) &&
+           remora_json_count(value) == 0;
 }
 
 static enum remora_code refuse_unbuilt(struct parse *p, const struct parse_field *row)
@@ -135,7 +136,7 @@ static enum remora_code read_row(struct parse *p, const struct parse_field *row,
         return REMORA_OK;
     }
     if (row->read == NULL) {
-        return is_nothing(value) ? REMORA_OK : refuse_unbuilt(p, row);
+        return is_nothing(row, value) ? REMORA_OK : refuse_unbuilt(p, row);
     }
     p->is_neutral = false;
     p->range = row->range;

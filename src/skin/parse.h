@@ -49,6 +49,8 @@ struct parse_field {
     const struct parse_range *range; /* of a number */
     enum parse_null null;
     const char *instead; /* of one that is not built: what says the same here, NULL: nothing does */
+    bool
+        is_list; /* of one that is not built: an empty list is its right value, and asks for nothing */
 };
 
 struct parse_table {

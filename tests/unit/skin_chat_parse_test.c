@@ -99,6 +99,7 @@ static void values_that_ask_for_nothing_are_not_noted(void **state)
     struct parsed p;
     parse(&p, R("\"n\":1,\"logprobs\":false,\"tools\":[],\"stop\":[],\"logit_bias\":{},"
                 "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],"
+                "\"functions\":[],"
                 "\"preset\":null"));
     assert_int_equal(p.request.asked_count, 0);
     remora_arena_fini(&p.arena);
@@ -655,6 +656,14 @@ static const struct refusal refusals[] = {
     {R("\"route\":\"sort\""), REMORA_UNIMPLEMENTED, "route"},
     BAD("\"route\":\"random\"", "route"),
     LATER("plugins"),
+    {R("\"preset\":[]"), REMORA_UNIMPLEMENTED, "preset"},
+    {R("\"prompt\":[]"), REMORA_UNIMPLEMENTED, "prompt"},
+    {R("\"function_call\":[]"), REMORA_UNIMPLEMENTED, "function_call"},
+    {R("\"max_tool_calls\":[]"), REMORA_UNIMPLEMENTED, "max_tool_calls"},
+    {R("\"x_search_filter\":[]"), REMORA_UNIMPLEMENTED, "x_search_filter"},
+    {R("\"provider\":{\"sort\":[]}"), REMORA_UNIMPLEMENTED, "provider.sort"},
+    {R("\"provider\":{\"preferred_max_latency\":[]}"), REMORA_UNIMPLEMENTED,
+     "provider.preferred_max_latency"},
     LATER("preset"),
     LATER("functions"),
     LATER("function_call"),
