@@ -191,6 +191,7 @@ struct remora_provider {
     struct remora_slice ca_pem; /* the operator's own CA, or empty */
     struct remora_slice client_certificate_file;
     struct remora_slice client_key_file;
+    int64_t client_certificate_end_unix_s; /* 0: none, or the file could not be read */
     struct remora_slice proxy;
     bool http2;
     bool sends_trace; /* the W3C trace context goes to this provider */

@@ -31,6 +31,8 @@ void remora_tls_release(struct remora_tls *tls);
 bool remora_tls_asks_clients(const struct remora_tls *tls);
 /* When the server's own certificate ends. */
 int64_t remora_tls_end_unix_s(const struct remora_tls *tls);
+/* When the first certificate of a PEM text ends (notAfter). False, and *end_unix_s untouched, where it holds none. */
+bool remora_certificate_end(struct remora_slice pem, int64_t *end_unix_s);
 
 struct remora_tls_text {
     struct remora_slice certificate;

@@ -59,6 +59,48 @@ static void log_warnings(const struct remora_config *config)
     }
 }
 
+static void set_certificate_end(struct app *app, const char *use, struct remora_slice provider,
+                                int64_t end_unix_s)
+{
+    const struct remora_slice labels[] = {remora_slice_of(use), provider};
+    remora_metric_set(app->process.metrics, REMORA_METRIC_CERTIFICATE_END, labels,
+                      REMORA_COUNT_OF(labels), end_unix_s);
+}
+
+static bool has_certificate_of(const struct remora_config *config, struct remora_slice slug)
+{
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const struct remora_provider *provider = &config->providers[i];
+        if (remora_slice_equal(provider->facts.slug, slug)) {
+            return provider->client_certificate_end_unix_s != 0;
+        }
+    }
+    return false;
+}
+
+/* The listeners' own, and those that providers are shown. `last` (or NULL) may have had one that is gone. */
+static void note_certificates(struct app *app, const struct remora_config *last,
+                              const struct remora_config *config)
+{
+    if (config->tls != NULL) {
+        set_certificate_end(app, "listener", REMORA_SLICE(""), remora_tls_end_unix_s(config->tls));
+    }
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const struct remora_provider *provider = &config->providers[i];
+        if (provider->client_certificate_end_unix_s != 0) {
+            set_certificate_end(app, "client", provider->facts.slug,
+                                provider->client_certificate_end_unix_s);
+        }
+    }
+    for (size_t i = 0; last != NULL && i < last->provider_count; i++) {
+        const struct remora_provider *provider = &last->providers[i];
+        if (provider->client_certificate_end_unix_s != 0 &&
+            !has_certificate_of(config, provider->facts.slug)) {
+            set_certificate_end(app, "client", provider->facts.slug, 0);
+        }
+    }
+}
+
 static void note(struct app *app, const struct remora_config *config,
                  const struct remora_fail *fail)
 {
@@ -82,6 +124,7 @@ static void note(struct app *app, const struct remora_config *config,
                       (int64_t)config->warning_count);
     remora_metric_add(metrics, REMORA_METRIC_CREDENTIAL_RELOADS, NULL, 0,
                       config->changed_credential_count);
+    note_certificates(app, app->config, config);
     log_warnings(config);
 }
 

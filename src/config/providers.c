@@ -9,6 +9,7 @@
 #include "url.h"
 
 #include "remora/text.h"
+#include "remora/tls.h"
 
 enum { SLUG_BYTES = 64 };
 
@@ -274,6 +275,23 @@ static void judge_key_file(struct config_loader *loader, const struct config_nod
     remora_secret_free(key);
 }
 
+/* For those who watch it: what cannot be read here fails when it is used, as before. */
+static void note_client_certificate_end(struct config_loader *loader, const struct config_node *at,
+                                        struct remora_provider *out)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    struct remora_slice pem = {NULL, 0};
+    if (loader->input->read_file == NULL ||
+        loader->input->read_file(loader->input->file_context, out->client_certificate_file.data,
+                                 loader->scratch, &pem, &why) != REMORA_OK ||
+        !remora_certificate_end(pem, &out->client_certificate_end_unix_s)) {
+        return;
+    }
+    if (out->client_certificate_end_unix_s < loader->input->now_unix_ms / 1000) {
+        config_warn(loader, at, "the certificate has ended: the provider will refuse it");
+    }
+}
+
 static enum remora_code read_client_certificate(struct config_loader *loader,
                                                 const struct config_node *node,
                                                 struct remora_provider *out)
@@ -292,6 +310,7 @@ static enum remora_code read_client_certificate(struct config_loader *loader,
     out->client_key_file = config_keep(loader, key);
     config_note_file(loader, out->client_certificate_file);
     config_note_file(loader, out->client_key_file);
+    note_client_certificate_end(loader, config_get(both, CONFIG_CLIENT_CERT_CERT_FILE), out);
     judge_key_file(loader, config_get(both, CONFIG_CLIENT_CERT_KEY_FILE), out->client_key_file);
     return REMORA_OK;
 }

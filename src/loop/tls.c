@@ -67,21 +67,32 @@ static X509 *next_certificate(BIO *bio)
 
 /* ---- our own certificate ---- */
 
-static bool note_end(struct remora_tls *tls, const X509 *certificate)
+static bool note_end(const X509 *certificate, int64_t *end_unix_s)
 {
     struct tm end = {0};
     if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
         return false;
     }
-    tls->end_unix_s = (int64_t)timegm(&end);
+    *end_unix_s = (int64_t)timegm(&end);
     return true;
+}
+
+bool remora_certificate_end(struct remora_slice pem, int64_t *end_unix_s)
+{
+    BIO *bio = reader(pem);
+    X509 *own = bio == NULL ? NULL : next_certificate(bio);
+    bool is_good = own != NULL && note_end(own, end_unix_s);
+    X509_free(own);
+    BIO_free(bio);
+    ERR_clear_error();
+    return is_good;
 }
 
 static bool use_chain(struct remora_tls *tls, BIO *bio)
 {
     X509 *own = next_certificate(bio);
-    bool is_good =
-        own != NULL && SSL_CTX_use_certificate(tls->context, own) == 1 && note_end(tls, own);
+    bool is_good = own != NULL && SSL_CTX_use_certificate(tls->context, own) == 1 &&
+                   note_end(own, &tls->end_unix_s);
     X509_free(own);
     X509 *more = is_good ? next_certificate(bio) : NULL;
     while (is_good && more != NULL) {

@@ -241,6 +241,36 @@ def test_a_swapped_certificate_serves_new_connections_and_old_ones_go_on(upstrea
                 assert ask(https(remora, client(second, theirs)))[0] == 200
 
 
+def ends(folder):
+    """notAfter of cert.pem, in unix time, as OpenSSL's own tool reads it."""
+    said = subprocess.run(["openssl", "x509", "-in", folder / "cert.pem", "-noout", "-enddate"], capture_output=True, text=True, check=True)
+    return ssl.cert_time_to_seconds(said.stdout.strip().removeprefix("notAfter="))
+
+
+def shorter(folder, days):
+    """The same key, with a certificate that ends on another day."""
+    subprocess.run(["openssl", "req", "-x509", "-key", folder / "key.pem", "-subj", "/CN=localhost", "-days", str(days), "-out", folder / "cert.pem"],
+                   capture_output=True, check=True)
+    return folder
+
+
+def test_the_end_of_every_certificate_is_a_metric(upstream, theirs, tmp_path):  # noqa: F811
+    own, shown_to_a = (shorter(authority(tmp_path, name), days) for name, days in (("own", 40), ("shown", 50)))
+    listener, to_a = (f'remora_tls_certificate_expiry_timestamp_seconds{{use="{use}",provider="{provider}"}}'
+                      for use, provider in (("listener", ""), ("client", "a")))
+    way = f', client_cert: {{cert_file: "{shown_to_a}/cert.pem", key_file: "{shown_to_a}/key.pem"}}'
+    with Remora(two_providers(upstream, "ok", more=tls(own, theirs), first_provider=way), arguments=ANYWHERE, environment=SECRETS) as remora:
+        first = remora.metrics()
+        assert (first[listener], first[to_a]) == (ends(own), ends(shown_to_a))
+        assert sum("certificate_expiry" in name for name in first) == 2, "and none of provider b, which is shown none"
+        shorter(own, 90)
+        remora.config_path.write_text(two_providers(upstream, "ok", more=tls(own, theirs)))
+        remora.wait_log("configuration loaded")
+        then = remora.metrics()
+        assert (then[listener], then[to_a]) == (ends(own), 0)
+        assert then[listener] > first[listener]
+
+
 def swap_under_load(upstream, tmp_path, listeners, *over_grpc):
     """Four workers; clients of either certificate's authority, each with new connections, are all served."""
     first, second, theirs = (authority(tmp_path, name) for name in ("first", "second", "theirs"))
