@@ -16,6 +16,9 @@ enum remora_decimal_exactness { REMORA_DECIMAL_EXACT, REMORA_DECIMAL_ROUNDED };
  */
 REMORA_MUST_CHECK bool remora_decimal_parse(struct remora_slice text, unsigned scale, int64_t *out,
                                             enum remora_decimal_exactness *exactness);
+/* The same, rounded down: for a cap, which must not let more through than was said. */
+REMORA_MUST_CHECK bool remora_decimal_floor(struct remora_slice text, unsigned scale, int64_t *out,
+                                            enum remora_decimal_exactness *exactness);
 /* value / 10^scale in plain notation without trailing zeros ("0.0000025", "0"). Returns the length; out holds >= 48. */
 size_t remora_decimal_format(int64_t value, unsigned scale, char *out);
 

@@ -111,11 +111,11 @@ static enum remora_code read_cap(struct config_loader *loader, const struct conf
     if (node == NULL) {
         return REMORA_OK;
     }
-    if (!remora_decimal_parse(node->text, scale, out, &exactness)) {
+    if (!remora_decimal_floor(node->text, scale, out, &exactness)) {
         return config_fail_at(node, REMORA_INVALID_REQUEST, loader->fail, "not a price");
     }
     if (exactness == REMORA_DECIMAL_ROUNDED) {
-        config_warn(loader, node, "is finer than 0.000001 per million tokens and is rounded");
+        config_warn(loader, node, "is finer than a cap can be and is rounded down");
     }
     return REMORA_OK;
 }

@@ -147,7 +147,7 @@ static enum remora_code read_usd(struct parse *p, struct remora_json value, unsi
     } else if (remora_json_is(value, REMORA_JSON_NUMBER)) {
         text = remora_json_raw(value);
     }
-    if (text.length == 0 || !remora_decimal_parse(text, scale, out, NULL)) {
+    if (text.length == 0 || !remora_decimal_floor(text, scale, out, NULL)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "must be an amount of USD that is not negative, as \"2.5\".");
     }

@@ -1,6 +1,6 @@
 /*
  * Exact decimals: text to an integer count of 10^-scale and back. Digits are taken one by one; what stands beyond the
- * scale decides the rounding (half up) and nothing else. No float anywhere.
+ * scale decides the rounding (half up, or down) and nothing else. No float anywhere.
  */
 #include "remora/decimal.h"
 
@@ -74,11 +74,12 @@ static bool split(struct remora_slice text, struct decimal *d)
     return true;
 }
 
-/* Takes the first `kept` digits into *value, the rest into the rounding. */
-static bool take_digits(const struct decimal *d, int64_t kept, int64_t *value, bool *rounded)
+/* Takes the first `kept` digits into *value, the rest into *up and *rounded. */
+static bool take_digits(const struct decimal *d, int64_t kept, int64_t *value, bool *up,
+                        bool *rounded)
 {
     int64_t index = 0;
-    bool up = false;
+    *up = false;
     *rounded = false;
     *value = 0;
     for (size_t at = 0; at < d->digits.length; at++) {
@@ -91,26 +92,28 @@ static bool take_digits(const struct decimal *d, int64_t kept, int64_t *value, b
             return false;
         }
         if (index >= kept) {
-            up = index == kept ? digit >= 5 : up;
+            *up = index == kept ? digit >= 5 : *up;
             *rounded |= digit != 0;
         }
         index++;
     }
-    return !__builtin_add_overflow(*value, up ? 1 : 0, value);
+    return true;
 }
 
-bool remora_decimal_parse(struct remora_slice text, unsigned scale, int64_t *out,
-                          enum remora_decimal_exactness *exactness)
+static bool parse(struct remora_slice text, unsigned scale, bool goes_up, int64_t *out,
+                  enum remora_decimal_exactness *exactness)
 {
     struct decimal d;
     int64_t value;
+    bool up;
     bool rounded;
     if (!split(text, &d)) {
         return false;
     }
     int64_t shift = d.shift + (int64_t)scale;
     int64_t kept = (int64_t)d.count + (shift < 0 ? shift : 0);
-    if (!take_digits(&d, kept, &value, &rounded)) {
+    if (!take_digits(&d, kept, &value, &up, &rounded) ||
+        __builtin_add_overflow(value, goes_up && up ? 1 : 0, &value)) {
         return false;
     }
     for (int64_t i = 0; i < shift && value != 0; i++) {
@@ -123,6 +126,18 @@ bool remora_decimal_parse(struct remora_slice text, unsigned scale, int64_t *out
         *exactness = rounded ? REMORA_DECIMAL_ROUNDED : REMORA_DECIMAL_EXACT;
     }
     return true;
+}
+
+bool remora_decimal_parse(struct remora_slice text, unsigned scale, int64_t *out,
+                          enum remora_decimal_exactness *exactness)
+{
+    return parse(text, scale, true, out, exactness);
+}
+
+bool remora_decimal_floor(struct remora_slice text, unsigned scale, int64_t *out,
+                          enum remora_decimal_exactness *exactness)
+{
+    return parse(text, scale, false, out, exactness);
 }
 
 size_t remora_decimal_format(int64_t value, unsigned scale, char *out)

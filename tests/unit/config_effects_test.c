@@ -535,7 +535,8 @@ static void policy_keys_have_effect(void **state)
              "    enforce_distillable_text: true\n    data_collection: allow\n"
              "    quantizations: [fp8]\n    regions: [eu, us]\n    attempt_timeout_ms: 9\n"
              "    max_attempts: 2\n"
-             "    max_price: {prompt: 0.1, completion: \"1e1\", request: 0.01, image: 2, audio: 3}",
+             "    max_price: {prompt: 0.1999999999, completion: \"1e1\", request: 0.01, image: 2, "
+             "audio: 3}",
         NULL);
     const struct remora_policy *mesh = &config->mesh;
     assert_true(mesh->models_allow.is_set);
@@ -556,7 +557,7 @@ static void policy_keys_have_effect(void **state)
     assert_slice_equal(p->regions.items[1], "us");
     assert_int_equal(p->attempt_timeout_ms, 9);
     assert_int_equal(p->max_attempts, 2);
-    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_PROMPT], 100000);
+    assert_int_equal(p->max_price_pico_usd[REMORA_CAP_PROMPT], 199999);
     assert_int_equal(p->max_price_pico_usd[REMORA_CAP_COMPLETION], 10000000);
     assert_int_equal(p->max_price_pico_usd[REMORA_CAP_REQUEST], INT64_C(10000000000));
     assert_int_equal(p->max_price_pico_usd[REMORA_CAP_IMAGE], INT64_C(2000000000000));

@@ -242,7 +242,7 @@ static void provider_preferences_are_read(void **state)
               USER "provider { order: \"acme\" order: \"openai\" only: \"acme\" ignore: \"x\" "
                    "allow_fallbacks: false require_parameters: true data_collection: "
                    "DATA_COLLECTION_DENY zero_data_retention: true quantizations: \"fp8\" regions: "
-                   "\"eu\" max_price { prompt: \"2.5\" request: \"0.01\" } attempt_timeout { "
+                   "\"eu\" max_price { prompt: \"2.4999999\" request: \"0.01\" } attempt_timeout { "
                    "seconds: 3 } max_attempts: 2 }");
     const struct remora_preferences *p = &d.request.provider;
     assert_int_equal(p->order.count, 2);
@@ -254,7 +254,7 @@ static void provider_preferences_are_read(void **state)
     assert_int_equal(p->enforce_distillable_text, REMORA_UNSET);
     assert_slice_equal(p->quantizations.items[0], "fp8");
     assert_slice_equal(p->regions.items[0], "eu");
-    assert_true(p->max_price_pico_usd[REMORA_CAP_PROMPT] == 2500000);
+    assert_true(p->max_price_pico_usd[REMORA_CAP_PROMPT] == 2499999);
     assert_true(p->max_price_pico_usd[REMORA_CAP_REQUEST] == INT64_C(10000000000));
     assert_true(p->max_price_pico_usd[REMORA_CAP_COMPLETION] == -1);
     assert_int_equal(p->attempt_timeout_ms, 3000);

@@ -184,13 +184,13 @@ static void provider_preferences_are_read(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p,
-          R("\"provider\":{\"order\":[\"a\",\"b/"
-            "x\"],\"only\":[],\"ignore\":[\"c\"],\"allow_fallbacks\":false,"
-            "\"data_collection\":\"deny\",\"require_parameters\":true,\"zdr\":false,"
-            "\"quantizations\":[\"fp8\"],"
-            "\"max_price\":{\"prompt\":2.5,\"completion\":\"10\",\"request\":0.01,\"image\":null}},"
-            "\"models\":[\"x/y\"],\"model\":\"a/b\""));
+    parse(&p, R("\"provider\":{\"order\":[\"a\",\"b/"
+                "x\"],\"only\":[],\"ignore\":[\"c\"],\"allow_fallbacks\":false,"
+                "\"data_collection\":\"deny\",\"require_parameters\":true,\"zdr\":false,"
+                "\"quantizations\":[\"fp8\"],"
+                "\"max_price\":{\"prompt\":2.5,\"completion\":\"9.9999999\",\"request\":0.01,"
+                "\"image\":null}},"
+                "\"models\":[\"x/y\"],\"model\":\"a/b\""));
     const struct remora_preferences *o = &p.request.provider;
     assert_int_equal(o->order.count, 2);
     assert_slice_equal(o->order.items[1], "b/x");
@@ -200,7 +200,7 @@ static void provider_preferences_are_read(void **state)
     assert_int_equal(o->require_parameters, REMORA_YES);
     assert_int_equal(o->zdr, REMORA_NO);
     assert_true(o->max_price_pico_usd[REMORA_CAP_PROMPT] == 2500000);
-    assert_true(o->max_price_pico_usd[REMORA_CAP_COMPLETION] == 10000000);
+    assert_true(o->max_price_pico_usd[REMORA_CAP_COMPLETION] == 9999999);
     assert_true(o->max_price_pico_usd[REMORA_CAP_REQUEST] == 10000000000);
     assert_true(o->max_price_pico_usd[REMORA_CAP_IMAGE] == -1);
     assert_slice_equal(p.request.models.items[0], "x/y");

@@ -46,6 +46,29 @@ static void parses_exactly_or_rounds_half_up(void **state)
     }
 }
 
+static void a_floor_never_rises(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t value;
+        enum remora_decimal_exactness exactness;
+    } cases[] = {
+        {"0.9999999", 999999, REMORA_DECIMAL_ROUNDED},
+        {"0.0000009", 0, REMORA_DECIMAL_ROUNDED},
+        {"9999999e-7", 999999, REMORA_DECIMAL_ROUNDED},
+        {"1", 1000000, REMORA_DECIMAL_EXACT},
+        {"9223372036854.7758079", INT64_MAX, REMORA_DECIMAL_ROUNDED},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        int64_t value = -7;
+        enum remora_decimal_exactness exactness = REMORA_DECIMAL_EXACT;
+        assert_true(remora_decimal_floor(remora_slice_of(cases[i].text), 6, &value, &exactness));
+        assert_true(value == cases[i].value);
+        assert_int_equal(exactness, cases[i].exactness);
+    }
+}
+
 static void refuses_what_is_no_plain_number_or_too_large(void **state)
 {
     (void)state;
@@ -131,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_exactly_or_rounds_half_up),
+        cmocka_unit_test(a_floor_never_rises),
         cmocka_unit_test(refuses_what_is_no_plain_number_or_too_large),
         cmocka_unit_test(formats_without_trailing_zeros),
         cmocka_unit_test(what_is_formatted_parses_back),

@@ -75,7 +75,7 @@ static enum remora_code read_usd(struct reader *r, const char *field, ProtobufCB
                                  unsigned scale, int64_t *out)
 {
     struct remora_slice text = remora_pb_slice(value);
-    if (text.length > 0 && !remora_decimal_parse(text, scale, out, NULL)) {
+    if (text.length > 0 && !remora_decimal_floor(text, scale, out, NULL)) {
         return reader_refuse_field(r, REMORA_INVALID_REQUEST, field,
                                    "must be an amount of USD that is not negative, as \"2.5\".");
     }
