@@ -282,6 +282,33 @@ def test_deadlines_of_the_caller_and_the_configuration(upstream):
         assert 0.35 < time.monotonic() - began < 2
 
 
+def answers_of(port, requests, count):
+    """Every byte that comes back for these requests on one connection, whose last one asks for the close."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        s.sendall(requests)
+        got = b"".join(iter(lambda: s.recv(65536), b""))
+    assert got.count(b"HTTP/1.1 ") == count, got
+    return got
+
+
+@pytest.mark.parametrize("listener", ["http", "probe", "admin"])
+@pytest.mark.parametrize("head", ["HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n", "HEAD /none HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_head_has_no_content_and_the_connection_goes_on(good, listener, head):
+    """RFC 9110 section 9.3.2: what a client does not read as content it would read as the next answer."""
+    path = {"http": "/v1/models", "probe": "/livez", "admin": "/config/status"}[listener]
+    more = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    got = answers_of(getattr(good, f"{listener}_port"), (head.format(path=path) + more).encode(), 2)
+    first, second = got.split(b"\r\n\r\n", 1)
+    assert first.startswith((b"HTTP/1.1 405 ", b"HTTP/1.1 404 ")) and b"\r\nContent-Length: " in first
+    assert second.startswith(b"HTTP/1.1 200 "), "the next answer follows the head at once"
+    assert second.split(b"\r\n\r\n", 1)[1], "and GET has content"
+
+
+def test_a_head_that_is_refused_unread_has_no_content(good):
+    got = answers_of(good.http_port, b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 1)
+    assert got.startswith(b"HTTP/1.1 400 ") and got.endswith(b"\r\n\r\n")
+
+
 def hang_up(remora, body, wait):
     """Sends a request, waits with `wait`, hangs up; the moment of the hang-up."""
     s = socket.create_connection(("127.0.0.1", remora.http_port))

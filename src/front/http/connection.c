@@ -267,6 +267,8 @@ static bool run_head(struct http_connection *c)
     if (bytes.length == 0 || (bytes.length == 1 && bytes.data[0] == '\r')) {
         return false;
     }
+    /* Known before the head is read, for what refuses it unread. */
+    c->is_head = remora_slice_starts_with(bytes, REMORA_SLICE("HEAD "));
     switch (http_head_scan(&c->scan, bytes, &end, &fail)) {
     case HTTP_SCAN_MORE:
         return false;

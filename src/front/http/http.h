@@ -82,6 +82,7 @@ struct http_connection {
     enum http_state state;
     uint8_t minor; /* of the request under way */
     bool keeps_alive;
+    bool is_head;        /* the request under way asks for no content */
     bool is_chunked_out; /* the stream is chunked, else the close ends it */
     bool has_output;     /* of a call, and the kernel has not taken all of it */
     bool is_running;     /* the loop of http_connection_run is on the stack */

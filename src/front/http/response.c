@@ -1,6 +1,6 @@
 /*
  * Answers: status line, headers, body; or a stream in chunks (HTTP/1.0: ended by the close). RFC 9112 section 7.1, RFC 9110
- * sections 6.6.1 (Date), 10.2.1 (Allow), 10.2.3 (Retry-After). `x-should-retry: false` is what OpenAI's clients read.
+ * sections 6.6.1 (Date), 9.3.2 (HEAD: no content, whatever its length), 10.2.1 (Allow), 10.2.3 (Retry-After). `x-should-retry: false` is what OpenAI's clients read.
  */
 #include "http.h"
 
@@ -169,6 +169,9 @@ void http_respond(struct http_connection *c, const struct http_answer *answer,
     remora_buf_append(&head, REMORA_SLICE("Content-Length: "));
     remora_buf_append_u64(&head, body.length);
     remora_buf_append(&head, REMORA_SLICE("\r\n\r\n"));
+    if (c->is_head) {
+        body = REMORA_SLICE("");
+    }
     if (remora_buf_code(&head) == REMORA_OK) {
         bool is_small = body.length <= sizeof memory - head.length;
         remora_buf_append(&head, is_small ? body : REMORA_SLICE(""));
