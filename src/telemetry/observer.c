@@ -170,17 +170,27 @@ static void count_dropped(struct remora_metrics *metrics, const struct remora_ou
     }
 }
 
+/* A rule's name without the colon that its subject stands behind elsewhere. */
+static struct remora_slice rule_label(enum remora_rule rule)
+{
+    struct remora_slice label = remora_slice_of(remora_rule_name(rule));
+    if (label.length > 0 && label.data[label.length - 1] == ':') {
+        label.length--;
+    }
+    return label;
+}
+
 /* What was passed over without an attempt, by the rule or, where there is no one rule, by the reason. */
 static void count_skipped(struct remora_metrics *metrics, const struct remora_outcome *outcome)
 {
     for (size_t i = 0; i < remora_skipped_kept(outcome->skipped_count); i++) {
         const struct remora_skipped *one = &outcome->skipped[i];
-        const char *reason = one->exclusion.rule == REMORA_RULE_NONE
-                                 ? remora_code_row(one->code)->name
-                                 : remora_rule_name(one->exclusion.rule);
+        const struct remora_slice reason = one->exclusion.rule == REMORA_RULE_NONE
+                                               ? remora_slice_of(remora_code_row(one->code)->name)
+                                               : rule_label(one->exclusion.rule);
         const struct remora_slice labels[] = {
             one->endpoint == NULL ? REMORA_SLICE("none") : one->endpoint->facts.provider,
-            one->is_asked ? REMORA_SLICE("other") : one->model, remora_slice_of(reason)};
+            one->is_asked ? REMORA_SLICE("other") : one->model, reason};
         remora_metric_add(metrics, REMORA_METRIC_SKIPPED, labels, REMORA_COUNT_OF(labels), 1);
     }
 }
@@ -194,7 +204,7 @@ static void count_rejections(struct remora_metrics *metrics, const struct remora
     }
     for (size_t i = 0; i < outcome->plan->candidate_count; i++) {
         enum remora_rule rule = outcome->plan->candidates[i].exclusion.rule;
-        const struct remora_slice label = remora_slice_of(remora_rule_name(rule));
+        const struct remora_slice label = rule_label(rule);
         remora_metric_add(metrics, REMORA_METRIC_POLICY_REJECTIONS, &label, 1, 1);
     }
 }

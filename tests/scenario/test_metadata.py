@@ -113,6 +113,16 @@ def test_an_endpoint_that_rests_is_passed_over_and_told(upstream, schema):
         assert [line.get("skipped") for line in remora.wait_log("request", 3)] == [None, 1, 1]
 
 
+def test_labels_name_a_rule_without_its_colon(upstream):
+    policy = "\npolicy: {provider: {max_price: {prompt: 0.0000001}}}\n"
+    with Remora(two_providers(upstream, "ok", "ok", policy), environment=SECRETS) as remora:
+        status, _, body = remora.chat({"model": "t/m"})
+        assert status != 200 and "max_price:prompt" in json.dumps(body), "a cap below the grid is rounded down, to nothing"
+        found = [name for name in remora.metrics() if name.startswith(("remora_policy_rejections_total", "remora_skipped_total"))]
+        assert 'remora_policy_rejections_total{rule="max_price"}' in found
+        assert not any(':"' in name for name in found), found
+
+
 def test_failures_carry_it_beside_the_error(served, upstream, schema):
     status, _, body = served.chat({"model": "t/m", "provider": {"only": ["b"], "ignore": ["b"]}}, ASKED)
     assert status == 404 and body["openrouter_metadata"]["attempt"] == 0
