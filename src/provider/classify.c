@@ -226,14 +226,16 @@ static const char *sentence_of(enum remora_code code)
                                                : remora_code_row(code)->summary;
 }
 
-static void tell(const struct envelope *envelope, enum remora_code code, struct remora_fail *fail)
+static void tell(const struct envelope *envelope, const struct remora_endpoint *endpoint,
+                 enum remora_code code, struct remora_fail *fail)
 {
     const char *summary = sentence_of(code);
     char words_text[240] = "";
     char param[sizeof fail->param] = "";
     if (envelope != NULL && tells_words(code)) {
-        scrub_text(envelope->message, words_text, sizeof words_text);
-        scrub_text(envelope->param, param, sizeof param);
+        const struct remora_provider *provider = endpoint == NULL ? NULL : endpoint->provider;
+        scrub_text(envelope->message, provider, words_text, sizeof words_text);
+        scrub_text(envelope->param, provider, param, sizeof param);
     }
     if (words_text[0] == '\0') {
         remora_fail_set(fail, code, param, "%s", summary);
@@ -244,14 +246,15 @@ static void tell(const struct envelope *envelope, enum remora_code code, struct 
 }
 
 enum remora_code envelope_judge(const struct envelope *envelope, int status,
-                                enum remora_cause cause, struct remora_fail *fail)
+                                const struct remora_endpoint *endpoint, enum remora_cause cause,
+                                struct remora_fail *fail)
 {
     enum remora_cause own = REMORA_CAUSE_NONE;
     enum remora_code code = code_of(envelope, status, &own);
     if (fail == NULL || fail->code != REMORA_OK) {
         return code;
     }
-    tell(envelope, code, fail);
+    tell(envelope, endpoint, code, fail);
     if (cause == REMORA_CAUSE_NONE) {
         cause = code == REMORA_UPSTREAM_CREDENTIAL ? REMORA_CAUSE_CREDENTIAL : own;
     }

@@ -17,13 +17,18 @@ struct envelope {
 /* False when the value holds no error. Slices are views of the text or lie in the arena. */
 bool envelope_read(struct remora_json root, struct remora_arena *arena, struct envelope *out);
 /*
- * Fills *fail from status, envelope (may be NULL) and hint. `cause` overrides the status' own unless it is NONE.
+ * Fills *fail from status, envelope (may be NULL) and hint; the endpoint (may be NULL) tells the secrets to be removed. `cause` overrides the status' own unless it is NONE.
  * Returns fail->code.
  */
 enum remora_code envelope_judge(const struct envelope *envelope, int status,
-                                enum remora_cause cause, struct remora_fail *fail);
-/* Text of a provider made fit for a caller: one line, no URL, nothing that looks like a key; NUL-terminated. */
-void scrub_text(struct remora_slice text, char *out, size_t out_bytes);
+                                const struct remora_endpoint *endpoint, enum remora_cause cause,
+                                struct remora_fail *fail);
+/*
+ * Text of a provider made fit for a caller: one line, no URL, nothing that looks like a key, none of the secrets that the
+ * provider is sent (NULL: none are known); NUL-terminated.
+ */
+void scrub_text(struct remora_slice text, const struct remora_provider *provider, char *out,
+                size_t out_bytes);
 /* True when `word` stands in the text, in any case. */
 bool text_has(struct remora_slice text, const char *word);
 

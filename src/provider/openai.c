@@ -169,12 +169,11 @@ void openai_classify(const struct remora_endpoint *endpoint,
     struct remora_json_doc doc;
     struct remora_json_error where;
     struct envelope envelope;
-    (void)endpoint;
     bool is_json = remora_json_parse(error->body, scratch, &limits, &doc, &where) == REMORA_OK;
     bool has_envelope = is_json && envelope_read(remora_json_root(&doc), scratch, &envelope);
     bool is_in_band = error->status >= 200 && error->status <= 299;
     envelope_judge(has_envelope ? &envelope : NULL,
-                   is_in_band && has_envelope ? envelope.status : error->status,
+                   is_in_band && has_envelope ? envelope.status : error->status, endpoint,
                    is_in_band ? REMORA_CAUSE_IN_BAND : REMORA_CAUSE_NONE, fail);
     int64_t hint_ms = remora_response_retry_after_ms(error->head, error->now_unix_ms);
     if (fail != NULL && hint_ms >= 0) {

@@ -107,7 +107,8 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
             .type = is_full ? REMORA_SLICE("overloaded_error") : (struct remora_slice){0},
             .retry_after_ms = -1,
         };
-        return envelope_judge(&envelope, 0, REMORA_CAUSE_IN_BAND, feed->fail);
+        return envelope_judge(&envelope, 0, feed->decoder->base.endpoint, REMORA_CAUSE_IN_BAND,
+                              feed->fail);
     }
     return put_finish(feed, choice, finish, native.length > 0 ? native : word);
 }
@@ -146,7 +147,8 @@ static enum remora_code decode_error(struct openai_feed *feed, struct remora_jso
     if (!envelope_read(holder, feed->scratch, &envelope)) {
         return REMORA_OK;
     }
-    return envelope_judge(&envelope, envelope.status, REMORA_CAUSE_IN_BAND, feed->fail);
+    return envelope_judge(&envelope, envelope.status, feed->decoder->base.endpoint,
+                          REMORA_CAUSE_IN_BAND, feed->fail);
 }
 
 /* What ends a choice: an error of its own, or a finish reason with the citations of the chunk before it. */

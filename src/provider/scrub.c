@@ -1,10 +1,14 @@
 /*
- * A provider's words on their way to a caller: one line, without URLs and without anything that looks like a key.
+ * A provider's words on their way to a caller: one line, without URLs, without the secrets that the provider is sent (its keys
+ * and secret headers, compared byte by byte) and without anything else that looks like a key.
  * Words are what stands between blanks. Removed: a word with "://" in it, a word with a known key prefix (with quotes or
- * brackets before it), the word behind "Bearer", and any run of 32 or more key characters with a digit in it.
+ * brackets before it), the word behind "Bearer", any run of 32 or more key characters with a digit in it, and every
+ * word that holds a secret. A secret of less than SHORT_SECRET_BYTES counts only where no key character stands beside it:
+ * else one letter for a key would remove everything.
  */
 #include "envelope.h"
 
+#include "remora/secret.h"
 #include "remora/text.h"
 
 #include <stdio.h>
@@ -63,6 +67,54 @@ static bool has_key_prefix(struct remora_slice word)
     return false;
 }
 
+/* ---- the provider's own secrets, which hold no blank (config/credentials.c): one lies within a word ---- */
+
+enum { SHORT_SECRET_BYTES = 6 };
+
+struct secret_search {
+    struct remora_slice word;
+    bool is_found;
+};
+
+static bool stands_alone(struct remora_slice word, size_t at, size_t end)
+{
+    return (at == 0 || !is_key_byte(word.data[at - 1])) &&
+           (end == word.length || !is_key_byte(word.data[end]));
+}
+
+static void find_secret(void *context, struct remora_slice secret)
+{
+    struct secret_search *search = context;
+    struct remora_slice word = search->word;
+    for (size_t end = secret.length; secret.length > 0 && end <= word.length; end++) {
+        size_t at = end - secret.length;
+        search->is_found |= memcmp(word.data + at, secret.data, secret.length) == 0 &&
+                            (secret.length >= SHORT_SECRET_BYTES || stands_alone(word, at, end));
+    }
+}
+
+static void look_for(struct secret_search *search, const struct remora_secret *secret)
+{
+    if (secret != NULL) {
+        remora_secret_use(secret, find_secret, search);
+    }
+}
+
+static bool holds_secret_of(const struct remora_provider *provider, struct remora_slice word)
+{
+    struct secret_search search = {.word = word};
+    for (size_t i = 0; provider != NULL && i < provider->credential_count; i++) {
+        look_for(&search, provider->credentials[i].secret);
+        look_for(&search, provider->credentials[i].session_token);
+    }
+    for (size_t i = 0; provider != NULL && i < provider->header_count; i++) {
+        look_for(&search, provider->headers[i].secret);
+    }
+    return search.is_found;
+}
+
+/* ---- words ---- */
+
 bool text_has(struct remora_slice text, const char *word)
 {
     size_t length = strlen(word);
@@ -96,7 +148,8 @@ static size_t put(char *out, size_t out_bytes, size_t at, struct remora_slice wo
     return at + blank + length;
 }
 
-void scrub_text(struct remora_slice text, char *out, size_t out_bytes)
+void scrub_text(struct remora_slice text, const struct remora_provider *provider, char *out,
+                size_t out_bytes)
 {
     size_t at = 0;
     bool after_bearer = false;
@@ -110,7 +163,7 @@ void scrub_text(struct remora_slice text, char *out, size_t out_bytes)
             to++;
         }
         struct remora_slice word = remora_slice(text.data + from, to - from);
-        bool hides = is_secret(word, after_bearer);
+        bool hides = is_secret(word, after_bearer) || holds_secret_of(provider, word);
         after_bearer = word.length >= 6 && text_has(word, "bearer");
         at = put(out, out_bytes, at, hides ? REMORA_SLICE(removed) : word);
         from = to;

@@ -3,6 +3,8 @@ in every answer, log (at debug), metric, admin page, command's output and, but f
 """
 import errno
 import hashlib
+import http.server
+import json
 import os
 import pathlib
 import re
@@ -121,6 +123,84 @@ def test_no_canary_is_said_logged_counted_or_shown(server, stubs, tmp_path):
             assert canary not in str(text), text
     assert ANSWER not in log
     assert '"level":"debug"' in log
+
+
+# ---- what a provider quotes ----
+
+PLAIN_KEY, PLAIN_HEADER, SECOND_KEY, SHORT = "acme-canary-55", "header.canary", "other-canary", "q7"
+
+
+class Quoting(http.server.BaseHTTPRequestHandler):
+    """Tells the caller's headers back: as a 400, as a 200 that is an error, or as a stream's first event."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        quoted = f"before {self.headers['Authorization'].removeprefix('Bearer ')}, key='{SECOND_KEY}' {self.headers['x-sec']} {SHORT}; q7x after"
+        error = json.dumps({"error": {"message": quoted, "code": 400, "param": self.headers["x-sec"]}})
+        is_event = request.get("stream", False)
+        body = f"data: {error}\n\n".encode() if is_event else error.encode()
+        self.server.quoted.append(quoted)
+        self.send_response(400 if request["model"] == "status" else 200)
+        self.send_header("Content-Type", "text/event-stream" if is_event and request["model"] != "status" else "application/json")
+        body = error.encode() if request["model"] == "status" else body
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def quoting():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quoting)
+    server.quoted = []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_no_secret_that_a_provider_quotes_is_told_whatever_it_looks_like(quoting, stubs):
+    from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
+
+    config = f"""
+version: 1
+service: checkout
+log: {{level: debug}}
+providers:
+  a:
+    kind: openai
+    base_url: "http://127.0.0.1:{quoting.server_port}/v1"
+    api_key: [{{env: ACME_KEY}}, {{env: ACME_SECOND}}]
+    headers: {{x-sec: {{env: HDR}}, x-short: {{env: SHORT}}}}
+models:
+  t/status: {{endpoints: [{{provider: a, model_id: status}}]}}
+  t/in-band: {{endpoints: [{{provider: a, model_id: in-band}}]}}
+"""
+    environment = {"ACME_KEY": PLAIN_KEY, "ACME_SECOND": SECOND_KEY, "HDR": PLAIN_HEADER, "SHORT": SHORT}
+    said = []
+    with Remora(config, environment=environment) as remora:
+        for model in ("t/status", "t/in-band"):
+            said.append(str(remora.chat({"model": model, "messages": messages()}, {"X-OpenRouter-Metadata": "enabled"})))
+            said.append(remora.stream({"model": model, "messages": messages()}).text)
+            with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+                message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=PROMPT)])
+                with pytest.raises(grpc.RpcError) as refused:
+                    chat_pb2_grpc.ChatServiceStub(channel).Chat(chat_pb2.ChatRequest(model=model, messages=[message]))
+                said.append(str((refused.value.details(), refused.value.trailing_metadata())))
+        log = remora.log()
+    assert len(quoting.quoted) == 6, said
+    assert all(PLAIN_KEY in q and PLAIN_HEADER in q for q in quoting.quoted), "the positive control"
+    for text in [*said, log]:
+        for canary in (PLAIN_KEY, SECOND_KEY, PLAIN_HEADER, "canary"):
+            assert canary not in text.replace(PROMPT, ""), text
+    told = [text for text in said if "before [removed]" in text]
+    assert len(told) >= 3, said
+    assert all("[removed] q7x after" in text and "q7;" not in text for text in told), told
 
 
 # ---- the core ----

@@ -2,6 +2,9 @@
 #include "support.h"
 
 #include "remora/provider.h"
+#include "remora/secret.h"
+
+#include "../../src/provider/envelope.h"
 
 #include <stdio.h>
 
@@ -200,6 +203,47 @@ static void keys_and_urls_are_taken_out_of_the_words(void **state)
     }
 }
 
+/* Keys and headers of a provider are known by their bytes, whatever they look like. */
+static void the_providers_own_secrets_are_removed(void **state)
+{
+    (void)state;
+    struct remora_secret *secrets[] = {remora_secret_new(REMORA_SLICE("acme-canary")),
+                                       remora_secret_new(REMORA_SLICE("other-key")),
+                                       remora_secret_new(REMORA_SLICE("canary,tail")),
+                                       remora_secret_new(REMORA_SLICE("q7"))};
+    const struct remora_credential credentials[] = {{.secret = secrets[0]}, {.secret = secrets[1]}};
+    const struct remora_header headers[] = {
+        {.name = REMORA_SLICE_INIT("x-open"), .value = REMORA_SLICE_INIT("shown")},
+        {.name = REMORA_SLICE_INIT("x-sec"), .secret = secrets[2]},
+        {.name = REMORA_SLICE_INIT("x-short"), .secret = secrets[3]}};
+    const struct remora_provider provider = {
+        .headers = headers, .header_count = 3, .credentials = credentials, .credential_count = 2};
+    static const struct {
+        const char *said;
+        const char *told;
+    } cases[] = {
+        {"a acme-canary b", "a [removed] b"},
+        {"a key='acme-canary', b", "a [removed] b"},
+        {"a xacme-canaryx b", "a [removed] b"},
+        {"a other-key canary,tail b", "a [removed] [removed] b"},
+        {"acme-canary,tail b", "[removed] b"}, /* two that overlap */
+        {"a other- key b", "a other- key b"},
+        {"acme-canary", "[removed]"},
+        {"acme-canar", "acme-canar"},
+        {"a q7, b", "a [removed] b"},
+        {"a (q7) b", "a [removed] b"},
+        {"a q7x xq7 b shown", "a q7x xq7 b shown"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char out[64];
+        scrub_text(remora_slice_of(cases[i].said), &provider, out, sizeof out);
+        assert_string_equal(out, cases[i].told);
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(secrets); i++) {
+        remora_secret_free(secrets[i]);
+    }
+}
+
 static void words_are_one_line_and_cut_at_a_character(void **state)
 {
     char body[2048] = "{\"error\":{\"message\":\"a\\n\\u0000b\\t";
@@ -261,6 +305,7 @@ int main(void)
         cmocka_unit_test(every_shape_of_envelope_is_read),
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
         cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
+        cmocka_unit_test(the_providers_own_secrets_are_removed),
         cmocka_unit_test(words_are_one_line_and_cut_at_a_character),
         cmocka_unit_test(header_hint_wins_over_the_bodys),
         cmocka_unit_test(retry_after_may_be_a_date),
