@@ -233,6 +233,13 @@ static inline bool remora_reasoning_is_off(const struct remora_reasoning_options
 {
     return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
 }
+/* Both say whether the model reasons, and differ: no request that can be met. */
+static inline bool remora_reasoning_contradicts(const struct remora_reasoning_options *reasoning)
+{
+    bool has_effort = reasoning->effort != REMORA_EFFORT_UNSET;
+    bool is_none = reasoning->effort == REMORA_EFFORT_NONE;
+    return has_effort && reasoning->enabled == (is_none ? REMORA_YES : REMORA_NO);
+}
 
 /* The body's `trace`: for telemetry, never for providers (openrouter.md section 2). Each at most REMORA_LIMIT_ID_BYTES. */
 struct remora_trace_labels {

@@ -51,6 +51,14 @@ static enum remora_code read_mode(struct parse *p, struct remora_json value, voi
                : code;
 }
 
+/* What was said is kept beside what it means: include_reasoning may say otherwise. */
+static enum remora_code read_exclude(struct parse *p, struct remora_json value, void *target)
+{
+    enum remora_code code = parse_tristate(p, value, &p->excludes);
+    *(bool *)target = p->excludes == REMORA_YES;
+    return code;
+}
+
 enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, void *target)
 {
     static const struct parse_range tokens = {1, INT32_MAX, false};
@@ -62,7 +70,7 @@ enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, 
     static const struct parse_field fields[] = {
         REASONING("effort", chat_read_effort, effort),
         REASONING("max_tokens", parse_opt_i64, max_tokens),
-        REASONING("exclude", parse_bool, exclude_from_response),
+        REASONING("exclude", read_exclude, exclude_from_response),
         REASONING("enabled", parse_tristate, enabled),
         REASONING("summary", read_summary, summary),
         REASONING("generate_summary", read_summary, summary), /* its older name */

@@ -329,6 +329,28 @@ static enum remora_code check_max_tokens(struct parse *p, const struct chat *cha
     return REMORA_OK;
 }
 
+/* Two that say whether there is to be reasoning, or whether it is shown, and differ. */
+static enum remora_code check_reasoning_switches(struct parse *p, const struct chat *chat)
+{
+    const struct remora_reasoning_options *reasoning = &p->request->reasoning;
+    if (p->excludes != REMORA_UNSET && p->excludes == chat->include_reasoning) {
+        const char *said = p->excludes == REMORA_YES ? "true" : "false";
+        return remora_fail_set(p->fail, REMORA_INVALID_REQUEST, "include_reasoning",
+                               "include_reasoning: %s and reasoning.exclude: %s contradict each "
+                               "other; send one of them.",
+                               said, said);
+    }
+    if (!remora_reasoning_contradicts(reasoning)) {
+        return REMORA_OK;
+    }
+    return remora_fail_set(
+        p->fail, REMORA_INVALID_REQUEST, "reasoning.enabled",
+        "reasoning.enabled: %s and %s: %s contradict each other; send one of them.",
+        reasoning->enabled == REMORA_YES ? "true" : "false",
+        reasoning->is_shorthand ? "reasoning_effort" : "reasoning.effort",
+        remora_effort_name(reasoning->effort));
+}
+
 /* reasoning_effort and include_reasoning are other names for parts of `reasoning` (openrouter.md 2). */
 static enum remora_code check_reasoning(struct parse *p, const struct chat *chat)
 {
@@ -345,7 +367,7 @@ static enum remora_code check_reasoning(struct parse *p, const struct chat *chat
     if (chat->include_reasoning == REMORA_NO) {
         reasoning->exclude_from_response = true;
     }
-    return REMORA_OK;
+    return check_reasoning_switches(p, chat);
 }
 
 static enum remora_code check_together(struct parse *p, const struct chat *chat)

@@ -24,6 +24,7 @@ struct parse {
     const struct parse_range *range; /* of the row being read */
     size_t part_count;               /* over all messages */
     bool is_neutral;                 /* the reader met a value that asks for nothing (n: 1) */
+    enum remora_tristate excludes;   /* reasoning.exclude, as it was said */
     bool includes_usage;             /* stream_options.include_usage: true */
     struct remora_slice key;         /* of the member being read */
     char path[128];                  /* of the value being read */

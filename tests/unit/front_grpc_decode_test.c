@@ -476,6 +476,10 @@ static void words_outside_their_set_are_refused(void **state)
     refuses(USER "output_modalities: \"smell\"", REMORA_INVALID_REQUEST, "output_modalities[0]");
     refuses(USER "reasoning { summary: \"long\" }", REMORA_INVALID_REQUEST, "reasoning.summary");
     refuses(USER "reasoning { effort: 42 }", REMORA_INVALID_REQUEST, "reasoning.effort");
+    refuses(USER "reasoning { effort: EFFORT_HIGH enabled: false }", REMORA_INVALID_REQUEST,
+            "reasoning.enabled");
+    refuses(USER "reasoning { effort: EFFORT_NONE enabled: true }", REMORA_INVALID_REQUEST,
+            "reasoning.enabled");
     refuses(USER "provider { quantizations: \"fp7\" }", REMORA_INVALID_REQUEST,
             "provider.quantizations[0]");
     refuses(USER "provider { data_collection: 7 }", REMORA_INVALID_REQUEST,

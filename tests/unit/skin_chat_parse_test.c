@@ -716,6 +716,11 @@ static const struct refusal refusals[] = {
     HOST("aws_session_token"),
     HOST("azure_endpoint"),
     HOST("deployment_id"),
+    BAD("\"reasoning\":{\"effort\":\"high\",\"enabled\":false}", "reasoning.enabled"),
+    BAD("\"reasoning\":{\"effort\":\"none\",\"enabled\":true}", "reasoning.enabled"),
+    BAD("\"reasoning\":{\"enabled\":false},\"reasoning_effort\":\"low\"", "reasoning.enabled"),
+    BAD("\"reasoning\":{\"exclude\":false},\"include_reasoning\":false", "include_reasoning"),
+    BAD("\"include_reasoning\":true,\"reasoning\":{\"exclude\":true}", "include_reasoning"),
     BAD("\"web_search_options\":{\"api_key\":\"k\"}", "web_search_options.api_key"),
     BAD("\"image_config\":{\"a\":[{\"Base-URL\":\"http://e\"}]}", "image_config.a[0].Base-URL"),
 };
@@ -745,6 +750,40 @@ static void a_misspelt_field_is_answered_with_the_right_one(void **state)
     assert_string_equal(p.fail.message,
                         "provider.oder is not a known field; did you mean \"order\"?");
     remora_arena_fini(&p.arena);
+}
+
+static void switches_of_reasoning_that_differ_are_both_named(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *message; /* NULL: they agree */
+    } rows[] = {
+        {R("\"reasoning\":{\"effort\":\"high\",\"enabled\":false}"),
+         "reasoning.enabled: false and reasoning.effort: high contradict each other; send one of "
+         "them."},
+        {R("\"reasoning\":{\"enabled\":true},\"reasoning_effort\":\"none\""),
+         "reasoning.enabled: true and reasoning_effort: none contradict each other; send one of "
+         "them."},
+        {R("\"reasoning\":{\"exclude\":false},\"include_reasoning\":false"),
+         "include_reasoning: false and reasoning.exclude: false contradict each other; send one of "
+         "them."},
+        {R("\"reasoning\":{\"effort\":\"none\",\"enabled\":false,\"exclude\":false}"), NULL},
+        {R("\"reasoning\":{\"effort\":\"low\",\"enabled\":true,\"exclude\":true},"
+           "\"include_reasoning\":false"),
+         NULL},
+        {R("\"reasoning\":{\"enabled\":false},\"include_reasoning\":true"), NULL},
+        {R("\"reasoning\":{\"exclude\":null},\"include_reasoning\":false"), NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct parsed p;
+        parse_on(&p, rows[i].body, REMORA_SURFACE_OPENAI);
+        assert_int_equal(p.code, rows[i].message == NULL ? REMORA_OK : REMORA_INVALID_REQUEST);
+        if (rows[i].message != NULL) {
+            assert_string_equal(p.fail.message, rows[i].message);
+        }
+        remora_arena_fini(&p.arena);
+    }
 }
 
 static void a_refusal_names_the_cure_that_works(void **state)
@@ -1235,6 +1274,7 @@ int main(void)
         cmocka_unit_test(a_schema_names_its_properties_as_it_likes),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
+        cmocka_unit_test(switches_of_reasoning_that_differ_are_both_named),
         cmocka_unit_test(a_refusal_names_the_cure_that_works),
         cmocka_unit_test(counts_and_depth_are_bounded),
         cmocka_unit_test(every_allocation_may_fail),

@@ -254,10 +254,14 @@ static enum remora_code read_reasoning(struct reader *r, const Remora__V1__ChatR
         code = reader_word(r, "context", from->context, CONTEXTS, REMORA_COUNT_OF(CONTEXTS),
                            &out->context);
     }
-    reader_leave(r, mark);
     out->effort = (enum remora_effort)from->effort;
     out->exclude_from_response = from->exclude_from_response != 0;
     out->enabled = reader_tristate(from->has_enabled, from->enabled);
+    if (code == REMORA_OK && remora_reasoning_contradicts(out)) {
+        code = reader_refuse_field(r, REMORA_INVALID_REQUEST, "enabled",
+                                   "and effort contradict each other; send one of them.");
+    }
+    reader_leave(r, mark);
     remora_request_ask(r->request, REMORA_PARAMETER_REASONING);
     return code;
 }
