@@ -103,13 +103,20 @@ static void write_pseudonym(struct openai_build *build, enum remora_parameter pa
     write_text(build, parameter, remora_slice_of(name));
 }
 
-/* OpenRouter's own flag; OpenAI's wire says the same by response_format. */
+/* OpenRouter's own flag; OpenAI's wire says the same by response_format, and without one has no word for it. */
 static void write_structured(struct openai_build *build)
 {
-    if (build->request->structured_outputs == REMORA_YES &&
-        openai_is_dialect(build, REMORA_DIALECT_OPENROUTER)) {
+    const struct remora_request *request = build->request;
+    if (request->structured_outputs != REMORA_YES ||
+        !openai_takes(build, REMORA_PARAMETER_STRUCTURED_OUTPUTS)) {
+        return;
+    }
+    if (openai_is_dialect(build, REMORA_DIALECT_OPENROUTER)) {
         remora_json_key(json_of(build), "structured_outputs");
         remora_json_write_bool(json_of(build), true);
+    } else if (request->response_format.kind != REMORA_FORMAT_JSON_SCHEMA) {
+        openai_note_dropped(build, REMORA_PARAMETER_STRUCTURED_OUTPUTS,
+                            "the provider takes it only as a response_format with a schema");
     }
 }
 

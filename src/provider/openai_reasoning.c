@@ -305,11 +305,20 @@ static bool has_words_for(const struct openai_build *build,
     return false;
 }
 
+/* Asked for as the model does it: nothing is written, but where there is none it is told. */
+static bool is_wished_as_it_is(const struct openai_build *build,
+                               const struct remora_reasoning_options *r)
+{
+    return remora_request_asks(build->request, REMORA_PARAMETER_REASONING) && !is_stated(r) &&
+           !r->exclude_from_response && r->summary.length == 0 && r->context.length == 0;
+}
+
 void openai_write_reasoning(struct openai_build *build)
 {
     const struct remora_reasoning_options *r = &build->request->reasoning;
-    if ((is_stated(r) || has_words_for(build, r)) &&
-        openai_takes(build, REMORA_PARAMETER_REASONING)) {
+    bool has_words = is_stated(r) || has_words_for(build, r);
+    if ((has_words || is_wished_as_it_is(build, r)) &&
+        openai_takes(build, REMORA_PARAMETER_REASONING) && has_words) {
         write_wish(build, r);
         build->says_reasoning = true;
     }

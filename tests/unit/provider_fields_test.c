@@ -64,7 +64,7 @@ static const struct sample samples[] = {
     {"response_format", "\"response_format\":{\"type\":\"json_object\"}," MESSAGES,
      "\"response_format\":{\"type\":\"json_object\"}", ALWAYS, NULL},
     {"structured_outputs", "\"structured_outputs\":true," MESSAGES, "\"structured_outputs\":true",
-     LOCAL, NULL}, /* elsewhere a preference between endpoints */
+     DROPPED, NULL},
     {"reasoning", "\"reasoning\":{\"effort\":\"low\"}," MESSAGES,
      "\"reasoning\":{\"effort\":\"low\"}", DROPPED, NULL},
     {"reasoning", "\"reasoning\":{\"max_tokens\":9}," MESSAGES, "\"reasoning\":{\"max_tokens\":9}",
@@ -81,6 +81,8 @@ static const struct sample samples[] = {
      "\"reasoning\":{\"effort\":\"low\"}", DROPPED, "reasoning"},
     {"include_reasoning", "\"include_reasoning\":false," MESSAGES,
      "\"reasoning\":{\"exclude\":true}", LOCAL, NULL}, /* as exclude */
+    {"include_reasoning", "\"include_reasoning\":true," MESSAGES, "what a model does that can",
+     DROPPED, "reasoning"},
     {"tools", TOOLS "," MESSAGES, "\"tools\":[{", ALWAYS, NULL},
     {"tool_choice", TOOLS ",\"tool_choice\":\"required\"," MESSAGES, "\"tool_choice\":\"required\"",
      ALWAYS, NULL},

@@ -459,6 +459,29 @@ static void reasoning_is_switched_off(void **state)
     end(&f);
 }
 
+static void reasoning_as_the_model_does_it_is_told_where_there_is_none(void **state)
+{
+    struct fixture f;
+    (void)state;
+    for (int has_reasoning = 0; has_reasoning < 2; has_reasoning++) {
+        begin(&f, "acme", "");
+        remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+        if (!has_reasoning) {
+            f.endpoint.facts.supported &= ~(UINT64_C(1) << REMORA_PARAMETER_REASONING);
+        }
+        assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+        assert_int_equal(f.out.dropped_count, has_reasoning ? 0 : 1);
+        end(&f);
+    }
+    begin(&f, "acme", ""); /* what there is none of is hidden */
+    remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+    f.request.reasoning.exclude_from_response = true;
+    f.endpoint.facts.supported &= ~(UINT64_C(1) << REMORA_PARAMETER_REASONING);
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_int_equal(f.out.dropped_count, 0);
+    end(&f);
+}
+
 static void developer_role_goes_only_where_it_is_known(void **state)
 {
     static const struct remora_message message = {
@@ -843,8 +866,43 @@ static void objects_of_the_caller_go_on_byte_for_byte(void **state)
         "\"image_config\":{ \"aspect_ratio\":\"1:1\"},\"prediction\":{\"content\":\"x\",\"type\":"
         "\"content\"},\"web_search_options\":{},\"prompt_cache_options\":{\"mode\":\"explicit\"},"
         "\"cache_control\":{\"type\":\"ephemeral\"}}");
-    assert_int_equal(f.out.dropped_count, 0);
+    assert_int_equal(f.out.dropped_count, 1);
+    assert_int_equal(f.out.dropped[0].parameter, REMORA_PARAMETER_STRUCTURED_OUTPUTS);
     end(&f);
+}
+
+static void structured_outputs_are_said_or_told(void **state)
+{
+    static const struct {
+        const char *dialect;
+        enum remora_format_kind format;
+        bool is_supported;
+        const char *why; /* NULL: not dropped */
+    } cases[] = {
+        {"", REMORA_FORMAT_UNSET, true, "only as a response_format"},
+        {"", REMORA_FORMAT_JSON_SCHEMA, true, NULL},
+        {"openrouter", REMORA_FORMAT_UNSET, true, NULL},
+        {"openrouter", REMORA_FORMAT_UNSET, false, "the endpoint does not support it"},
+        {"", REMORA_FORMAT_JSON_SCHEMA, false, "the endpoint does not support it"},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, "acme", cases[i].dialect);
+        f.request.structured_outputs = REMORA_YES;
+        f.request.response_format.kind = cases[i].format;
+        f.request.response_format.name = REMORA_SLICE("n");
+        if (!cases[i].is_supported) {
+            f.endpoint.facts.supported &= ~(UINT64_C(1) << REMORA_PARAMETER_STRUCTURED_OUTPUTS);
+        }
+        bool is_sent = strstr(body_of(&f), "\"structured_outputs\":true") != NULL;
+        assert_int_equal(is_sent, cases[i].dialect[0] != '\0' && cases[i].is_supported);
+        assert_int_equal(f.out.dropped_count, cases[i].why == NULL ? 0 : 1);
+        if (cases[i].why != NULL) {
+            assert_non_null(strstr(f.out.dropped[0].why, cases[i].why));
+        }
+        end(&f);
+    }
 }
 
 static void cache_marks_have_the_provider_s_spelling_or_are_told(void **state)
@@ -1132,6 +1190,7 @@ int main(void)
         cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
         cmocka_unit_test(reasoning_is_switched_off),
+        cmocka_unit_test(reasoning_as_the_model_does_it_is_told_where_there_is_none),
         cmocka_unit_test(developer_role_goes_only_where_it_is_known),
         cmocka_unit_test(parts_go_as_parts),
         cmocka_unit_test(tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning),
@@ -1143,6 +1202,7 @@ int main(void)
         cmocka_unit_test(a_list_of_dropped_fields_never_ends_in_silence),
         cmocka_unit_test(no_end_user_leaves_by_name),
         cmocka_unit_test(objects_of_the_caller_go_on_byte_for_byte),
+        cmocka_unit_test(structured_outputs_are_said_or_told),
         cmocka_unit_test(cache_marks_have_the_provider_s_spelling_or_are_told),
         cmocka_unit_test(formats_beyond_json_are_written),
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
