@@ -47,6 +47,26 @@ def test_the_client_finds_the_gateway(helm):
     assert f"--http={where}" in example("gateway-client.yaml")[0]["spec"]["containers"][0]["args"]
 
 
+def test_the_client_is_let_in_where_the_network_is_closed(helm):
+    """The preset's NetworkPolicy with the example's values: by the label that every namespace has."""
+    values = yaml.safe_load((EXAMPLES / "values/gateway.yaml").read_text())
+    result = helm.template(["presets/values-ha.yaml"], values=values, release="llm", namespace="llm")
+    assert result.returncode == 0, result.stderr
+    clients = one(objects_of(result.stdout), "NetworkPolicy")["spec"]["ingress"][0]["from"]
+    callers = example("gateway-client.yaml")[0]["metadata"]["namespace"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": callers}}} in clients
+    assert {"podSelector": {}} in clients, "helm test and whoever is beside the gateway"
+
+
+def test_linkerds_namespace_is_the_examples_and_skips_the_blocks_port(helm):
+    namespace, = example("linkerd.yaml")
+    assert [schema_errors(namespace, version) for version in ("1.29", "1.37")] == [None, None]
+    assert namespace["metadata"]["name"] == example("deployment-sidecar.yaml")[0]["metadata"]["namespace"]
+    block = yaml.safe_load(one(rendered(helm, "sidecar", "remora", "shop"), "ConfigMap", "remora-sidecar")["data"]["pod.yaml"])
+    skips = "config.linkerd.io/skip-inbound-ports"
+    assert namespace["metadata"]["annotations"][skips] == block["metadata"]["annotations"][skips]
+
+
 @pytest.mark.parametrize("name", CORE)
 def test_core_kinds_are_valid_and_restricted(name):
     for each in example(name):

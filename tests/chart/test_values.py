@@ -87,6 +87,32 @@ def test_other_values_are_checked_too(helm, change, where):
     assert "schema" in said and where.lstrip("/") in said, said
 
 
+# What README.md says the values cannot tell: the chart takes it, and the program does not.
+BEYOND_THE_VALUES = {
+    "an endpoint of nobody": ("models: {a/b: {endpoints: [{provider: nobody, model_id: x}]}}", "is not among the providers"),
+    "two listeners on one address": ("listen: {http: '127.0.0.1:7000', grpc: '127.0.0.1:7000'}", "bound to the same address"),
+    "beyond loopback without keys": ("listen: {http: '0.0.0.0:7360'}", "is beyond loopback"),
+    "in the clear": ("providers: {p: {kind: openai, base_url: 'http://models.example/v1'}}", "in the clear"),
+}
+
+
+@pytest.mark.parametrize("what", BEYOND_THE_VALUES)
+def test_what_the_readme_leaves_to_the_program_is_the_programs(what, helm3, tmp_path):
+    """Whatever the schema learns to refuse goes out of the README."""
+    text, why = BEYOND_THE_VALUES[what]
+    taken = helm3.template(values=values_of(text))
+    assert taken.returncode == 0, taken.stderr
+    (tmp_path / "remora.yaml").write_text(text)
+    result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
+    assert result.returncode == 1 and why in result.stderr
+
+
+def test_lint_tells_what_the_chart_refuses_and_passes(helm):
+    """As README.md says: Helm's linter takes the sting out of `fail`."""
+    result = helm.run("lint", *helm.arguments([], ["gateway.config.version=1"]), "--strict")
+    assert result.returncode == 0 and "gateway.config would go nowhere" in result.stdout + result.stderr
+
+
 REFUSED = {
     "no way in": (["mode=gateway"], "gateway needs gateway keys"),
     "no way in, both": (["mode=both"], "gateway needs gateway keys"),
