@@ -232,6 +232,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->is_decoding = false;
     run->is_answering = false;
     run->has_head = false;
+    run->sends_events = false;
     run->has_byte = false;
     run->is_shown = false;
     run->answer_bytes = 0;

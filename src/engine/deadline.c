@@ -66,7 +66,7 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
         uint64_t head_ns = began + x->outcome.attempts[x->outcome.attempt_count - 1].first_byte_ns;
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = head_ns + ERROR_BODY_NS;
-    } else if (x->run.delivery == REMORA_UNARY) {
+    } else if (x->run.delivery == REMORA_UNARY && !(x->run.sends_events && x->run.has_byte)) {
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = after_ms(began, limits->response_ms);
     } else if (!x->run.has_byte) {

@@ -226,6 +226,15 @@ static void keep_error_head(struct remora_exchange *x, const struct remora_http_
     x->run.error_head.header_count = head->header_count;
 }
 
+/* Some servers answer a unary call with a stream; the decoder takes it as one, and its silence is judged as one's. */
+static bool says_events(const struct remora_http_response *head)
+{
+    static const struct remora_slice type = REMORA_SLICE_INIT("text/event-stream");
+    struct remora_slice said = remora_response_header(head, "content-type");
+    return said.length >= type.length &&
+           remora_slice_equal_nocase(remora_slice(said.data, type.length), type);
+}
+
 static void on_head(void *context, const struct remora_http_response *head)
 {
     struct remora_exchange *x = context;
@@ -243,6 +252,7 @@ static void on_head(void *context, const struct remora_http_response *head)
         exchange_leave(x);
         return;
     }
+    x->run.sends_events = says_events(head);
     struct remora_decoder *decoder = decoder_of(x);
     memset(x->run.decoder, 0, x->run.adapter->decoder_bytes);
     decoder->operation = x->outcome.operation;

@@ -65,6 +65,7 @@ struct attempt_run {
     bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
     bool is_answering;                      /* the head was 2xx */
     bool has_head;
+    bool sends_events;   /* the head says so, whatever was asked for */
     bool has_byte;       /* of the body of an answer */
     bool is_shown;       /* content went to the sink */
     size_t answer_bytes; /* text delivered, for estimates */

@@ -111,6 +111,51 @@ static void silence_is_judged_as_a_stream_s(void **state)
     fixture_free(f);
 }
 
+/* Endpoint b is asked for one answer, and sends events all the same. */
+static struct engine_fixture *ask_b_that_streams(const char *content_type)
+{
+    const char *const headers[] = {content_type, NULL};
+    struct engine_fixture *f = ask();
+    play_answer(f, 0, 500, "{}");
+    assert_non_null(strstr(f->transfers[1].body, "\"stream\":false"));
+    fixture_pass_ms(f, 14000); /* no first byte is due before response_ms */
+    play_head(f, 1, 200, headers);
+    fixture_pass_ms(f, 14000);
+    assert_non_null(f->exchange);
+    (void)play_body(f, 1, CHUNK_TEXT("half"));
+    return f;
+}
+
+static void a_stream_that_nobody_asked_for_is_judged_by_its_silence(void **state)
+{
+    static const char *const types[] = {"Content-Type: text/event-stream",
+                                        "content-type: Text/Event-Stream; charset=utf-8"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(types); i++) {
+        struct engine_fixture *f = ask_b_that_streams(types[i]);
+        fixture_pass_ms(f, 19999);
+        assert_non_null(f->exchange);
+        fixture_pass_ms(f, 1); /* 48 s: idle_ms, before response_ms */
+        assert_null(f->exchange);
+        assert_int_equal(f->outcome.attempts[1].cause, REMORA_CAUSE_IDLE_TIMEOUT);
+        fixture_free(f);
+    }
+}
+
+static void a_stream_that_nobody_asked_for_has_the_whole_answer_s_deadline(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = ask_b_that_streams("Content-Type: text/event-stream");
+    fixture_pass_ms(f, 10000);
+    (void)play_body(f, 1, CHUNK_TEXT("more"));
+    fixture_pass_ms(f, 11999);
+    assert_non_null(f->exchange);
+    fixture_pass_ms(f, 1); /* 50 s */
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.attempts[1].cause, REMORA_CAUSE_RESPONSE_TIMEOUT);
+    fixture_free(f);
+}
+
 static void the_whole_answer_has_the_deadline_of_one(void **state)
 {
     (void)state;
@@ -149,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_stream_that_breaks_after_content_falls_back),
         cmocka_unit_test(what_breaks_everywhere_is_told_as_a_failure_and_never_as_half_an_answer),
         cmocka_unit_test(silence_is_judged_as_a_stream_s),
+        cmocka_unit_test(a_stream_that_nobody_asked_for_is_judged_by_its_silence),
+        cmocka_unit_test(a_stream_that_nobody_asked_for_has_the_whole_answer_s_deadline),
         cmocka_unit_test(the_whole_answer_has_the_deadline_of_one),
         cmocka_unit_test(who_leaves_in_the_middle_has_used_what_came),
     };
