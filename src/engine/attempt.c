@@ -73,7 +73,7 @@ static void observe_record(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
     struct remora_observer *observer = x->engine->use.observer;
-    attempt->elapsed_ns = exchange_now(x) - attempt->began_ns;
+    attempt->elapsed_ns = exchange_elapsed_ns(x, attempt->began_ns);
     x->has_open_record = false;
     if (observer != NULL) {
         observer->attempt(observer, &x->outcome, attempt);

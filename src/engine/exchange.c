@@ -357,17 +357,16 @@ void exchange_commit(struct remora_exchange *x)
 
 /* ---- 5. settle ---- */
 
-/* By the precise clock, as the overhead within it: the cached one may not have moved since the request came. */
-static uint64_t total_ns(const struct remora_exchange *x)
+uint64_t exchange_elapsed_ns(const struct remora_exchange *x, uint64_t began_ns)
 {
     const struct remora_clock *precise = x->engine->use.precise;
-    return precise->now_ns(precise) - x->outcome.began_ns;
+    return precise->now_ns(precise) - began_ns;
 }
 
 static void observe_settled(struct remora_exchange *x)
 {
     struct remora_observer *observer = x->engine->use.observer;
-    x->outcome.total_ns = total_ns(x);
+    x->outcome.total_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
     if (observer != NULL) {
         observer->settled(observer, &x->outcome);
     }
@@ -376,7 +375,7 @@ static void observe_settled(struct remora_exchange *x)
 void exchange_complete(struct remora_exchange *x)
 {
     attempt_drop(x);
-    x->outcome.total_ns = total_ns(x);
+    x->outcome.total_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
     const struct remora_event event = {.kind = REMORA_EVENT_COMPLETED, .outcome = &x->outcome};
     observe_settled(x);
     exchange_enter(x);

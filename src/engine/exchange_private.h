@@ -154,6 +154,8 @@ enum remora_sink_state exchange_deliver(struct remora_exchange *x,
 void exchange_enter(struct remora_exchange *x);
 void exchange_leave(struct remora_exchange *x);
 uint64_t exchange_now(const struct remora_exchange *x);
+/* Since a time of exchange_now, by the precise clock: the cached one may not have moved since. */
+uint64_t exchange_elapsed_ns(const struct remora_exchange *x, uint64_t began_ns);
 
 /* Its places are held: on to the plan. */
 void exchange_proceed(struct remora_exchange *x);

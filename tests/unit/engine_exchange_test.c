@@ -50,6 +50,7 @@ static void the_total_is_by_the_precise_clock(void **state)
     f->precise_ahead_ns = 7000;
     play_good_stream(f, 0, "x");
     assert_int_equal(f->outcome.total_ns, 7000);
+    assert_int_equal(f->outcome.attempts[0].elapsed_ns, 7000);
     fixture_free(f);
 }
 
