@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -119,6 +120,22 @@ def test_a_drain_is_ordered(upstream, stubs, workers):
         assert time.monotonic() - ended < 1.5
         for c in (*clients, idle):
             c.socket.close()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_as_many_calls_as_a_connection_may_carry_are_all_served(upstream, pb, workers):  # noqa: F811
+    """Bites on the newer core only, whose overload protection counted ended streams; the old one has none."""
+    with run(upstream, workers=workers) as remora, channel(remora) as c:
+        chat = pb.chat_grpc.ChatServiceStub(c).Chat
+
+        def one(_):
+            try:
+                return None if chat(request(pb), timeout=60).choices else "empty"
+            except grpc.RpcError as error:
+                return f"{error.code()}: {error.details()}"
+
+        with ThreadPoolExecutor(90) as pool:
+            assert [bad for bad in pool.map(one, range(600)) if bad] == []
 
 
 @pytest.mark.parametrize("workers", [1, 4])

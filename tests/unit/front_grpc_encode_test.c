@@ -456,6 +456,29 @@ static void trailers_name_generation_provider_and_attempts(void **state)
     free(outcome);
 }
 
+static bool has_text(struct remora_slice bytes, const char *text)
+{
+    return memmem(bytes.data, bytes.length, text, strlen(text)) != NULL;
+}
+
+static void error_info_names_the_callers_own_id(void **state)
+{
+    struct remora_grpc_status status;
+    struct remora_arena scratch;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_outcome *outcome = new_outcome();
+    (void)state;
+    remora_arena_init(&scratch, 4096, 1 << 20);
+    snprintf(outcome->request_id, sizeof outcome->request_id, "%s", "order-17");
+    remora_fail_set(&fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "gone");
+    remora_grpc_status_fail(&status, &fail, outcome, &scratch);
+    struct remora_slice details = trailer(&status, "grpc-status-details-bin");
+    assert_true(has_text(details, "request_id") && has_text(details, "order-17"));
+    remora_grpc_status_fini(&status);
+    remora_arena_fini(&scratch);
+    free(outcome);
+}
+
 static void lasting_causes_push_back_for_ever_and_hints_are_passed_on(void **state)
 {
     struct remora_grpc_status status;
@@ -474,6 +497,13 @@ static void lasting_causes_push_back_for_ever_and_hints_are_passed_on(void **sta
     fail.retry_after_ms = 250;
     remora_grpc_status_fail(&status, &fail, NULL, &scratch);
     assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "250");
+    remora_grpc_status_fini(&status);
+
+    fail = (struct remora_fail)REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_SHEDDING, NULL, "full, and nobody knows how long");
+    remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+    assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "1000");
+    assert_true(has_text(trailer(&status, "grpc-status-details-bin"), "google.rpc.RetryInfo"));
     remora_grpc_status_fini(&status);
 
     fail = (struct remora_fail)REMORA_FAIL_INIT;
@@ -523,6 +553,7 @@ int main(void)
         cmocka_unit_test(our_own_mistakes_are_masked),
         cmocka_unit_test(candidates_are_told_where_none_was_tried),
         cmocka_unit_test(trailers_name_generation_provider_and_attempts),
+        cmocka_unit_test(error_info_names_the_callers_own_id),
         cmocka_unit_test(lasting_causes_push_back_for_ever_and_hints_are_passed_on),
         cmocka_unit_test(every_code_has_its_status_and_reason),
     };

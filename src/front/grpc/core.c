@@ -158,6 +158,9 @@ static grpc_server *make_server(const struct remora_process *process,
         /* By its text: older headers do not name it. */
         integer("grpc.absolute_max_metadata_size", 2 * REMORA_LIMIT_GRPC_METADATA_BYTES),
         integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, REMORA_LIMIT_GRPC_STREAMS),
+        /* The newer core's, on by default: it counts streams that have ended and are not yet freed, and so refuses callers
+         * who keep to the limit above. Storms of resets are ended by connections.c. */
+        integer("grpc.http.overload_protection", 0),
         integer("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS),
         integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         integer(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),

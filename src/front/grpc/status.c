@@ -35,6 +35,7 @@ enum {
     DETAILS_MOST = 8 + REMORA_LIMIT_ATTEMPTS + REMORA_SKIPPED_MAX + REMORA_LIMIT_CANDIDATES,
     ANY_OVERHEAD = 8, /* tags and lengths around a detail, at most */
     METADATA_MOST = 8,
+    SHEDDING_RETRY_MS = 1000, /* where whoever sheds gave no hint */
 };
 
 /* Packed into the arena, or {0, NULL}. */
@@ -121,6 +122,7 @@ static Google__Rpc__ErrorInfo *error_info(struct remora_arena *arena,
     }
     if (outcome != NULL) {
         add_metadata(arena, info, "generation_id", remora_slice_of(outcome->generation_id));
+        add_metadata(arena, info, "request_id", remora_slice_of(outcome->request_id));
         add_metadata(arena, info, "provider", last_provider(outcome));
         add_metadata(arena, info, "attempts",
                      remora_arena_printf(arena, "%zu", outcome->attempt_count));
@@ -131,14 +133,21 @@ static Google__Rpc__ErrorInfo *error_info(struct remora_arena *arena,
     return info;
 }
 
+/* -1: no hint. Who found us out of room may always come again (codes.md: SHEDDING has a RetryInfo). */
+static int64_t retry_after_ms(const struct remora_fail *fail)
+{
+    return fail->code == REMORA_SHEDDING && fail->retry_after_ms < 0 ? SHEDDING_RETRY_MS
+                                                                     : fail->retry_after_ms;
+}
+
 static void add_retry(struct details *d, const struct remora_fail *fail)
 {
     Google__Rpc__RetryInfo info = GOOGLE__RPC__RETRY_INFO__INIT;
-    if (fail->retry_after_ms < 0) {
+    int64_t ms = retry_after_ms(fail);
+    if (ms < 0) {
         return;
     }
-    info.retry_delay =
-        remora_pb_duration(d->arena, (uint64_t)fail->retry_after_ms * REMORA_NS_PER_MS);
+    info.retry_delay = remora_pb_duration(d->arena, (uint64_t)ms * REMORA_NS_PER_MS);
     add(d, &info.base);
 }
 
@@ -284,8 +293,8 @@ static void add_pushback(struct remora_grpc_status *status, const struct remora_
 {
     if (remora_code_row(fail->code)->fail_class == REMORA_CLASS_LASTING) {
         add_number(status, "grpc-retry-pushback-ms", -1);
-    } else if (fail->retry_after_ms >= 0) {
-        add_number(status, "grpc-retry-pushback-ms", (long long)fail->retry_after_ms);
+    } else if (retry_after_ms(fail) >= 0) {
+        add_number(status, "grpc-retry-pushback-ms", (long long)retry_after_ms(fail));
     }
 }
 
