@@ -112,6 +112,50 @@ static void a_key_file_that_all_may_read_is_a_warning(void **state)
     assert_string_equal(paths, "providers.a.client_cert.key_file providers.a.headers.x-team ");
 }
 
+/* Made with openssl ca -selfsign -startdate 20200101000000Z -enddate 20200102000000Z. */
+static const char ended_in_2020[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIH/MIGmAgEBMAoGCCqGSM49BAMCMAwxCjAIBgNVBAMMAWMwHhcNMjAwMTAxMDAw\n"
+    "MDAwWhcNMjAwMTAyMDAwMDAwWjAMMQowCAYDVQQDDAFjMFkwEwYHKoZIzj0CAQYI\n"
+    "KoZIzj0DAQcDQgAE0es2wdPuQ1vLWY6xmkyTcrDXoTfSLVi6Hovx5NM1Pw+/pqYm\n"
+    "lAsgo3aRw37jk8yMqXZLys851XZT4GKAkC17SzAKBggqhkjOPQQDAgNIADBFAiEA\n"
+    "wZ93BEJNCksRWZyZg1e9t/2vOEsx8G2cXAD4g77QtvgCIEsQ74rfre78wa87cpWA\n"
+    "mmLV4YQsBrejuBjbBqVVRYSr\n"
+    "-----END CERTIFICATE-----\n";
+
+/* End of provider a's client certificate in this file, and whether its end is a warning. */
+static int64_t end_of(const char *content, bool *is_warned)
+{
+    char path[128];
+    char yaml[512];
+    struct remora_config *config = NULL;
+    snprintf(path, sizeof path, "%s/cert", folder);
+    snprintf(yaml, sizeof yaml,
+             "providers: {a: {kind: openai, base_url: \"https://a/v1\", "
+             "client_cert: {cert_file: %s, key_file: /k}}}",
+             path);
+    write_file(path, content);
+    assert_int_equal(build(yaml, &config, NULL), REMORA_OK);
+    int64_t end = remora_config_provider(config, REMORA_SLICE("a"))->client_certificate_end_unix_s;
+    *is_warned = false;
+    for (size_t i = 0; i < config->warning_count; i++) {
+        *is_warned = *is_warned || strstr(config->warnings[i].text.data, "has ended") != NULL;
+    }
+    remora_config_release(config);
+    unlink(path);
+    return end;
+}
+
+static void a_client_certificate_that_has_ended_is_a_warning(void **state)
+{
+    (void)state;
+    bool is_warned = false;
+    assert_int_equal(end_of(ended_in_2020, &is_warned), 1577923200);
+    assert_true(is_warned);
+    assert_int_equal(end_of("no certificate\n", &is_warned), 0);
+    assert_false(is_warned);
+}
+
 static void the_environment_is_the_process_s(void **state)
 {
     (void)state;
@@ -166,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_authorities_come_from_files),
         cmocka_unit_test(a_key_file_that_all_may_read_is_a_warning),
+        cmocka_unit_test(a_client_certificate_that_has_ended_is_a_warning),
         cmocka_unit_test(the_environment_is_the_process_s),
         cmocka_unit_test(files_that_cannot_be_read_are_told_by_name),
         cmocka_unit_test(addresses_are_parsed),
