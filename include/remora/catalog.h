@@ -77,6 +77,11 @@ enum remora_dialect remora_dialect_by_name(struct remora_slice name);
 enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provider);
 /* The parameters that its servers do not take, whatever the facts of an endpoint say. */
 remora_parameter_set remora_dialect_refused(enum remora_dialect dialect);
+/* Whether fields that no table here names go on as they came; `supported` is the endpoint's list. */
+bool remora_dialect_takes_anything(enum remora_dialect dialect, remora_parameter_set supported);
+/* Whether that one of them does. */
+bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
+                                struct remora_slice name);
 
 /* Input and output kinds, bit per value. */
 enum remora_modality {

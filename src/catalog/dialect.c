@@ -51,3 +51,62 @@ remora_parameter_set remora_dialect_refused(enum remora_dialect dialect)
 {
     return dialect_rows[dialect].refused;
 }
+
+/* ---- fields that no table of ours names ---- */
+
+/* Fields of each provider that nobody else has (providers.md section 8, its rows). */
+static const struct {
+    enum remora_dialect dialect;
+    const char *names[12];
+} own_extras[] = {
+    {REMORA_DIALECT_OPENAI, {"store"}},
+    {REMORA_DIALECT_AZURE, {"store", "data_sources"}},
+    {REMORA_DIALECT_MISTRAL, {"safe_prompt", "prompt_mode"}},
+    {REMORA_DIALECT_GROQ, {"reasoning_format", "search_settings"}},
+    {REMORA_DIALECT_XAI, {"search_parameters", "deferred"}},
+    {REMORA_DIALECT_TOGETHER,
+     {"safety_model", "chat_template_kwargs", "context_length_exceeded_behavior"}},
+    {REMORA_DIALECT_FIREWORKS, {"context_length_exceeded_behavior"}},
+    {REMORA_DIALECT_CEREBRAS, {"clear_thinking", "disable_reasoning"}},
+    {REMORA_DIALECT_PERPLEXITY,
+     {"search_mode", "search_domain_filter", "search_recency_filter", "search_after_date_filter",
+      "search_before_date_filter", "return_images", "return_related_questions", "disable_search"}},
+    {REMORA_DIALECT_NIM, {"nvext", "chat_template_kwargs"}},
+    {REMORA_DIALECT_ZAI, {"do_sample", "tool_stream"}},
+    {REMORA_DIALECT_QWEN, {"enable_search", "search_options"}},
+    {REMORA_DIALECT_MINIMAX, {"reasoning_split", "mask_sensitive_info"}},
+    {REMORA_DIALECT_HUGGINGFACE, {"chat_template_kwargs"}},
+};
+
+/* Servers of the operator's own, and routers: what they take is theirs to say, unless the endpoint has a list. */
+bool remora_dialect_takes_anything(enum remora_dialect dialect, remora_parameter_set supported)
+{
+    static const enum remora_dialect open[] = {REMORA_DIALECT_GENERIC, REMORA_DIALECT_VLLM,
+                                               REMORA_DIALECT_LLAMACPP, REMORA_DIALECT_OLLAMA,
+                                               REMORA_DIALECT_OPENROUTER};
+    for (size_t i = 0; i < REMORA_COUNT_OF(open); i++) {
+        if (dialect == open[i]) {
+            return supported == REMORA_PARAMETERS_ALL;
+        }
+    }
+    return false;
+}
+
+static bool is_own_extra(enum remora_dialect dialect, struct remora_slice name)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(own_extras); i++) {
+        for (size_t k = 0;
+             dialect == own_extras[i].dialect && k < REMORA_COUNT_OF(own_extras[i].names); k++) {
+            if (own_extras[i].names[k] != NULL && remora_slice_is(name, own_extras[i].names[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
+                                struct remora_slice name)
+{
+    return remora_dialect_takes_anything(dialect, supported) || is_own_extra(dialect, name);
+}

@@ -322,6 +322,24 @@ static bool is_unspoken(const struct remora_endpoint *endpoint, enum remora_para
                remora_dialect_refused(remora_dialect_of(&endpoint->provider->facts)), parameter);
 }
 
+/* Further fields are the caller's words: that one is lost is told under this name of all. */
+static const char *lacks_further(const struct remora_judge *judge,
+                                 const struct remora_endpoint *endpoint)
+{
+    const struct remora_request *request = judge->request;
+    if (request->extra_count == 0) {
+        return NULL;
+    }
+    enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
+    for (size_t i = 0; i < request->extra_count; i++) {
+        if (!remora_dialect_takes_field(dialect, endpoint->facts.supported,
+                                        request->extra[i].key)) {
+            return "further_fields";
+        }
+    }
+    return NULL;
+}
+
 static enum remora_layer ask_require(const struct remora_judge *judge,
                                      const struct remora_endpoint *endpoint, const char **subject)
 {
@@ -332,6 +350,7 @@ static enum remora_layer ask_require(const struct remora_judge *judge,
             lacks = policy_lacks(judge, endpoint, parameter);
         }
     }
+    lacks = lacks != NULL ? lacks : lacks_further(judge, endpoint);
     for (size_t i = 0; i < judge->layer_count && lacks != NULL; i++) {
         if (judge->layers[i]->provider.require_parameters == REMORA_YES) {
             *subject = lacks;

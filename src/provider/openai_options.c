@@ -159,60 +159,16 @@ void openai_write_options(struct openai_build *build)
 
 /* ---- further fields ---- */
 
-/* Fields of each provider that nobody else has (providers.md section 8, its rows). */
-static const struct {
-    enum remora_dialect dialect;
-    const char *names[12];
-} own_extras[] = {
-    {REMORA_DIALECT_OPENAI, {"store"}},
-    {REMORA_DIALECT_AZURE, {"store", "data_sources"}},
-    {REMORA_DIALECT_MISTRAL, {"safe_prompt", "prompt_mode"}},
-    {REMORA_DIALECT_GROQ, {"reasoning_format", "search_settings"}},
-    {REMORA_DIALECT_XAI, {"search_parameters", "deferred"}},
-    {REMORA_DIALECT_TOGETHER,
-     {"safety_model", "chat_template_kwargs", "context_length_exceeded_behavior"}},
-    {REMORA_DIALECT_FIREWORKS, {"context_length_exceeded_behavior"}},
-    {REMORA_DIALECT_CEREBRAS, {"clear_thinking", "disable_reasoning"}},
-    {REMORA_DIALECT_PERPLEXITY,
-     {"search_mode", "search_domain_filter", "search_recency_filter", "search_after_date_filter",
-      "search_before_date_filter", "return_images", "return_related_questions", "disable_search"}},
-    {REMORA_DIALECT_NIM, {"nvext", "chat_template_kwargs"}},
-    {REMORA_DIALECT_ZAI, {"do_sample", "tool_stream"}},
-    {REMORA_DIALECT_QWEN, {"enable_search", "search_options"}},
-    {REMORA_DIALECT_MINIMAX, {"reasoning_split", "mask_sensitive_info"}},
-    {REMORA_DIALECT_HUGGINGFACE, {"chat_template_kwargs"}},
-};
-
-static bool is_own_extra(const struct openai_build *build, struct remora_slice key)
-{
-    for (size_t i = 0; i < REMORA_COUNT_OF(own_extras); i++) {
-        if (!openai_is_dialect(build, own_extras[i].dialect)) {
-            continue;
-        }
-        for (size_t k = 0; k < REMORA_COUNT_OF(own_extras[i].names); k++) {
-            if (own_extras[i].names[k] != NULL && remora_slice_is(key, own_extras[i].names[k])) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Servers of the operator's own, and routers: what they take is theirs to say, unless the endpoint has a list. */
 bool openai_takes_anything(const struct openai_build *build)
 {
-    static const enum remora_dialect open[] = {REMORA_DIALECT_GENERIC, REMORA_DIALECT_VLLM,
-                                               REMORA_DIALECT_LLAMACPP, REMORA_DIALECT_OLLAMA,
-                                               REMORA_DIALECT_OPENROUTER};
-    if (build->endpoint->facts.supported != REMORA_PARAMETERS_ALL) {
-        return false;
-    }
-    for (size_t i = 0; i < REMORA_COUNT_OF(open); i++) {
-        if (openai_is_dialect(build, open[i])) {
-            return true;
-        }
-    }
-    return false;
+    return remora_dialect_takes_anything(remora_dialect_of(&build->endpoint->provider->facts),
+                                         build->endpoint->facts.supported);
+}
+
+static bool takes_field(const struct openai_build *build, struct remora_slice name)
+{
+    return remora_dialect_takes_field(remora_dialect_of(&build->endpoint->provider->facts),
+                                      build->endpoint->facts.supported, name);
 }
 
 /* Fields that the body has already; a further one of the same name would make it say two things. */
@@ -245,7 +201,7 @@ void openai_write_extra(struct openai_build *build)
         if (is_written(build, pair->key) ||
             (build->says_reasoning && openai_is_reasoning_field(pair->key))) {
             openai_note_field(build, pair->key, "the gateway writes this field itself");
-        } else if (is_own_extra(build, pair->key) || openai_takes_anything(build)) {
+        } else if (takes_field(build, pair->key)) {
             remora_json_key_slice(json_of(build), pair->key);
             pieces_raw(&build->pieces, pair->value);
         } else {

@@ -588,6 +588,30 @@ static void required_parameters_remove_who_lacks_one(void **state)
     expect_in(w);
 }
 
+static void required_further_fields_remove_who_would_drop_one(void **state)
+{
+    static const struct remora_pair extra[] = {
+        {REMORA_SLICE_INIT("safe_prompt"), REMORA_SLICE_INIT("true")},
+        {REMORA_SLICE_INIT("foo"), REMORA_SLICE_INIT("1")},
+    };
+    struct world *w = *state;
+    w->f.request.extra = extra;
+    w->f.request.extra_count = 1;
+    w->provider->facts.dialect = S("mistral");
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_SEED);
+    prefer(w, REMORA_LAYER_REQUEST)->require_parameters = REMORA_YES;
+    expect_in(w); /* its own field */
+    w->f.request.extra_count = 2;
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_REQUEST, "further_fields");
+    w->provider->facts.dialect = S("vllm"); /* open, but for its list */
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_REQUEST, "further_fields");
+    w->endpoint->facts.supported = REMORA_PARAMETERS_ALL;
+    expect_in(w);
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_SEED);
+    prefer(w, REMORA_LAYER_REQUEST)->require_parameters = REMORA_NO;
+    expect_in(w);
+}
+
 static void a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints(void **state)
 {
     struct world *w = *state;
@@ -750,6 +774,7 @@ int main(void)
         CASE(an_unknown_price_passes_no_cap),
         CASE(prices_per_item_are_capped_as_they_are_billed),
         CASE(required_parameters_remove_who_lacks_one),
+        CASE(required_further_fields_remove_who_would_drop_one),
         CASE(a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints),
         CASE(tools_are_never_left_out),
         CASE(a_tool_choice_other_than_auto_or_none_is_never_left_out),
