@@ -125,6 +125,7 @@ out:
     if (c->fd >= 0) {
         shutdown(c->fd, SHUT_RDWR);
     }
+    atomic_fetch_add(&c->server->ended, 1);
     return NULL;
 }
 
@@ -145,8 +146,8 @@ static void *run_server(void *context)
         }
         struct raw_connection *c = &server->connections[index];
         *c = (struct raw_connection){.server = server, .fd = fd, .index = index};
+        atomic_store(&server->accepted, index + 1); /* before an answer can come */
         pthread_create(&c->thread, NULL, run_connection, c);
-        atomic_store(&server->accepted, index + 1);
     }
     return NULL;
 }

@@ -35,6 +35,7 @@ struct raw_server {
     pthread_t thread;
     struct raw_connection connections[RAW_CONNECTIONS];
     atomic_int accepted;
+    atomic_int ended; /* connections that the server has shut down */
     atomic_int requests; /* complete ones */
     atomic_int failed_handshakes;
     atomic_llong closed_at_ns; /* when raw_wait_closed last saw an end, else 0 */
