@@ -79,6 +79,8 @@ enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provid
 remora_parameter_set remora_dialect_refused(enum remora_dialect dialect);
 /* Whether fields that no table here names go on as they came; `supported` is the endpoint's list. */
 bool remora_dialect_takes_anything(enum remora_dialect dialect, remora_parameter_set supported);
+/* What its servers call a mark for the prompt cache, static; NULL: they take none. `is_explicit`: spelt as a breakpoint. */
+const char *remora_dialect_cache_mark(enum remora_dialect dialect, bool is_explicit);
 /* Whether that one of them does. */
 bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
                                 struct remora_slice name);

@@ -110,3 +110,19 @@ bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_se
 {
     return remora_dialect_takes_anything(dialect, supported) || is_own_extra(dialect, name);
 }
+
+const char *remora_dialect_cache_mark(enum remora_dialect dialect, bool is_explicit)
+{
+    switch ((int)dialect) {
+    case REMORA_DIALECT_GENERIC:
+    case REMORA_DIALECT_OPENROUTER:
+    case REMORA_DIALECT_QWEN:
+        return "cache_control";
+    case REMORA_DIALECT_OPENAI:
+    case REMORA_DIALECT_AZURE:
+        /* Older models refuse the mark: it goes only where the caller spelt it so. */
+        return is_explicit ? "prompt_cache_breakpoint" : NULL;
+    default:
+        return NULL;
+    }
+}

@@ -327,10 +327,14 @@ static const char *lacks_further(const struct remora_judge *judge,
                                  const struct remora_endpoint *endpoint)
 {
     const struct remora_request *request = judge->request;
-    if (request->extra_count == 0) {
+    if (request->extra_count == 0 && !request->cache.is_set) {
         return NULL;
     }
     enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
+    if (request->cache.is_set &&
+        remora_dialect_cache_mark(dialect, request->cache.is_explicit) == NULL) {
+        return "cache_control";
+    }
     for (size_t i = 0; i < request->extra_count; i++) {
         if (!remora_dialect_takes_field(dialect, endpoint->facts.supported,
                                         request->extra[i].key)) {

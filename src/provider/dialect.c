@@ -19,7 +19,6 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
         {
             COMMON,
             .reasoning_echo = REASONING_ECHO_ANY,
-            .takes_cache_control = true,
         },
     [REMORA_DIALECT_OPENAI] =
         {
@@ -98,7 +97,6 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
             COMMON,
             .reasoning_ask = REASONING_ASK_OBJECT,
             .reasoning_echo = REASONING_ECHO_DETAILS,
-            .takes_cache_control = true,
             .takes_annotations = true,
             .takes_preferences = true,
         },
@@ -126,7 +124,6 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
             COMMON,
             .reasoning_ask = REASONING_ASK_BUDGET,
             .reasoning_echo = REASONING_ECHO_CONTENT,
-            .takes_cache_control = true,
         },
     [REMORA_DIALECT_MINIMAX] =
         {

@@ -79,10 +79,9 @@ struct dialect {
     enum usage_rule usage_rule;
     enum usage_stream usage_stream;
     enum done_marker done_marker;
-    uint8_t tool_id_length;   /* ids of tool calls are that many letters and digits; 0: any text */
-    bool alternates_roles;    /* messages of one role in a row become one */
-    bool takes_cache_control; /* prompt-cache markers on parts, tools and the request */
-    bool takes_annotations;   /* assistant messages carry annotations back */
+    uint8_t tool_id_length; /* ids of tool calls are that many letters and digits; 0: any text */
+    bool alternates_roles;  /* messages of one role in a row become one */
+    bool takes_annotations; /* assistant messages carry annotations back */
     bool
         takes_preferences; /* routes further by `provider` preferences: privacy and price caps go on */
 };

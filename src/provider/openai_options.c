@@ -23,18 +23,17 @@ void openai_note_field(struct openai_build *build, struct remora_slice field, co
 
 /* ---- prompt caching: marks are converted into the provider's spelling, the time to live is not (openrouter.md 12.1) ---- */
 
-static bool knows_breakpoints(const struct openai_build *build)
+static const char *cache_mark(const struct openai_build *build,
+                              const struct remora_cache_breakpoint *cache)
 {
-    return openai_is_dialect(build, REMORA_DIALECT_OPENAI) ||
-           openai_is_dialect(build, REMORA_DIALECT_AZURE);
+    return remora_dialect_cache_mark(remora_dialect_of(&build->endpoint->provider->facts),
+                                     cache->is_explicit);
 }
 
 bool openai_has_cache_mark(const struct openai_build *build,
                            const struct remora_cache_breakpoint *cache)
 {
-    /* OpenAI's older models refuse the mark: it goes only where the caller spelt it so. */
-    return cache->is_set && (build->dialect->takes_cache_control ||
-                             (cache->is_explicit && knows_breakpoints(build)));
+    return cache->is_set && cache_mark(build, cache) != NULL;
 }
 
 static void write_word(struct openai_build *build, const char *key, const char *word)
@@ -52,8 +51,9 @@ void openai_write_cache(struct openai_build *build, const struct remora_cache_br
         openai_note_field(build, REMORA_SLICE("cache_control"), "the provider takes no such mark");
         return;
     }
-    bool is_control = build->dialect->takes_cache_control;
-    remora_json_key(json_of(build), is_control ? "cache_control" : "prompt_cache_breakpoint");
+    const char *mark = cache_mark(build, cache);
+    bool is_control = strcmp(mark, "cache_control") == 0;
+    remora_json_key(json_of(build), mark);
     remora_json_object_open(json_of(build));
     write_word(build, is_control ? "type" : "mode", is_control ? "ephemeral" : "explicit");
     if (is_control && cache->ttl_s > 0) {

@@ -212,6 +212,16 @@ def takes(endpoint, parameter):
     return supported is None or parameter in supported
 
 
+def loses(endpoint, body):
+    """What has no list: the mark for a cache, then fields that only a server of one's own takes, or their own provider."""
+    dialect = endpoint.provider.get("dialect", "generic")
+    if "cache_control" in body and dialect != "generic":
+        return "cache_control"
+    is_open = dialect == "generic" and endpoint.entry.get("supported_parameters") is None
+    own = {"mistral": {"safe_prompt"}}.get(dialect, set())
+    return None if is_open or not {"foo", "safe_prompt"} & set(body) - own else "further_fields"
+
+
 def wanted_parameters(body):
     """In the order of the request. Text as the format is what everybody answers: it asks for nothing."""
     return [RENAMED.get(name, name) for name in body if name in PARAMETERS and
@@ -250,7 +260,8 @@ def require_parameters(world, layers, endpoint, body):
         lacking = lacks(world, endpoint, body, parameter)
         if lacking:
             return f"require_parameters:{lacking}", layer
-    return None
+    lost = loses(endpoint, body)
+    return (f"require_parameters:{lost}", layer) if lost else None
 
 
 def excluded(world, layers, asked, endpoint, is_free):

@@ -30,6 +30,7 @@ REGIONS = ["eu", "US", "de", "us-east5", "FR"]
 PARAMETERS = {
     "temperature": [0.5], "top_k": [5], "seed": [1], "stop": [["x"]], "verbosity": ["low"], "max_tokens": [10, 90, 2000],
     "max_completion_tokens": [10], "logprobs": [True],
+    "safe_prompt": [True], "foo": [1], "cache_control": [{"type": "ephemeral"}],
     "tools": [[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]],
     "response_format": [{"type": "text"}, {"type": "json_object"},
                         {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}],

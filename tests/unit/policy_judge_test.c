@@ -612,6 +612,18 @@ static void required_further_fields_remove_who_would_drop_one(void **state)
     expect_in(w);
 }
 
+static void a_required_cache_mark_removes_who_takes_none(void **state)
+{
+    struct world *w = *state;
+    w->f.request.cache.is_set = true;
+    w->provider->facts.dialect = S("mistral");
+    expect_in(w);
+    prefer(w, REMORA_LAYER_REQUEST)->require_parameters = REMORA_YES;
+    expect_out_for(w, REMORA_RULE_REQUIRE_PARAMETERS, REMORA_LAYER_REQUEST, "cache_control");
+    w->provider->facts.dialect = S("qwen");
+    expect_in(w);
+}
+
 static void a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints(void **state)
 {
     struct world *w = *state;
@@ -775,6 +787,7 @@ int main(void)
         CASE(prices_per_item_are_capped_as_they_are_billed),
         CASE(required_parameters_remove_who_lacks_one),
         CASE(required_further_fields_remove_who_would_drop_one),
+        CASE(a_required_cache_mark_removes_who_takes_none),
         CASE(a_name_that_the_catalog_has_no_word_for_removes_none_of_its_endpoints),
         CASE(tools_are_never_left_out),
         CASE(a_tool_choice_other_than_auto_or_none_is_never_left_out),

@@ -729,8 +729,10 @@ static void append_refused(struct remora_buf *out, remora_parameter_set refused)
 }
 
 /* What a row says beside the columns; the words that hold for it, in one cell. */
-static void append_quirks(struct remora_buf *out, const struct dialect *row)
+static void append_quirks(struct remora_buf *out, enum remora_dialect dialect)
 {
+    const struct dialect *row = dialect_row(dialect);
+    const bool takes_marks = remora_dialect_cache_mark(dialect, false) != NULL;
     const struct {
         bool holds;
         const char *words;
@@ -753,7 +755,7 @@ static void append_quirks(struct remora_buf *out, const struct dialect *row)
         {row->done_marker == DONE_OPTIONAL, "`[DONE]` may be missing", NULL},
         {row->tool_id_length == 9, "tool ids are 9 letters and digits: others are rewritten", NULL},
         {row->alternates_roles, "messages of one role in a row become one", NULL},
-        {row->takes_cache_control, "cache markers go on", NULL},
+        {takes_marks, "cache markers go on", NULL},
         {row->takes_annotations, "annotations go back", NULL},
         {row->takes_preferences, "`data_collection`, `zdr` and `max_price` go on", NULL},
     };
@@ -799,7 +801,7 @@ static void append_row(struct remora_buf *out, enum remora_dialect dialect)
                       echo_words(row->reasoning_echo));
     append_refused(out, remora_dialect_refused(dialect));
     remora_buf_append_text(out, " | ");
-    append_quirks(out, row);
+    append_quirks(out, dialect);
     remora_buf_append_text(out, " |\n");
 }
 
