@@ -45,12 +45,12 @@ main() {
     [ "$(id -u)" = 0 ] || skip "a node needs root"
     [ "$(uname -s)" = Linux ] || skip "a node needs Linux"
     "$here/build.sh" --complete || command -v go >/dev/null || skip "no Go to build Kubernetes with, and none in $bin"
-    must "installing packages" "$root/tools/packages.sh" cluster
+    must "installing packages" timeout -k 10 "$(left)" "$root/tools/packages.sh" cluster
     must "building the tools" timeout -k 10 "$(left)" "$here/build.sh"
 
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    must "making the images of the tests" python3 "$here/images.py" "$bin/podapp" "$work"
+    must "making the images of the tests" timeout -k 10 "$(left)" python3 "$here/images.py" "$bin/podapp" "$work"
     if [ -z "${REMORA_CLUSTER_IMAGE:-}" ]; then
         must "make image" timeout -k 10 "$(left)" make -C "$root" --no-print-directory image
         REMORA_CLUSTER_IMAGE=$(ls -t "$root"/build-image/remora-*.oci.tar | head -n 1)
@@ -59,7 +59,7 @@ main() {
     REMORA_CLUSTER_REMORA=$(python3 "$here/images.py" --name "$REMORA_CLUSTER_IMAGE") || return 1
     export REMORA_CLUSTER_REMORA
 
-    must "making the Python environment" "$root/tools/venv.sh"
+    must "making the Python environment" timeout -k 10 "$(left)" "$root/tools/venv.sh"
     cd "$here" || return 1
     PYTHONDONTWRITEBYTECODE=1 timeout -k 60 "$(left)" \
         "$root/.venv/bin/pytest" -p no:cacheprovider --rootdir "$here" --maxfail=8 --durations=8 -rs "$@" .

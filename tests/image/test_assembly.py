@@ -7,11 +7,13 @@ import pathlib
 import sys
 import tarfile
 import tempfile
+import types
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/image"))
 sys.dont_write_bytecode = True
 
+import image  # noqa: E402
 import oci  # noqa: E402
 import packages  # noqa: E402
 import spdx  # noqa: E402
@@ -52,6 +54,16 @@ class Layers(unittest.TestCase):
         upper = Tree(lower)
         upper.file("usr/share/doc/remora/LICENSE", "x")
         self.assertEqual([member.name for member in members(upper.tar(0))], ["usr/share/doc/remora", "usr/share/doc/remora/LICENSE"])
+
+    def test_a_release_moves_the_program_s_layer_only(self):
+        system = Tree()
+        system.file("etc/passwd", "x")
+        program = Tree(system)
+        program.file("usr/bin/remora", "x", 0o755)
+        old, new = (image.layers_of(system, program, [], types.SimpleNamespace(version=version, epoch=epoch))
+                    for version, epoch in (("1", 1000), ("2", 2000)))
+        self.assertEqual(old[0], new[0])
+        self.assertNotEqual(old[1], new[1])
 
     def test_copy_takes_the_links_on_the_way(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -31,6 +31,8 @@ GROUP = f"root:x:0:\nnonroot:x:{UID}:\n"
 NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
 # Where runtimes and pods mount: a read-only root cannot get them later.
 MOUNT_POINTS = ("dev", "proc", "sys", "run", "etc/remora")
+# The time of the system's files: not that of a release, or every release would move their layer again.
+SYSTEM_EPOCH = 0
 # Packages whose files are taken by hand below: no library leads to them.
 DATA_PACKAGES = ("base-files", "ca-certificates", "tzdata")
 
@@ -83,6 +85,11 @@ def program_layer(beneath, program, source, document):
     return tree
 
 
+def layers_of(system, top, found, arguments):
+    return [("Debian packages: " + ", ".join(p.name for p in found), system.tar(SYSTEM_EPOCH)),
+            ("remora " + arguments.version, top.tar(arguments.epoch))]
+
+
 def labels(arguments):
     return {
         "org.opencontainers.image.title": "remora",
@@ -122,8 +129,7 @@ def main():
     if unpacked > LIMIT_BYTES:
         sys.exit(f"image: {unpacked} bytes unpacked, more than {LIMIT_BYTES}")
     base = pathlib.Path(arguments.out) / f"remora-{arguments.version}-{architecture}"
-    layers = [("Debian packages: " + ", ".join(p.name for p in found), system.tar(arguments.epoch)),
-              ("remora " + arguments.version, top.tar(arguments.epoch))]
+    layers = layers_of(system, top, found, arguments)
     digest = oci.write(f"{base}.oci.tar", layers, arguments.epoch, architecture, settings(arguments), labels(arguments),
                        arguments.name, arguments.version)
     for kind, (_, tar) in zip(("system", "program"), layers, strict=True):
