@@ -16,7 +16,8 @@ from h2wire import H2, message
 from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
 from test_grpc_hostile import LIST, OK, STREAM, core, is_sanitized, stream_chat
 
-UNAVAILABLE = 14
+DEADLINE, UNAVAILABLE = 4, 14
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 def run(upstream, first="ok", more="", **kwargs):
@@ -153,6 +154,41 @@ def test_an_old_connection_is_sent_away_and_its_calls_end(upstream, pb, workers)
             end = time.monotonic() + 2.5
             while time.monotonic() < end:
                 c.unary_unary(LIST)(b"", timeout=5)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_an_old_connection_that_watches_ends_too(upstream, workers):
+    with run(upstream, more="grpc: {max_connection_age_ms: 1000}\n", workers=workers) as remora, H2(remora.grpc_port) as c:
+        stream = c.open("/grpc.health.v1.Health/Watch")
+        c.data(stream, message(b""), end=True)
+        assert c.answer(stream, 5).status == UNAVAILABLE and c.answers[stream].messages
+        assert c.ends(5)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_call_whose_message_never_comes_holds_no_drain(upstream, stubs, workers):
+    with run(upstream, more="drain: {delay_ms: 0, grace_ms: 20000}\n", workers=workers) as remora:
+        clients = [H2(remora.grpc_port) for _ in range(3)]
+        streams = [c.open(path) for c, path in zip(clients, (LIST, STREAM, REFLECTION))]
+        clients[1].data(streams[1], message(stream_chat())[:-2])
+        clients[2].data(streams[2], message(b"\x3a\x01*"))
+        assert clients[2].until(lambda: clients[2].answers[streams[2]].messages)
+        begun = time.monotonic()
+        remora.process.send_signal(signal.SIGTERM)
+        for c, stream in zip(clients, streams):
+            assert c.answer(stream, 5).status == UNAVAILABLE
+        remora.process.wait(25)
+        assert time.monotonic() - begun < 5
+        for c in clients:
+            c.socket.close()
+
+
+def test_a_message_that_never_comes_is_waited_for_no_longer_than_a_request(upstream, stubs):
+    with run(upstream, more="deadlines: {total_ms: 1000}\n") as remora, H2(remora.grpc_port) as c:
+        streams = [c.open(path) for path in (LIST, STREAM, REFLECTION)]
+        c.data(streams[1], message(stream_chat())[:-2])
+        assert [c.answer(s, 5).status for s in streams] == [DEADLINE] * 3
+        assert c.call(LIST).status == OK
 
 
 def test_a_sidecar_keeps_old_connections(upstream):

@@ -29,6 +29,8 @@
 #include "remora/text.h"
 #include "services.h"
 
+#define GOODBYE_NS (REMORA_NS_PER_S / 2)
+
 static struct remora_slice slice_view(const grpc_slice *slice)
 {
     return remora_slice((const char *)GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
@@ -94,7 +96,7 @@ static void call_free(struct remora_grpc_call *call)
     struct remora_grpc_front *front = call->front;
     struct remora_grpc_lane *lane = call->lane;
     bool had_arrived = call->has_arrived;
-    remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->goodbye);
+    remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->patience);
     remora_grpc_queue_clear(call);
     remora_grpc_status_fini(&call->status);
     remora_arena_fini(&call->answer_arena);
@@ -179,6 +181,70 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
     came_back(call);
 }
 
+/* ---- patience ---- */
+
+bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
+                      void (*fire)(struct remora_timer *patience))
+{
+    struct remora_loop *loop = call->lane->worker->loop;
+    const struct remora_clock *clock = remora_loop_clock(loop);
+    return remora_timers_arm(remora_loop_timers(loop), &call->patience, clock->now_ns(clock) + ns,
+                             fire) == REMORA_OK;
+}
+
+static void cut_off(struct remora_timer *patience)
+{
+    struct remora_grpc_call *call =
+        REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience);
+    grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE,
+                                 "The gateway waits no longer.", NULL);
+}
+
+/* The status waits for the message before it, which a client that does not read never takes: it may not hold a drain. */
+void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail)
+{
+    if (call->is_over || call->is_ending) {
+        return;
+    }
+    remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
+    remora_grpc_finish(call);
+    if (!call->has_ended && !remora_grpc_wait(call, GOODBYE_NS, cut_off)) {
+        cut_off(&call->patience);
+    }
+}
+
+void remora_grpc_receivers_drain(struct remora_grpc_lane *lane)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
+    for (struct remora_list *node; (node = remora_list_take(&lane->receivers)) != NULL;) {
+        remora_grpc_send_away(REMORA_CONTAINER_OF(node, struct remora_grpc_call, receiver), &fail);
+    }
+}
+
+static void on_late(struct remora_timer *patience)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_REQUEST_TIMEOUT, NULL, "No whole message came in time.");
+    remora_grpc_send_away(REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience), &fail);
+}
+
+/* Who may take less for the whole request has no more for its message. */
+static uint64_t patience_ns(const struct remora_grpc_call *call)
+{
+    int64_t total_ms = remora_engine_config(remora_grpc_engine(call))->deadlines.total_ms;
+    bool is_less = total_ms > 0 && total_ms < REMORA_LIMIT_GRPC_MESSAGE_MS;
+    return (is_less ? (uint64_t)total_ms : REMORA_LIMIT_GRPC_MESSAGE_MS) * REMORA_NS_PER_MS;
+}
+
+static void receive_ended(struct remora_grpc_call *call)
+{
+    remora_list_remove(&call->receiver);
+    if (!call->is_ending) { /* else it is sent away, and may yet have to be cut off */
+        remora_timers_disarm(remora_loop_timers(call->lane->worker->loop), &call->patience);
+    }
+}
+
 /* ---- the message ---- */
 
 static void start_one(struct remora_grpc_call *call, const grpc_op *op, struct remora_grpc_tag *tag)
@@ -194,6 +260,9 @@ void remora_grpc_receive(struct remora_grpc_call *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
     op.data.recv_message.recv_message = &call->incoming;
+    remora_list_append(&call->lane->receivers, &call->receiver);
+    /* Without memory for a timer the caller's deadline is all that ends it. */
+    (void)!remora_grpc_wait(call, patience_ns(call), on_late);
     start_one(call, &op, &call->received);
 }
 
@@ -253,13 +322,15 @@ static void refuse_absent(struct remora_grpc_call *call)
 static void on_received(struct remora_grpc_tag *tag, bool ok)
 {
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, received);
-    if (ok && call->incoming != NULL && !call->is_over) {
+    bool is_awaited = !call->is_over && !call->is_ending; /* not sent away meanwhile */
+    receive_ended(call);
+    if (ok && call->incoming != NULL && is_awaited) {
         deliver(call);
         grpc_byte_buffer_destroy(call->incoming);
         call->incoming = NULL;
-    } else if (!call->is_over && call->method->is_talk) {
+    } else if (is_awaited && call->method->is_talk) {
         call->method->half_closed(call);
-    } else if (!call->is_over) {
+    } else if (is_awaited) {
         refuse_absent(call);
     }
     came_back(call);
@@ -366,6 +437,7 @@ static struct remora_grpc_call *call_new(struct remora_grpc_front *front,
     remora_grpc_tag_init(&call->sent, lane, on_sent);
     remora_list_init(&call->queue);
     remora_list_init(&call->watcher);
+    remora_list_init(&call->receiver);
     remora_arena_init(&call->answer_arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                       REMORA_LIMIT_ANSWER_ARENA_BYTES);
     return call;

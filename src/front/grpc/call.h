@@ -73,6 +73,9 @@ struct remora_grpc_call {
     void (*on_writable)(struct remora_grpc_call *call);
     void (*on_gone)(struct remora_grpc_call *call, enum remora_code why);
 
+    struct remora_list receiver;  /* in the lane's list while a message is awaited */
+    struct remora_timer patience; /* until that message, a Watch's old age, or its end unread */
+
     /* chat.c */
     struct remora_sink sink;
     struct remora_exchange *exchange;
@@ -82,7 +85,6 @@ struct remora_grpc_call {
 
     /* health.c: a Watch, in its lane's list while it runs */
     struct remora_list watcher;
-    struct remora_timer goodbye; /* of one that is sent away and does not read */
     struct remora_grpc_subject subject;
     int told_status; /* ServingStatus; -1: none yet */
 };
@@ -123,6 +125,14 @@ REMORA_MUST_CHECK enum remora_code remora_grpc_identify(const struct remora_grpc
 struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);
+/* `fire` after so long, in place of what was set before; false: no memory. */
+bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
+                      void (*fire)(struct remora_timer *patience));
+/* Ends a call that waits for its caller: with the failure behind what was sent, or half a second later without it when the
+ * caller does not read. Not a refusal: nothing is counted or logged. Does nothing once the call has its status. */
+void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail);
+/* Sends away every call of the lane that still waits for a message: the front drains. */
+void remora_grpc_receivers_drain(struct remora_grpc_lane *lane);
 /* Milliseconds until the caller's deadline, at least 0; -1 when it has none. */
 int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call);
 

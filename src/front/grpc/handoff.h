@@ -74,8 +74,9 @@ struct remora_grpc_lane {
     /* The worker's own. */
     struct remora_list watchers; /* calls of Health/Watch */
     unsigned watcher_count;
-    unsigned missing;            /* calls that found no memory to be armed */
-    struct remora_arena scratch; /* for messages being packed; reset by its user before use */
+    struct remora_list receivers; /* calls that wait for a message of their caller */
+    unsigned missing;             /* calls that found no memory to be armed */
+    struct remora_arena scratch;  /* for messages being packed; reset by its user before use */
     struct remora_grpc_tag *first;
     struct remora_grpc_tag **last;
     struct remora_later later;

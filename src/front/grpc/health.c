@@ -6,7 +6,7 @@
  *   Watch  an answer at once and at each change (remora_grpc_front_health_changed); SERVICE_UNKNOWN for an unknown name.
  *          A client that does not read gets the newest state when it does, never a queue. Ends by the caller's leaving, or
  *          with DRAINING once the front drains, read or not: a stream without an end would hold the drain for its whole
- *          grace
+ *          grace; and at grpc.max_connection_age_ms
  *   List   every name that Check knows
  *
  * Refused: a malformed message, more watches than REMORA_LIMIT_GRPC_WATCHES on one worker (SHEDDING: anybody may ask).
@@ -25,8 +25,7 @@ typedef Grpc__Health__V1__HealthListResponse__StatusesEntry Entry;
 
 #define STATUS(name) (int)GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
 
-#define GOODBYE_NS (REMORA_NS_PER_S / 2)
-
+static const char DRAINS[] = "The gateway is shutting down.";
 static const char *const PROBES[] = {"", "liveness", "readiness"};
 
 static struct remora_grpc_subject subject_of(struct remora_slice name)
@@ -124,38 +123,26 @@ static void on_gone(struct remora_grpc_call *call, enum remora_code why)
     forget(call);
 }
 
-static void cut_off(struct remora_grpc_call *call)
-{
-    grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE,
-                                 "The gateway is shutting down.", NULL);
-}
-
-static void on_goodbye(struct remora_timer *timer)
-{
-    cut_off(REMORA_CONTAINER_OF(timer, struct remora_grpc_call, goodbye));
-}
-
-/* The status waits for the message before it, which a client that does not read never takes: it may not hold the drain. */
-static void cut_off_later(struct remora_grpc_call *call)
-{
-    struct remora_loop *loop = call->lane->worker->loop;
-    const struct remora_clock *clock = remora_loop_clock(loop);
-    if (remora_timers_arm(remora_loop_timers(loop), &call->goodbye,
-                          clock->now_ns(clock) + GOODBYE_NS, on_goodbye) != REMORA_OK) {
-        cut_off(call);
-    }
-}
-
-/* Not a refusal: nothing is counted or logged of a watch that the drain ends. */
-static void send_away(struct remora_grpc_call *call)
+static void send_away(struct remora_grpc_call *call, const char *why)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     forget(call);
-    remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
-    remora_grpc_status_fail(&call->status, &fail, NULL, &call->lane->scratch);
-    remora_grpc_finish(call);
-    if (!call->has_ended) {
-        cut_off_later(call);
+    remora_fail_set(&fail, REMORA_DRAINING, NULL, "%s", why);
+    remora_grpc_send_away(call, &fail);
+}
+
+static void on_old(struct remora_timer *patience)
+{
+    send_away(REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience),
+              "This watch is old; begin another.");
+}
+
+/* A watch would keep its connection, however old, for ever. */
+static void grow_old(struct remora_grpc_call *call)
+{
+    int64_t age_ms = remora_engine_config(remora_grpc_engine(call))->grpc_connection_age_ms;
+    if (age_ms > 0 && !remora_grpc_wait(call, (uint64_t)age_ms * REMORA_NS_PER_MS, on_old)) {
+        send_away(call, "The gateway is out of memory; try again.");
     }
 }
 
@@ -179,8 +166,9 @@ void remora_grpc_health_watch(struct remora_grpc_call *call, struct remora_slice
     remora_list_append(&lane->watchers, &call->watcher);
     lane->watcher_count++;
     tell(call);
+    grow_old(call);
     if (atomic_load(&call->front->is_draining)) {
-        send_away(call);
+        send_away(call, DRAINS);
     }
 }
 
@@ -195,8 +183,11 @@ void remora_grpc_front_health_changed(struct remora_grpc_front *front,
         next = node->next;
         tell(call);
         if (is_draining) {
-            send_away(call);
+            send_away(call, DRAINS);
         }
+    }
+    if (is_draining) {
+        remora_grpc_receivers_drain(&front->lanes[worker->index]);
     }
 }
 
