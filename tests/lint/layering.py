@@ -52,16 +52,27 @@ def room_of(path):
 
 
 def violations(root):
-    for folder, _, names in os.walk(os.path.join(root, "src")):
-        for name in names:
-            if not name.endswith((".c", ".h")):
-                continue
-            full = os.path.join(folder, name)
-            room = room_of(os.path.relpath(full, os.path.join(root, "src")))
-            for number, target in includes(open(full, encoding="utf-8").read()):
-                why = judge(root, full, room, target)
-                if why:
-                    yield f"{os.path.relpath(full, root)}:{number}: {why}"
+    for top in ("src", "include/remora"):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            for name in names:
+                if name.endswith((".c", ".h")):
+                    yield from violations_of(root, os.path.join(folder, name))
+
+
+def violations_of(root, full):
+    path = os.path.relpath(full, root)
+    for number, target in includes(open(full, encoding="utf-8").read()):
+        why = judge(root, full, room_of(path[len("src/"):]), target) if path.startswith("src/") else judge_contract(root, full, target)
+        if why:
+            yield f"{path}:{number}: {why}"
+
+
+def judge_contract(root, full, target):
+    """A contract stands where its room does; what it includes everybody above gets, so libraries have no place in it."""
+    header = os.path.relpath(full, os.path.join(root, "include/remora"))[:-len(".h")]
+    if target and any(pattern.match(target) for pattern, _ in LIBRARIES):
+        return f"{target} in a contract: every room would get it"
+    return None if header.startswith("tbl/") else judge(root, full, OWNER.get(header, "base"), target)
 
 
 def includes(text):
@@ -131,13 +142,18 @@ def self_test():
              ("policy/a.c", "#define X <curl/curl.h>\n#include X"), ("policy/a.c", "#include<curl/curl.h>"),
              ("policy/a.c", '#include "policy/../../engine/exchange_private.h"'), ("policy/a.c", '#include "policy/a.c"'),
              ("policy/a.c", '#include "remora/tbl/../../../src/engine/exchange_private.h"')]
-    good = [("front/http/a.c", '#include "remora/exchange.h"'), ("transport/a.c", "#include <curl/curl.h>"),
+    cases = [("src/" + path, text) for path, text in cases] + [
+        ("include/remora/base.h", "#include <curl/curl.h>"), ("include/remora/worker.h", "#include <grpc/grpc.h>"),
+        ("include/remora/base.h", '#include "remora/exchange.h"'), ("include/remora/json.h", '#include "remora/config.h"')]
+    good = [("src/" + path, text) for path, text in (
+        ("front/http/a.c", '#include "remora/exchange.h"'), ("transport/a.c", "#include <curl/curl.h>"),
             ("policy/a.c", "#include <sys/stat.h>"), ("policy/a.c", "static int include;"), ("policy/a.c", '#include "remora/base.h"'),
             ("policy/a.c", "/*\n#include <curl/curl.h>\n*/"),
-            ("policy/a.c", "#define X \\\n    1\n#include <stdio.h>")]
+            ("policy/a.c", "#define X \\\n    1\n#include <stdio.h>"))] + [
+        ("include/remora/exchange.h", '#include "remora/base.h"'), ("include/remora/transport.h", "#include <stddef.h>")]
     for path, text in cases + good:
         with tempfile.TemporaryDirectory() as root:
-            full = os.path.join(root, "src", path)
+            full = os.path.join(root, path)
             os.makedirs(os.path.dirname(full))
             open(full, "w").write(text + "\n")
             found = list(violations(root))
