@@ -137,6 +137,12 @@ struct remora_adapter {
 /* NULL for a wire that is not built. */
 const struct remora_adapter *remora_adapter_for(enum remora_wire wire);
 
+/*
+ * Whether a secret that the provider is sent (keys, session tokens, secret headers) stands in a text of its own, compared byte by
+ * byte; secrets of less than 6 bytes only where no key character stands beside them. Any thread.
+ */
+bool remora_provider_echoes_secret(const struct remora_provider *provider,
+                                   struct remora_slice text);
 /* What an HTTP status means where the body says nothing better (providers.md 0.3, codes.md). */
 enum remora_code remora_classify_status(int status, enum remora_cause *cause);
 /* retry-after-ms, retry-after of a response; -1 none. */

@@ -193,11 +193,16 @@ static void finish_answer(struct remora_exchange *x)
 
 /* ---- what the transport calls ---- */
 
-static void keep_request_id(struct remora_attempt *attempt, const struct remora_http_response *head)
+/* It goes to the caller and the log: one that holds a secret of ours is left out. */
+static void keep_request_id(struct remora_attempt *attempt, const struct remora_provider *provider,
+                            const struct remora_http_response *head)
 {
     struct remora_slice id = remora_response_header(head, "x-request-id");
     if (id.length == 0) {
         id = remora_response_header(head, "request-id");
+    }
+    if (remora_provider_echoes_secret(provider, id)) {
+        id.length = 0;
     }
     size_t length = 0;
     for (size_t i = 0; i < id.length && length + 1 < sizeof attempt->upstream_request_id; i++) {
@@ -243,7 +248,7 @@ static void on_head(void *context, const struct remora_http_response *head)
     attempt->http_status = head->status;
     attempt->first_byte_ns = exchange_now(x) - attempt->began_ns;
     attempt->possibly_billed = head->status >= 200 && head->status < 300;
-    keep_request_id(attempt, head);
+    keep_request_id(attempt, x->run.endpoint->provider, head);
     x->run.is_answering = head->status >= 200 && head->status < 300;
     if (!x->run.is_answering) {
         keep_error_head(x, head);

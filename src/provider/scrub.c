@@ -8,6 +8,7 @@
  */
 #include "envelope.h"
 
+#include "remora/provider.h"
 #include "remora/secret.h"
 #include "remora/text.h"
 
@@ -100,9 +101,9 @@ static void look_for(struct secret_search *search, const struct remora_secret *s
     }
 }
 
-static bool holds_secret_of(const struct remora_provider *provider, struct remora_slice word)
+bool remora_provider_echoes_secret(const struct remora_provider *provider, struct remora_slice text)
 {
-    struct secret_search search = {.word = word};
+    struct secret_search search = {.word = text};
     for (size_t i = 0; provider != NULL && i < provider->credential_count; i++) {
         look_for(&search, provider->credentials[i].secret);
         look_for(&search, provider->credentials[i].session_token);
@@ -163,7 +164,7 @@ void scrub_text(struct remora_slice text, const struct remora_provider *provider
             to++;
         }
         struct remora_slice word = remora_slice(text.data + from, to - from);
-        bool hides = is_secret(word, after_bearer) || holds_secret_of(provider, word);
+        bool hides = is_secret(word, after_bearer) || remora_provider_echoes_secret(provider, word);
         after_bearer = word.length >= 6 && text_has(word, "bearer");
         at = put(out, out_bytes, at, hides ? REMORA_SLICE(removed) : word);
         from = to;

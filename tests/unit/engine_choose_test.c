@@ -146,6 +146,28 @@ static void a_hint_of_no_time_rests_nobody(void **state)
     fixture_free(f);
 }
 
+/* ---- ids ---- */
+
+static void expect_request_id(const char *header, const char *kept)
+{
+    const char *const headers[] = {header, NULL};
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_head(f, 0, 503, headers);
+    play_end(f, 0, REMORA_CAUSE_NONE);
+    play_good_unary(f, 1, "x");
+    assert_string_equal(f->outcome.attempts[0].upstream_request_id, kept);
+    fixture_free(f);
+}
+
+static void a_request_id_that_holds_a_secret_is_left_out(void **state)
+{
+    (void)state;
+    expect_request_id("x-request-id: req-1", "req-1");
+    expect_request_id("x-request-id: req-secret-canary", "");
+    expect_request_id("request-id: secret-canary", "");
+}
+
 /* ---- gone ---- */
 
 static void a_model_that_is_gone_is_told_as_such_while_it_rests(void **state)
@@ -178,6 +200,7 @@ int main(void)
         cmocka_unit_test(keys_go_on_where_nobody_else_serves_the_model),
         cmocka_unit_test(a_resting_endpoint_takes_no_key_its_place),
         cmocka_unit_test(a_hint_of_no_time_rests_nobody),
+        cmocka_unit_test(a_request_id_that_holds_a_secret_is_left_out),
         cmocka_unit_test(a_model_that_is_gone_is_told_as_such_while_it_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
