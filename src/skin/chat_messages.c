@@ -287,10 +287,9 @@ static enum remora_code read_tool_call_id(struct parse *p, struct remora_json va
     return parse_slice(p, value, &((struct message *)target)->out->tool_call_id);
 }
 
-/* Kept as it came: whether an endpoint takes it is the adapter's business. */
-static enum remora_code read_message_extra(struct parse *p, struct remora_json value, void *target)
+static enum remora_code add_extra(struct parse *p, struct remora_json value,
+                                  struct remora_slice *extra)
 {
-    struct remora_slice *extra = &((struct message *)target)->extra;
     struct remora_slice raw = remora_json_raw(value);
     struct remora_buf key;
     struct remora_json_writer w;
@@ -320,6 +319,13 @@ static enum remora_code read_message_extra(struct parse *p, struct remora_json v
     }
     *extra = whole;
     return REMORA_OK;
+}
+
+/* Kept as it came, but for what chooses a host or a credential: whether an endpoint takes it is the adapter's business. */
+static enum remora_code read_message_extra(struct parse *p, struct remora_json value, void *target)
+{
+    enum remora_code code = chat_refuse_choice(p, value);
+    return code == REMORA_OK ? add_extra(p, value, &((struct message *)target)->extra) : code;
 }
 
 static enum remora_code keep_extra(struct parse *p, struct message *message)

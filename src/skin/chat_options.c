@@ -418,10 +418,15 @@ enum remora_code chat_refuse_choices(struct parse *p, struct remora_json value)
     return refuse_choices(p, REMORA_SLICE(""), REMORA_SLICE(""), value, false);
 }
 
+enum remora_code chat_refuse_choice(struct parse *p, struct remora_json value)
+{
+    return refuse_choices(p, REMORA_SLICE(""), p->key, value, true);
+}
+
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target)
 {
     struct remora_request *request = target;
-    enum remora_code code = refuse_choices(p, REMORA_SLICE(""), p->key, value, true);
+    enum remora_code code = chat_refuse_choice(p, value);
     if (code != REMORA_OK) {
         return code;
     }

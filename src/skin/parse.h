@@ -137,6 +137,8 @@ enum remora_code chat_read_logit_bias(struct parse *p, struct remora_json value,
 enum remora_code chat_read_metadata(struct parse *p, struct remora_json value, void *target);
 /* A member of `value`, at any depth, that would choose a host or a credential: refused. Names of a schema's properties may be any. */
 REMORA_MUST_CHECK enum remora_code chat_refuse_choices(struct parse *p, struct remora_json value);
+/* The same of the member that is being read, its own name (p->key) included. */
+REMORA_MUST_CHECK enum remora_code chat_refuse_choice(struct parse *p, struct remora_json value);
 /* A top-level field that no table names: kept, or refused when it would choose a host or a credential. */
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target);
 

@@ -322,6 +322,9 @@ static const struct refusal refusals[] = {
     BAD("\"top_logprobs\":2", "top_logprobs"),
     /* row 85 */
     BADM("{\"role\":\"robot\",\"content\":\"x\"}", "messages[0].role"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"api_key\":\"k\"}", "messages[0].api_key"),
+    BADM("{\"role\":\"user\",\"content\":\"x\",\"opts\":{\"base_url\":\"u\"}}",
+         "messages[0].opts.base_url"),
     BADM("{\"content\":\"x\"}", "messages[0]"),
     BADM("{\"role\":null,\"content\":\"x\"}", "messages[0].role"),
     BADM("{\"role\":\"user\"}", "messages[0]"),
