@@ -20,6 +20,7 @@ count() {
     if [ "$3" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     passed=$((passed + p)); failed=$((failed + f)); skipped=$((skipped + s))
     say "$1" "$p passed, $f failed, $s skipped (${SECONDS}s)"
+    grep -h " skipped: " "$2" || true
     if [ "$f" != 0 ] || [ "$3" != 0 ]; then
         echo "---- $1 ----"
         tail -n 150 "$2"
