@@ -3,6 +3,7 @@
 What the gRPC core itself has to do differs between its generations (docs/grpc.md has the table). `core()` decides: a core with the
 known holes must live and serve others; a later one must do all that the row says.
 """
+import base64
 import functools
 import re
 import subprocess
@@ -278,16 +279,47 @@ def test_n101_a_bomb_stops_at_the_limit(remora):
             assert max(peak, remora.rss_kib() - before) < 80 * MIB
 
 
+def refused_field(answer):
+    """(reason, field) of the details: which field of the message is named as the wrong one; None: none is."""
+    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415
+
+    text = answer.headers["grpc-status-details-bin"]
+    found = {"ErrorInfo": error_details_pb2.ErrorInfo(), "BadRequest": error_details_pb2.BadRequest()}
+    for detail in status_pb2.Status.FromString(base64.b64decode(text + "=" * (-len(text) % 4))).details:
+        name = detail.type_url.rpartition(".")[2]
+        assert name in found and detail.Unpack(found[name]), detail.type_url
+    return found["ErrorInfo"].reason, next((v.field for v in found["BadRequest"].field_violations), None)
+
+
 def test_f51_n102_to_n106_protobuf_that_is_none(remora):
+    """Refused, and told where: the path of the field in the message that was sent."""
     deep = b""
     for _ in range(1000):
         deep = field(6, field(1, deep))
-    rows = {"bad varint": b"\xff" * 11, "wrong wire type": b"\x08\x01", "truncated": chat()[:-1], "group": b"\x0b\x0c",
-            "nesting": field(30, field(1, b"k") + field(2, deep)), "bad UTF-8": chat(model=b"t/m") + field(1, b"\xff\xfe"),
-            "NUL": chat() + field(1, b"t/m\0x"), "field 0": b"\x02\x00"}
+    said = chat()
+
+    def message_of(content):
+        return said + field(3, content)  # a second one
+
+    rows = [("bad varint", b"\xff" * 11, None), ("bad varint within", message_of(b"\xff" * 11), "messages[1]"),
+            ("length in a bad varint", message_of(b"\x12" + b"\xff" * 6), "messages[1].parts[0]"),
+            ("wrong wire type", b"\x08\x01", "model"), ("wrong wire type within", message_of(b"\x10\x01"), "messages[1].parts[0]"),
+            ("truncated", said[:-1], "messages[0]"), ("truncated within", message_of(b"\x12\x05\x0a"), "messages[1].parts[0]"),
+            ("group", b"\x0b\x0c", "model"), ("field 0", b"\x02\x00", None),
+            ("nesting", said + field(30, field(1, field(1, b"k") + field(2, deep))), "extra_body.fields[0].value.list_value.values[0]"),
+            ("unknown enum", message_of(b"\x08\x63" + field(2, field(1, b"Hello"))), "messages[1].role"),
+            ("unset oneof", message_of(b"\x08\x03" + field(2, b"")), "messages[1].parts[0]"),
+            ("bad UTF-8", said + field(1, b"\xff\xfe"), "model"),
+            ("bad UTF-8 within", message_of(b"\x08\x03" + field(2, field(1, b"ok")) + field(2, field(1, b"\xc3("))), "messages[1].parts[1].text"),
+            ("NUL", said + field(1, b"t/m\0x"), "model"),
+            ("NUL within", message_of(b"\x08\x03" + field(2, field(1, b"a\0b"))), "messages[1].parts[0].text")]
     with H2(remora.grpc_port) as c:
-        for name, data in rows.items():
-            assert c.call(CHAT, data).status == INVALID, name
+        for name, data, path in rows:
+            answer = c.call(CHAT, data)
+            reason, told = refused_field(answer)
+            assert (answer.status, reason) == (INVALID, "INVALID_REQUEST"), name
+            assert told == path or (name == "nesting" and told.startswith(path)), (name, told)
+        assert refused_field(c.call(STREAM, field(1, said + field(1, b"\xff")))) == ("INVALID_REQUEST", "chat.model")
 
 
 def test_unknown_fields_are_taken(remora):
