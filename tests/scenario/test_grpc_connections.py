@@ -165,6 +165,20 @@ def test_an_old_connection_that_watches_ends_too(upstream, workers):
         assert c.ends(5)
 
 
+def test_a_watch_begun_late_does_not_double_the_age_of_its_connection(upstream):
+    """A client that watches again, as those of gRPC do, until GOAWAY tells it not to on this connection."""
+    age = 4
+    with run(upstream, more=f"grpc: {{max_connection_age_ms: {age * 1000}}}\n") as remora, H2(remora.grpc_port) as c:
+        begun = time.monotonic()
+        assert not c.ends(0.85 * age) and c.goaway is None
+        while c.goaway is None and not c.is_closed:
+            stream = c.open("/grpc.health.v1.Health/Watch")
+            c.data(stream, message(b""), end=True)
+            assert c.answer(stream, age).is_ended or c.is_closed
+        assert c.ends(age), "no call is left"
+        assert time.monotonic() - begun < 1.5 * age, "1.1 of it, and a watch"
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_call_whose_message_never_comes_holds_no_drain(upstream, stubs, workers):
     with run(upstream, more="drain: {delay_ms: 0, grace_ms: 20000}\n", workers=workers) as remora:

@@ -169,7 +169,7 @@ static grpc_server *make_server(const struct remora_process *process,
         integer("grpc.server_handshake_timeout_ms", REMORA_LIMIT_HTTP_HEAD_MS),
         integer("grpc.max_allowed_incoming_connections", REMORA_LIMIT_CONNECTIONS),
         integer(GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms > 0 ? (int)age_ms : INT_MAX),
-        /* Calls of an old connection end by themselves: each has its time, and a Watch this age of its own (health.c). */
+        /* Calls of an old connection end by themselves: each has its time, and a Watch a tenth of this age (health.c). */
         integer("grpc.max_connection_age_grace_ms", INT_MAX),
     };
     const grpc_channel_args list = {.num_args = REMORA_COUNT_OF(args), .args = args};

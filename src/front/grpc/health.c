@@ -6,7 +6,7 @@
  *   Watch  an answer at once and at each change (remora_grpc_front_health_changed); SERVICE_UNKNOWN for an unknown name.
  *          A client that does not read gets the newest state when it does, never a queue. Ends by the caller's leaving, or
  *          with DRAINING once the front drains, read or not: a stream without an end would hold the drain for its whole
- *          grace; and at grpc.max_connection_age_ms
+ *          grace; and after a tenth of grpc.max_connection_age_ms
  *   List   every name that Check knows
  *
  * Refused: a malformed message, more watches than REMORA_LIMIT_GRPC_WATCHES on one worker (SHEDDING: anybody may ask).
@@ -137,11 +137,16 @@ static void on_old(struct remora_timer *patience)
               "This watch is old; begin another.");
 }
 
-/* A watch would keep its connection, however old, for ever. */
+/*
+ * A watch would keep its connection, however old, for ever. The core tells neither how old that is nor that it has said
+ * GOAWAY, so every watch is short against the age: the last one of a connection ends soon after it.
+ */
 static void grow_old(struct remora_grpc_call *call)
 {
+    enum { SHARE = 10 };
     int64_t age_ms = remora_engine_config(remora_grpc_engine(call))->grpc_connection_age_ms;
-    if (age_ms > 0 && !remora_grpc_wait(call, (uint64_t)age_ms * REMORA_NS_PER_MS, on_old)) {
+    uint64_t ns = (uint64_t)age_ms * REMORA_NS_PER_MS / SHARE;
+    if (age_ms > 0 && !remora_grpc_wait(call, ns, on_old)) {
         send_away(call, "The gateway is out of memory; try again.");
     }
 }
