@@ -12,7 +12,8 @@ addresses, so the loader has nothing to relocate and its pages stay shared.
 Where the author of a closed model serves it on OpenAI's wire, the endpoint takes what the model's list says as well as what
 its own says, in the shipped facts as in those of --ship.
 
-A model always reasons where at least three of its hosts list efforts, none of them "none", and nobody lists a switch or a budget.
+An endpoint always reasons where its own list, if it has one, knows no way out ("none", a switch, a budget), nor does that of the
+model's author, and at least three hosts of the model list efforts and no way out, against at most one in four who list one.
 
 Anything that this file does not know (a parameter, a price, a wire, a modality) stops the build instead of being left out.
 Field meanings: data/README.md.
@@ -54,6 +55,7 @@ MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 
 EFFORTS = {"none": 1, "minimal": 2, "low": 3, "medium": 4, "high": 5, "xhigh": 6, "max": 7}
 REASONING_OPTIONS = {"toggle", "effort", "budget_tokens"}
 ALWAYS_REASONS_LISTS = 3  # so many hosts that agree
+ALWAYS_REASONS_AGAINST = 4  # one in so many may say otherwise: some resellers list the same for every model
 TRISTATE = {None: "REMORA_UNSET", False: "REMORA_NO", True: "REMORA_YES"}
 BLOB_LINE_BYTES = 96
 
@@ -155,7 +157,7 @@ class Catalog:
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
             self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
-            self.override_row(endpoint), efforts(endpoint) | int(always_reasons(model)), int(endpoint["free"])))
+            self.override_row(endpoint), efforts(endpoint) | int(always_reasons(endpoint, model)), int(endpoint["free"])))
 
     def add_model(self, model, provider_indexes):
         first = len(self.endpoints)
@@ -170,11 +172,15 @@ class Catalog:
             self.parameter_row(model["supported_parameters"])))
 
 
+def is_the_authors(endpoint, model):
+    return endpoint["provider"] == OWN_PROVIDERS.get(model["author"], model["author"])
+
+
 def is_told_by_the_model(endpoint, model, kind):
     """True where the model's list speaks of this endpoint: the author serves it on OpenAI's wire, and nobody else hosts the
     weights. The list of an open model is the union of what its hosts take, which its author may not."""
-    return (endpoint["provider"] == OWN_PROVIDERS.get(model["author"], model["author"]) and kind == "openai"
-            and not endpoint.get("wire_override") and not model.get("open_weights") and not model.get("hugging_face_id"))
+    return (is_the_authors(endpoint, model) and kind == "openai" and not endpoint.get("wire_override")
+            and not model.get("open_weights") and not model.get("hugging_face_id"))
 
 
 def endpoint_parameters(endpoint, model, kind):
@@ -201,17 +207,27 @@ def options_of(endpoint):
 
 
 def efforts(endpoint):
-    """Bits of the efforts that it takes; 0 where no list says."""
-    values = {value for option in options_of(endpoint) for value in option.get("values", ())} - {"default"}
+    """Bits of the efforts that it takes; 0 where no list says. A switch or a budget beside them is a way to "none"."""
+    options = options_of(endpoint)
+    values = {value for option in options for value in option.get("values", ())} - {"default"}
+    if values and any(option["type"] != "effort" for option in options):
+        values.add("none")
     return sum(1 << EFFORTS[value] for value in values)
 
 
-def always_reasons(model):
-    """Whether reasoning cannot be switched off. A single host's list often leaves the switch out, so that at least three
-    must have one, and none may know a switch, the effort "none" or a budget, which may be 0."""
-    options = [option for endpoint in model["endpoints"] for option in options_of(endpoint)]
-    lists = [option["values"] for option in options if option["type"] == "effort"]
-    return len(lists) == len(options) >= ALWAYS_REASONS_LISTS and all("none" not in values for values in lists)
+def knows_no_way_out(endpoint):
+    """Its list has efforts and nothing that means no reasoning: not "none", no switch, no budget, which may be 0."""
+    return efforts(endpoint) != 0 and not efforts(endpoint) & 1 << EFFORTS["none"]
+
+
+def always_reasons(endpoint, model):
+    """Whether reasoning cannot be switched off. A single host's list often leaves the switch out or names one that is not there,
+    so that several must agree."""
+    lists = [one for one in model["endpoints"] if options_of(one)]
+    against = [one for one in lists if not knows_no_way_out(one)]
+    if endpoint in against or any(is_the_authors(one, model) for one in against):
+        return False
+    return len(lists) - len(against) >= ALWAYS_REASONS_LISTS and ALWAYS_REASONS_AGAINST * len(against) <= len(lists)
 
 
 def wire(kind):

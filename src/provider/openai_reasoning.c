@@ -57,7 +57,8 @@ static int64_t budget_of(const struct openai_build *build, const struct remora_r
     return output_limit(build) * percent[r->effort] / 100;
 }
 
-/* The effort that the endpoint has and that is nearest; of two as near the lower, which costs no more than was asked. */
+/* The effort that the endpoint has and that is nearest; of two as near the lower, which costs no more than was asked. Only
+ * who asks for none gets none. */
 static enum remora_effort nearest_effort(remora_effort_set has, enum remora_effort asked)
 {
     for (int away = 0; away <= (int)REMORA_EFFORT_MAX; away++) {
@@ -86,12 +87,13 @@ static const char *const mapped_to[] = {
     [REMORA_EFFORT_MAX] = "the endpoint has no such effort: max, the nearest, was sent",
 };
 
-/* Told when it is not the one that was stated. */
+/* Told when it is not the one that was stated, be it by switching reasoning off. */
 static void write_effort_word(struct openai_build *build, const struct remora_reasoning_options *r,
                               enum remora_effort effort)
 {
     enum remora_effort sent = nearest_effort(build->endpoint->facts.efforts, effort);
-    if (sent != effort && r->effort == effort) {
+    bool is_stated_one = r->effort == effort || effort == REMORA_EFFORT_NONE;
+    if (sent != effort && is_stated_one) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING, mapped_to[sent]);
     }
     write_text(build, "reasoning_effort", remora_slice_of(remora_effort_name(sent)));
@@ -101,10 +103,11 @@ static void write_effort(struct openai_build *build, const struct remora_reasoni
 {
     enum remora_effort effort = effort_of(build, r);
     if (remora_reasoning_is_off(r)) {
-        write_text(build, "reasoning_effort", REMORA_SLICE("none"));
-        return;
+        effort = REMORA_EFFORT_NONE;
+    } else if (effort == REMORA_EFFORT_UNSET) {
+        effort = REMORA_EFFORT_MEDIUM;
     }
-    write_effort_word(build, r, effort == REMORA_EFFORT_UNSET ? REMORA_EFFORT_MEDIUM : effort);
+    write_effort_word(build, r, effort);
 }
 
 static void write_stated_effort(struct openai_build *build,

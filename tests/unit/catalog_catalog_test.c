@@ -233,9 +233,38 @@ static void endpoints_have_their_efforts(void **state)
     facts = endpoint_of("openai/gpt-4o", "openai");
     assert_int_equal(facts.efforts, 0);
     assert_false(facts.always_reasons);
-    /* Some of its hosts list efforts alone; others know that thinking can be left out. */
-    facts = endpoint_of("anthropic/claude-opus-4.6", "anthropic");
-    assert_false(facts.always_reasons);
+    /* A switch beside efforts is a way to none. */
+    facts = endpoint_of("openai/o4-mini", "kilo");
+    assert_true((facts.efforts & remora_effort_bit(REMORA_EFFORT_NONE)) != 0);
+}
+
+static void reasoning_cannot_be_left_out_where_hosts_agree(void **state)
+{
+    static const struct {
+        const char *model;
+        const char *tag;
+        bool always;
+    } cases[] = {
+        {"openai/gpt-5", "openai", true},    /* one reseller of many lists "none" for all */
+        {"openai/gpt-5", "requesty", false}, /* that one: by its own list it takes "none" */
+        {"openai/gpt-5", "abacus", true},    /* no list of its own */
+        {"openai/gpt-5-mini", "openai", true},
+        {"openai/gpt-5.2-pro", "openai", true},
+        {"openai/o4-mini", "openai", true},
+        {"openai/gpt-5.1", "openai", false},    /* its own list has "none" */
+        {"openai/gpt-5.1", "zenmux", false},    /* so that a host's list without it says little */
+        {"openai/gpt-5.3-codex", "poe", false}, /* the author knows better than seven hosts */
+        {"anthropic/claude-opus-4.6", "anthropic", false},
+        {"anthropic/claude-opus-4.7", "anthropic", false}, /* half of its hosts know a switch */
+        {"stepfun/step-3.5-flash-2603", "stepfun", false}, /* too few lists */
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_endpoint_facts facts = endpoint_of(cases[i].model, cases[i].tag);
+        if (facts.always_reasons != cases[i].always) {
+            fail_msg("%s at %s", cases[i].model, cases[i].tag);
+        }
+    }
 }
 
 static void authors_take_what_their_models_list_and_hosts_do_not(void **state)
@@ -333,6 +362,7 @@ int main(void)
         cmocka_unit_test(endpoints_have_their_prices_tiers_and_limits),
         cmocka_unit_test(endpoints_have_their_flags),
         cmocka_unit_test(endpoints_have_their_efforts),
+        cmocka_unit_test(reasoning_cannot_be_left_out_where_hosts_agree),
         cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
         cmocka_unit_test(providers_have_their_facts),
         cmocka_unit_test(placeholders_have_one_form),

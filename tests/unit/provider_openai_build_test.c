@@ -421,6 +421,8 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
         {"", REMORA_EFFORT_HIGH, 0, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_HIGH, NONE, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_NONE, NONE | LOW, "\"reasoning_effort\":\"none\"}", NULL},
+        {"", REMORA_EFFORT_NONE, MEDIUM | HIGH, "\"reasoning_effort\":\"medium\"}",
+         "medium, the nearest"},
         {"", REMORA_EFFORT_UNSET, LOW, "\"reasoning_effort\":\"low\"}", NULL},
         {"zai", REMORA_EFFORT_MAX, MEDIUM, "\"reasoning_effort\":\"medium\"}",
          "medium, the nearest"},
@@ -452,6 +454,12 @@ static void reasoning_is_switched_off(void **state)
     begin(&f, "acme", "");
     f.request.reasoning.enabled = REMORA_NO;
     assert_string_equal(body_of(&f), HEAD USER UNARY ",\"reasoning_effort\":\"none\"}");
+    end(&f);
+    begin(&f, "acme", "");
+    f.request.reasoning.enabled = REMORA_NO;
+    f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_LOW);
+    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"reasoning_effort\":\"low\"}");
+    assert_int_equal(f.out.dropped_count, 1);
     end(&f);
     begin(&f, "acme", "moonshot");
     f.request.reasoning.effort = REMORA_EFFORT_NONE;
