@@ -11,28 +11,31 @@
 
 #include "remora/text.h"
 
-enum { SHOWN_BYTES = 80 };
-
-struct remora_slice route_shown(struct remora_slice name)
+const char *route_shown(struct remora_slice name, char out[ROUTE_SHOWN_BYTES])
 {
-    return remora_slice(name.data, remora_utf8_cut(name, SHOWN_BYTES));
+    size_t length = remora_utf8_cut(name, ROUTE_SHOWN_BYTES - 1);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        out[i] = c < ' ' || c == 0x7f ? '?' : name.data[i];
+    }
+    out[length] = '\0';
+    return out;
 }
 
 static enum remora_code check_slug(const struct remora_config *config, struct remora_slice slug,
                                    const char *param, struct remora_fail *fail)
 {
     char hint[REMORA_GUESS_BYTES];
+    char shown[ROUTE_SHOWN_BYTES];
     struct remora_slice provider = remora_slice(slug.data, remora_slice_find(slug, '/', 0));
     if (!remora_config_knows_provider(config, provider)) {
-        struct remora_slice shown = route_shown(provider);
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
-                               "no provider is called '%.*s'%s", REMORA_SLICE_ARG(shown),
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, param, "no provider is called '%s'%s",
+                               route_shown(provider, shown),
                                remora_config_provider_hint(config, provider, hint));
     }
     if (provider.length < slug.length && !remora_config_knows_tag(config, slug)) {
-        struct remora_slice shown = route_shown(slug);
         return remora_fail_set(fail, REMORA_INVALID_REQUEST, param,
-                               "no endpoint has the tag '%.*s'%s", REMORA_SLICE_ARG(shown),
+                               "no endpoint has the tag '%s'%s", route_shown(slug, shown),
                                remora_config_tag_hint(config, slug, hint));
     }
     return REMORA_OK;

@@ -19,10 +19,12 @@
 #include "verdict.h"
 
 enum { MODELS_MAX = REMORA_LIMIT_MODELS + 1 /* `models` and `model` */, RETRY_READY_MS = 1000 };
+enum { NO_PLACE = -1 };
 
 struct target {
     const struct remora_model *model; /* NULL: not resolved */
     enum remora_variant variant;
+    int place; /* in `models`; NO_PLACE: it is `model`, or the default */
 };
 
 struct builder {
@@ -44,14 +46,29 @@ static enum remora_code out_of_arena(const struct builder *b, struct remora_fail
 
 /* ---- 1. names ---- */
 
-static enum remora_code add_model(struct builder *b, struct remora_slice asked,
+/* What remora_resolve_model says of one name, with the field that holds it. */
+static enum remora_code resolve_one(const struct builder *b, struct remora_slice asked,
+                                    struct target *target, struct remora_fail *fail)
+{
+    char param[32] = "model";
+    struct remora_fail why = REMORA_FAIL_INIT;
+    enum remora_code code = remora_resolve_model(b->input->config, b->input->stack, asked,
+                                                 &target->model, &target->variant, &why);
+    if (code != REMORA_OK) {
+        if (target->place != NO_PLACE) {
+            snprintf(param, sizeof(param), "models[%d]", target->place);
+        }
+        remora_fail_set(fail, code, param, "%s", why.message);
+    }
+    return code;
+}
+
+static enum remora_code add_model(struct builder *b, struct remora_slice asked, int place,
                                   struct remora_fail *fail)
 {
-    const struct remora_plan_input *input = b->input;
-    struct target target = {0};
+    struct target target = {.place = place};
     struct remora_fail why = REMORA_FAIL_INIT;
-    enum remora_code code = remora_resolve_model(input->config, input->stack, asked, &target.model,
-                                                 &target.variant, &why);
+    enum remora_code code = resolve_one(b, asked, &target, &why);
     if (!remora_code_row(code)->next_model && code != REMORA_OK) {
         return remora_fail_set(fail, code, why.param, "%s", why.message);
     }
@@ -81,7 +98,7 @@ static enum remora_code add_default(struct builder *b, struct remora_fail *fail)
                                "no model is named; send `model`, or set `models.default` in the "
                                "service's policy");
     }
-    return add_model(b, model, fail);
+    return add_model(b, model, NO_PLACE, fail);
 }
 
 static enum remora_code resolve_models(struct builder *b, struct remora_fail *fail)
@@ -101,10 +118,10 @@ static enum remora_code resolve_models(struct builder *b, struct remora_fail *fa
     }
     enum remora_code code = REMORA_OK;
     if (!remora_slice_is_empty(request->model)) {
-        code = add_model(b, request->model, fail);
+        code = add_model(b, request->model, NO_PLACE, fail);
     }
     for (size_t i = 0; i < request->models.count && code == REMORA_OK; i++) {
-        code = add_model(b, request->models.items[i], fail);
+        code = add_model(b, request->models.items[i], (int)i, fail);
     }
     return code;
 }
@@ -323,9 +340,8 @@ static enum remora_code nothing_left(const struct builder *b, struct remora_fail
         route_explain(b->plan, model, code, input->now_ns, fail);
         return code;
     }
-    struct target ignored;
-    return remora_resolve_model(input->config, input->stack, b->models[model].asked, &ignored.model,
-                                &ignored.variant, fail);
+    struct target again = b->targets[model];
+    return resolve_one(b, b->models[model].asked, &again, fail);
 }
 
 /* Without its ceiling no request is judged at all. */

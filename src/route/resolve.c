@@ -146,9 +146,9 @@ static enum remora_code ambiguous(const struct search *search, struct remora_sli
                                        length == 0 ? "" : ", ", REMORA_SLICE_ARG(model->facts.id));
         }
     }
-    struct remora_slice shown = route_shown(bare);
+    char shown[ROUTE_SHOWN_BYTES];
     return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
-                           "'%.*s' is ambiguous; name one of %s", REMORA_SLICE_ARG(shown), list);
+                           "'%s' is ambiguous; name one of %s", route_shown(bare, shown), list);
 }
 
 /* OK with *out NULL when nothing is called so. */
@@ -217,10 +217,10 @@ static const char *hint_of_catalog(const struct search *search, struct remora_sl
         }
     }
     if (guess.best.length > 0) {
-        struct remora_slice shown = route_shown(guess.best);
+        char shown[ROUTE_SHOWN_BYTES];
         snprintf(out, CATALOG_HINT_BYTES,
-                 "; the catalog has '%.*s', but no provider that is configured here serves it",
-                 REMORA_SLICE_ARG(shown));
+                 "; the catalog has '%s', but no provider that is configured here serves it",
+                 route_shown(guess.best, shown));
     }
     return out;
 }
@@ -238,9 +238,9 @@ static enum remora_code unknown(const struct search *search, struct remora_slice
             remora_guess_offer_model(&guess, id);
         }
     }
-    struct remora_slice shown = route_shown(asked);
-    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%.*s'%s",
-                           REMORA_SLICE_ARG(shown),
+    char shown[ROUTE_SHOWN_BYTES];
+    return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%s'%s",
+                           route_shown(asked, shown),
                            guess.best.length > 0 ? remora_guess_hint(&guess, hint)
                                                  : hint_of_catalog(search, asked, catalog_hint));
 }
@@ -300,13 +300,13 @@ static enum remora_code unknown_variant(const struct search *search, struct remo
         !remora_policy_allows_model(search->stack, model->facts.id, search->variant, NULL)) {
         return code;
     }
-    struct remora_slice variant = route_shown(word);
-    struct remora_slice id = route_shown(model->facts.id);
+    char variant[ROUTE_SHOWN_BYTES];
+    char id[ROUTE_SHOWN_BYTES];
+    route_shown(model->facts.id, id);
     return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model",
-                           "no model variant is called ':%.*s'; did you mean '%.*s'%s%.*s%s?",
-                           REMORA_SLICE_ARG(variant), REMORA_SLICE_ARG(id),
-                           has_free(model) ? " or '" : "", has_free(model) ? (int)id.length : 0,
-                           id.data, has_free(model) ? ":free'" : "");
+                           "no model variant is called ':%s'; did you mean '%s'%s%s%s?",
+                           route_shown(word, variant), id, has_free(model) ? " or '" : "",
+                           has_free(model) ? id : "", has_free(model) ? ":free'" : "");
 }
 
 static enum remora_code missing(const struct search *search, const struct name *name,

@@ -203,9 +203,9 @@ void route_explain(const struct remora_plan *plan, size_t model, enum remora_cod
     const struct remora_plan_model *m = &plan->models[model];
     char rules[200] = "it has none";
     list_rules(&plan->candidates[m->first], m->count, rules, sizeof(rules));
-    struct remora_slice shown = route_shown(m->asked);
-    remora_fail_set(fail, code, NULL, "no endpoint of '%.*s' can be tried: %s",
-                    REMORA_SLICE_ARG(shown), rules);
+    char shown[ROUTE_SHOWN_BYTES];
+    remora_fail_set(fail, code, NULL, "no endpoint of '%s' can be tried: %s",
+                    route_shown(m->asked, shown), rules);
     if (remora_code_row(code)->fail_class == REMORA_CLASS_TRANSIENT) {
         fail->retry_after_ms = retry_after_ms(plan, now_ns);
     }
@@ -244,10 +244,9 @@ void route_explain_reasoning(const struct remora_plan *plan, size_t model,
         has |= route_always_reasons(&candidate->exclusion) ? candidate->endpoint->facts.efforts : 0;
     }
     list_efforts(has, efforts, sizeof efforts);
-    struct remora_slice shown = route_shown(m->asked);
-    remora_fail_set(fail, REMORA_INVALID_REQUEST, field,
-                    "'%.*s' always reasons; leave %s out%s%s%s", REMORA_SLICE_ARG(shown), field,
-                    efforts[0] == '\0' ? "" : ", or ask for ",
+    char shown[ROUTE_SHOWN_BYTES];
+    remora_fail_set(fail, REMORA_INVALID_REQUEST, field, "'%s' always reasons; leave %s out%s%s%s",
+                    route_shown(m->asked, shown), field, efforts[0] == '\0' ? "" : ", or ask for ",
                     efforts[0] == '\0' ? "" : "reasoning effort ", efforts);
 }
 

@@ -351,6 +351,11 @@ static void error_info_comes_first_and_bad_request_names_the_field(void **state)
                 "\"type.googleapis.com/google.rpc.BadRequest\" value: "
                 "\"\\n\\025\\n\\005model\\022\\014model is bad\" }");
     free((void *)text.data);
+    fail = (struct remora_fail)REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_INVALID_REQUEST, "models[1]", "bad");
+    text = details_of(&fail, NULL);
+    assert_non_null(strstr(text.data, "\\n\\022fallback_models[1]\\022\\003bad"));
+    free((void *)text.data);
 }
 
 static void attempts_are_listed_and_a_hint_becomes_retry_info(void **state)

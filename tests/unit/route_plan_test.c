@@ -351,6 +351,22 @@ static void an_unknown_model_alone_is_not_found(void **state)
     assert_int_equal(f.plan.model_count, 1);
 }
 
+static void a_wrong_name_is_told_where_it_stands(void **state)
+{
+    (void)state;
+    f.request.models = LIST(S("acme/parrot-2"), S("acme/parrot-2:nitro"));
+    expect_code(REMORA_UNIMPLEMENTED);
+    assert_string_equal(f.fail.param, "models[1]");
+    f.request.model = S("");
+    f.request.models = LIST(S("acme/eccho-1"), S("acme/nobody-knows-it"));
+    expect_code(REMORA_MODEL_NOT_FOUND);
+    assert_string_equal(f.fail.param, "models[0]");
+    f.request.model = S("acme/nobody-knows-it");
+    f.request.models = LIST(S("acme/nor-this-one"), S("anthropic/claude-opus-4"));
+    expect_code(REMORA_NO_ENDPOINTS);
+    assert_string_equal(f.fail.param, "models[1]");
+}
+
 static void a_variant_to_come_ends_the_plan_wherever_it_stands(void **state)
 {
     (void)state;
@@ -791,6 +807,7 @@ int main(void)
         CASE(more_models_than_allowed_are_refused),
         CASE(an_unknown_model_moves_on_to_the_next),
         CASE(an_unknown_model_alone_is_not_found),
+        CASE(a_wrong_name_is_told_where_it_stands),
         CASE(a_variant_to_come_ends_the_plan_wherever_it_stands),
         CASE(an_unknown_provider_in_the_request_is_refused),
         CASE(an_unknown_tag_of_a_known_provider_in_the_request_is_refused),

@@ -246,6 +246,18 @@ static void a_long_name_is_cut_in_the_message(void **state)
     assert_null(strstr(f.fail.message, name + 219)); /* 81 of them */
 }
 
+static void a_name_with_control_characters_does_not_end_the_message(void **state)
+{
+    (void)state;
+    f.fail = (struct remora_fail)REMORA_FAIL_INIT;
+    assert_int_equal(remora_resolve_model(&f.config, &f.stack,
+                                          remora_slice("beta/p\0rrot-2\n\x7f", 15), &found,
+                                          &variant, &f.fail),
+                     REMORA_MODEL_NOT_FOUND);
+    assert_string_equal(f.fail.message, "there is no model 'beta/p?rrot-2?"
+                                        "?'; did you mean 'beta/parrot-2'?");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -270,6 +282,7 @@ int main(void)
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),
         CASE(a_long_name_is_cut_in_the_message),
+        CASE(a_name_with_control_characters_does_not_end_the_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

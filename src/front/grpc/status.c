@@ -151,6 +151,14 @@ static void add_retry(struct details *d, const struct remora_fail *fail)
     add(d, &info.base);
 }
 
+/* The field as chat.proto calls it: what is `models` over HTTP is `fallback_models` there. */
+static struct remora_slice field_of(struct details *d, const char *param)
+{
+    bool is_fallback = strncmp(param, "models[", sizeof "models[" - 1) == 0;
+    return is_fallback ? remora_arena_printf(d->arena, "fallback_%s", param)
+                       : remora_slice_of(param);
+}
+
 static void add_bad_request(struct details *d, const struct remora_fail *fail)
 {
     Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
@@ -160,7 +168,7 @@ static void add_bad_request(struct details *d, const struct remora_fail *fail)
     if (fail->param[0] == '\0') {
         return;
     }
-    REMORA_PB_TEXT(&violation, field, remora_slice_of(fail->param));
+    REMORA_PB_TEXT(&violation, field, field_of(d, fail->param));
     REMORA_PB_TEXT(&violation, description, remora_slice_of(fail->message));
     bad.field_violations = &one;
     bad.n_field_violations = 1;
