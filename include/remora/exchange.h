@@ -72,7 +72,7 @@ struct remora_engine_input {
     struct remora_transport *transport;
     const struct remora_clock *clock;
     const struct remora_clock
-        *precise; /* not cached per round: for overhead_ns and total_ns; NULL: as clock */
+        *precise; /* not cached per round: for what callers are told took so long; NULL: as clock */
     struct remora_timers *timers;
     struct remora_random *random;
     struct remora_health *health;

@@ -73,6 +73,13 @@ static size_t content_bytes(const struct remora_event *event)
     return 0;
 }
 
+/* By the clock that is read once per round, which may stand before the precise time of the first content. */
+static uint64_t content_ns(const struct remora_exchange *x)
+{
+    uint64_t after_ns = x->run.life_ns - x->outcome.began_ns;
+    return after_ns > x->outcome.first_content_ns ? after_ns : x->outcome.first_content_ns;
+}
+
 /* ---- the chain ---- */
 
 static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)
@@ -86,7 +93,7 @@ static enum remora_code forward(struct remora_exchange *x, const struct remora_e
     x->run.answer_bytes += content_bytes(event);
     if (remora_event_is_content(event->kind)) {
         x->outcome.content_events++;
-        x->outcome.last_content_ns = x->run.life_ns - x->outcome.began_ns;
+        x->outcome.last_content_ns = content_ns(x);
     }
     if (exchange_deliver(x, event) == REMORA_SINK_FULL) {
         x->is_paused = true;

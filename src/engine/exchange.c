@@ -319,14 +319,13 @@ static void keep_skipped_of_failure(struct remora_exchange *x)
 
 void exchange_show(struct remora_exchange *x)
 {
-    uint64_t now = exchange_now(x);
     bool is_stream = x->outcome.delivery == REMORA_STREAM;
     x->run.is_shown = true;
     x->state = is_stream ? STATE_COMMITTED : x->state;
     x->outcome.served = x->run.endpoint;
     keep_skipped(x, x->run.endpoint);
-    x->outcome.first_content_ns = now - x->outcome.began_ns;
-    attempt_record(x)->first_content_ns = now - attempt_record(x)->began_ns;
+    x->outcome.first_content_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
+    attempt_record(x)->first_content_ns = exchange_elapsed_ns(x, attempt_record(x)->began_ns);
     exchange_enter(x);
     deliver_started(x);
     deliver_finishes(x);

@@ -42,7 +42,7 @@ static void content_at_time_0_is_content(void **state)
     remora_metrics_free(metrics);
 }
 
-static void the_total_is_by_the_precise_clock(void **state)
+static void times_are_by_the_precise_clock(void **state)
 {
     (void)state;
     struct engine_fixture *f = fixture_new("");
@@ -51,6 +51,9 @@ static void the_total_is_by_the_precise_clock(void **state)
     play_good_stream(f, 0, "x");
     assert_int_equal(f->outcome.total_ns, 7000);
     assert_int_equal(f->outcome.attempts[0].elapsed_ns, 7000);
+    assert_int_equal(f->outcome.first_content_ns, 7000);
+    assert_int_equal(f->outcome.attempts[0].first_content_ns, 7000);
+    assert_int_equal(f->outcome.last_content_ns, 7000);
     fixture_free(f);
 }
 
@@ -569,7 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
         cmocka_unit_test(content_at_time_0_is_content),
-        cmocka_unit_test(the_total_is_by_the_precise_clock),
+        cmocka_unit_test(times_are_by_the_precise_clock),
         cmocka_unit_test(an_in_band_error_before_content_falls_back),
         cmocka_unit_test(an_in_band_error_after_content_is_told_once),
         cmocka_unit_test(an_empty_completion_falls_back),
