@@ -8,8 +8,9 @@
  *      Without a free one the request waits in line, as long and behind as many as admission.wait_ms and waiting say
  *   4. at the end the places go back, and the tokens are corrected to what was really used
  *
- * Fails: RATE_LIMITED with the time to come back; what was refused here has used up nothing. A request that fails later
- * counts as a request and for the tokens that it used.
+ * Fails: RATE_LIMITED with the time to come back. What no provider was asked for has used up nothing, whether it was refused
+ * here, by the policy, as a wrong name, or because all that could be tried rests. A request that fails later counts as a
+ * request and for the tokens that it used.
  *
  * Tokens are estimated from the text at 4 bytes a token (reliability.md F28) and an answer of at most OUTPUT_GUESS tokens:
  * bounds as callers state them are seldom reached, and would shut a small limit after one request.
@@ -153,7 +154,7 @@ static enum remora_code charge(struct remora_exchange *x, enum counter_scope sco
     return REMORA_OK;
 }
 
-/* The request was not let in: it has used up nothing. */
+/* The request was not let in, or has asked nobody: it has used up nothing. */
 static void uncharge(struct remora_exchange *x)
 {
     uint64_t now = exchange_now(x);
@@ -312,6 +313,9 @@ static int64_t used_tokens(const struct remora_exchange *x)
 void entry_end(struct remora_exchange *x)
 {
     stop_waiting(x);
+    if (x->outcome.attempt_count == 0) {
+        uncharge(x);
+    }
     for (int scope = 0; scope < COUNTER_SCOPES; scope++) {
         struct entry_count *count = &x->entry.of[scope];
         int64_t tokens = count->tokens.cost_ns > 0 ? used_tokens(x) : -1;

@@ -314,6 +314,46 @@ static void who_waited_in_vain_is_not_charged(void **state)
     play_good_stream(f, 1, "x");
 }
 
+/* Refused by policy, as a wrong name, or because what could be tried rests: nothing went to a provider. */
+static void who_asked_nobody_is_not_charged(void **state)
+{
+    static const struct {
+        const char *model;
+        enum remora_code code;
+    } cases[] = {
+        {"t/rests", REMORA_CAPACITY_EXHAUSTED},
+        {"t/denied", REMORA_MODEL_NOT_ALLOWED},
+        {"t/mm", REMORA_MODEL_NOT_FOUND},
+        {"t/m:nitro", REMORA_UNIMPLEMENTED},
+    };
+    static const char *const wait[] = {"retry-after: 9", NULL};
+    (void)state;
+    f = fixture_new_yaml(
+        "service: svc\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: {env: A_KEY}}\n"
+        "models: {t/m: {endpoints: [{provider: a, model_id: m}]},"
+        " t/denied: {endpoints: [{provider: a, model_id: m}]},"
+        " t/rests: {endpoints: [{provider: a, model_id: m}]}}\n"
+        "services: {svc: {models: {deny: [t/denied]}, limits: {requests_per_minute: 2, "
+        "tokens_per_minute: 1100}}}\n");
+    fixture_start(f, REMORA_STREAM, "t/rests");
+    play_head(f, 0, 429, wait);
+    play_end(f, 0, REMORA_CAUSE_NONE);
+    assert_int_equal(f->outcome.fail.code, REMORA_CAPACITY_EXHAUSTED);
+    for (size_t i = 0; i < 3 * REMORA_COUNT_OF(cases); i++) {
+        const size_t at = i % REMORA_COUNT_OF(cases);
+        fixture_start(f, REMORA_STREAM, cases[at].model);
+        assert_null(f->exchange);
+        assert_int_equal(f->outcome.fail.code, cases[at].code);
+    }
+    assert_int_equal(f->transfer_count, 1);
+    (void)start(NULL);
+    play_good_stream(f, 1, "x");
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    (void)start(NULL);
+    assert_refused(REMORA_THROTTLE_REQUESTS, false, 2);
+}
+
 static void tokens_are_estimated_and_then_corrected(void **state)
 {
     (void)state;
@@ -432,6 +472,7 @@ int main(void)
         CASE(requests_per_minute_are_counted_per_key),
         CASE(what_one_limit_refuses_is_not_charged_to_the_other),
         CASE(who_waited_in_vain_is_not_charged),
+        CASE(who_asked_nobody_is_not_charged),
         CASE(tokens_are_estimated_and_then_corrected),
         CASE(a_request_that_failed_gives_its_tokens_back),
         CASE(tokens_of_an_answer_that_broke_are_charged_as_estimated),
