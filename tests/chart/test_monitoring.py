@@ -98,7 +98,8 @@ def test_what_says_trouble_is_looked_at():
     looked_at = " ".join(expression for _, expression in EXPRESSIONS)
     trouble = ["requests", "stream_aborts", "upstream_keys_refused", "fallbacks", "cost_unknown", "usage_estimated", "dropped_parameters",
                "policy_rejections", "circuit_state", "config_last_reload_successful", "limit_rejections", "limit_wait", "unauthenticated",
-               "log_lines_dropped", "overhead", "time_to_first_chunk", "request_bytes_inflight", "request_bytes_limit", "credential_reloads"]
+               "log_lines_dropped", "overhead", "time_to_first_chunk", "request_bytes_inflight", "request_bytes_limit", "credential_reloads",
+               "tls_certificate_expiry"]
     assert not [name for name in trouble if f"remora_{name}" not in looked_at]
 
 
