@@ -185,6 +185,20 @@ def test_the_chart_is_of_the_programs_version():
     assert said.startswith(f"remora {chart['appVersion']} "), said
 
 
+def test_what_artifact_hub_reads_is_so(helm3):
+    """Annotations of Artifact Hub (documentation "Helm annotations", read 2026-11): the image is the rendered one, licence and
+    kinds of changes are of its lists."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    said = {name.removeprefix("artifacthub.io/"): yaml.safe_load(text) for name, text in chart["annotations"].items()}
+    assert {"category", "license", "changes", "images", "prerelease"} <= set(said)
+    image, = {each["image"] for _, pod in pods(helm3.render()) for each in pod["spec"].get("initContainers", [])}
+    assert [each["image"] for each in said["images"]] == [image]
+    assert said["prerelease"] == chart["version"].startswith("0.")
+    assert said["license"] == "Apache-2.0" and re.search(r"Apache License\s+Version 2\.0", (ROOT / "LICENSE").read_text())
+    assert all(change["kind"] in ("added", "changed", "deprecated", "removed", "fixed", "security") and change["description"]
+               for change in said["changes"])
+
+
 def test_generated_files_are_current():
     for option in ("--check", "--self-test"):
         result = subprocess.run([os.sys.executable, str(ROOT / "tools/chart.py"), option, "--build", str(PROGRAM.parent)],
