@@ -125,9 +125,23 @@ def described(types, values_text):
             sys.exit(f"chart: values.schema.in.yaml does not know {path}")
 
 
+def needed(schema, values, definitions):
+    """Keys whose default says something must stay: `null` in Helm takes a default away, and templates would find nothing there. Where
+    the default is empty, `null` is the default."""
+    for name, value in schema.get("properties", {}).items():
+        if name in values and values[name] not in ("", None, {}, []):
+            schema.setdefault("required", []).append(name)
+        target = value.get("$ref", "").rpartition("/")[2]
+        if "properties" in value:
+            needed(value, values[name], definitions)
+        elif target == "layer" and "required" not in definitions[target]:
+            needed(definitions[target], values[name], definitions)
+
+
 def schema_text(sources):
     types = copy.deepcopy(sources.types)
     described(types, sources.values_text)
+    needed(types, sources.values(), types["$defs"])
     closed(types)
     types["$defs"].update(config_definitions(sources.config))
     return json.dumps(types, indent=1, ensure_ascii=False) + "\n"

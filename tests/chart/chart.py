@@ -40,6 +40,17 @@ def values_path(name):
     return CHART / name if name.startswith("presets/") else VALUES / name
 
 
+def merged(under, over):
+    """As Helm lays values over values, but for null."""
+    both = isinstance(under, dict) and isinstance(over, dict)
+    return {**under, **{name: merged(under.get(name), value) for name, value in over.items()}} if both else over
+
+
+def over_defaults(values):
+    """What the schema is asked about: it never sees values without the chart's own."""
+    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), values)
+
+
 class Helm:
     def __init__(self, path):
         self.path = path

@@ -185,9 +185,9 @@ volumeMounts:
 {{/* The Secret with keys of providers, if the role has one. */}}
 {{- define "remora.credentials" -}}
 {{- if eq .role "gateway" }}
-{{- .root.Values.gateway.credentialsSecret | default .root.Values.credentials.existingSecret }}
+{{- .root.Values.gateway.credentialsSecret | default .root.Values.credentials.existingSecret | default "" }}
 {{- else if eq .role "sidecar" }}
-{{- .root.Values.credentials.existingSecret }}
+{{- .root.Values.credentials.existingSecret | default "" }}
 {{- end }}
 {{- end }}
 

@@ -52,7 +52,7 @@ labels:
   {{- with .labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -83,11 +83,7 @@ annotations:
 {{- join " " $found }}
 {{- end }}
 
-{{/* The value `config`, which must be there. */}}
 {{- define "remora.config" -}}
-{{- if not (kindIs "map" .Values.config) }}
-{{- fail "config: null takes the document away; leave it out, or write {version: 1}" }}
-{{- end }}
 {{- toYaml .Values.config }}
 {{- end }}
 
