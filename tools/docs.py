@@ -74,6 +74,7 @@ CAUSES = {
     "BAD_EVENT": "an event of the stream is not what the wire prescribes",
     "BAD_ENCODING": "a transfer or content encoding that was not asked for, or broken",
     "CONTENT_TYPE": "another content type than the wire has",
+    "LOOP": "the provider is a Remora that has refused the request as a loop (`remora-hop`): its `base_url` leads back",
     "TOO_LARGE": "an event, head or body beyond the limits",
     "EMPTY": "nothing in it, and no finish reason",
     "IN_BAND": "an error inside a 200",

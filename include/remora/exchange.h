@@ -17,6 +17,7 @@
 #include "remora/config.h"
 #include "remora/event.h"
 #include "remora/health.h"
+#include "remora/hop.h"
 #include "remora/memory.h"
 #include "remora/request.h"
 #include "remora/route.h"
@@ -78,6 +79,7 @@ struct remora_engine_input {
     struct remora_health *health;
     struct remora_admission *admission;
     struct remora_observer *observer; /* may be NULL */
+    const struct remora_hop_id *hop; /* of this process; NULL: upstream calls carry no hop header */
     /*
      * A request that waited may go on: have remora_engine_admit_waiting called soon, on the engine's thread. Called from any
      * thread, more than once for one call of it. NULL: whoever has to wait does so until it is refused.
@@ -95,6 +97,8 @@ void remora_engine_set_config(struct remora_engine *engine, struct remora_config
 struct remora_config *remora_engine_config(const struct remora_engine *engine);
 /* The health that its plans ask. */
 const struct remora_health *remora_engine_health(const struct remora_engine *engine);
+/* By which this process recognises its own requests, for fronts; NULL: none was given. */
+const struct remora_hop_id *remora_engine_hop(const struct remora_engine *engine);
 /* Lets those in whose turn has come (see wake). */
 void remora_engine_admit_waiting(struct remora_engine *engine);
 size_t remora_engine_inflight(const struct remora_engine *engine);

@@ -68,8 +68,9 @@ struct remora_transfer;
 struct remora_transfer_input {
     const struct remora_http_request *request;
     const struct remora_provider *provider; /* trust, proxy, HTTP/2; must outlive the transfer */
-    int64_t connect_timeout_ms;             /* name, TCP, TLS together */
-    size_t body_limit_bytes;                /* more ends it with TOO_LARGE; 0: no limit */
+    struct remora_slice hops; /* value of the header remora-hop, empty: none; as valid as request */
+    int64_t connect_timeout_ms; /* name, TCP, TLS together */
+    size_t body_limit_bytes;    /* more ends it with TOO_LARGE; 0: no limit */
     const struct remora_transfer_callbacks *callbacks;
     void *context;
 };

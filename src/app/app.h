@@ -49,6 +49,7 @@ struct app {
     struct remora_health *health;
     struct remora_admission *admission;
     struct remora_trust *trust;
+    struct remora_hop_id hop; /* set before the workers start */
     struct remora_observer *observer;
     struct remora_config *config;      /* running */
     struct remora_http_front *http[2]; /* 127.0.0.1 and, when there is one, ::1 */

@@ -97,11 +97,19 @@ static enum remora_code make_worker(struct app *app, unsigned index)
         .health = app->health,
         .admission = app->admission,
         .observer = app->observer,
+        .hop = &app->hop,
         .wake = post_turn,
         .wake_context = own,
     };
     worker->engine = remora_engine_new(&input);
     return worker->engine == NULL ? REMORA_SHEDDING : REMORA_OK;
+}
+
+static void make_hop(struct app *app)
+{
+    struct remora_random random;
+    remora_random_seed_system(&random);
+    remora_hop_id_make(&random, &app->hop);
 }
 
 enum remora_code app_workers_start(struct app *app, unsigned count)
@@ -111,6 +119,7 @@ enum remora_code app_workers_start(struct app *app, unsigned count)
     if (app->workers == NULL || app->process.workers == NULL) {
         return REMORA_SHEDDING;
     }
+    make_hop(app);
     for (unsigned i = 0; i < count; i++) {
         enum remora_code code = make_worker(app, i);
         app->process.worker_count = i + 1;

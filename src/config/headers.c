@@ -4,6 +4,8 @@
  */
 #include "loader.h"
 
+#include "remora/hop.h"
+
 static bool is_token(struct remora_slice name)
 {
     /* RFC 9110 section 5.6.2 */
@@ -31,10 +33,19 @@ static bool is_framing(struct remora_slice name)
 {
     /* RFC 9110 sections 7.2, 7.6.1 and 8.6; RFC 9112 section 6 */
     static const char *const names[] = {
-        "host",         "content-length",  "transfer-encoding",
-        "connection",   "keep-alive",      "te",
-        "trailer",      "upgrade",         "expect",
-        "content-type", "accept-encoding", "proxy-connection",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "content-type",
+        "accept-encoding",
+        "proxy-connection",
+        REMORA_HOP_HEADER,
     };
     return is_one_of(name, names, REMORA_COUNT_OF(names));
 }

@@ -44,6 +44,9 @@ static void tell_health(struct remora_exchange *x, const struct remora_fail *fai
     uint64_t now = exchange_now(x);
     uint32_t slot = x->run.endpoint->health;
     int64_t hint_ms = fail->retry_after_ms;
+    if (fail->cause == REMORA_CAUSE_LOOP) {
+        return; /* a fault of the configuration: told in full each time, and gone when that is mended */
+    }
     switch (remora_code_row(fail->code)->effect) {
     case REMORA_EFFECT_NONE:
         return;
@@ -298,11 +301,23 @@ static void note_overhead(struct remora_exchange *x)
     }
 }
 
+/* Whom the request has passed through, with us as the last. */
+static enum remora_code list_hops(struct remora_exchange *x, struct remora_slice *out)
+{
+    const struct remora_hop_id *own = x->engine->use.hop;
+    if (own == NULL || x->request->hops.length == 0) {
+        *out = remora_slice_of(own == NULL ? NULL : own->text);
+        return REMORA_OK;
+    }
+    *out = remora_arena_printf(&x->arena, "%.*s,%s", REMORA_SLICE_ARG(x->request->hops), own->text);
+    return x->arena.failed;
+}
+
 static enum remora_code send(struct remora_exchange *x, const struct remora_build_output *built,
                              struct remora_fail *fail)
 {
     struct remora_transport *transport = x->engine->use.transport;
-    const struct remora_transfer_input input = {
+    struct remora_transfer_input input = {
         .request = &built->http,
         .provider = x->run.endpoint->provider,
         .connect_timeout_ms = x->run.endpoint->deadlines->connect_ms,
@@ -311,7 +326,10 @@ static enum remora_code send(struct remora_exchange *x, const struct remora_buil
         .context = x,
     };
     note_overhead(x);
-    enum remora_code code = transport->ops->start(transport, &input, &x->run.transfer);
+    enum remora_code code = list_hops(x, &input.hops);
+    if (code == REMORA_OK) {
+        code = transport->ops->start(transport, &input, &x->run.transfer);
+    }
     if (code != REMORA_OK) {
         fail->cause = REMORA_CAUSE_BUILD;
         remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);

@@ -73,6 +73,11 @@ const struct remora_health *remora_engine_health(const struct remora_engine *eng
     return engine->use.health;
 }
 
+const struct remora_hop_id *remora_engine_hop(const struct remora_engine *engine)
+{
+    return engine->use.hop;
+}
+
 size_t remora_engine_inflight(const struct remora_engine *engine)
 {
     return engine->inflight;

@@ -8,6 +8,7 @@
  */
 #include "envelope.h"
 
+#include "remora/hop.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -245,11 +246,40 @@ static void tell(const struct envelope *envelope, const struct remora_endpoint *
     remora_fail_set(fail, code, param, "%.*s: %s", length, summary, words_text);
 }
 
+/*
+ * The provider is a Remora, and the request has come round, or went through too many of them: told by the one that found it
+ * (WRONG_ENDPOINT), or passed on by one in between. Both words are needed: a vendor's `param` may hold what a caller wrote.
+ */
+static bool is_loop(const struct envelope *envelope)
+{
+    return envelope != NULL && remora_slice_is(envelope->param, REMORA_HOP_HEADER) &&
+           (remora_slice_is(envelope->reason, remora_code_row(REMORA_WRONG_ENDPOINT)->name) ||
+            remora_slice_is(envelope->reason,
+                            remora_code_row(REMORA_MODEL_UNAVAILABLE_UPSTREAM)->name));
+}
+
+/* A lasting fault of the configuration: the next endpoint is asked, and no retry helps. */
+static enum remora_code judge_loop(int status, struct remora_fail *fail)
+{
+    if (fail != NULL && fail->code == REMORA_OK) {
+        fail->cause = REMORA_CAUSE_LOOP;
+        fail->upstream_status = status;
+    }
+    return remora_fail_set(
+        fail, REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_HOP_HEADER,
+        "The provider is a Remora that refused the request as a loop (header " REMORA_HOP_HEADER
+        "): the provider's base_url leads back here, or through too many Remoras; let it name the "
+        "model's server.");
+}
+
 enum remora_code envelope_judge(const struct envelope *envelope, int status,
                                 const struct remora_endpoint *endpoint, enum remora_cause cause,
                                 struct remora_fail *fail)
 {
     enum remora_cause own = REMORA_CAUSE_NONE;
+    if (is_loop(envelope)) {
+        return judge_loop(status, fail);
+    }
     enum remora_code code = code_of(envelope, status, &own);
     if (fail == NULL || fail->code != REMORA_OK) {
         return code;

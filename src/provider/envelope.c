@@ -68,8 +68,9 @@ static void read_object(struct remora_json object, struct remora_arena *arena, s
     read_code(remora_json_get(object, "code"), arena, out);
     read_details(remora_json_get(object, "details"), arena, out);
     /* OpenRouter's closer word (openrouter.md 10.1). */
-    read_text(remora_json_get(remora_json_get(object, "metadata"), "error_type"), arena,
-              &out->type);
+    struct remora_json metadata = remora_json_get(object, "metadata");
+    read_text(remora_json_get(metadata, "error_type"), arena, &out->type);
+    read_text(remora_json_get(metadata, "reason"), arena, &out->reason);
 }
 
 static void read_detail(struct remora_json detail, struct remora_arena *arena, struct envelope *out)

@@ -11,7 +11,8 @@ struct envelope {
     struct remora_slice type;
     struct remora_slice message;
     struct remora_slice param;
-    int64_t retry_after_ms; /* -1 none */
+    struct remora_slice reason; /* of our own envelope: metadata.reason */
+    int64_t retry_after_ms;     /* -1 none */
 };
 
 /* False when the value holds no error. Slices are views of the text or lie in the arena. */

@@ -14,6 +14,7 @@
  */
 #include "inside.h"
 
+#include "remora/hop.h"
 #include "remora/memory.h"
 #include "remora/secret.h"
 
@@ -108,17 +109,34 @@ static bool put_line(char **to, const struct remora_header *header)
            remora_slice_find(name, ';', 0) == name.length;
 }
 
+/* The hop header, then the adapter's. */
+struct header_lines {
+    struct remora_header hop;
+    size_t hop_count; /* 0 or 1 */
+    const struct remora_http_request *request;
+};
+
+static size_t count_lines(const struct header_lines *lines)
+{
+    return lines->hop_count + lines->request->header_count;
+}
+
+static const struct remora_header *line_at(const struct header_lines *lines, size_t at)
+{
+    return at < lines->hop_count ? &lines->hop : &lines->request->headers[at - lines->hop_count];
+}
+
 /* Nodes and text of all headers lie in one block. */
-static enum remora_code write_headers(struct remora_transfer *transfer,
-                                      const struct remora_http_request *request)
+static enum remora_code write_lines(struct remora_transfer *transfer,
+                                    const struct header_lines *lines)
 {
     /* Else a body above 1 MB waits a second for 100. Smaller ones are spared: each line costs ten comparisons in curl. */
     static const char NO_EXPECT[] = "Expect:";
-    size_t own = request->body_bytes > REMORA_GATHER_BYTES ? 1 : 0;
-    size_t nodes = own + request->header_count;
+    size_t own = lines->request->body_bytes > REMORA_GATHER_BYTES ? 1 : 0;
+    size_t nodes = own + count_lines(lines);
     size_t bytes = nodes * sizeof(struct curl_slist) + sizeof NO_EXPECT;
-    for (size_t i = 0; i < request->header_count; i++) {
-        bytes += line_bytes(&request->headers[i]);
+    for (size_t i = 0; i < count_lines(lines); i++) {
+        bytes += line_bytes(line_at(lines, i));
     }
     transfer->head_block = remora_realloc(NULL, bytes);
     if (transfer->head_block == NULL) {
@@ -133,11 +151,22 @@ static enum remora_code write_headers(struct remora_transfer *transfer,
         if (i < own) {
             put(&at, remora_slice(NO_EXPECT, sizeof NO_EXPECT));
         } else {
-            is_fine = put_line(&at, &request->headers[i - own]) && is_fine;
+            is_fine = put_line(&at, line_at(lines, i - own)) && is_fine;
         }
     }
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes > 0 ? list : NULL);
     return is_fine ? REMORA_OK : REMORA_INTERNAL;
+}
+
+static enum remora_code write_headers(struct remora_transfer *transfer,
+                                      const struct remora_transfer_input *input)
+{
+    const struct header_lines lines = {
+        .hop = {.name = REMORA_SLICE_INIT(REMORA_HOP_HEADER), .value = input->hops},
+        .hop_count = input->hops.length > 0 ? 1 : 0,
+        .request = input->request,
+    };
+    return write_lines(transfer, &lines);
 }
 
 /* ---- bodies ---- */
@@ -362,7 +391,7 @@ enum remora_code remora_transfer_set_up(struct remora_transfer *transfer,
 {
     enum remora_code code = set_route(transfer, input);
     if (code == REMORA_OK) {
-        code = write_headers(transfer, input->request);
+        code = write_headers(transfer, input);
     }
     return code == REMORA_OK ? set_body(transfer, input->request) : code;
 }

@@ -106,6 +106,32 @@ static void methods_are_sent_as_they_are_called(void **state)
     }
 }
 
+/* Once, whatever else stands in the head; and never where nobody asked for it. */
+static void hop_header_leaves_with_every_size_of_body(void **state)
+{
+    static const size_t lengths[] = {10, BIG}; /* in one buffer; read piece by piece */
+    static const char line[] = "remora-hop: edge,AbCdEfGhIjK\r\n";
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    for (size_t i = 0; i < REMORA_COUNT_OF(lengths); i++) {
+        struct probe p;
+        probe_init(&p, &f->client, f->server->url, "/");
+        probe_post(&p, f->big, lengths[i]);
+        p.hops = REMORA_SLICE("edge,AbCdEfGhIjK");
+        p.headers[p.request.header_count++] =
+            (struct remora_header){REMORA_SLICE("X-Own"), REMORA_SLICE("kept"), NULL};
+        probe_start(&p);
+        probe_finish(&p);
+        probe_fini(&p);
+        const char *found = strstr(f->server->last, line);
+        assert_non_null(found);
+        assert_null(strstr(found + 1, "remora-hop"));
+        assert_non_null(strstr(f->server->last, "X-Own: kept\r\n"));
+    }
+    exchange(f, 10, NULL);
+    assert_null(strstr(f->server->last, "remora-hop"));
+}
+
 /* libcurl would announce a body above 1 MiB and wait a second for servers that do not answer to that. */
 static void large_body_is_not_announced(void **state)
 {
@@ -626,6 +652,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(connection_is_used_again),
         CASE(methods_are_sent_as_they_are_called),
+        CASE(hop_header_leaves_with_every_size_of_body),
         CASE(large_body_is_not_announced),
         CASE(handle_that_went_one_way_goes_another),
         CASE(proxy_of_one_provider_is_not_that_of_the_next),

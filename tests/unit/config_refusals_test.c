@@ -197,6 +197,8 @@ static const struct refusal providers[] = {
      "the gateway's own"},
     {"providers: {openai: {headers: {Content-Length: 1}}}",
      "providers.openai.headers.Content-Length", "1:48", "the gateway's own"},
+    {"providers: {openai: {headers: {Remora-Hop: a}}}", "providers.openai.headers.Remora-Hop",
+     "1:44", "the gateway's own"},
     {"providers: {openai: {headers: {Authorization: Bearer a}}}",
      "providers.openai.headers.Authorization", "1:47", "never stands in the document"},
     {"providers: {openai: {headers: {X-A: \"\xc3\xa4\"}}}", "providers.openai.headers.X-A", "1:37",

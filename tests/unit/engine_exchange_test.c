@@ -238,6 +238,52 @@ static void a_refused_key_is_benched_never_shown_and_falls_back(void **state)
     }
 }
 
+static void every_upstream_call_names_who_it_went_through(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_answer(f, 0, 500, "{}");
+    play_stale(f, 1);
+    play_good_stream(f, 2, "x");
+    f->hops = "edge,sidecar";
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 3, "x");
+    assert_string_equal(f->transfers[0].hops, "this-engine");
+    assert_string_equal(f->transfers[1].hops, "this-engine");
+    assert_string_equal(f->transfers[2].hops, "this-engine");
+    assert_string_equal(f->transfers[3].hops, "edge,sidecar,this-engine");
+    fixture_free(f);
+}
+
+#define LOOP_REFUSAL                                                                     \
+    "{\"error\":{\"message\":\"m\",\"param\":\"remora-hop\",\"code\":400,\"metadata\":{" \
+    "\"reason\":"                                                                        \
+    "\"WRONG_ENDPOINT\"}}}"
+
+/* Nothing rests: the same is told the next time, and an endpoint whose base_url was mended serves at once. */
+static void a_loop_is_one_attempt_each_time_and_no_event_for_health(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    for (size_t i = 0; i < 6; i++) {
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 2 * i, 400, LOOP_REFUSAL);
+        assert_string_equal(f->transfers[2 * i + 1].provider, "b"); /* falls back */
+        play_good_unary(f, 2 * i + 1, "x");
+        assert_int_equal(f->outcome.attempt_count, 2);
+        assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_LOOP);
+        assert_int_equal(f->outcome.skipped_count, 0);
+    }
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 12, 400, LOOP_REFUSAL);
+    play_answer(f, 13, 400, LOOP_REFUSAL);
+    assert_int_equal(f->outcome.fail.code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    assert_string_equal(f->outcome.fail.param, "remora-hop");
+    assert_non_null(strstr(f->outcome.fail.message, "base_url leads back"));
+    fixture_free(f);
+}
+
 /* `a` has two keys and serves t/m first; `b` has none. */
 #define TWO_KEYS                                                                            \
     "service: checkout\nproviders:\n"                                                       \
@@ -583,6 +629,8 @@ int main(void)
         cmocka_unit_test(at_most_six_attempts_per_request_and_one_is_kept_for_each_model_to_come),
         cmocka_unit_test(the_next_model_is_tried_after_a_moderated_prompt),
         cmocka_unit_test(a_stale_connection_is_resent_once_and_recorded),
+        cmocka_unit_test(every_upstream_call_names_who_it_went_through),
+        cmocka_unit_test(a_loop_is_one_attempt_each_time_and_no_event_for_health),
         cmocka_unit_test(a_refused_key_is_benched_never_shown_and_falls_back),
         cmocka_unit_test(a_refused_key_gives_way_to_the_next_of_its_provider),
         cmocka_unit_test(when_every_key_is_refused_the_next_provider_is_asked),

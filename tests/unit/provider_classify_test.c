@@ -75,6 +75,32 @@ static void status_alone_gives_the_class(void **state)
     expect_all(cases, REMORA_COUNT_OF(cases));
 }
 
+#define HOP_ERROR(reason, param)                       \
+    "{\"error\":{\"message\":\"m\",\"param\":\"" param \
+    "\",\"code\":400,\"metadata\":{\"reason\":\"" reason "\"}}}"
+
+/* Both words are needed: what a vendor writes into `param` may be a caller's. */
+static void a_remora_that_found_a_loop_is_told_from_every_other_refusal(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, HOP_ERROR("WRONG_ENDPOINT", "remora-hop"), REMORA_MODEL_UNAVAILABLE_UPSTREAM,
+         REMORA_CAUSE_LOOP},
+        {404, HOP_ERROR("MODEL_UNAVAILABLE_UPSTREAM", "remora-hop"),
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_LOOP},
+        {400, HOP_ERROR("INVALID_REQUEST", "remora-hop"), REMORA_UPSTREAM_REFUSED_REQUEST,
+         REMORA_CAUSE_CLIENT_ERROR},
+        {400, HOP_ERROR("WRONG_ENDPOINT", "model"), REMORA_UPSTREAM_REFUSED_REQUEST,
+         REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"error\":{\"message\":\"m\",\"param\":\"remora-hop\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+    struct remora_fail fail = classify(400, HOP_ERROR("WRONG_ENDPOINT", "remora-hop"), NULL);
+    assert_string_equal(fail.param, "remora-hop");
+    assert_non_null(strstr(fail.message, "base_url leads back"));
+}
+
 static void body_tells_a_closer_class_of_a_refusal(void **state)
 {
     static const struct expectation cases[] = {
@@ -299,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_alone_gives_the_class),
+        cmocka_unit_test(a_remora_that_found_a_loop_is_told_from_every_other_refusal),
         cmocka_unit_test(body_tells_a_closer_class_of_a_refusal),
         cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),

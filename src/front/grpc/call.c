@@ -55,6 +55,22 @@ struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, co
     return count == 1 ? value : remora_slice(NULL, 0);
 }
 
+enum remora_code remora_grpc_hops(const struct remora_grpc_call *call, struct remora_hops *out,
+                                  struct remora_fail *fail)
+{
+    const struct remora_hop_id *own = remora_engine_hop(remora_grpc_engine(call));
+    enum remora_code code = REMORA_OK;
+    out->count = 0;
+    out->length = 0;
+    for (size_t i = 0; i < call->metadata.count && code == REMORA_OK; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        if (remora_slice_is(slice_view(&entry->key), REMORA_HOP_HEADER)) {
+            code = remora_hops_add(out, slice_view(&entry->value), own, fail);
+        }
+    }
+    return code;
+}
+
 enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
                                       struct remora_identity *out, struct remora_fail *fail)
 {

@@ -123,6 +123,10 @@ REMORA_MUST_CHECK enum remora_code remora_grpc_identify(const struct remora_grpc
                                                         struct remora_fail *fail);
 /* A metadata value as it came, or the empty slice when it did not come exactly once. Valid as long as the call. */
 struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key);
+/* The callers' hop metadata, in as many entries as it came, as remora_hops_add reads it; its codes. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_hops(const struct remora_grpc_call *call,
+                                                    struct remora_hops *out,
+                                                    struct remora_fail *fail);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);
 /* `fire` after so long, in place of what was set before; false: no memory. */

@@ -199,10 +199,13 @@ static int64_t timeout_of(const struct remora_grpc_call *call)
 }
 
 /* Under which ids: what the message does not say. */
-static void fill(struct remora_grpc_call *call, struct remora_exchange *exchange,
-                 struct remora_request *request)
+static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
+                 struct remora_exchange *exchange, struct remora_request *request)
 {
     request->api = REMORA_SLICE("grpc");
+    if (hops->count > 0) {
+        request->hops = remora_arena_copy(remora_exchange_arena(exchange), remora_hops_text(hops));
+    }
     request->timeout_ms = timeout_of(call);
     request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
                                             safe_id(remora_grpc_metadata(call, "x-request-id")));
@@ -222,15 +225,18 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     struct remora_exchange *exchange = NULL;
-    enum remora_code code =
-        remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail);
+    REMORA_NOT_ZEROED struct remora_hops hops;
+    enum remora_code code = remora_grpc_hops(call, &hops, &fail);
+    if (code == REMORA_OK) {
+        code = remora_exchange_new(remora_grpc_engine(call), bytes.length, &exchange, &fail);
+    }
     if (code != REMORA_OK) {
         remora_grpc_refuse(call, &fail);
         return;
     }
     struct remora_request *request = remora_exchange_request(exchange);
     remora_exchange_whole(exchange);
-    fill(call, exchange, request);
+    fill(call, &hops, exchange, request);
     /* Again, though the call was admitted: the snapshot may have changed since, and the key with it. */
     code = remora_grpc_identify(call, &request->identity, &fail);
     if (code == REMORA_OK) {

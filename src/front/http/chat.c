@@ -464,6 +464,24 @@ static bool timeout_of(const struct http_head *head, int64_t *out_ms, struct rem
     return true;
 }
 
+/* Whom the request has passed through; in as many lines as it likes. False: refused, a loop for one. */
+static bool hops_of(const struct http_site *site, const struct http_head *head,
+                    struct remora_hops *out, struct remora_fail *fail)
+{
+    static const struct remora_slice name = REMORA_SLICE_INIT(REMORA_HOP_HEADER);
+    const struct remora_hop_id *own = remora_engine_hop(site->worker->engine);
+    out->count = 0;
+    out->length = 0;
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (remora_slice_equal_nocase(header->name, name) &&
+            remora_hops_add(out, header->value, own, fail) != REMORA_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The header under both of its names (openrouter.md 9.1); any other value is "disabled". */
 static bool wants_route(const struct http_head *head)
 {
@@ -477,15 +495,32 @@ static bool wants_route(const struct http_head *head)
     return false;
 }
 
+/* What of the head may be refused: read before anything is held for the request. */
+struct judged {
+    int64_t timeout_ms;
+    struct remora_hops hops;
+};
+
+static bool judge_head(const struct http_site *site, const struct http_head *head,
+                       struct judged *out, struct remora_fail *fail)
+{
+    return judge_media(head, fail) && timeout_of(head, &out->timeout_ms, fail) &&
+           hops_of(site, head, &out->hops, fail);
+}
+
 /* The exchange began in this round with the snapshot that the caller was found in. */
 static void fill_request(const struct http_site *site, const struct http_head *head,
-                         int64_t timeout_ms, struct remora_exchange *exchange)
+                         const struct judged *judged, struct remora_exchange *exchange)
 {
     struct remora_request *request = remora_exchange_request(exchange);
     request->api = remora_slice_of(remora_skin_chat_completions.name);
     request->identity = site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
-    request->timeout_ms = timeout_ms;
+    request->timeout_ms = judged->timeout_ms;
+    if (judged->hops.count > 0) {
+        request->hops =
+            remora_arena_copy(remora_exchange_arena(exchange), remora_hops_text(&judged->hops));
+    }
     request->wants_route = wants_route(head);
     request->session_id =
         remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));
@@ -538,8 +573,8 @@ void http_chat(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     struct chat *chat = NULL;
-    int64_t timeout_ms = -1;
-    if (!judge_media(head, &fail) || !timeout_of(head, &timeout_ms, &fail)) {
+    REMORA_NOT_ZEROED struct judged judged; /* read only when judge_head has filled it */
+    if (!judge_head(c->site, head, &judged, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
@@ -554,7 +589,7 @@ void http_chat(struct http_connection *c, const struct http_head *head)
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
-    fill_request(c->site, head, timeout_ms, chat->exchange);
+    fill_request(c->site, head, &judged, chat->exchange);
     init_chat(chat, c, head);
     http_call_begin(c, &call_ops, chat);
 }

@@ -108,6 +108,7 @@ void probe_start(struct probe *probe)
     const struct remora_transfer_input input = {
         .request = &probe->request,
         .provider = &probe->provider,
+        .hops = probe->hops,
         .connect_timeout_ms = probe->connect_timeout_ms,
         .body_limit_bytes = probe->body_limit_bytes,
         .callbacks = &CALLBACKS,

@@ -32,6 +32,7 @@ struct probe {
     struct remora_header headers[8];
     struct remora_slice pieces[8];
     char url[256];
+    struct remora_slice hops;
     int64_t connect_timeout_ms;
     size_t body_limit_bytes;
     enum probe_act on_head;

@@ -75,6 +75,7 @@ static enum remora_code script_start(struct remora_transport *transport,
     snprintf(transfer->provider, sizeof transfer->provider, "%.*s",
              REMORA_SLICE_ARG(input->provider->facts.slug));
     snprintf(transfer->url, sizeof transfer->url, "%.*s", REMORA_SLICE_ARG(input->request->url));
+    snprintf(transfer->hops, sizeof transfer->hops, "%.*s", REMORA_SLICE_ARG(input->hops));
     transfer->body = join(input->request);
     *out = transfer;
     return REMORA_OK;
@@ -267,6 +268,7 @@ struct engine_fixture *fixture_new_yaml(const char *yaml)
     remora_buf_init(&f->said, 1 << 20);
     f->health = remora_health_new();
     f->admission = remora_admission_new();
+    snprintf(f->hop.text, sizeof f->hop.text, "this-engine");
     load(f, yaml);
     const struct remora_engine_input input = {
         .transport = &f->transport,
@@ -277,6 +279,7 @@ struct engine_fixture *fixture_new_yaml(const char *yaml)
         .health = f->health,
         .admission = f->admission,
         .observer = &f->observer,
+        .hop = &f->hop,
         .wake = note_wake,
         .wake_context = f,
     };
@@ -346,6 +349,7 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     request->sampling.max_output_tokens =
         (struct remora_opt_i64){f->max_output_tokens, f->max_output_tokens > 0};
     request->api = REMORA_SLICE("test");
+    request->hops = remora_slice_of(f->hops);
     request->model = remora_slice_of(model);
     request->models = list_models(remora_exchange_arena(f->exchange), models);
     request->messages = &message;

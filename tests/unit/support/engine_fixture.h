@@ -24,6 +24,7 @@ struct remora_transfer {
     bool was_cancelled;
     bool was_released;
     bool has_head;
+    char hops[160]; /* value of its hop header */
 };
 
 struct engine_fixture {
@@ -40,6 +41,8 @@ struct engine_fixture {
     struct remora_engine *engine;
     unsigned woken;            /* calls of wake */
     const char *key_id;        /* of requests to come, or NULL */
+    const char *hops;          /* of requests to come, or NULL: the Remoras before this one */
+    struct remora_hop_id hop;  /* of the engine: "this-engine" */
     int64_t max_output_tokens; /* of requests to come, 0 none */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
