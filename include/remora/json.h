@@ -1,8 +1,8 @@
 /*
  * JSON: a strict reader that keeps raw slices, and a writer. RFC 8259; JSONTestSuite's y_ files are accepted, n_ files
  * refused. No tree is built: one validating pass (grammar, UTF-8, depth, number of values) lays down a flat tape of
- * nodes, and reading is walking it. Duplicate keys pass the parser; whoever reads an object refuses them
- * (remora_json_duplicate). Pure; a doc belongs to whoever owns its text and arena: any
+ * nodes, and reading is walking it. What two readers may understand differently passes the parser; who reads for somebody
+ * else refuses it (remora_json_doubt). Pure; a doc belongs to whoever owns its text and arena: any
  * thread may read it once parsed, a writer is one thread's.
  */
 #ifndef REMORA_JSON_H
@@ -38,6 +38,7 @@ struct remora_json_doc {
     const char *text;
     const struct remora_json_node *nodes; /* node 0 is the root */
     uint32_t node_count;
+    uint32_t nul_at; /* offset of a NUL's escape (\u0000), 0: none */
 };
 
 /* A value: a place on a tape. Passed by copy; valid as long as text and arena. doc == NULL means absent. */
@@ -122,6 +123,14 @@ bool remora_json_equals(struct remora_json string, const char *text);
  * than 16 members take room from the arena; when it is full the answer is absent too, and arena->failed says so.
  */
 struct remora_json remora_json_duplicate(struct remora_json object, struct remora_arena *arena);
+/*
+ * What two readers of the text may understand differently, anywhere in it: a name that occurs twice in its object (which of
+ * the two counts?), a number beyond every double (1e400), a NUL in a text or name (where does it end?). NULL when there is
+ * none; else the reason, static text fit for a caller, and *where is the name, number or text. NULL also when the arena is
+ * full, and then arena->failed says so.
+ */
+const char *remora_json_doubt(const struct remora_json_doc *doc, struct remora_arena *arena,
+                              struct remora_json *where);
 
 /*
  * Unescaped text; without a backslash a view of the input, else a copy in the arena. False when it is no string; also when

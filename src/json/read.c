@@ -30,6 +30,7 @@ struct parser {
     uint32_t container; /* innermost open one */
     uint32_t depth;
     uint32_t values;
+    uint32_t nul_at; /* offset of an escaped NUL, 0: none yet */
     const struct remora_json_limits *limits;
     struct remora_arena *arena;
     enum remora_code code;
@@ -135,6 +136,7 @@ static bool read_unicode(struct parser *p)
         return false;
     }
     if (unit < 0xD800 || unit > 0xDFFF) {
+        p->nul_at = unit == 0 ? (uint32_t)(p->at - p->text) - 1 : p->nul_at;
         return true;
     }
     if (unit > 0xDBFF || p->end - p->at < 2 || p->at[0] != '\\' || p->at[1] != 'u') {
@@ -216,7 +218,7 @@ static bool read_string(struct parser *p)
 
 bool remora_json_scan_string(struct remora_slice text, struct remora_slice *raw, bool *escaped)
 {
-    struct parser p = {.at = text.data, .end = text.data + text.length};
+    struct parser p = {.text = text.data, .at = text.data, .end = text.data + text.length};
     bool has_escape = false;
     if (text.length == 0 || !check_string(&p, &has_escape)) {
         return false;
@@ -470,6 +472,7 @@ enum remora_code remora_json_parse(struct remora_slice text, struct remora_arena
         return p.code;
     }
     shrink(&p);
-    *out = (struct remora_json_doc){.text = data, .nodes = p.nodes, .node_count = p.count};
+    *out = (struct remora_json_doc){
+        .text = data, .nodes = p.nodes, .node_count = p.count, .nul_at = p.nul_at};
     return REMORA_OK;
 }

@@ -166,6 +166,16 @@ static int compare_keys(const struct remora_json_doc *doc, uint32_t a, uint32_t 
     }
 }
 
+static bool is_same_key(const struct remora_json_doc *doc, uint32_t a, uint32_t b)
+{
+    const struct remora_json_node *x = &doc->nodes[a];
+    const struct remora_json_node *y = &doc->nodes[b];
+    if (!x->escaped && !y->escaped && x->length != y->length) {
+        return false; /* as most are */
+    }
+    return compare_keys(doc, a, b) == 0;
+}
+
 static void sift_down(const struct remora_json_doc *doc, uint32_t *keys, size_t at, size_t count)
 {
     uint32_t key = keys[at];
@@ -203,7 +213,7 @@ static struct remora_json duplicate_of_few(const struct remora_json_doc *doc, co
 {
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (compare_keys(doc, keys[i], keys[j]) == 0) {
+            if (is_same_key(doc, keys[i], keys[j])) {
                 return (struct remora_json){doc, keys[i]};
             }
         }

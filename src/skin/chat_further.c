@@ -260,19 +260,15 @@ enum remora_code remora_chat_read_field(struct remora_slice name, struct remora_
                                         const char *path, struct remora_arena *arena,
                                         struct remora_request *request, struct remora_fail *fail)
 {
-    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
-                                                     .nodes = REMORA_LIMIT_JSON_NODES};
-    struct parse p = {.arena = arena, .request = request, .fail = fail, .key = name};
     struct remora_json_doc *doc = remora_arena_alloc(arena, sizeof *doc);
-    struct remora_json_error error = {0};
+    struct parse p = {.arena = arena, .request = request, .fail = fail, .key = name};
     parse_enter(&p, remora_slice_of(path));
     if (doc == NULL) {
         return parse_no_room(&p);
     }
-    enum remora_code code = remora_json_parse(json, arena, &limits, doc, &error);
+    enum remora_code code = parse_document(&p, json, doc);
     if (code != REMORA_OK) {
-        return parse_refuse(&p, code, "is not taken as JSON: %s at byte %zu.",
-                            error.reason == NULL ? "it is too large" : error.reason, error.offset);
+        return code;
     }
     return parse_member(&p, &chat_further_table, remora_json_root(doc), request);
 }

@@ -232,7 +232,9 @@ static enum remora_code read_bias(struct parse *p, struct remora_json key, struc
     }
     size_t mark = parse_enter(p, name);
     enum remora_code code = REMORA_OK;
-    if (!remora_parse_u64(name, &token) || token > INT32_MAX) {
+    /* "05" would be sent as 5, a second time where 5 is there. */
+    bool has_zeros = name.length > 1 && name.data[0] == '0';
+    if (has_zeros || !remora_parse_u64(name, &token) || token > INT32_MAX) {
         code = parse_refuse(p, REMORA_INVALID_REQUEST, "must be the number of a token.");
     }
     if (code == REMORA_OK) {
@@ -248,9 +250,6 @@ enum remora_code chat_read_logit_bias(struct parse *p, struct remora_json value,
     struct remora_sampling *sampling = target;
     if (!remora_json_is(value, REMORA_JSON_OBJECT)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST, "must be an object of tokens.");
-    }
-    if (!remora_json_is_absent(remora_json_duplicate(value, p->arena))) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST, "names a token twice.");
     }
     size_t count = remora_json_count(value);
     struct remora_logit_bias *biases =

@@ -390,25 +390,6 @@ static enum remora_code check_together(struct parse *p, const struct chat *chat)
     return code == REMORA_OK ? check_reasoning(p, chat) : code;
 }
 
-static enum remora_code parse_text(const struct remora_skin_input *input,
-                                   struct remora_arena *arena, struct remora_json_doc *doc,
-                                   struct remora_fail *fail)
-{
-    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
-                                                     .nodes = REMORA_LIMIT_JSON_NODES};
-    struct remora_json_error error = {0};
-    enum remora_code code = remora_json_parse(input->body, arena, &limits, doc, &error);
-    if (code == REMORA_OK) {
-        return REMORA_OK;
-    }
-    if (input->body.length == 0) {
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
-                               "The request body is empty; send a JSON object.");
-    }
-    return remora_fail_set(fail, code, NULL, "The request body is not taken: %s at byte %zu.",
-                           error.reason == NULL ? "it is too large" : error.reason, error.offset);
-}
-
 /* The front puts x-session-id there; the body's session beats it (openrouter.md section 2, `session_id`). */
 static enum remora_code check_session(struct parse *p)
 {
@@ -433,12 +414,15 @@ enum remora_code chat_parse(const struct remora_skin_input *input, struct remora
 {
     static const struct parse_table table = PARSE_TABLE(chat_fields, read_request_member);
     struct remora_json_doc doc;
-    enum remora_code code = parse_text(input, arena, &doc, fail);
+    struct parse p = {
+        .arena = arena, .request = request, .encoder = encoder, .fail = fail, .path = ""};
+    if (input->body.length == 0) {
+        return parse_refuse(&p, REMORA_INVALID_REQUEST, "is empty; send a JSON object.");
+    }
+    enum remora_code code = parse_document(&p, input->body, &doc);
     if (code != REMORA_OK) {
         return code;
     }
-    struct parse p = {
-        .arena = arena, .request = request, .encoder = encoder, .fail = fail, .path = ""};
     struct chat chat = {.request = request};
     request->operation = REMORA_OPERATION_CHAT;
     request->body_bytes = input->body.length;

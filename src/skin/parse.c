@@ -1,6 +1,6 @@
 /*
- * The table reader and the plain readers. Happy path of an object: it is one, no key twice, each member finds its row, the
- * row's reader fills the target. Fails with INVALID_REQUEST (type, range, unknown member), UNIMPLEMENTED (documented, not
+ * The table reader and the plain readers. Happy path of a text: it is JSON, and nothing in it is doubtful (a key twice,
+ * ...). Of an object: it is one, each member finds its row, the row's reader fills the target. Fails with INVALID_REQUEST (type, range, unknown member), UNIMPLEMENTED (documented, not
  * built) or what the arena says.
  */
 #include "parse.h"
@@ -74,6 +74,53 @@ void parse_leave(struct parse *p, size_t mark)
 {
     p->path_length = mark;
     p->path[mark] = '\0';
+}
+
+/* Down to the member or element that is `node`, or whose name it is, or that holds it: one step. False: there is none. */
+static bool enter_towards(struct parse *p, struct remora_json *value, uint32_t node)
+{
+    struct remora_json_iter it;
+    for (remora_json_iter_begin(&it, *value); remora_json_iter_next(&it);) {
+        struct remora_slice name = {NULL, 0};
+        if (node >= remora_json_node_of(it.value)->next) {
+            continue;
+        }
+        if (!it.is_object) {
+            parse_enter_index(p, it.index);
+        } else if (remora_json_string(it.key, p->arena, &name)) {
+            parse_enter(p, name);
+        }
+        *value = it.value;
+        return node > it.value.node;
+    }
+    return false;
+}
+
+static enum remora_code refuse_doubt(struct parse *p, struct remora_json where, const char *reason)
+{
+    struct remora_json value = remora_json_root(where.doc);
+    while (enter_towards(p, &value, where.node)) {
+    }
+    return parse_refuse(p, REMORA_INVALID_REQUEST, "is not taken: %s.", reason);
+}
+
+enum remora_code parse_document(struct parse *p, struct remora_slice text,
+                                struct remora_json_doc *doc)
+{
+    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                                     .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_error error = {0};
+    struct remora_json where;
+    enum remora_code code = remora_json_parse(text, p->arena, &limits, doc, &error);
+    if (code != REMORA_OK) {
+        return parse_refuse(p, code, "is not taken: %s at byte %zu.",
+                            error.reason == NULL ? "it is too large" : error.reason, error.offset);
+    }
+    const char *reason = remora_json_doubt(doc, p->arena, &where);
+    if (reason != NULL) {
+        return refuse_doubt(p, where, reason);
+    }
+    return p->arena->failed == REMORA_OK ? REMORA_OK : parse_no_room(p);
 }
 
 static const struct parse_field *find_field(const struct parse_table *table,
@@ -175,28 +222,11 @@ static enum remora_code read_member(struct parse *p, const struct parse_table *t
     return code;
 }
 
-static enum remora_code refuse_duplicate(struct parse *p, struct remora_json key)
-{
-    struct remora_slice name;
-    if (!remora_json_string(key, p->arena, &name)) {
-        return parse_no_room(p);
-    }
-    size_t mark = parse_enter(p, name);
-    enum remora_code code =
-        parse_refuse(p, REMORA_INVALID_REQUEST, "occurs twice in its object; send it once.");
-    parse_leave(p, mark);
-    return code;
-}
-
 enum remora_code parse_object(struct parse *p, struct remora_json value,
                               const struct parse_table *table, void *target)
 {
     if (!remora_json_is(value, REMORA_JSON_OBJECT)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST, "must be an object.");
-    }
-    struct remora_json twice = remora_json_duplicate(value, p->arena);
-    if (!remora_json_is_absent(twice)) {
-        return refuse_duplicate(p, twice);
     }
     struct remora_json_iter it;
     for (remora_json_iter_begin(&it, value); remora_json_iter_next(&it);) {

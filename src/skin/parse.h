@@ -1,6 +1,6 @@
 /*
  * Reading a caller's JSON by tables. An object is a table of fields; a field names its reader, or none when it is documented
- * but not built. Types are strict, a duplicate key is refused, null counts as absent unless the row says otherwise, and every
+ * but not built. Types are strict, null counts as absent unless the row says otherwise, and every
  * refusal names the path of the value ("messages[2].content[0].type") and the cure.
  */
 #ifndef REMORA_SKIN_PARSE_H
@@ -75,6 +75,12 @@ size_t parse_enter(struct parse *p, struct remora_slice key);
 size_t parse_enter_index(struct parse *p, uint32_t index);
 void parse_leave(struct parse *p, size_t mark);
 
+/*
+ * The JSON text at the current path, laid down in the arena. Refused too is what another reader of it may understand
+ * differently (remora_json_doubt), at any depth: whatever of it goes on as it came means there what it meant here.
+ */
+REMORA_MUST_CHECK enum remora_code parse_document(struct parse *p, struct remora_slice text,
+                                                  struct remora_json_doc *doc);
 /* All members of an object through a table; each row's reader gets target + offset. */
 REMORA_MUST_CHECK enum remora_code parse_object(struct parse *p, struct remora_json value,
                                                 const struct parse_table *table, void *target);

@@ -218,12 +218,17 @@ BODY = [
     (77, post(b'{"a":"\\ud800"}'), 400, INVALID, OPEN),
     (78, raw(b'"model":"t/n"'), 400, INVALID, OPEN),
     (79, raw(b'"mod\\u0065l":"t/n"'), 400, INVALID, OPEN),
+    # inside what is sent on as it came, too
+    (78, raw(b'"x":{"a":1,"a":2}'), 400, INVALID, OPEN),
+    (79, raw(b'"image_config":{"a":[{"b":1,"\\u0062":2}]}'), 400, INVALID, OPEN),
+    (78, raw(b'"logit_bias":{"5":1,"05":2}'), 400, INVALID, OPEN),
     # counts and depths beyond a limit are TOO_LARGE
     (80, raw(b'"x":' + DEEP), 413, TOO_LARGE, OPEN),
     (80, post(b"[" * 100_000), 413, TOO_LARGE, OPEN),
     (81, raw(b'"temperature":1e400'), 400, INVALID, OPEN),
     (81, raw(b'"temperature":1e999999999'), 400, INVALID, OPEN),
     (81, raw(b'"seed":18446744073709551616'), 400, INVALID, OPEN),
+    (81, raw(b'"x":[1e400]'), 400, INVALID, OPEN),
     (82, raw(b'"max_tokens":-1'), 400, INVALID, OPEN),
     (82, raw(b'"max_tokens":0'), 400, INVALID, OPEN),
     (82, raw(b'"max_tokens":2147483648'), 400, INVALID, OPEN),

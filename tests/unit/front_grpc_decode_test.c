@@ -563,6 +563,20 @@ static void a_key_on_the_wire_twice_is_refused(void **state)
     free((void *)again.data);
 }
 
+/* Schemas travel as JSON text: judged as over HTTP. */
+static void a_schema_that_two_readers_understand_differently_is_refused(void **state)
+{
+    (void)state;
+#define SCHEMA(text) USER "response_format { json_schema { name: \"n\" schema_json: '" text "' } }"
+    static const char place[] = "response_format.json_schema.schema_json";
+    refuses(SCHEMA("{\"a\":{\"b\":1,\"b\":2}}"), REMORA_INVALID_REQUEST, place);
+    refuses(SCHEMA("{\"a\":1e400}"), REMORA_INVALID_REQUEST, place);
+    refuses(SCHEMA("{\"a\":\"\\\\u0000\"}"), REMORA_INVALID_REQUEST, place);
+#undef SCHEMA
+    refuses(USER "tools { function { name: \"f\" parameters_json: '{\"a\":1,\"a\":1}' } }",
+            REMORA_INVALID_REQUEST, "tools[0].function.parameters_json");
+}
+
 /* Writes tag and length before what stands at bytes + *start: messages are built from the inside out. */
 static void wrap(char *bytes, size_t end, size_t *start, unsigned field)
 {
@@ -713,6 +727,7 @@ int main(void)
         cmocka_unit_test(tools_and_schemas_are_judged),
         cmocka_unit_test(what_is_not_built_is_named),
         cmocka_unit_test(a_key_on_the_wire_twice_is_refused),
+        cmocka_unit_test(a_schema_that_two_readers_understand_differently_is_refused),
         cmocka_unit_test(a_struct_nested_8000_deep_is_refused),
         cmocka_unit_test(malformed_bytes_are_refused),
         cmocka_unit_test(a_small_arena_refuses_instead_of_growing),

@@ -267,6 +267,42 @@ static void duplicate_names_are_found_in_small_and_large_objects(void **state)
     }
 }
 
+/* The doubt about `text`, and the raw text where it is; NULL and "" when there is none. */
+static const char *doubt(const char *text, struct remora_slice *raw)
+{
+    struct remora_json where = {NULL, 0};
+    parse(text);
+    const char *reason = remora_json_doubt(&doc, &arena, &where);
+    *raw = reason == NULL ? REMORA_SLICE("") : remora_json_raw(where);
+    return reason;
+}
+
+static void what_two_readers_may_understand_differently_is_found_at_any_depth(void **state)
+{
+    static const struct {
+        const char *text, *reason, *where;
+    } cases[] = {
+        {"{\"a\":{\"a\":{\"a\":[1,2.5,\"\",true,null]}}}", NULL, ""},
+        {"[{\"a\":1},{\"a\":1}]", NULL, ""},
+        {"[{},[{\"b\":0,\"\\u0062\":1}]]", "twice", "\"\\u0062\""},
+        {"{\"a\":{\"b\":0},\"a\":1}", "twice", "\"a\""},
+        {"[1e308,-1e308,1e-400,123456789012345678901234567890]", NULL, ""},
+        {"[0,{\"a\":1e400}]", "double", "1e400"},
+        {"-1E309", "double", "-1E309"},
+        {"[1,\"\\\\u0000\",\"\\u0001\"]", NULL, ""},
+        {"[\"a\",\"\\n\\u0000b\",\"c\"]", "NUL", "\"\\n\\u0000b\""},
+        {"{\"a\":1,\"\\u0000\":2}", "NUL", "\"\\u0000\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_slice where;
+        const char *reason = doubt(cases[i].text, &where);
+        assert_int_equal(reason == NULL, cases[i].reason == NULL);
+        assert_true(reason == NULL || strstr(reason, cases[i].reason) != NULL);
+        assert_slice_equal(where, cases[i].where);
+    }
+}
+
 static void names_that_are_prefixes_of_each_other_are_different(void **state)
 {
     (void)state;
@@ -312,6 +348,7 @@ int main(void)
         cmocka_unit_test(doubles_are_correctly_rounded_or_refused),
         cmocka_unit_test(a_digit_far_behind_the_point_breaks_the_tie),
         cmocka_unit_test(duplicate_names_are_found_in_small_and_large_objects),
+        cmocka_unit_test(what_two_readers_may_understand_differently_is_found_at_any_depth),
         cmocka_unit_test(names_that_are_prefixes_of_each_other_are_different),
         cmocka_unit_test(the_first_character_of_two_escapes_has_four_bytes),
         cmocka_unit_test(a_name_with_escapes_is_no_other_name),

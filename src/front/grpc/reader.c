@@ -177,6 +177,28 @@ enum remora_code reader_name(struct reader *r, const char *field, ProtobufCBinar
     return REMORA_OK;
 }
 
+static enum remora_code refuse_json(struct reader *r, enum remora_code code, const char *field,
+                                    const struct remora_json_error *error)
+{
+    char words[160];
+    snprintf(words, sizeof words, "is not taken as JSON: %s at byte %zu.",
+             error->reason == NULL ? "it is too large" : error->reason, error->offset);
+    return reader_refuse_field(r, code, field, words);
+}
+
+/* As over HTTP: nothing that another reader may understand differently. */
+static enum remora_code check_doubt(struct reader *r, const char *field,
+                                    const struct remora_json_doc *doc)
+{
+    struct remora_json where;
+    struct remora_json_error error = {.reason = remora_json_doubt(doc, r->arena, &where)};
+    if (error.reason == NULL) {
+        return r->arena->failed == REMORA_OK ? REMORA_OK : reader_no_room(r);
+    }
+    error.offset = remora_json_node_of(where)->offset;
+    return refuse_json(r, REMORA_INVALID_REQUEST, field, &error);
+}
+
 enum remora_code reader_json_object(struct reader *r, const char *field, ProtobufCBinaryData value,
                                     struct remora_slice *out)
 {
@@ -190,10 +212,11 @@ enum remora_code reader_json_object(struct reader *r, const char *field, Protobu
     }
     enum remora_code code = remora_json_parse(text, r->arena, &LIMITS, &doc, &error);
     if (code != REMORA_OK) {
-        char words[160];
-        snprintf(words, sizeof words, "is not taken as JSON: %s at byte %zu.",
-                 error.reason == NULL ? "it is too large" : error.reason, error.offset);
-        return reader_refuse_field(r, code, field, words);
+        return refuse_json(r, code, field, &error);
+    }
+    code = check_doubt(r, field, &doc);
+    if (code != REMORA_OK) {
+        return code;
     }
     if (!remora_json_is(remora_json_root(&doc), REMORA_JSON_OBJECT)) {
         return reader_refuse_field(r, REMORA_INVALID_REQUEST, field, "must be a JSON object.");
