@@ -2,6 +2,7 @@
  * What the files of this room share.
  *
  *   transport.c  the four operations and the pass at the end of a round that carries out what must not be done inside curl
+ *   pool.c       easy handles between two transfers
  *   transfer.c   one transfer: curl's callbacks, and how its end is told
  *   setup.c      easy handles and their options; request headers and bodies
  *   head.c       the head of an answer
@@ -263,6 +264,14 @@ uint64_t remora_curl_now_ns(struct remora_curl *transport);
 void remora_curl_resume(struct remora_transfer *transfer);
 /* Looks again at the transfers that wait. Not from inside curl. */
 void remora_curl_advance_waiting(struct remora_curl *transport);
+
+/* ---- pool.c ---- */
+/* From the pool or made; NULL when there is no memory. */
+struct remora_transfer *transport_pool_take(struct remora_curl *transport,
+                                            const struct remora_transfer_input *input);
+/* The transfer is over, its node in no list, its handle with curl no more. */
+void transport_pool_put(struct remora_transfer *transfer);
+void transport_pool_fini(struct remora_curl *transport);
 
 /* ---- memory.c ---- */
 /* curl_global_init with an allocator that wipes what is given back. */

@@ -16,14 +16,13 @@
 #include "inside.h"
 
 #include "remora/config.h"
-#include "remora/limits.h"
 #include "remora/memory.h"
 
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
 
-enum { IDLE_CONNECTIONS = 128, TRIM_PEAK = 64, POOL_LOOK = 8 };
+enum { IDLE_CONNECTIONS = 128, TRIM_PEAK = 64 };
 
 static struct remora_curl *curl_of(struct remora_transport *base)
 {
@@ -46,52 +45,6 @@ static void disarm(struct remora_transfer *transfer)
     remora_timers_disarm(remora_loop_timers(transfer->transport->loop), &transfer->timer);
 }
 
-/* ---- the pool ---- */
-
-static void destroy(struct remora_transfer *transfer)
-{
-    curl_easy_cleanup(transfer->easy);
-    remora_route_fini(&transfer->route);
-    remora_free(transfer);
-}
-
-/* One that went the same way before, if such a one is near the front: its options stand, and it holds the TLS session. */
-static struct remora_transfer *take_pooled(struct remora_curl *transport,
-                                           const struct remora_transfer_input *input)
-{
-    struct remora_list *node = transport->pool.next;
-    struct remora_list *other = node;
-    for (size_t i = 0; i < POOL_LOOK && other != &transport->pool; i++, other = other->next) {
-        if (remora_route_is(&transfer_of(other)->route, input)) {
-            node = other;
-            break;
-        }
-    }
-    remora_list_remove(node);
-    transport->pooled--;
-    return transfer_of(node);
-}
-
-static struct remora_transfer *take_handle(struct remora_curl *transport,
-                                           const struct remora_transfer_input *input)
-{
-    if (!remora_list_is_empty(&transport->pool)) {
-        return take_pooled(transport, input);
-    }
-    struct remora_transfer *transfer = remora_alloc(sizeof *transfer);
-    if (transfer == NULL) {
-        return NULL;
-    }
-    transfer->transport = transport;
-    transfer->easy = remora_easy_new(transport);
-    if (transfer->easy == NULL) {
-        remora_free(transfer);
-        return NULL;
-    }
-    remora_transfer_hook(transfer);
-    return transfer;
-}
-
 /* The transfer is over: nothing of its request is left in the handle. Not from inside curl. */
 static void recycle(struct remora_transfer *transfer)
 {
@@ -105,13 +58,7 @@ static void recycle(struct remora_transfer *transfer)
     if (transport->in_flight == 0) {
         remora_later_arm(transport->loop, &transport->later); /* the heap may be trimmed */
     }
-    if (transport->pooled < REMORA_LIMIT_EASY_HANDLES) {
-        /* To the front: the handle used last holds the TLS session used last. */
-        remora_list_append(transport->pool.next, &transfer->node);
-        transport->pooled++;
-    } else {
-        destroy(transfer);
-    }
+    transport_pool_put(transfer);
 }
 
 static void take_from_curl(struct remora_transfer *transfer)
@@ -394,7 +341,7 @@ static enum remora_code transport_start(struct remora_transport *base,
                                         struct remora_transfer **out)
 {
     struct remora_curl *transport = curl_of(base);
-    struct remora_transfer *transfer = take_handle(transport, input);
+    struct remora_transfer *transfer = transport_pool_take(transport, input);
     if (transfer == NULL) {
         return REMORA_SHEDDING;
     }
@@ -568,9 +515,7 @@ void remora_transport_free(struct remora_transport *base)
         remora_trust_withdraw(transport->trust, transport->ticket);
     }
     remora_names_free(transport->names);
-    for (struct remora_list *node; (node = remora_list_take(&transport->pool)) != NULL;) {
-        destroy(transfer_of(node));
-    }
+    transport_pool_fini(transport);
     curl_multi_cleanup(transport->multi);
     remora_timers_disarm(remora_loop_timers(transport->loop), &transport->timer);
     remora_later_disarm(&transport->later);
