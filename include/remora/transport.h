@@ -102,7 +102,7 @@ struct remora_trust; /* the public CA store, loaded off the loop; shared by work
 REMORA_MUST_CHECK struct remora_trust *remora_trust_load_begin(void);
 void remora_trust_free(struct remora_trust *trust);
 
-/* Once per process, before threads: curl_global_init, RES_OPTIONS. */
+/* Once per process: curl_global_init, RES_OPTIONS. INTERNAL when there are threads already, which both forbid. */
 REMORA_MUST_CHECK enum remora_code remora_transport_global_init(void);
 REMORA_MUST_CHECK enum remora_code remora_transport_new(struct remora_loop *loop,
                                                         struct remora_trust *trust,

@@ -22,6 +22,7 @@
 #include "remora/transport.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 enum {
@@ -233,6 +234,8 @@ CURLcode remora_trust_use(CURL *easy, void *ssl_context, void *trust);
 struct remora_curl {
     struct remora_transport base; /* first */
     struct remora_loop *loop;
+    pthread_t thread; /* the loop's, once it has called */
+    bool has_thread;
     struct remora_trust *trust;
     struct remora_trust_ticket *ticket;
     struct remora_names *names;

@@ -21,12 +21,25 @@
 #include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
 
 enum { IDLE_CONNECTIONS = 128, TRIM_PEAK = 64 };
 
 static struct remora_curl *curl_of(struct remora_transport *base)
 {
     return REMORA_CONTAINER_OF(base, struct remora_curl, base);
+}
+
+/* libcurl's handles belong to the loop's thread, pausing and cancelling too: whoever calls first is that. */
+static struct remora_curl *own(struct remora_transport *base)
+{
+    struct remora_curl *transport = curl_of(base);
+    if (!transport->has_thread) {
+        transport->thread = pthread_self();
+        transport->has_thread = true;
+    }
+    assert(pthread_equal(transport->thread, pthread_self()));
+    return transport;
 }
 
 uint64_t remora_curl_now_ns(struct remora_curl *transport)
@@ -340,7 +353,7 @@ static enum remora_code transport_start(struct remora_transport *base,
                                         const struct remora_transfer_input *input,
                                         struct remora_transfer **out)
 {
-    struct remora_curl *transport = curl_of(base);
+    struct remora_curl *transport = own(base);
     struct remora_transfer *transfer = transport_pool_take(transport, input);
     if (transfer == NULL) {
         return REMORA_SHEDDING;
@@ -371,7 +384,7 @@ void remora_curl_resume(struct remora_transfer *transfer)
 
 static void transport_resume(struct remora_transport *base, struct remora_transfer *transfer)
 {
-    (void)base;
+    (void)own(base);
     remora_curl_resume(transfer);
 }
 
@@ -401,7 +414,7 @@ static void leave(struct remora_transfer *transfer)
 
 static void transport_cancel(struct remora_transport *base, struct remora_transfer *transfer)
 {
-    (void)base;
+    (void)own(base);
     leave(transfer);
 }
 
@@ -412,7 +425,7 @@ static void on_release_over(struct remora_timer *timer)
 
 static void transport_release(struct remora_transport *base, struct remora_transfer *transfer)
 {
-    struct remora_curl *transport = curl_of(base);
+    struct remora_curl *transport = own(base);
     if (!is_with_curl(transfer)) {
         leave(transfer);
         return;
@@ -448,8 +461,24 @@ static bool set_multi(struct remora_curl *transport)
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS) == CURLM_OK;
 }
 
+/*
+ * setenv(3) and curl_global_init(3) must not meet other threads. ThreadSanitizer starts one of its own before main
+ * (__libc_single_threaded: glibc 2.32 and later).
+ */
+static bool has_threads(void)
+{
+#ifdef __SANITIZE_THREAD__
+    return false;
+#else
+    return __libc_single_threaded == 0;
+#endif
+}
+
 enum remora_code remora_transport_global_init(void)
 {
+    if (has_threads()) {
+        return REMORA_INTERNAL;
+    }
     /* A silent resolver costs 3 s instead of 10 (resolv.conf(5)); the operator's own value wins. */
     if (setenv("RES_OPTIONS", "timeout:1 attempts:3", 0) != 0) {
         return REMORA_SHEDDING;
@@ -525,7 +554,7 @@ void remora_transport_free(struct remora_transport *base)
 
 void remora_transport_set_config(struct remora_transport *base, const struct remora_config *config)
 {
-    struct remora_curl *transport = curl_of(base);
+    struct remora_curl *transport = own(base);
     remora_names_forget(transport->names);
     for (size_t i = 0; i < config->provider_count; i++) {
         const struct remora_provider *provider = &config->providers[i];

@@ -132,6 +132,22 @@ static void hop_header_leaves_with_every_size_of_body(void **state)
     assert_null(strstr(f->server->last, "remora-hop"));
 }
 
+/* HTTP/2 is agreed on in TLS or not at all: without, libcurl 7.88 garbles what it says with prior knowledge. */
+static void without_tls_no_http_2_is_spoken_nor_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(answer_all, NULL);
+    struct probe p;
+    probe_init(&p, &f->client, f->server->url, "/");
+    p.provider.http2 = true;
+    probe_start(&p);
+    probe_finish(&p);
+    assert_int_equal(p.status, 200);
+    assert_non_null(strstr(f->server->last, "GET / HTTP/1.1\r\n"));
+    assert_null(strcasestr(f->server->last, "upgrade"));
+    probe_fini(&p);
+}
+
 /* libcurl would announce a body above 1 MiB and wait a second for servers that do not answer to that. */
 static void large_body_is_not_announced(void **state)
 {
@@ -653,6 +669,7 @@ int main(void)
         CASE(connection_is_used_again),
         CASE(methods_are_sent_as_they_are_called),
         CASE(hop_header_leaves_with_every_size_of_body),
+        CASE(without_tls_no_http_2_is_spoken_nor_asked_for),
         CASE(large_body_is_not_announced),
         CASE(handle_that_went_one_way_goes_another),
         CASE(proxy_of_one_provider_is_not_that_of_the_next),

@@ -161,6 +161,117 @@ static void connection_of_another_trust_is_not_reused(void **state)
     assert_cause(end, REMORA_CAUSE_TLS);
 }
 
+static void connection_of_the_public_trust_is_not_reused_by_an_own_one(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->public_server, NULL), REMORA_CAUSE_NONE);
+    assert_true(ask(f, f->public_server, NULL).was_reused);
+    struct remora_transfer_end end = ask(f, f->public_server, f->own_ca.pem);
+    assert_false(end.was_reused);
+    assert_cause(end, REMORA_CAUSE_TLS);
+}
+
+/* ---- sessions ---- */
+
+static void answer_one(struct raw_connection *c)
+{
+    if (raw_read_request(c)) {
+        raw_write(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    }
+}
+
+static void session_is_resumed_by_the_handle_that_made_it(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_server *server = raw_server_start(answer_one, f->public_context);
+    for (int i = 0; i < 3; i++) {
+        assert_cause(ask(f, server, NULL), REMORA_CAUSE_NONE);
+        assert_int_equal(atomic_load(&server->resumed_sessions), i);
+    }
+    raw_server_stop(server);
+}
+
+/* Whoever resumes a session is not shown a certificate: it would be believed unseen. */
+static void session_of_one_trust_is_not_resumed_under_another(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_server *own = raw_server_start(answer_one, f->own_context);
+    struct raw_server *public = raw_server_start(answer_one, f->public_context);
+    assert_cause(ask(f, own, f->own_ca.pem), REMORA_CAUSE_NONE);
+    assert_cause(ask(f, own, NULL), REMORA_CAUSE_TLS);
+    assert_cause(ask(f, public, NULL), REMORA_CAUSE_NONE);
+    assert_cause(ask(f, public, f->own_ca.pem), REMORA_CAUSE_TLS);
+    assert_int_equal(atomic_load(&own->resumed_sessions), 0);
+    assert_int_equal(atomic_load(&public->resumed_sessions), 0);
+    raw_server_stop(own);
+    raw_server_stop(public);
+}
+
+static void hold_the_first(struct raw_connection *c)
+{
+    if (raw_read_request(c) && raw_write(c, c->index == 0 ? "HTTP/1.1 200 OK\r\n" : RAW_OK)) {
+        raw_wait_closed(c);
+    }
+}
+
+/* A cache for all handles would mix trust (ARCHITECTURE 3): the session of a busy one serves nobody else. */
+static void session_is_not_lent_to_another_handle(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_server *server = raw_server_start(hold_the_first, f->public_context);
+    struct probe busy;
+    probe_init(&busy, &f->client, server->url, "/");
+    probe_start(&busy);
+    client_run_until(&f->client, &server->requests, 1);
+    client_run_ms(&f->client, 20); /* its session arrives with the first line */
+    assert_cause(ask(f, server, NULL), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&server->resumed_sessions), 0);
+    probe_cancel(&busy);
+    probe_fini(&busy);
+    raw_server_stop(server);
+}
+
+/* ---- the version of HTTP ---- */
+
+static char offered[64]; /* protocols of the last client hello, each behind its length (RFC 7301, 3.1) */
+
+static int take_offer(SSL *ssl, const unsigned char **out, unsigned char *out_length,
+                      const unsigned char *in, unsigned in_length, void *context)
+{
+    (void)ssl;
+    (void)context;
+    static const unsigned char HTTP_1_1[] = "http/1.1";
+    snprintf(offered, sizeof offered, "%.*s", (int)in_length, (const char *)in);
+    *out = HTTP_1_1;
+    *out_length = sizeof HTTP_1_1 - 1;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void offer_to(struct fixture *f, struct raw_server *server, bool http2)
+{
+    struct probe p;
+    probe_init(&p, &f->client, server->url, "/");
+    p.provider.http2 = http2;
+    probe_start(&p);
+    probe_finish(&p);
+    assert_cause(p.end, REMORA_CAUSE_NONE);
+    probe_fini(&p);
+}
+
+static void http_2_is_offered_to_those_who_asked_for_it_only(void **state)
+{
+    struct fixture *f = *state;
+    SSL_CTX *context = test_server_context(&f->public_ca, NULL);
+    SSL_CTX_set_alpn_select_cb(context, take_offer, NULL);
+    struct raw_server *server = raw_server_start(answer_one, context);
+    offer_to(f, server, false);
+    assert_string_equal(offered, "\x08http/1.1");
+    offer_to(f, server, true);
+    assert_string_equal(offered, "\x02h2\x08http/1.1");
+    raw_server_stop(server);
+    SSL_CTX_free(context);
+}
+
 static void certificate_for_another_name_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -275,6 +386,11 @@ int main(void)
         CASE(own_ca_vouches_for_its_server_and_for_nobody_else),
         CASE(order_of_providers_does_not_change_whom_they_trust),
         CASE(connection_of_another_trust_is_not_reused),
+        CASE(connection_of_the_public_trust_is_not_reused_by_an_own_one),
+        CASE(session_is_resumed_by_the_handle_that_made_it),
+        CASE(session_of_one_trust_is_not_resumed_under_another),
+        CASE(session_is_not_lent_to_another_handle),
+        CASE(http_2_is_offered_to_those_who_asked_for_it_only),
         CASE(certificate_for_another_name_is_refused),
         CASE(bundle_is_never_read_again_for_a_connection),
         CASE(plain_server_on_a_tls_url_is_a_tls_failure),

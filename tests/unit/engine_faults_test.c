@@ -343,6 +343,20 @@ static void fault_15_a_flapping_endpoint_is_taken_out_and_probed(void **state)
     fixture_free(f);
 }
 
+/* A resolver that fails says nothing of the endpoint; the transport benches the name itself, for seconds. */
+static void names_that_are_not_found_open_no_breaker(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    for (size_t at = 0; at < FIXTURE_TRANSFERS; at += 2) {
+        fixture_start(f, REMORA_UNARY, "t/m");
+        assert_string_equal(f->transfers[at].provider, "a");
+        play_end(f, at, REMORA_CAUSE_DNS);
+        play_good_unary(f, at + 1, "x");
+    }
+    fixture_free(f);
+}
+
 static void fault_16_usage_and_cost_are_those_of_who_served(void **state)
 {
     (void)state;
@@ -378,6 +392,7 @@ int main(void)
         cmocka_unit_test(fault_13_a_moderated_prompt_stops_the_model),
         cmocka_unit_test(fault_14_a_refused_request_goes_once_to_another_provider),
         cmocka_unit_test(fault_15_a_flapping_endpoint_is_taken_out_and_probed),
+        cmocka_unit_test(names_that_are_not_found_open_no_breaker),
         cmocka_unit_test(fault_16_usage_and_cost_are_those_of_who_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,7 @@ static void *run_connection(void *context)
             atomic_fetch_add(&c->server->failed_handshakes, 1);
             goto out;
         }
+        atomic_fetch_add(&c->server->resumed_sessions, SSL_session_reused(c->ssl));
     }
     c->server->serve(c);
     if (c->ssl != NULL) {
@@ -152,26 +153,49 @@ static void *run_server(void *context)
     return NULL;
 }
 
-static struct raw_server *start(raw_serve_fn serve, SSL_CTX *tls, int buffer_bytes)
+/* A listener on a free port of loopback; -1 where that family is not to be had. */
+static int listen_on(int family, uint16_t *port)
 {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    bool is_v6 = family == AF_INET6;
+    struct sockaddr *address = is_v6 ? (void *)&v6 : (void *)&v4;
+    socklen_t length = is_v6 ? sizeof v6 : sizeof v4;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, address, length) != 0 || listen(fd, RAW_CONNECTIONS) != 0 ||
+        getsockname(fd, address, &length) != 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(is_v6 ? v6.sin6_port : v4.sin_port);
+    return fd;
+}
+
+static struct raw_server *start(raw_serve_fn serve, SSL_CTX *tls, int buffer_bytes, int family)
+{
+    uint16_t port = 0;
+    int fd = listen_on(family, &port);
+    if (fd < 0) {
+        return NULL;
+    }
     struct raw_server *server = calloc(1, sizeof *server);
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
     server->serve = serve;
     server->tls = tls;
     server->buffer_bytes = buffer_bytes;
     server->last = calloc(1, RAW_RECORD_BYTES + 1);
-    server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(server->listen_fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(server->listen_fd, 64) != 0 ||
-        getsockname(server->listen_fd, (struct sockaddr *)&address, &length) != 0) {
+    server->listen_fd = fd;
+    server->port = port;
+    snprintf(server->url, sizeof server->url, "http%s://%s:%u", tls == NULL ? "" : "s",
+             family == AF_INET6 ? "[::1]" : "127.0.0.1", (unsigned)port);
+    if (pthread_create(&server->thread, NULL, run_server, server) != 0) {
         abort();
     }
-    server->port = ntohs(address.sin_port);
-    snprintf(server->url, sizeof server->url, "http%s://127.0.0.1:%u", tls == NULL ? "" : "s",
-             (unsigned)server->port);
-    if (pthread_create(&server->thread, NULL, run_server, server) != 0) {
+    return server;
+}
+
+static struct raw_server *must(struct raw_server *server)
+{
+    if (server == NULL) {
         abort();
     }
     return server;
@@ -179,12 +203,17 @@ static struct raw_server *start(raw_serve_fn serve, SSL_CTX *tls, int buffer_byt
 
 struct raw_server *raw_server_start(raw_serve_fn serve, SSL_CTX *tls)
 {
-    return start(serve, tls, 0);
+    return must(start(serve, tls, 0, AF_INET));
 }
 
 struct raw_server *raw_server_start_small(raw_serve_fn serve, int buffer_bytes)
 {
-    return start(serve, NULL, buffer_bytes);
+    return must(start(serve, NULL, buffer_bytes, AF_INET));
+}
+
+struct raw_server *raw_server_start_v6(raw_serve_fn serve)
+{
+    return start(serve, NULL, 0, AF_INET6);
 }
 
 void raw_server_stop(struct raw_server *server)

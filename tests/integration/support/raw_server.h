@@ -1,6 +1,6 @@
 /*
  * A server that does exactly what a test says, byte by byte: an accepting thread and one thread for each connection, which
- * runs the test's function. Plain TCP on 127.0.0.1, or TLS with a certificate of certificates.h.
+ * runs the test's function. Plain TCP on 127.0.0.1 or ::1, or TLS with a certificate of certificates.h.
  */
 #ifndef REMORA_TEST_RAW_SERVER_H
 #define REMORA_TEST_RAW_SERVER_H
@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { RAW_CONNECTIONS = 128, RAW_RECORD_BYTES = 4 << 20 };
+enum { RAW_CONNECTIONS = 192, RAW_RECORD_BYTES = 4 << 20 };
 
 struct raw_server;
 
@@ -31,13 +31,14 @@ struct raw_server {
     int listen_fd;
     int buffer_bytes; /* SO_SNDBUF and SO_RCVBUF of connections, 0: as they are */
     uint16_t port;
-    char url[64]; /* "http://127.0.0.1:PORT" */
+    char url[64]; /* "http://127.0.0.1:PORT", or [::1] */
     pthread_t thread;
     struct raw_connection connections[RAW_CONNECTIONS];
     atomic_int accepted;
     atomic_int ended; /* connections that the server has shut down */
     atomic_int requests; /* complete ones */
     atomic_int failed_handshakes;
+    atomic_int resumed_sessions;
     atomic_llong closed_at_ns; /* when raw_wait_closed last saw an end, else 0 */
     atomic_llong written;
     atomic_bool is_stopping;
@@ -48,6 +49,8 @@ struct raw_server {
 /* tls_context may be NULL and is not owned. */
 struct raw_server *raw_server_start(raw_serve_fn serve, SSL_CTX *tls_context);
 struct raw_server *raw_server_start_small(raw_serve_fn serve, int buffer_bytes);
+/* On ::1 and nowhere else; NULL where this machine has no IPv6. */
+struct raw_server *raw_server_start_v6(raw_serve_fn serve);
 void raw_server_stop(struct raw_server *server);
 
 /* For serve functions; false when the peer is gone. */
