@@ -71,6 +71,8 @@ all)
     must "lint: style can fail" python3 tests/lint/style.py --self-test
     must "lint: style" python3 tests/lint/style.py
     must "lint: format" tests/lint/format.sh
+    must "lint: named tests can fail" python3 tests/lint/named_tests.py --self-test
+    must "lint: named tests" python3 tests/lint/named_tests.py
     stage "lint: buf can fail" tests/lint/buf.sh --self-test
     stage "lint: buf, and what breaks users" tests/lint/buf.sh
     must "lint: docs can fail" python3 tools/docs.py --self-test

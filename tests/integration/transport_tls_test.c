@@ -11,6 +11,10 @@
 
 /* How often anybody, libcrypto too, opened the distribution's bundle: libcurl's default CAINFO. */
 static atomic_int bundle_opens;
+/* How often its folder was asked for the certificate of an issuer: libcurl's default CAPATH. */
+static atomic_int issuer_lookups;
+/* How often a context was given a store. */
+static atomic_int stores_set;
 
 static FILE *watched_open(const char *symbol, const char *path, const char *mode)
 {
@@ -30,6 +34,24 @@ FILE *fopen(const char *path, const char *mode)
 FILE *fopen64(const char *path, const char *mode)
 {
     return watched_open("fopen64", path, mode);
+}
+
+int stat(const char *path, struct stat *status)
+{
+    int (*real)(const char *, struct stat *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "stat");
+    if (strncmp(path, "/etc/ssl/certs/", 15) == 0) {
+        atomic_fetch_add(&issuer_lookups, 1);
+    }
+    return real(path, status);
+}
+
+void SSL_CTX_set_cert_store(SSL_CTX *context, X509_STORE *store)
+{
+    void (*real)(SSL_CTX *, X509_STORE *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "SSL_CTX_set_cert_store");
+    atomic_fetch_add(&stores_set, 1);
+    real(context, store);
 }
 
 struct fixture {
@@ -287,6 +309,38 @@ static void bundle_is_never_read_again_for_a_connection(void **state)
     assert_int_equal(atomic_load(&bundle_opens), 0); /* the fixture's bundle lies elsewhere */
 }
 
+/* Else the distribution's authorities would vouch for the server of an own one, too. */
+static void system_s_folder_is_not_asked_for_an_issuer(void **state)
+{
+    struct fixture *f = *state;
+    assert_cause(ask(f, f->public_server, f->own_ca.pem), REMORA_CAUSE_TLS); /* an unknown one */
+    assert_cause(ask(f, f->own_server, NULL), REMORA_CAUSE_TLS);
+    assert_int_equal(atomic_load(&issuer_lookups), 0);
+}
+
+/* libcurl's cache of stores gave the first one to every later connection, over what SSL_CTX_FUNCTION had set. */
+static void store_of_the_first_connection_is_not_put_over_that_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct client fresh;
+    client_init(&fresh, f->trust);
+    struct raw_server *server = raw_server_start(answer_one, f->public_context);
+    int calls[2];
+    for (int i = 0; i < 2; i++) {
+        struct probe p;
+        atomic_store(&stores_set, 0);
+        probe_init(&p, &fresh, server->url, "/");
+        probe_start(&p);
+        probe_finish(&p);
+        probe_fini(&p);
+        assert_cause(p.end, REMORA_CAUSE_NONE);
+        calls[i] = atomic_load(&stores_set);
+    }
+    assert_int_equal(calls[1], calls[0]);
+    client_fini(&fresh);
+    raw_server_stop(server);
+}
+
 static void plain_server_on_a_tls_url_is_a_tls_failure(void **state)
 {
     struct fixture *f = *state;
@@ -393,6 +447,8 @@ int main(void)
         CASE(http_2_is_offered_to_those_who_asked_for_it_only),
         CASE(certificate_for_another_name_is_refused),
         CASE(bundle_is_never_read_again_for_a_connection),
+        CASE(system_s_folder_is_not_asked_for_an_issuer),
+        CASE(store_of_the_first_connection_is_not_put_over_that_of_the_next),
         CASE(plain_server_on_a_tls_url_is_a_tls_failure),
         CASE(old_protocol_is_refused),
         CASE(body_cut_without_close_notify_is_not_clean),
