@@ -81,9 +81,28 @@ remora_parameter_set remora_dialect_refused(enum remora_dialect dialect);
 bool remora_dialect_takes_anything(enum remora_dialect dialect, remora_parameter_set supported);
 /* What its servers call a mark for the prompt cache, static; NULL: they take none. `is_explicit`: spelt as a breakpoint. */
 const char *remora_dialect_cache_mark(enum remora_dialect dialect, bool is_explicit);
-/* Whether that one of them does. */
+/* Whether that one of them does; fields that the gateway writes itself do not go on from a caller. */
 bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
                                 struct remora_slice name);
+/* Those: what a body has already, so that a further field of the same name would make it say two things. */
+bool remora_dialect_writes_field(enum remora_dialect dialect, struct remora_slice name);
+/* Of further fields: one that says how the model is to reason, in some server's words. */
+bool remora_is_reasoning_field(struct remora_slice name);
+/* Whether that kind of response format has a word there; text, JSON and a JSON Schema have one everywhere. */
+bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_set supported,
+                                 enum remora_format_kind kind);
+/* Whether `structured_outputs` has a word there without a JSON Schema as the response format. */
+bool remora_dialect_takes_structured_flag(enum remora_dialect dialect);
+/* Whether it routes further or serves what the operator says: words that few servers know go on as they came. */
+bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported);
+/*
+ * What its servers have no word for of a wish for reasoning: "reasoning.max_tokens" and the like, static; NULL: nothing is
+ * lost. `answer_tokens`: how many the answer may have, 0 unknown. An effort that an endpoint does not have is not lost, it
+ * becomes the nearest.
+ */
+const char *remora_dialect_reasoning_lost(enum remora_dialect dialect,
+                                          const struct remora_reasoning_options *reasoning,
+                                          int64_t answer_tokens);
 
 /* Input and output kinds, bit per value. */
 enum remora_modality {

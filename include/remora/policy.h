@@ -110,6 +110,8 @@ struct remora_judge {
     uint32_t rules; /* bit per enum remora_rule that may remove something */
     uint32_t input_modalities;
     uint32_t output_modalities;
+    bool has_cache_mark;    /* somewhere in the request, spelt cache_control */
+    bool has_explicit_mark; /* spelt prompt_cache_breakpoint */
     uint64_t
         text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
     enum remora_variant variant;

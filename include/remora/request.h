@@ -233,6 +233,18 @@ static inline bool remora_reasoning_is_off(const struct remora_reasoning_options
 {
     return reasoning->enabled == REMORA_NO || reasoning->effort == REMORA_EFFORT_NONE;
 }
+/* Something is said of whether and how much the model reasons. */
+static inline bool remora_reasoning_is_stated(const struct remora_reasoning_options *reasoning)
+{
+    return reasoning->effort != REMORA_EFFORT_UNSET || reasoning->max_tokens.is_set ||
+           reasoning->enabled != REMORA_UNSET;
+}
+/* The wish is only that what it thinks is not shown: nothing is asked of the model. */
+static inline bool remora_reasoning_only_hides(const struct remora_reasoning_options *reasoning)
+{
+    return reasoning->exclude_from_response && !remora_reasoning_is_stated(reasoning) &&
+           reasoning->summary.length == 0 && reasoning->context.length == 0;
+}
 /* Both say whether the model reasons, and differ: no request that can be met. */
 static inline bool remora_reasoning_contradicts(const struct remora_reasoning_options *reasoning)
 {

@@ -74,7 +74,7 @@ static const struct {
     {REMORA_DIALECT_NIM, {"nvext", "chat_template_kwargs"}},
     {REMORA_DIALECT_ZAI, {"do_sample", "tool_stream"}},
     {REMORA_DIALECT_QWEN, {"enable_search", "search_options"}},
-    {REMORA_DIALECT_MINIMAX, {"reasoning_split", "mask_sensitive_info"}},
+    {REMORA_DIALECT_MINIMAX, {"mask_sensitive_info"}},
     {REMORA_DIALECT_HUGGINGFACE, {"chat_template_kwargs"}},
 };
 
@@ -105,10 +105,108 @@ static bool is_own_extra(enum remora_dialect dialect, struct remora_slice name)
     return false;
 }
 
+bool remora_dialect_writes_field(enum remora_dialect dialect, struct remora_slice name)
+{
+    static const char *const names[] = {"model",    "messages",        "stream",
+                                        "tools",    "tool_choice",     "stream_options",
+                                        "provider", "response_format", "max_completion_tokens"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_is(name, names[i])) {
+            return true;
+        }
+    }
+    for (int i = 0; i < REMORA_PARAMETER_COUNT; i++) {
+        if (remora_slice_is(name, remora_parameter_name((enum remora_parameter)i))) {
+            return true;
+        }
+    }
+    return (dialect == REMORA_DIALECT_MISTRAL && remora_slice_is(name, "random_seed")) ||
+           (dialect == REMORA_DIALECT_MINIMAX && remora_slice_is(name, "reasoning_split"));
+}
+
 bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
                                 struct remora_slice name)
 {
-    return remora_dialect_takes_anything(dialect, supported) || is_own_extra(dialect, name);
+    bool is_known =
+        remora_dialect_takes_anything(dialect, supported) || is_own_extra(dialect, name);
+    return is_known && !remora_dialect_writes_field(dialect, name);
+}
+
+bool remora_is_reasoning_field(struct remora_slice name)
+{
+    static const char *const fields[] = {
+        "reasoning",       "reasoning_effort", "reasoning_format",  "thinking",
+        "enable_thinking", "thinking_budget",  "disable_reasoning", "chat_template_kwargs",
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(fields); i++) {
+        if (remora_slice_is(name, fields[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- words that few servers know ---- */
+
+bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported)
+{
+    return dialect == REMORA_DIALECT_OPENROUTER ||
+           remora_dialect_takes_anything(dialect, supported);
+}
+
+/* Grammars: Fireworks, "Grammar-based structured output"; regular expressions: Together, "Structured outputs"; read 2026-11. */
+bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_set supported,
+                                 enum remora_format_kind kind)
+{
+    switch (kind) {
+    case REMORA_FORMAT_UNSET:
+    case REMORA_FORMAT_TEXT:
+    case REMORA_FORMAT_JSON_OBJECT:
+    case REMORA_FORMAT_JSON_SCHEMA:
+        return true;
+    case REMORA_FORMAT_REGEX:
+        return dialect == REMORA_DIALECT_TOGETHER || remora_dialect_is_open(dialect, supported);
+    case REMORA_FORMAT_GRAMMAR:
+        return dialect == REMORA_DIALECT_FIREWORKS || remora_dialect_is_open(dialect, supported);
+    case REMORA_FORMAT_PYTHON:
+        return remora_dialect_is_open(dialect, supported);
+    }
+    return false;
+}
+
+/* OpenRouter's own flag; OpenAI's wire says the same by response_format. */
+bool remora_dialect_takes_structured_flag(enum remora_dialect dialect)
+{
+    return dialect == REMORA_DIALECT_OPENROUTER;
+}
+
+/* Of a wish that the model reasons. Which words a server has: providers.md 8, its rows. */
+static const char *degree_lost(enum remora_dialect dialect,
+                               const struct remora_reasoning_options *r, int64_t answer_tokens)
+{
+    bool has_effort = r->effort != REMORA_EFFORT_UNSET;
+    bool is_budget_only = dialect == REMORA_DIALECT_QWEN;
+    bool takes_budget = is_budget_only || (dialect == REMORA_DIALECT_FIREWORKS && !has_effort);
+    if (r->max_tokens.is_set && !takes_budget) {
+        return "reasoning.max_tokens";
+    }
+    bool is_told_as_budget = !r->max_tokens.is_set && answer_tokens > 0;
+    return has_effort && is_budget_only && !is_told_as_budget ? "reasoning.effort" : NULL;
+}
+
+const char *remora_dialect_reasoning_lost(enum remora_dialect dialect,
+                                          const struct remora_reasoning_options *reasoning,
+                                          int64_t answer_tokens)
+{
+    if (dialect == REMORA_DIALECT_OPENROUTER) {
+        return NULL; /* the object reasoning has a word for all of it */
+    }
+    const char *lost =
+        remora_reasoning_is_off(reasoning) ? NULL : degree_lost(dialect, reasoning, answer_tokens);
+    if (lost == NULL && reasoning->summary.length > 0) {
+        lost = "reasoning.summary";
+    }
+    return lost == NULL && reasoning->context.length > 0 ? "reasoning.context" : lost;
 }
 
 const char *remora_dialect_cache_mark(enum remora_dialect dialect, bool is_explicit)

@@ -304,60 +304,13 @@ static void collect_caps(struct remora_judge *judge)
 
 /* ---- parameters ---- */
 
-/* Parameters that the catalog's lists have no word for: that they do not name one says nothing of the endpoint. */
-static const remora_parameter_set without_word =
-    UINT64_C(1) << REMORA_PARAMETER_PREDICTION | UINT64_C(1) << REMORA_PARAMETER_N |
-    UINT64_C(1) << REMORA_PARAMETER_USER | UINT64_C(1) << REMORA_PARAMETER_SERVICE_TIER |
-    UINT64_C(1) << REMORA_PARAMETER_MODALITIES | UINT64_C(1) << REMORA_PARAMETER_AUDIO |
-    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_KEY | UINT64_C(1) << REMORA_PARAMETER_METADATA |
-    UINT64_C(1) << REMORA_PARAMETER_SAFETY_IDENTIFIER |
-    UINT64_C(1) << REMORA_PARAMETER_IMAGE_CONFIG |
-    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_OPTIONS;
-
-/* Whether nothing is known of it: an operator's own list is complete, and so is what a dialect refuses. */
-static bool is_unspoken(const struct remora_endpoint *endpoint, enum remora_parameter parameter)
-{
-    return !endpoint->is_own && remora_parameter_set_has(without_word, parameter) &&
-           !remora_parameter_set_has(
-               remora_dialect_refused(remora_dialect_of(&endpoint->provider->facts)), parameter);
-}
-
-/* Further fields are the caller's words: that one is lost is told under this name of all. */
-static const char *lacks_further(const struct remora_judge *judge,
-                                 const struct remora_endpoint *endpoint)
-{
-    const struct remora_request *request = judge->request;
-    if (request->extra_count == 0 && !request->cache.is_set) {
-        return NULL;
-    }
-    enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
-    if (request->cache.is_set &&
-        remora_dialect_cache_mark(dialect, request->cache.is_explicit) == NULL) {
-        return "cache_control";
-    }
-    for (size_t i = 0; i < request->extra_count; i++) {
-        if (!remora_dialect_takes_field(dialect, endpoint->facts.supported,
-                                        request->extra[i].key)) {
-            return "further_fields";
-        }
-    }
-    return NULL;
-}
-
 static enum remora_layer ask_require(const struct remora_judge *judge,
                                      const struct remora_endpoint *endpoint, const char **subject)
 {
-    const char *lacks = NULL;
-    for (size_t i = 0; i < judge->request->asked_count && lacks == NULL; i++) {
-        enum remora_parameter parameter = (enum remora_parameter)judge->request->asked[i];
-        if (!is_unspoken(endpoint, parameter)) {
-            lacks = policy_lacks(judge, endpoint, parameter);
-        }
-    }
-    lacks = lacks != NULL ? lacks : lacks_further(judge, endpoint);
-    for (size_t i = 0; i < judge->layer_count && lacks != NULL; i++) {
+    const char *loses = policy_loses(judge, endpoint);
+    for (size_t i = 0; i < judge->layer_count && loses != NULL; i++) {
         if (judge->layers[i]->provider.require_parameters == REMORA_YES) {
-            *subject = lacks;
+            *subject = loses;
             return judge->layer_names[i];
         }
     }

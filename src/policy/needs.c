@@ -32,6 +32,12 @@ static uint32_t part_modality(enum remora_part_kind kind)
     return 0;
 }
 
+static void read_mark(struct remora_judge *judge, const struct remora_cache_breakpoint *mark)
+{
+    judge->has_cache_mark |= mark->is_set && !mark->is_explicit;
+    judge->has_explicit_mark |= mark->is_set && mark->is_explicit;
+}
+
 static void read_messages(struct remora_judge *judge)
 {
     const struct remora_request *request = judge->request;
@@ -39,11 +45,16 @@ static void read_messages(struct remora_judge *judge)
         const struct remora_message *message = &request->messages[i];
         for (size_t at = 0; at < message->part_count; at++) {
             judge->input_modalities |= part_modality(message->parts[at].kind);
+            read_mark(judge, &message->parts[at].cache);
             if (message->parts[at].kind == REMORA_PART_TEXT) {
                 judge->text_bytes += message->parts[at].text.length;
             }
         }
     }
+    for (size_t i = 0; i < request->tool_count; i++) {
+        read_mark(judge, &request->tools[i].cache);
+    }
+    read_mark(judge, &request->cache);
 }
 
 /* Each input of an embedding is read on its own. */
@@ -174,9 +185,18 @@ const char *policy_lacks(const struct remora_judge *judge, const struct remora_e
     if (!remora_parameter_set_has(supported, parameter)) {
         return remora_parameter_name(parameter);
     }
-    bool wants_schema = parameter == REMORA_PARAMETER_RESPONSE_FORMAT &&
-                        judge->request->response_format.kind == REMORA_FORMAT_JSON_SCHEMA;
-    if (wants_schema && !remora_parameter_set_has(supported, REMORA_PARAMETER_STRUCTURED_OUTPUTS) &&
+    if (parameter != REMORA_PARAMETER_RESPONSE_FORMAT) {
+        return NULL;
+    }
+    enum remora_format_kind kind = judge->request->response_format.kind;
+    bool is_rare = kind == REMORA_FORMAT_REGEX || kind == REMORA_FORMAT_GRAMMAR ||
+                   kind == REMORA_FORMAT_PYTHON;
+    if (is_rare && !remora_dialect_takes_format(remora_dialect_of(&endpoint->provider->facts),
+                                                supported, kind)) {
+        return remora_parameter_name(parameter);
+    }
+    if (kind == REMORA_FORMAT_JSON_SCHEMA &&
+        !remora_parameter_set_has(supported, REMORA_PARAMETER_STRUCTURED_OUTPUTS) &&
         anybody_takes(endpoint, REMORA_PARAMETER_STRUCTURED_OUTPUTS)) {
         return remora_parameter_name(REMORA_PARAMETER_STRUCTURED_OUTPUTS);
     }

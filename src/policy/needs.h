@@ -4,16 +4,18 @@
 
 #include "remora/policy.h"
 
-/* Fills input_modalities, output_modalities and text_bytes. */
+/* Fills input_modalities, output_modalities, text_bytes and the marks. */
 void policy_needs(struct remora_judge *judge);
 /* Whether that much text is certainly more than `tokens` tokens (0 unknown: never). */
 bool policy_is_too_long(const struct remora_judge *judge, int64_t tokens);
 /*
  * The name of what the endpoint lacks to honour a parameter that was asked for, or NULL. A JSON Schema as response format
- * needs structured outputs besides, where any endpoint of the model has them.
+ * needs structured outputs besides, where any endpoint of the model has them; a grammar needs a server that knows it.
  */
 const char *policy_lacks(const struct remora_judge *judge, const struct remora_endpoint *endpoint,
                          enum remora_parameter parameter);
+/* The name of the first thing of the request that the endpoint would not get, or NULL. required.c. */
+const char *policy_loses(const struct remora_judge *judge, const struct remora_endpoint *endpoint);
 /* As policy_lacks, but only for parameters that must not be left out of the request (openrouter.md section 5, step 4). */
 const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,

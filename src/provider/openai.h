@@ -34,8 +34,6 @@ void openai_note_dropped(struct openai_build *build, enum remora_parameter param
                          const char *why);
 void openai_note_field(struct openai_build *build, struct remora_slice field, const char *why);
 void openai_write_reasoning(struct openai_build *build);
-/* True for a member by which some dialect asks for reasoning. */
-bool openai_is_reasoning_field(struct remora_slice key);
 void openai_write_messages(struct openai_build *build);
 static inline bool openai_is_dialect(const struct openai_build *build, enum remora_dialect dialect)
 {

@@ -111,13 +111,28 @@ static void write_structured(struct openai_build *build)
         !openai_takes(build, REMORA_PARAMETER_STRUCTURED_OUTPUTS)) {
         return;
     }
-    if (openai_is_dialect(build, REMORA_DIALECT_OPENROUTER)) {
+    if (remora_dialect_takes_structured_flag(
+            remora_dialect_of(&build->endpoint->provider->facts))) {
         remora_json_key(json_of(build), "structured_outputs");
         remora_json_write_bool(json_of(build), true);
     } else if (request->response_format.kind != REMORA_FORMAT_JSON_SCHEMA) {
         openai_note_dropped(build, REMORA_PARAMETER_STRUCTURED_OUTPUTS,
                             "the provider takes it only as a response_format with a schema");
     }
+}
+
+/* OpenAI's scale ends at high; what lies above is Anthropic's, which routers translate (openrouter.md 2, `verbosity`). */
+static void write_verbosity(struct openai_build *build)
+{
+    struct remora_slice word = build->request->verbosity;
+    bool is_beyond = remora_slice_is(word, "xhigh") || remora_slice_is(word, "max");
+    if (is_beyond && !remora_dialect_is_open(remora_dialect_of(&build->endpoint->provider->facts),
+                                             build->endpoint->facts.supported)) {
+        word = REMORA_SLICE("high");
+        openai_note_dropped(build, REMORA_PARAMETER_VERBOSITY,
+                            "lowered to high, the highest that the provider takes");
+    }
+    write_text(build, REMORA_PARAMETER_VERBOSITY, word);
 }
 
 static void write_modalities(struct openai_build *build)
@@ -141,7 +156,7 @@ void openai_write_options(struct openai_build *build)
     write_pseudonym(build, REMORA_PARAMETER_USER, request->end_user_id);
     write_pseudonym(build, REMORA_PARAMETER_SAFETY_IDENTIFIER, request->safety_identifier);
     write_text(build, REMORA_PARAMETER_SERVICE_TIER, request->service_tier);
-    write_text(build, REMORA_PARAMETER_VERBOSITY, request->verbosity);
+    write_verbosity(build);
     write_text(build, REMORA_PARAMETER_PROMPT_CACHE_KEY, request->prompt_cache_key);
     write_structured(build);
     write_modalities(build);
@@ -171,35 +186,14 @@ static bool takes_field(const struct openai_build *build, struct remora_slice na
                                       build->endpoint->facts.supported, name);
 }
 
-/* Fields that the body has already; a further one of the same name would make it say two things. */
-static bool is_written(const struct openai_build *build, struct remora_slice key)
-{
-    static const char *const names[] = {"model", "messages",    "stream",          "stream_options",
-                                        "tools", "tool_choice", "response_format", "provider"};
-    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        if (remora_slice_is(key, names[i])) {
-            return true;
-        }
-    }
-    for (int i = 0; i < REMORA_PARAMETER_COUNT; i++) {
-        if (remora_slice_is(key, remora_parameter_name((enum remora_parameter)i))) {
-            return true;
-        }
-    }
-    return remora_slice_is(key, build->dialect->max_tokens_field) ||
-           remora_slice_is(key, build->dialect->seed_field) ||
-           remora_slice_is(key, build->dialect->repetition_field) ||
-           (build->dialect->always_true != NULL &&
-            remora_slice_is(key, build->dialect->always_true));
-}
-
 void openai_write_extra(struct openai_build *build)
 {
     const struct remora_request *request = build->request;
+    enum remora_dialect dialect = remora_dialect_of(&build->endpoint->provider->facts);
     for (size_t i = 0; i < request->extra_count; i++) {
         const struct remora_pair *pair = &request->extra[i];
-        if (is_written(build, pair->key) ||
-            (build->says_reasoning && openai_is_reasoning_field(pair->key))) {
+        if (remora_dialect_writes_field(dialect, pair->key) ||
+            (build->says_reasoning && remora_is_reasoning_field(pair->key))) {
             openai_note_field(build, pair->key, "the gateway writes this field itself");
         } else if (takes_field(build, pair->key)) {
             remora_json_key_slice(json_of(build), pair->key);

@@ -15,12 +15,6 @@ static void write_flag(struct openai_build *build, const char *key, bool value)
     remora_json_write_bool(json_of(build), value);
 }
 
-static bool is_stated(const struct remora_reasoning_options *reasoning)
-{
-    return reasoning->effort != REMORA_EFFORT_UNSET || reasoning->max_tokens.is_set ||
-           reasoning->enabled != REMORA_UNSET;
-}
-
 /* How many tokens the answer may have; 0: nobody has said. */
 static int64_t output_limit(const struct openai_build *build)
 {
@@ -200,7 +194,7 @@ static void write_budget(struct openai_build *build, const struct remora_reasoni
 /* Groq: without a format reasoning may stand in the text, in tags. */
 static void write_format(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    if (is_stated(r)) {
+    if (remora_reasoning_is_stated(r)) {
         write_effort(build, r);
     }
     if (!remora_reasoning_is_off(r)) {
@@ -287,10 +281,15 @@ static void tell_nameless(struct openai_build *build, const struct remora_reason
     }
 }
 
-/* Hiding alone, or a summary or context alone, can be asked only where there are words for it. */
+/* Hiding alone, or a summary or context alone, can be asked only where there are words for it; nothing is hidden where there
+ * is none. */
 static bool has_words_for(const struct openai_build *build,
                           const struct remora_reasoning_options *r)
 {
+    if (remora_reasoning_only_hides(r) &&
+        !remora_parameter_set_has(build->endpoint->facts.supported, REMORA_PARAMETER_REASONING)) {
+        return false;
+    }
     switch (build->dialect->reasoning_ask) {
     case REASONING_ASK_OBJECT:
         return r->exclude_from_response || r->summary.length > 0 || r->context.length > 0;
@@ -312,32 +311,19 @@ static bool has_words_for(const struct openai_build *build,
 static bool is_wished_as_it_is(const struct openai_build *build,
                                const struct remora_reasoning_options *r)
 {
-    return remora_request_asks(build->request, REMORA_PARAMETER_REASONING) && !is_stated(r) &&
-           !r->exclude_from_response && r->summary.length == 0 && r->context.length == 0;
+    return remora_request_asks(build->request, REMORA_PARAMETER_REASONING) &&
+           !remora_reasoning_is_stated(r) && !r->exclude_from_response && r->summary.length == 0 &&
+           r->context.length == 0;
 }
 
 void openai_write_reasoning(struct openai_build *build)
 {
     const struct remora_reasoning_options *r = &build->request->reasoning;
-    bool has_words = is_stated(r) || has_words_for(build, r);
+    bool has_words = remora_reasoning_is_stated(r) || has_words_for(build, r);
     if ((has_words || is_wished_as_it_is(build, r)) &&
         openai_takes(build, REMORA_PARAMETER_REASONING) && has_words) {
         write_wish(build, r);
         build->says_reasoning = true;
     }
     tell_nameless(build, r);
-}
-
-bool openai_is_reasoning_field(struct remora_slice key)
-{
-    static const char *const fields[] = {
-        "reasoning",       "reasoning_effort", "reasoning_format",  "thinking",
-        "enable_thinking", "thinking_budget",  "disable_reasoning", "chat_template_kwargs",
-    };
-    for (size_t i = 0; i < REMORA_COUNT_OF(fields); i++) {
-        if (remora_slice_is(key, fields[i])) {
-            return true;
-        }
-    }
-    return false;
 }

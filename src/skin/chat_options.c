@@ -79,7 +79,9 @@ enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, 
     };
 #undef REASONING
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    return parse_object(p, value, &table, target);
+    enum remora_code code = parse_object(p, value, &table, target);
+    p->is_neutral = code == REMORA_OK && remora_reasoning_only_hides(target);
+    return code;
 }
 
 /* ---- provider ---- */

@@ -223,6 +223,15 @@ static const struct parse_range any_integer = {-9007199254740992.0, 900719925474
         .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by \
     }
 
+/* False is `reasoning: {exclude: true}`: nothing is asked of the model. */
+static enum remora_code read_include_reasoning(struct parse *p, struct remora_json value,
+                                               void *target)
+{
+    enum remora_code code = parse_tristate(p, value, target);
+    p->is_neutral = code == REMORA_OK && *(enum remora_tristate *)target == REMORA_NO;
+    return code;
+}
+
 /* Of the chat itself: target is struct chat. */
 static const struct parse_field chat_fields[] = {
     {.name = REMORA_SLICE_INIT("messages"),
@@ -244,7 +253,7 @@ static const struct parse_field chat_fields[] = {
      .offset = offsetof(struct chat, effort),
      .asks = REMORA_PARAMETER_REASONING},
     {.name = REMORA_SLICE_INIT("include_reasoning"),
-     .read = parse_tristate,
+     .read = read_include_reasoning,
      .offset = offsetof(struct chat, include_reasoning),
      .asks = REMORA_PARAMETER_REASONING},
 };

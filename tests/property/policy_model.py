@@ -196,9 +196,10 @@ def max_price(layers, endpoint):
 
 RENAMED = {"max_completion_tokens": "max_tokens", "reasoning_effort": "reasoning"}
 PARAMETERS = {"temperature", "top_p", "top_k", "seed", "stop", "tools", "tool_choice", "response_format", "verbosity", "max_tokens",
-              "max_completion_tokens", "logprobs", "frequency_penalty"}
+              "max_completion_tokens", "logprobs", "frequency_penalty", "reasoning", "structured_outputs"}
 VITAL = {"tools", "tool_choice", "response_format"}
-SOFT = {"verbosity"}
+SOFT = {"verbosity", "structured_outputs"}
+RARE_FORMATS = {"grammar", "python"}
 
 
 DIALECT_REFUSES = {"mistral": {"logprobs"}}
@@ -212,25 +213,49 @@ def takes(endpoint, parameter):
     return supported is None or parameter in supported
 
 
+def dialect_of(endpoint):
+    return endpoint.provider.get("dialect", "generic")
+
+
+def takes_rare_words(endpoint):
+    """A server of one's own takes what its operator says, which is everything without a list."""
+    return dialect_of(endpoint) == "generic" and endpoint.entry.get("supported_parameters") is None
+
+
 def loses(endpoint, body):
     """What has no list: the mark for a cache, then fields that only a server of one's own takes, or their own provider."""
-    dialect = endpoint.provider.get("dialect", "generic")
-    if "cache_control" in body and dialect != "generic":
+    dialect = dialect_of(endpoint)
+    is_marked = "cache_control" in body or any("cache_control" in part for part in parts_of(body))
+    if is_marked and dialect != "generic":
         return "cache_control"
-    is_open = dialect == "generic" and endpoint.entry.get("supported_parameters") is None
+    is_open = takes_rare_words(endpoint)
     own = {"mistral": {"safe_prompt"}}.get(dialect, set())
     return None if is_open or not {"foo", "safe_prompt"} & set(body) - own else "further_fields"
 
 
 def wanted_parameters(body):
-    """In the order of the request. Text as the format is what everybody answers: it asks for nothing."""
-    return [RENAMED.get(name, name) for name in body if name in PARAMETERS and
-            not (name == "response_format" and body[name]["type"] == "text")]
+    """In the order of the request. Text as the format is what everybody answers, hiding is done here, false is nothing."""
+    return [RENAMED.get(name, name) for name in body if name in PARAMETERS and not asks_for_nothing(name, body[name])]
+
+
+def asks_for_nothing(name, value):
+    return (name == "response_format" and value["type"] == "text") or (name == "reasoning" and value == {"exclude": True}) or \
+        (name == "structured_outputs" and not value)
+
+
+def lost_part(body, parameter):
+    """What servers that know no object `reasoning`, only an effort, and no flag for structured outputs have no word for."""
+    if parameter == "reasoning":
+        return next((f"reasoning.{part}" for part in ("max_tokens", "summary", "context") if part in body["reasoning"]), None)
+    is_schema = body.get("response_format", {}).get("type") == "json_schema"
+    return parameter if parameter == "structured_outputs" and not is_schema else None
 
 
 def lacks(world, endpoint, body, parameter):
     """What the endpoint lacks to honour it: the parameter, or structured_outputs for a JSON Schema where somebody has them."""
     if not takes(endpoint, parameter):
+        return parameter
+    if parameter == "response_format" and body["response_format"]["type"] in RARE_FORMATS and not takes_rare_words(endpoint):
         return parameter
     is_schema = parameter == "response_format" and body["response_format"]["type"] == "json_schema"
     somebody = any(takes(e, "structured_outputs") for e in world.models[endpoint.model_id])
@@ -257,7 +282,7 @@ def require_parameters(world, layers, endpoint, body):
     if layer is None:
         return None
     for parameter in wanted_parameters(body):
-        lacking = lacks(world, endpoint, body, parameter)
+        lacking = lacks(world, endpoint, body, parameter) or lost_part(body, parameter)
         if lacking:
             return f"require_parameters:{lacking}", layer
     lost = loses(endpoint, body)

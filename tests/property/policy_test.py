@@ -32,11 +32,13 @@ PARAMETERS = {
     "max_completion_tokens": [10], "logprobs": [True],
     "safe_prompt": [True], "foo": [1], "cache_control": [{"type": "ephemeral"}],
     "tools": [[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]],
-    "response_format": [{"type": "text"}, {"type": "json_object"},
+    "structured_outputs": [True, True, False],
+    "reasoning": [{"exclude": True}, {"summary": "auto"}, {"max_tokens": 5}, {"effort": "low"}, {"enabled": True, "context": "auto"}],
+    "response_format": [{"type": "text"}, {"type": "json_object"}, {"type": "grammar", "grammar": "g"}, {"type": "python"},
                         {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}],
 }
 SUPPORTED = ["temperature", "top_k", "seed", "stop", "verbosity", "max_tokens", "logprobs", "tools", "tool_choice",
-             "response_format", "structured_outputs"]
+             "response_format", "structured_outputs", "reasoning"]
 PARTS = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
          {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
 HASHES = {"H0": "0" * 64, "H1": "1" * 64}
@@ -151,6 +153,8 @@ class Draw:
     def request(self):
         text = "word" * self.one([2, 2, 2, 2, 240, 300])
         content = [{"type": "text", "text": text}] + [part for part in PARTS if self.chance(0.1)]
+        if self.chance(0.05):
+            content.append({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}})
         body = {"messages": [{"role": "user", "content": text if len(content) == 1 else content}]}
         if self.chance(0.85):
             body["model"] = self.one(NAMES)

@@ -232,6 +232,9 @@ static void formats_reasoning_and_logprobs_are_read(void **state)
     assert_int_equal(d.request.top_logprobs.value, 20);
     assert_true(remora_request_asks(&d.request, REMORA_PARAMETER_REASONING));
     done(&d);
+    decode_ok(&d, USER "reasoning { exclude_from_response: true }");
+    assert_false(remora_request_asks(&d.request, REMORA_PARAMETER_REASONING));
+    done(&d);
 }
 
 static void provider_preferences_are_read(void **state)

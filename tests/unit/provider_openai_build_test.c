@@ -447,6 +447,40 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
     }
 }
 
+/* OpenAI's scale ends at high; routers, and servers whose operator gave no list, are told what was asked. */
+static void verbosity_ends_where_the_scale_of_the_provider_ends(void **state)
+{
+    static const struct {
+        const char *slug;
+        const char *dialect;
+        const char *asked;
+        const char *sent;
+        bool is_listed;
+    } cases[] = {
+        {"openai", "openai", "max", "high", false},
+        {"openai", "openai", "xhigh", "high", true},
+        {"openai", "openai", "low", "low", true},
+        {"acme", "", "max", "high", true},
+        {"acme", "", "max", "max", false},
+        {"openrouter", "openrouter", "max", "max", true},
+        {"groq", "groq", "max", "high", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        char expected[64];
+        begin(&f, cases[i].slug, cases[i].dialect);
+        f.request.verbosity = remora_slice_of(cases[i].asked);
+        if (cases[i].is_listed) {
+            f.endpoint.facts.supported &= ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K);
+        }
+        snprintf(expected, sizeof expected, "\"verbosity\":\"%s\"", cases[i].sent);
+        assert_non_null(strstr(body_of(&f), expected));
+        assert_int_equal(f.out.dropped_count, strcmp(cases[i].asked, cases[i].sent) != 0);
+        end(&f);
+    }
+}
+
 static void reasoning_is_switched_off(void **state)
 {
     struct fixture f;
@@ -1197,6 +1231,7 @@ int main(void)
         cmocka_unit_test(reasoning_is_asked_as_the_dialect_asks),
         cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
+        cmocka_unit_test(verbosity_ends_where_the_scale_of_the_provider_ends),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(reasoning_as_the_model_does_it_is_told_where_there_is_none),
         cmocka_unit_test(developer_role_goes_only_where_it_is_known),

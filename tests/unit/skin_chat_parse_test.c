@@ -1003,6 +1003,33 @@ static void the_fields_that_only_json_has_are_read(void **state)
     remora_arena_fini(&p.arena);
 }
 
+static void hiding_reasoning_asks_nothing_of_an_endpoint(void **state)
+{
+    static const struct {
+        const char *body;
+        bool asks;
+    } cases[] = {
+        {R("\"reasoning\":{\"exclude\":true}"), false},
+        {R("\"include_reasoning\":false"), false},
+        {R("\"reasoning\":{}"), true},
+        {R("\"include_reasoning\":true"), true},
+        {R("\"reasoning\":{\"exclude\":true,\"effort\":\"low\"}"), true},
+        {R("\"reasoning\":{\"exclude\":true,\"enabled\":true}"), true},
+        {R("\"reasoning\":{\"exclude\":true,\"max_tokens\":9}"), true},
+        {R("\"reasoning\":{\"exclude\":true,\"summary\":\"auto\"}"), true},
+        {R("\"reasoning\":{\"exclude\":true,\"context\":\"auto\"}"), true},
+        {R("\"reasoning\":{\"exclude\":true},\"reasoning_effort\":\"low\""), true},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct parsed p;
+        parse(&p, cases[i].body);
+        assert_int_equal(remora_request_asks(&p.request, REMORA_PARAMETER_REASONING),
+                         cases[i].asks);
+        remora_arena_fini(&p.arena);
+    }
+}
+
 static void formats_beyond_json_are_read(void **state)
 {
     (void)state;
@@ -1316,6 +1343,7 @@ int main(void)
         cmocka_unit_test(an_answer_with_everything_in_it_can_be_sent_back),
         cmocka_unit_test(tool_results_may_hold_parts_and_a_beginning_may_stand_last),
         cmocka_unit_test(the_fields_that_only_json_has_are_read),
+        cmocka_unit_test(hiding_reasoning_asks_nothing_of_an_endpoint),
         cmocka_unit_test(formats_beyond_json_are_read),
         cmocka_unit_test(the_session_of_the_body_beats_the_header_s),
         cmocka_unit_test(every_row_of_the_table_is_known_to_the_skin),

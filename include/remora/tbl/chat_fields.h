@@ -52,7 +52,7 @@ REMORA_CHAT_FIELD("session_id", TYPED, "text, at most 256 bytes", "Kept here. Th
 REMORA_CHAT_FIELD("metadata", TYPED, "at most 16 pairs, key at most 64 bytes without brackets, value at most 512", "Labels, kept here.", "tags")
 REMORA_CHAT_FIELD("trace", READ, "object", "`trace_id`, `trace_name`, `span_name`, `generation_name`, `parent_span_id` and free keys: for telemetry, kept here.", "extra_body")
 REMORA_CHAT_FIELD("service_tier", TYPED, "auto, default, flex, priority, scale, fast", "`fast` is sent as `priority`, the others as they are.", "service_tier")
-REMORA_CHAT_FIELD("verbosity", TYPED, "low, medium, high, xhigh, max", "Sent as it is.", "verbosity")
+REMORA_CHAT_FIELD("verbosity", TYPED, "low, medium, high, xhigh, max", "Sent as it is; what lies above `high` becomes `high`, told in `remora.dropped`, but for OpenRouter and servers of your own without a list of parameters.", "verbosity")
 REMORA_CHAT_FIELD("web_search_options", READ, "object", "Sent as it is.", "extra_body")
 REMORA_CHAT_FIELD("provider", TYPED, "object", "Which endpoints may be used: see below.", "provider")
 REMORA_CHAT_FIELD("route", READ, "fallback or null", "`fallback` is what happens anyway; `sort` answers 501.", "extra_body")

@@ -262,7 +262,9 @@ static enum remora_code read_reasoning(struct reader *r, const Remora__V1__ChatR
                                    "and effort contradict each other; send one of them.");
     }
     reader_leave(r, mark);
-    remora_request_ask(r->request, REMORA_PARAMETER_REASONING);
+    if (!remora_reasoning_only_hides(out)) {
+        remora_request_ask(r->request, REMORA_PARAMETER_REASONING);
+    }
     return code;
 }
 

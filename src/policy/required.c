@@ -1,0 +1,94 @@
+/*
+ * What of a request an endpoint would lose: `require_parameters` removes it then. Whatever is told as dropped counts, be it a
+ * parameter, a part of the wish for reasoning, a mark for a cache or a field that no table has. What is only brought nearer to
+ * what the endpoint has (an effort, a temperature, a verbosity) is not lost.
+ *
+ * Parameters come first, in the request's order, then marks, then further fields. Sources: openrouter.md section 4
+ * "require_parameters"; codes.md. Cannot fail.
+ */
+#include "needs.h"
+
+/* Parameters that the catalog's lists have no word for: that they do not name one says nothing of the endpoint. */
+static const remora_parameter_set without_word =
+    UINT64_C(1) << REMORA_PARAMETER_PREDICTION | UINT64_C(1) << REMORA_PARAMETER_N |
+    UINT64_C(1) << REMORA_PARAMETER_USER | UINT64_C(1) << REMORA_PARAMETER_SERVICE_TIER |
+    UINT64_C(1) << REMORA_PARAMETER_MODALITIES | UINT64_C(1) << REMORA_PARAMETER_AUDIO |
+    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_KEY | UINT64_C(1) << REMORA_PARAMETER_METADATA |
+    UINT64_C(1) << REMORA_PARAMETER_SAFETY_IDENTIFIER |
+    UINT64_C(1) << REMORA_PARAMETER_IMAGE_CONFIG |
+    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_OPTIONS;
+
+/* Whether nothing is known of it: an operator's own list is complete, and so is what a dialect refuses. */
+static bool is_unspoken(const struct remora_endpoint *endpoint, enum remora_dialect dialect,
+                        enum remora_parameter parameter)
+{
+    return !endpoint->is_own && remora_parameter_set_has(without_word, parameter) &&
+           !remora_parameter_set_has(remora_dialect_refused(dialect), parameter);
+}
+
+static const char *lost_of_reasoning(const struct remora_request *request,
+                                     const struct remora_endpoint *endpoint,
+                                     enum remora_dialect dialect)
+{
+    const struct remora_opt_i64 *asked = &request->sampling.max_output_tokens;
+    int64_t answer_tokens = asked->is_set ? asked->value : endpoint->facts.max_completion_tokens;
+    return remora_dialect_reasoning_lost(dialect, &request->reasoning, answer_tokens);
+}
+
+static const char *lost_of_parameter(const struct remora_judge *judge,
+                                     const struct remora_endpoint *endpoint,
+                                     enum remora_dialect dialect, enum remora_parameter parameter)
+{
+    const struct remora_request *request = judge->request;
+    if (is_unspoken(endpoint, dialect, parameter)) {
+        return NULL;
+    }
+    const char *lacks = policy_lacks(judge, endpoint, parameter);
+    if (lacks == NULL && parameter == REMORA_PARAMETER_REASONING) {
+        return lost_of_reasoning(request, endpoint, dialect);
+    }
+    bool is_bare_flag = parameter == REMORA_PARAMETER_STRUCTURED_OUTPUTS &&
+                        request->response_format.kind != REMORA_FORMAT_JSON_SCHEMA;
+    if (lacks == NULL && is_bare_flag && !remora_dialect_takes_structured_flag(dialect)) {
+        return remora_parameter_name(parameter);
+    }
+    return lacks;
+}
+
+static bool loses_mark(const struct remora_judge *judge, enum remora_dialect dialect)
+{
+    return (judge->has_cache_mark && remora_dialect_cache_mark(dialect, false) == NULL) ||
+           (judge->has_explicit_mark && remora_dialect_cache_mark(dialect, true) == NULL);
+}
+
+/* Further fields are the caller's words: that one is lost is told under this name of all. */
+static bool loses_field(const struct remora_request *request,
+                        const struct remora_endpoint *endpoint, enum remora_dialect dialect)
+{
+    bool says_reasoning = remora_reasoning_is_stated(&request->reasoning);
+    for (size_t i = 0; i < request->extra_count; i++) {
+        struct remora_slice name = request->extra[i].key;
+        if (!remora_dialect_takes_field(dialect, endpoint->facts.supported, name) ||
+            (says_reasoning && remora_is_reasoning_field(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *policy_loses(const struct remora_judge *judge, const struct remora_endpoint *endpoint)
+{
+    const struct remora_request *request = judge->request;
+    enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
+    for (size_t i = 0; i < request->asked_count; i++) {
+        const char *lost =
+            lost_of_parameter(judge, endpoint, dialect, (enum remora_parameter)request->asked[i]);
+        if (lost != NULL) {
+            return lost;
+        }
+    }
+    if (loses_mark(judge, dialect)) {
+        return "cache_control";
+    }
+    return loses_field(request, endpoint, dialect) ? "further_fields" : NULL;
+}

@@ -1,0 +1,356 @@
+/* `require_parameters` removes exactly those endpoints that would drop something: what the judge says is held against what the
+ * adapter does with the same request, in every dialect, for an endpoint with and without a list of its own. */
+#include "support.h"
+
+#include "plan_fixture.h"
+#include "remora/provider.h"
+
+static const struct remora_part plain = {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("Hi")};
+static const struct remora_part marked = {
+    .kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("Hi"), .cache = {.is_set = true}};
+static const struct remora_part marked_explicitly = {
+    .kind = REMORA_PART_TEXT,
+    .text = REMORA_SLICE_INIT("Hi"),
+    .cache = {.is_set = true, .is_explicit = true}};
+static const struct remora_message said = {
+    .role = REMORA_ROLE_USER, .parts = &plain, .part_count = 1, .content_is_text = true};
+static const struct remora_message said_marked = {
+    .role = REMORA_ROLE_USER, .parts = &marked, .part_count = 1};
+static const struct remora_message said_marked_explicitly = {
+    .role = REMORA_ROLE_USER, .parts = &marked_explicitly, .part_count = 1};
+static const struct remora_tool marked_tool = {
+    .kind = REMORA_TOOL_FUNCTION, .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}};
+static const struct remora_pair fields[] = {
+    {REMORA_SLICE_INIT("store"), REMORA_SLICE_INIT("true")},
+    {REMORA_SLICE_INIT("random_seed"), REMORA_SLICE_INIT("1")},
+    {REMORA_SLICE_INIT("reasoning_split"), REMORA_SLICE_INIT("false")},
+    {REMORA_SLICE_INIT("chat_template_kwargs"), REMORA_SLICE_INIT("{}")},
+    {REMORA_SLICE_INIT("stream_options"), REMORA_SLICE_INIT("{}")},
+    {REMORA_SLICE_INIT("thinking"), REMORA_SLICE_INIT("{}")},
+};
+
+static struct remora_reasoning_options *reasoning_of(struct remora_request *request)
+{
+    remora_request_ask(request, REMORA_PARAMETER_REASONING);
+    return &request->reasoning;
+}
+
+static void ask_nothing(struct remora_request *request)
+{
+    (void)request;
+}
+
+static void ask_effort(struct remora_request *request)
+{
+    reasoning_of(request)->effort = REMORA_EFFORT_LOW;
+}
+
+static void ask_effort_of_an_answer(struct remora_request *request)
+{
+    ask_effort(request);
+    request->sampling.max_output_tokens = (struct remora_opt_i64){1000, true};
+}
+
+static void ask_budget(struct remora_request *request)
+{
+    reasoning_of(request)->max_tokens = (struct remora_opt_i64){100, true};
+}
+
+static void ask_budget_and_effort(struct remora_request *request)
+{
+    ask_effort(request);
+    ask_budget(request);
+}
+
+static void ask_none(struct remora_request *request)
+{
+    ask_budget(request);
+    request->reasoning.effort = REMORA_EFFORT_NONE;
+}
+
+static void ask_on(struct remora_request *request)
+{
+    reasoning_of(request)->enabled = REMORA_YES;
+}
+
+static void ask_summary(struct remora_request *request)
+{
+    reasoning_of(request)->summary = S("auto");
+}
+
+static void ask_context(struct remora_request *request)
+{
+    reasoning_of(request)->context = S("auto");
+}
+
+static void ask_hidden(struct remora_request *request)
+{
+    request->reasoning.exclude_from_response = true;
+}
+
+static void ask_structured(struct remora_request *request)
+{
+    request->structured_outputs = REMORA_YES;
+    remora_request_ask(request, REMORA_PARAMETER_STRUCTURED_OUTPUTS);
+}
+
+static void ask_structured_by_schema(struct remora_request *request)
+{
+    ask_structured(request);
+    request->response_format.kind = REMORA_FORMAT_JSON_SCHEMA;
+    request->response_format.name = S("n");
+    request->response_format.schema_json = S("{}");
+    remora_request_ask(request, REMORA_PARAMETER_RESPONSE_FORMAT);
+}
+
+static void ask_cache(struct remora_request *request)
+{
+    request->cache.is_set = true;
+}
+
+static void ask_cache_explicitly(struct remora_request *request)
+{
+    request->cache = (struct remora_cache_breakpoint){.is_set = true, .is_explicit = true};
+}
+
+static void ask_cache_of_part(struct remora_request *request)
+{
+    request->messages = &said_marked;
+}
+
+static void ask_cache_of_part_explicitly(struct remora_request *request)
+{
+    request->messages = &said_marked_explicitly;
+}
+
+static void ask_cache_of_tool(struct remora_request *request)
+{
+    request->tools = &marked_tool;
+    request->tool_count = 1;
+}
+
+static void ask_field(struct remora_request *request, size_t at)
+{
+    request->extra = fields + at;
+    request->extra_count = 1;
+}
+
+#define FIELD(name, at)                              \
+    static void name(struct remora_request *request) \
+    {                                                \
+        ask_field(request, at);                      \
+    }
+FIELD(ask_store, 0)
+FIELD(ask_random_seed, 1)
+FIELD(ask_reasoning_split, 2)
+FIELD(ask_template, 3)
+FIELD(ask_stream_options, 4)
+FIELD(ask_thinking, 5)
+#undef FIELD
+
+static void ask_template_and_effort(struct remora_request *request)
+{
+    ask_effort(request);
+    ask_template(request);
+}
+
+static const struct {
+    const char *name;
+    void (*ask)(struct remora_request *request);
+} asks[] = {
+    {"nothing", ask_nothing},
+    {"an effort", ask_effort},
+    {"an effort, an answer of known length", ask_effort_of_an_answer},
+    {"a budget", ask_budget},
+    {"a budget and an effort", ask_budget_and_effort},
+    {"no reasoning", ask_none},
+    {"reasoning", ask_on},
+    {"a summary", ask_summary},
+    {"a context", ask_context},
+    {"hidden reasoning", ask_hidden},
+    {"structured outputs", ask_structured},
+    {"structured outputs by a schema", ask_structured_by_schema},
+    {"a cache", ask_cache},
+    {"a cache, as OpenAI spells it", ask_cache_explicitly},
+    {"a cache of a part", ask_cache_of_part},
+    {"a cache of a part, as OpenAI spells it", ask_cache_of_part_explicitly},
+    {"a cache of a tool", ask_cache_of_tool},
+    {"the field store", ask_store},
+    {"the field random_seed", ask_random_seed},
+    {"the field reasoning_split", ask_reasoning_split},
+    {"the field chat_template_kwargs", ask_template},
+    {"the field stream_options", ask_stream_options},
+    {"the field thinking", ask_thinking},
+    {"chat_template_kwargs and an effort", ask_template_and_effort},
+};
+
+struct world {
+    struct plan_fixture f;
+    struct remora_provider *provider;
+    struct remora_endpoint *endpoint;
+};
+
+static void begin(struct world *w, enum remora_dialect dialect, remora_parameter_set supported)
+{
+    plan_fixture_init(&w->f);
+    w->provider = plan_provider(&w->f, "alpha");
+    struct remora_model *model = plan_model(&w->f, "acme/echo-1");
+    w->endpoint = plan_endpoint(&w->f, model, w->provider, "alpha");
+    w->provider->facts.slug = remora_slice_of(remora_dialect_name(dialect));
+    w->provider->facts.dialect = remora_slice_of(remora_dialect_name(dialect));
+    w->provider->facts.base_url = S("https://api.example/v1");
+    w->endpoint->facts.upstream_model = S("echo-1");
+    w->endpoint->facts.supported = supported;
+    w->endpoint->is_own = true;
+    w->f.request.messages = &said;
+    w->f.request.message_count = 1;
+    plan_layer(&w->f, REMORA_LAYER_SERVICE)->provider.require_parameters = REMORA_YES;
+}
+
+/* What the adapter drops first, or "". */
+static struct remora_slice dropped(struct world *w)
+{
+    struct remora_build_output built;
+    const struct remora_build_input input = {
+        .request = &w->f.request, .endpoint = w->endpoint, .delivery = REMORA_UNARY};
+    assert_int_equal(
+        remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &w->f.arena, &built, &w->f.fail),
+        REMORA_OK);
+    return built.dropped_count == 0 ? REMORA_SLICE("") : remora_dropped_name(&built.dropped[0]);
+}
+
+static struct remora_exclusion judged(const struct world *w)
+{
+    struct remora_judge judge;
+    struct remora_exclusion out;
+    remora_judge_init(&judge, &w->f.stack, &w->f.request);
+    remora_judge_model(&judge, w->endpoint->model, REMORA_VARIANT_STANDARD);
+    remora_policy_judge(&judge, w->endpoint, &out);
+    return out;
+}
+
+static void who_would_drop_something_is_out_and_nobody_else(void **state)
+{
+    static const remora_parameter_set lists[] = {
+        REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K)};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(asks) * REMORA_COUNT_OF(lists); i++) {
+        for (int dialect = 0; dialect < REMORA_DIALECT_COUNT; dialect++) {
+            struct world w;
+            begin(&w, (enum remora_dialect)dialect, lists[i % REMORA_COUNT_OF(lists)]);
+            asks[i / REMORA_COUNT_OF(lists)].ask(&w.f.request);
+            struct remora_slice lost = dropped(&w);
+            struct remora_exclusion out = judged(&w);
+            if ((out.rule == REMORA_RULE_REQUIRE_PARAMETERS) != (lost.length > 0)) {
+                fail_msg("%s, asked for %s: drops '%.*s', %s",
+                         remora_dialect_name((enum remora_dialect)dialect),
+                         asks[i / REMORA_COUNT_OF(lists)].name, REMORA_SLICE_ARG(lost),
+                         out.rule == REMORA_RULE_NONE ? "stays" : "is out");
+            }
+            plan_fixture_fini(&w.f);
+        }
+    }
+}
+
+static void what_is_lost_is_named(void **state)
+{
+    static const struct {
+        enum remora_dialect dialect;
+        void (*ask)(struct remora_request *request);
+        const char *subject; /* NULL: stays */
+    } cases[] = {
+        {REMORA_DIALECT_OPENAI, ask_budget, "reasoning.max_tokens"},
+        {REMORA_DIALECT_FIREWORKS, ask_budget, NULL},
+        {REMORA_DIALECT_QWEN, ask_effort, "reasoning.effort"},
+        {REMORA_DIALECT_QWEN, ask_effort_of_an_answer, NULL},
+        {REMORA_DIALECT_OPENAI, ask_summary, "reasoning.summary"},
+        {REMORA_DIALECT_OPENAI, ask_context, "reasoning.context"},
+        {REMORA_DIALECT_OPENROUTER, ask_context, NULL},
+        {REMORA_DIALECT_OPENAI, ask_structured, "structured_outputs"},
+        {REMORA_DIALECT_OPENAI, ask_cache_of_tool, "cache_control"},
+        {REMORA_DIALECT_OPENAI, ask_cache_of_part_explicitly, NULL},
+        {REMORA_DIALECT_MISTRAL, ask_random_seed, "further_fields"},
+        {REMORA_DIALECT_VLLM, ask_random_seed, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct world w;
+        begin(&w, cases[i].dialect, REMORA_PARAMETERS_ALL);
+        cases[i].ask(&w.f.request);
+        struct remora_exclusion out = judged(&w);
+        assert_int_equal(out.rule, cases[i].subject == NULL ? REMORA_RULE_NONE
+                                                            : REMORA_RULE_REQUIRE_PARAMETERS);
+        if (cases[i].subject != NULL) {
+            assert_string_equal(out.subject, cases[i].subject);
+            assert_int_equal(out.layer, REMORA_LAYER_SERVICE);
+        }
+        plan_fixture_fini(&w.f);
+    }
+}
+
+/* openrouter.md 2.1 `exclude`: the text is withheld here, whoever answers. */
+static void hiding_needs_no_reasoning(void **state)
+{
+    struct world w;
+    (void)state;
+    begin(&w, REMORA_DIALECT_OPENROUTER,
+          REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_REASONING));
+    ask_hidden(&w.f.request);
+    assert_int_equal(dropped(&w).length, 0);
+    assert_int_equal(judged(&w).rule, REMORA_RULE_NONE);
+    plan_fixture_fini(&w.f);
+}
+
+/* A format that a server has no word for cannot be left out, so that nobody without one is asked. */
+static void rare_formats_go_to_who_knows_them(void **state)
+{
+    static const struct {
+        enum remora_dialect dialect;
+        enum remora_format_kind kind;
+        bool is_listed; /* the endpoint has a list of its own */
+        bool stays;
+    } cases[] = {
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_GRAMMAR, false, false},
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_PYTHON, false, false},
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_REGEX, false, false},
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_JSON_OBJECT, true, true},
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_JSON_SCHEMA, true, true},
+        {REMORA_DIALECT_OPENAI, REMORA_FORMAT_TEXT, true, true},
+        {REMORA_DIALECT_FIREWORKS, REMORA_FORMAT_GRAMMAR, true, true},
+        {REMORA_DIALECT_FIREWORKS, REMORA_FORMAT_REGEX, true, false},
+        {REMORA_DIALECT_TOGETHER, REMORA_FORMAT_REGEX, true, true},
+        {REMORA_DIALECT_TOGETHER, REMORA_FORMAT_GRAMMAR, true, false},
+        {REMORA_DIALECT_OPENROUTER, REMORA_FORMAT_PYTHON, true, true},
+        {REMORA_DIALECT_VLLM, REMORA_FORMAT_GRAMMAR, false, true},
+        {REMORA_DIALECT_VLLM, REMORA_FORMAT_GRAMMAR, true, false},
+        {REMORA_DIALECT_GENERIC, REMORA_FORMAT_REGEX, false, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct world w;
+        begin(&w, cases[i].dialect,
+              cases[i].is_listed ? REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K)
+                                 : REMORA_PARAMETERS_ALL);
+        w.f.layers[REMORA_LAYER_SERVICE].provider.require_parameters = REMORA_NO;
+        w.f.request.response_format.kind = cases[i].kind;
+        remora_request_ask(&w.f.request, REMORA_PARAMETER_RESPONSE_FORMAT);
+        struct remora_exclusion out = judged(&w);
+        assert_int_equal(out.rule,
+                         cases[i].stays ? REMORA_RULE_NONE : REMORA_RULE_SUPPORTED_PARAMETERS);
+        if (!cases[i].stays) {
+            assert_string_equal(out.subject, "response_format");
+        }
+        plan_fixture_fini(&w.f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_would_drop_something_is_out_and_nobody_else),
+        cmocka_unit_test(what_is_lost_is_named),
+        cmocka_unit_test(hiding_needs_no_reasoning),
+        cmocka_unit_test(rare_formats_go_to_who_knows_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
