@@ -174,7 +174,8 @@ static const struct row rows[] = {
     ROW(117, "GET /v1/models;x HTTP/1.1\r\n" H "\r\n", 404, OPEN),
     ROW(117, "GET /V1/models HTTP/1.1\r\n" H "\r\n", 404, OPEN),
     ROW(118, "GET /v1/chat/completions HTTP/1.1\r\n" H "\r\n", 405, OPEN),
-    ROW(118, "HEAD /v1/models HTTP/1.1\r\n" H "\r\n", 405, OPEN),
+    ROW(118, "HEAD /v1/chat/completions HTTP/1.1\r\n" H "\r\n", 405, OPEN),
+    ROW(118, "PUT /v1/models HTTP/1.1\r\n" H "\r\n", 405, OPEN),
     ROW(124, GET H "Origin: https://evil.example\r\n\r\n", 403, OPEN),
     ROW(124, GET H "Origin: null\r\n\r\n", 403, OPEN),
     ROW(124, GET H "Origin: http://localhost.evil.example\r\n\r\n", 403, OPEN),
@@ -327,6 +328,62 @@ static void a_refusal_is_an_envelope_that_names_405s_methods(void **state)
     assert_non_null(memmem(all.data, all.length, "\"reason\":\"METHOD_NOT_ALLOWED\"", 29));
     assert_non_null(memmem(all.data, all.length, "Content-Type: application/json\r\n", 32));
     assert_non_null(memmem(all.data, all.length, "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", 37));
+    http_fixture_free(f);
+}
+
+/* What one method of a path gets, as it was written; valid until the next. */
+static struct remora_slice answer_to(struct http_fixture *f, const char *method, const char *path)
+{
+    char text[128];
+    int length = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\n" H "\r\n", method, path);
+    http_fixture_connect(f);
+    http_fixture_send(f, remora_slice(text, (size_t)length), 0);
+    assert_false(http_fixture_is_closing(f));
+    return conn_script_written(&f->script);
+}
+
+/* RFC 9110 section 9.3.2: the same head, its Content-Length included, and nothing behind it. */
+static void assert_head_is_get_without_content(enum remora_http_role role, const char *path)
+{
+    struct http_fixture *f = http_fixture_new(role);
+    struct remora_slice get = answer_to(f, "GET", path);
+    const char *blank = memmem(get.data, get.length, "\r\n\r\n", 4);
+    assert_non_null(blank);
+    size_t head_bytes = (size_t)(blank - get.data) + 4;
+    assert_true(get.length > head_bytes);
+    char *head = malloc(head_bytes + 1);
+    assert_non_null(head);
+    memcpy(head, get.data, head_bytes);
+    head[head_bytes] = '\0';
+    assert_slice_equal(answer_to(f, "HEAD", path), head);
+    assert_int_equal(http_fixture_status(f), 200);
+    free(head);
+    http_fixture_free(f);
+}
+
+static void a_head_is_a_get_without_content(void **state)
+{
+    (void)state;
+    assert_head_is_get_without_content(REMORA_HTTP_DATA, "/v1/models");
+    assert_head_is_get_without_content(REMORA_HTTP_DATA, "/api/v1/models/count");
+    assert_head_is_get_without_content(REMORA_HTTP_DATA, "/v1/providers");
+    assert_head_is_get_without_content(REMORA_HTTP_PROBE, "/livez");
+    assert_head_is_get_without_content(REMORA_HTTP_ADMIN, "/config/status");
+    assert_head_is_get_without_content(REMORA_HTTP_ADMIN, "/v1/log-level");
+}
+
+static void the_methods_of_a_path_are_told(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    struct remora_slice all = answer_to(f, "PUT", "/v1/models");
+    assert_non_null(memmem(all.data, all.length, "Allow: GET, HEAD\r\n", 18));
+    all = answer_to(f, "HEAD", "/v1/chat/completions");
+    assert_non_null(memmem(all.data, all.length, "Allow: POST\r\n", 13));
+    http_fixture_free(f);
+    f = http_fixture_new(REMORA_HTTP_ADMIN);
+    all = answer_to(f, "DELETE", "/v1/log-level");
+    assert_non_null(memmem(all.data, all.length, "Allow: GET, HEAD, PUT\r\n", 23));
     http_fixture_free(f);
 }
 
@@ -492,6 +549,8 @@ int main(void)
         cmocka_unit_test(too_many_headers_are_431),
         cmocka_unit_test(many_long_headers_are_431),
         cmocka_unit_test(endless_chunk_extensions_and_trailers_are_refused),
+        cmocka_unit_test(a_head_is_a_get_without_content),
+        cmocka_unit_test(the_methods_of_a_path_are_told),
         cmocka_unit_test(a_refusal_is_an_envelope_that_names_405s_methods),
         cmocka_unit_test(pipelined_requests_are_answered_in_order_until_a_bad_one),
         cmocka_unit_test(what_a_read_leaves_over_is_kept),

@@ -1,7 +1,7 @@
 /*
  * The one table of routes. A path has one spelling: no trailing slash, no dots, exact case, no escapes but those of a model
  * id (ARCHITECTURE 4; reliability.md rows 116 to 118). "{model}" in a row stands for such an id, which may hold a slash; the
- * first row that matches wins. Paths of OpenAI's API that are not served say so in OpenAI's envelope.
+ * first row that matches wins. Every GET is a HEAD, too. Paths of OpenAI's API that are not served say so in OpenAI's envelope.
  */
 #include <stdio.h>
 
@@ -162,7 +162,14 @@ static void answer(struct http_connection *c, const struct http_head *head,
     }
 }
 
-/* "GET, PUT": what a path takes. */
+/* HEAD is GET without its content, which the answer leaves out (RFC 9110 sections 9.1, 9.3.2). */
+static bool takes_method(const struct route *route, struct remora_slice method)
+{
+    return remora_slice_is(method, route->method) ||
+           (remora_slice_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
+}
+
+/* "GET, HEAD, PUT": what a path takes. */
 static void add_method(char *allow, size_t size, const char *method)
 {
     size_t length = strlen(allow);
@@ -190,11 +197,12 @@ void http_route(struct http_connection *c, const struct http_head *head)
             continue;
         }
         c->route = routes[i].path;
-        if (remora_slice_is(head->method, routes[i].method)) {
+        if (takes_method(&routes[i], head->method)) {
             answer(c, head, &routes[i], id);
             return;
         }
-        add_method(allow, sizeof allow, routes[i].method);
+        add_method(allow, sizeof allow,
+                   strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
     }
     if (allow[0] != '\0') {
         http_respond_not_allowed(c, allow);
