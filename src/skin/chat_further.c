@@ -236,6 +236,15 @@ static enum remora_code read_debug(struct parse *p, struct remora_json value, vo
         .name = REMORA_SLICE_INIT(text), .read = (reader),                            \
         .offset = offsetof(struct remora_request, member), .asks = PARSE_ASKS_NOTHING \
     }
+#define NOT_BUILT(text, by)                                                        \
+    {                                                                              \
+        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by \
+    }
+#define NO_LIST_BUILT(text, by)                                                     \
+    {                                                                               \
+        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by, \
+        .is_list = true                                                             \
+    }
 static const struct parse_field further_fields[] = {
     QUIET("cache_control", chat_read_cache, cache),
     FURTHER("prediction", read_prediction, prediction_json, PREDICTION),
@@ -249,10 +258,18 @@ static const struct parse_field further_fields[] = {
     QUIET("trace", read_trace, trace_labels),
     QUIET("route", read_route, model),
     QUIET("debug", read_debug, model),
-    {.name = REMORA_SLICE_INIT("transforms"), .asks = PARSE_ASKS_NOTHING, .is_list = true},
+    NO_LIST_BUILT("transforms", NULL),
+    NOT_BUILT("prompt", "messages"),
+    NOT_BUILT("max_tool_calls", NULL),
+    NO_LIST_BUILT("stop_server_tools_when", NULL),
+    NOT_BUILT("x_search_filter", NULL),
+    NO_LIST_BUILT("functions", "tools"), /* OpenAI's predecessors */
+    NOT_BUILT("function_call", "tool_choice"),
 };
 #undef FURTHER
 #undef QUIET
+#undef NOT_BUILT
+#undef NO_LIST_BUILT
 
 const struct parse_table chat_further_table = PARSE_TABLE(further_fields, chat_read_extra);
 

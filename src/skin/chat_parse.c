@@ -213,14 +213,9 @@ static const struct parse_range any_integer = {-9007199254740992.0, 900719925474
     {                                                                             \
         .name = REMORA_SLICE_INIT(text), .read = NULL, .asks = PARSE_ASKS_NOTHING \
     }
-#define NO_LIST_BUILT(text, by)                                                     \
-    {                                                                               \
-        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by, \
-        .is_list = true                                                             \
-    }
-#define SUPERSEDED(text, by)                                                       \
-    {                                                                              \
-        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .instead = by \
+#define NO_LIST_BUILT(text)                                                           \
+    {                                                                                 \
+        .name = REMORA_SLICE_INIT(text), .asks = PARSE_ASKS_NOTHING, .is_list = true, \
     }
 
 /* False is `reasoning: {exclude: true}`: nothing is asked of the model. */
@@ -294,14 +289,8 @@ static const struct parse_field request_fields[] = {
     QUIET("session_id", parse_id, session_id),
     QUIET("metadata", chat_read_metadata, tags),
     QUIET("modalities", read_modalities, output_modalities),
-    SUPERSEDED("prompt", "messages"),
-    NOT_BUILT("max_tool_calls"),
-    NO_LIST_BUILT("stop_server_tools_when", NULL),
-    NO_LIST_BUILT("plugins", NULL),
+    NO_LIST_BUILT("plugins"),
     NOT_BUILT("preset"),
-    NOT_BUILT("x_search_filter"),
-    NO_LIST_BUILT("functions", "tools"), /* OpenAI's predecessors */
-    SUPERSEDED("function_call", "tool_choice"),
 };
 
 #undef FIELD
@@ -309,9 +298,8 @@ static const struct parse_field request_fields[] = {
 #undef NUMBER
 #undef NOT_BUILT
 #undef NO_LIST_BUILT
-#undef SUPERSEDED
 
-/* What the proto lacks has a table of its own; one without a row there is an extra. */
+/* What the proto lacks has a table of its own, what is not built among it; one without a row there is an extra. */
 static enum remora_code read_further_member(struct parse *p, struct remora_json value, void *target)
 {
     return parse_member(p, &chat_further_table, value, target);

@@ -308,6 +308,46 @@ static void extra_body_becomes_raw_json(void **state)
     done(&d);
 }
 
+static enum remora_code code_of_extra(const char *name, const char *value)
+{
+    char text[256];
+    struct decoded d;
+    snprintf(text, sizeof text, USER "extra_body { fields { key: \"%s\" value { %s } } }", name,
+             value);
+    decode(&d, text);
+    enum remora_code code = d.code;
+    assert_int_equal(d.request.extra_count, 0);
+    if (code == REMORA_UNIMPLEMENTED) {
+        assert_string_equal(d.fail.param + strlen("extra_body."), name);
+    }
+    done(&d);
+    return code;
+}
+
+/* As over HTTP: null is as good as absent, an empty list asks for nothing of a list. */
+static void what_is_not_built_may_be_null_in_extra_body(void **state)
+{
+    static const char *const names[] = {
+#define TYPED(name)
+#define READ(name)
+#define UNBUILT(name)                         name,
+#define REMORA_CHAT_FIELD(name, verdict, ...) verdict(name)
+#include "remora/tbl/chat_fields.h"
+#undef REMORA_CHAT_FIELD
+#undef TYPED
+#undef READ
+#undef UNBUILT
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        assert_int_equal(code_of_extra(names[i], "null_value: NULL_VALUE"), REMORA_OK);
+        assert_int_equal(code_of_extra(names[i], "number_value: 1"), REMORA_UNIMPLEMENTED);
+    }
+    assert_int_equal(code_of_extra("functions", "list_value {}"), REMORA_OK);
+    assert_int_equal(code_of_extra("stop_server_tools_when", "list_value {}"), REMORA_OK);
+    assert_int_equal(code_of_extra("prompt", "list_value {}"), REMORA_UNIMPLEMENTED);
+}
+
 static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
 {
     (void)state;
@@ -721,6 +761,7 @@ int main(void)
         cmocka_unit_test(ids_tags_and_words_are_read),
         cmocka_unit_test(extra_body_becomes_raw_json),
         cmocka_unit_test(extra_body_cannot_choose_a_host_or_override_a_field),
+        cmocka_unit_test(what_is_not_built_may_be_null_in_extra_body),
         cmocka_unit_test(an_unknown_role_is_not_called_missing),
         cmocka_unit_test(messages_are_judged_by_their_role),
         cmocka_unit_test(media_are_judged_as_over_http),

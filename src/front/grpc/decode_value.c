@@ -196,23 +196,13 @@ static const struct chat_field CHAT_FIELDS[] = {
 #undef REMORA_CHAT_FIELD
 };
 
-/* What the proto has is read there; what nobody has built is told so. The rest is read as the skin reads it. */
+/* What the proto has is read there. The rest, what nobody has built among it, is read as the skin reads it. */
 static enum remora_code judge(struct reader *r, struct remora_slice name)
 {
     for (size_t i = 0; i < REMORA_COUNT_OF(CHAT_FIELDS); i++) {
-        if (!remora_slice_equal(CHAT_FIELDS[i].name, name)) {
-            continue;
-        }
-        switch (CHAT_FIELDS[i].verdict) {
-        case TYPED:
+        if (CHAT_FIELDS[i].verdict == TYPED && remora_slice_equal(CHAT_FIELDS[i].name, name)) {
             return reader_refuse(r, REMORA_INVALID_REQUEST,
                                  "has a field of its own in the message; set it there.");
-        case UNBUILT:
-            return reader_refuse(
-                r, REMORA_UNIMPLEMENTED,
-                "is documented, but this gateway does not support it yet; remove it.");
-        case READ:
-            return REMORA_OK;
         }
     }
     return REMORA_OK;
