@@ -82,7 +82,7 @@ CAUSES = {
     "RATE_LIMIT": "429",
     "SERVER_ERROR": "a 5xx",
     "CLIENT_ERROR": "another 4xx",
-    "CREDENTIAL": "401, 402 or 403: our key",
+    "CREDENTIAL": "our key was refused: 401, 402, 403, or a code of the vendor that says so",
     "STALE_CONNECTION": "a kept connection was dead before the request had been written",
     "CANCELLED": "the caller went away",
     "BUILD": "the request could not be written in the provider's wire",

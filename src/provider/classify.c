@@ -1,9 +1,9 @@
 /*
  * What an answer that is not a success means.
  *
- * The HTTP status gives the class (codes.md; providers.md 0.3); the body may give a closer one: context length, content
- * policy, a model that is gone, a key that is refused under 400. Judged by the provider's own words: codes first, sentences
- * where providers have no code. Only faults of the request tell those words to the caller, scrubbed; what concerns the
+ * The HTTP status gives the class (codes.md; providers.md 0.3); the body may give a closer one. What rests an endpoint or a key
+ * for every caller (a model that is gone, a key that is refused) is judged by what no caller can make a provider say
+ * (about.c); context length and content policy, which concern one request, also by sentences. Only faults of the request tell those words to the caller, scrubbed; what concerns the
  * gateway's credential, quota or the provider's health never does.
  */
 #include "envelope.h"
@@ -24,7 +24,7 @@ enum remora_code remora_classify_status(int status, enum remora_cause *cause)
         *cause = REMORA_CAUSE_CREDENTIAL;
         return REMORA_UPSTREAM_CREDENTIAL;
     case 404:
-    case 410:
+    case 410: /* nothing else can be missing where nobody says what is */
         return REMORA_MODEL_UNAVAILABLE_UPSTREAM;
     case 408:
         return REMORA_UPSTREAM_TIMEOUT;
@@ -42,10 +42,6 @@ enum remora_code remora_classify_status(int status, enum remora_cause *cause)
     case 498: /* Groq: flex tier at capacity */
         *cause = REMORA_CAUSE_SERVER_ERROR;
         return REMORA_UPSTREAM_OVERLOADED;
-    case 504:
-    case 524: /* Cloudflare: origin timed out */
-        *cause = REMORA_CAUSE_SERVER_ERROR;
-        return REMORA_UPSTREAM_TIMEOUT;
     default:
         break;
     }
@@ -93,6 +89,7 @@ static const struct word words[] = {
     {"data_inspection_failed", REMORA_CONTENT_POLICY},
     {"moderation_blocked", REMORA_CONTENT_POLICY},
     {"invalid_api_key", REMORA_UPSTREAM_CREDENTIAL},
+    {"API_KEY_INVALID", REMORA_UPSTREAM_CREDENTIAL}, /* Google, under 400 */
     {"authentication_error", REMORA_UPSTREAM_CREDENTIAL},
     {"authentication", REMORA_UPSTREAM_CREDENTIAL},
     {"permission_error", REMORA_UPSTREAM_CREDENTIAL},
@@ -103,7 +100,10 @@ static const struct word words[] = {
     {"model_not_available", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"model_not_supported", REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* Hugging Face's router */
     {"DeploymentNotFound", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
-    {"not_found_error", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"invalid_model", REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* Mistral, Perplexity, under 400 */
+    {"no_endpoints", REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* this and the next: openrouter.md 10.4 */
+    {"model_deprecated", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"model_unavailable_upstream", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"rate_limit_exceeded", REMORA_CAPACITY_EXHAUSTED},
     {"rate_limit_error", REMORA_CAPACITY_EXHAUSTED},
     {"insufficient_quota", REMORA_CAPACITY_EXHAUSTED},
@@ -114,8 +114,9 @@ static const struct word words[] = {
     {"internal_server_error", REMORA_UPSTREAM_OVERLOADED},
     {"InternalServerError", REMORA_UPSTREAM_OVERLOADED},
     {"api_error", REMORA_UPSTREAM_OVERLOADED},
-    {"timeout", REMORA_UPSTREAM_TIMEOUT},
-    {"timeout_error", REMORA_UPSTREAM_TIMEOUT},
+    {"timeout",
+     REMORA_UPSTREAM_OVERLOADED}, /* the word of 504: of the provider's own, not of ours */
+    {"timeout_error", REMORA_UPSTREAM_OVERLOADED},
     {"invalid_request_error", REMORA_UPSTREAM_REFUSED_REQUEST},
     {"invalid_request", REMORA_UPSTREAM_REFUSED_REQUEST},
     {"BadRequestError", REMORA_UPSTREAM_REFUSED_REQUEST},
@@ -146,10 +147,6 @@ static const struct word phrases[] = {
     {"safety system", REMORA_CONTENT_POLICY},
     {"moderation", REMORA_CONTENT_POLICY},
     {"flagged", REMORA_CONTENT_POLICY},
-    {"api key not valid", REMORA_UPSTREAM_CREDENTIAL},
-    {"incorrect api key", REMORA_UPSTREAM_CREDENTIAL},
-    {"invalid api key", REMORA_UPSTREAM_CREDENTIAL},
-    {"not a valid model", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
 };
 
 static enum remora_code phrase_code(const struct envelope *envelope)
@@ -162,13 +159,16 @@ static enum remora_code phrase_code(const struct envelope *envelope)
         }
     }
     bool is_gone = text_has(message, "does not exist") || text_has(message, "not found");
-    bool is_model = remora_slice_is(envelope->param, "model") ||
-                    remora_slice_starts_with(message, REMORA_SLICE("The model `"));
-    return is_gone && is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_OK;
+    bool is_model = remora_slice_is(envelope->param, "model") && is_gone;
+    return is_model || about_model(envelope) ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_OK;
 }
 
-static enum remora_code said_code(const struct envelope *envelope)
+static enum remora_code said_code(const struct envelope *envelope,
+                                  const struct remora_endpoint *endpoint)
 {
+    if (about_key(envelope, endpoint)) {
+        return REMORA_UPSTREAM_CREDENTIAL;
+    }
     enum remora_code code = word_code(envelope->code);
     if (code != REMORA_OK && code != REMORA_UPSTREAM_REFUSED_REQUEST) {
         return code;
@@ -180,35 +180,74 @@ static enum remora_code said_code(const struct envelope *envelope)
     return code != REMORA_OK ? code : word_code(envelope->type);
 }
 
-/* May the body's word replace the class of the status? Only within faults of the request, and for 403 moderation. */
-static bool may_replace(int status, enum remora_code said)
+/* The class that codes and types give, without sentences. */
+static enum remora_code coded(const struct envelope *envelope)
+{
+    enum remora_code code = word_code(envelope->code);
+    bool is_closer = code != REMORA_OK && code != REMORA_UPSTREAM_REFUSED_REQUEST;
+    return is_closer ? code : word_code(envelope->type);
+}
+
+static enum remora_code closer_refusal(const struct envelope *envelope,
+                                       const struct remora_endpoint *endpoint)
+{
+    enum remora_code said = said_code(envelope, endpoint);
+    bool is_closer = said == REMORA_CONTEXT_LENGTH || said == REMORA_CONTENT_POLICY ||
+                     said == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
+                     said == REMORA_UPSTREAM_CREDENTIAL;
+    return is_closer ? said : REMORA_UPSTREAM_REFUSED_REQUEST;
+}
+
+/* 403 is about our key unless something says that it is about the content, or about one model that the key may not use. */
+static enum remora_code closer_forbidden(const struct envelope *envelope)
+{
+    enum remora_code said = coded(envelope);
+    if (said == REMORA_CONTENT_POLICY || about_content(envelope)) {
+        return REMORA_CONTENT_POLICY;
+    }
+    return said == REMORA_MODEL_UNAVAILABLE_UPSTREAM ? said : REMORA_UPSTREAM_CREDENTIAL;
+}
+
+/* Where something is said, the model is missing only if that says so: else it is a file, a container, a response. */
+static enum remora_code closer_missing(const struct envelope *envelope)
+{
+    bool is_model = coded(envelope) == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
+                    remora_slice_is(envelope->param, "model") || about_model(envelope) ||
+                    envelope->message.length == 0;
+    return is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_UPSTREAM_REFUSED_REQUEST;
+}
+
+/* The body's word replaces the class of the status only within faults of the request, for 403 and for 404. */
+static enum remora_code closer_code(const struct envelope *envelope, int status,
+                                    const struct remora_endpoint *endpoint, enum remora_code code)
 {
     switch (status) {
     case 400:
     case 422:
-        return said == REMORA_CONTEXT_LENGTH || said == REMORA_CONTENT_POLICY ||
-               said == REMORA_MODEL_UNAVAILABLE_UPSTREAM || said == REMORA_UPSTREAM_CREDENTIAL;
+        return closer_refusal(envelope, endpoint);
     case 403:
-        return said == REMORA_CONTENT_POLICY;
+        return closer_forbidden(envelope);
+    case 404:
+    case 410:
+        return closer_missing(envelope);
     default:
-        return false;
+        return code;
     }
 }
 
 static enum remora_code code_of(const struct envelope *envelope, int status,
-                                enum remora_cause *cause)
+                                const struct remora_endpoint *endpoint, enum remora_cause *cause)
 {
-    enum remora_code said = envelope == NULL ? REMORA_OK : said_code(envelope);
-    if (status != 0) {
-        enum remora_code code = remora_classify_status(status, cause);
-        if (!may_replace(status, said)) {
-            return code;
-        }
-        *cause = REMORA_CAUSE_CLIENT_ERROR;
-        return said;
+    if (status == 0) {
+        enum remora_code said = envelope == NULL ? REMORA_OK : said_code(envelope, endpoint);
+        *cause = REMORA_CAUSE_IN_BAND;
+        return said == REMORA_OK ? REMORA_UPSTREAM_UNAVAILABLE : said;
     }
-    *cause = REMORA_CAUSE_IN_BAND;
-    return said == REMORA_OK ? REMORA_UPSTREAM_UNAVAILABLE : said;
+    enum remora_code code = remora_classify_status(status, cause);
+    enum remora_code closer =
+        envelope == NULL ? code : closer_code(envelope, status, endpoint, code);
+    *cause = closer == code ? *cause : REMORA_CAUSE_CLIENT_ERROR;
+    return closer;
 }
 
 static bool tells_words(enum remora_code code)
@@ -280,7 +319,7 @@ enum remora_code envelope_judge(const struct envelope *envelope, int status,
     if (is_loop(envelope)) {
         return judge_loop(status, fail);
     }
-    enum remora_code code = code_of(envelope, status, &own);
+    enum remora_code code = code_of(envelope, status, endpoint, &own);
     if (fail == NULL || fail->code != REMORA_OK) {
         return code;
     }

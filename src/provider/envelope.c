@@ -4,7 +4,7 @@
  *   {error: "text", code: "..."}                 xAI
  *   {error: {code, message, status, details}}    Google, possibly inside an array
  *   {message}, {object: "error", message, type}  Cohere, Bedrock, Mistral, vLLM
- *   {detail: "text" | [{msg, loc}]}              FastAPI servers, Mistral 422
+ *   {detail: "text" | [{msg, loc}] | {error}}    FastAPI servers, Mistral 422, DeepInfra
  *   {base_resp: {status_code, status_msg}}       MiniMax under 200
  *   {success: false, errors: [{code, message}]}  Cloudflare under 200
  */
@@ -43,7 +43,18 @@ static void read_code(struct remora_json value, struct remora_arena *arena, stru
     }
 }
 
-/* Google's google.rpc.RetryInfo: details[].retryDelay "34.4s". */
+/* Where `code` is a number, the vendor's word for the same stands elsewhere. */
+static void read_word(struct remora_json value, struct remora_arena *arena, struct envelope *out)
+{
+    if (out->code.length == 0) {
+        read_text(value, arena, &out->code);
+    }
+}
+
+/*
+ * Google's google.rpc.RetryInfo: details[].retryDelay "34.4s"; its ErrorInfo: details[].reason "API_KEY_INVALID"
+ * (google/rpc/error_details.proto).
+ */
 static void read_details(struct remora_json details, struct remora_arena *arena,
                          struct envelope *out)
 {
@@ -52,11 +63,29 @@ static void read_details(struct remora_json details, struct remora_arena *arena,
     while (remora_json_iter_next(&it)) {
         struct remora_slice delay = {0};
         read_text(remora_json_get(it.value, "retryDelay"), arena, &delay);
+        read_word(remora_json_get(it.value, "reason"), arena, out);
         int64_t delay_ms = 0;
         if (delay.length > 0 && remora_parse_duration_ms(delay, &delay_ms) && delay_ms >= 0) {
             out->retry_after_ms = delay_ms > 3600000 ? 3600000 : delay_ms;
         }
     }
+}
+
+static bool is_filled(struct remora_json value)
+{
+    return (remora_json_is(value, REMORA_JSON_STRING) && !remora_json_equals(value, "")) ||
+           !remora_json_is_absent(remora_json_at(value, 0));
+}
+
+/* OpenRouter's closer word (openrouter.md 10.1), what its moderation and guardrails say (10.5), and our own reason. */
+static void read_metadata(struct remora_json metadata, struct remora_arena *arena,
+                          struct envelope *out)
+{
+    read_text(remora_json_get(metadata, "error_type"), arena, &out->type);
+    read_text(remora_json_get(metadata, "reason"), arena, &out->reason);
+    out->is_moderated = is_filled(remora_json_get(metadata, "flagged_input")) ||
+                        is_filled(remora_json_get(metadata, "reasons")) ||
+                        is_filled(remora_json_get(metadata, "patterns"));
 }
 
 static void read_object(struct remora_json object, struct remora_arena *arena, struct envelope *out)
@@ -67,16 +96,16 @@ static void read_object(struct remora_json object, struct remora_arena *arena, s
     read_text(remora_json_get(object, "param"), arena, &out->param);
     read_code(remora_json_get(object, "code"), arena, out);
     read_details(remora_json_get(object, "details"), arena, out);
-    /* OpenRouter's closer word (openrouter.md 10.1). */
-    struct remora_json metadata = remora_json_get(object, "metadata");
-    read_text(remora_json_get(metadata, "error_type"), arena, &out->type);
-    read_text(remora_json_get(metadata, "reason"), arena, &out->reason);
+    struct remora_json availability = remora_json_get(object, "availability");
+    read_word(remora_json_get(availability, "code"), arena, out); /* openrouter.md 10.4 */
+    read_metadata(remora_json_get(object, "metadata"), arena, out);
 }
 
 static void read_detail(struct remora_json detail, struct remora_arena *arena, struct envelope *out)
 {
     read_text(detail, arena, &out->message);
     read_text(remora_json_get(detail, "message"), arena, &out->message);
+    read_text(remora_json_get(detail, "error"), arena, &out->message);
     struct remora_json first = remora_json_is(detail, REMORA_JSON_ARRAY) ? remora_json_at(detail, 0)
                                                                          : (struct remora_json){0};
     read_text(remora_json_get(first, "msg"), arena, &out->message);

@@ -12,11 +12,16 @@ struct envelope {
     struct remora_slice message;
     struct remora_slice param;
     struct remora_slice reason; /* of our own envelope: metadata.reason */
+    bool is_moderated;          /* metadata names what of the content was refused */
     int64_t retry_after_ms;     /* -1 none */
 };
 
 /* False when the value holds no error. Slices are views of the text or lie in the arena. */
 bool envelope_read(struct remora_json root, struct remora_arena *arena, struct envelope *out);
+/* What a refusal is about, by facts that no text of the caller's can make (about.c). The endpoint may be NULL. */
+bool about_model(const struct envelope *envelope);
+bool about_content(const struct envelope *envelope);
+bool about_key(const struct envelope *envelope, const struct remora_endpoint *endpoint);
 /*
  * Fills *fail from status, envelope (may be NULL) and hint; the endpoint (may be NULL) tells the secrets to be removed. `cause` overrides the status' own unless it is NONE.
  * Returns fail->code.

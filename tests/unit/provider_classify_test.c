@@ -15,8 +15,8 @@ struct expectation {
     enum remora_cause cause;
 };
 
-static struct remora_fail classify(int status, const char *body,
-                                   const struct remora_http_response *head)
+static struct remora_fail classify_of(const struct remora_endpoint *endpoint, int status,
+                                      const char *body, const struct remora_http_response *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     struct remora_arena scratch;
@@ -25,9 +25,15 @@ static struct remora_fail classify(int status, const char *body,
                                                 .body = remora_slice_of(body),
                                                 .now_unix_ms = INT64_C(1700000000000)};
     remora_arena_init(&scratch, 1024, 1 << 20);
-    remora_adapter_for(REMORA_WIRE_OPENAI)->classify(NULL, &error, &scratch, &fail);
+    remora_adapter_for(REMORA_WIRE_OPENAI)->classify(endpoint, &error, &scratch, &fail);
     remora_arena_fini(&scratch);
     return fail;
+}
+
+static struct remora_fail classify(int status, const char *body,
+                                   const struct remora_http_response *head)
+{
+    return classify_of(NULL, status, body, head);
 }
 
 static void expect_all(const struct expectation *cases, size_t count)
@@ -64,8 +70,8 @@ static void status_alone_gives_the_class(void **state)
         {500, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {502, "<html>", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {503, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
-        {504, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_SERVER_ERROR},
-        {524, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_SERVER_ERROR},
+        {504, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {524, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {529, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {302, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_REDIRECT},
         {101, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
@@ -127,15 +133,153 @@ static void body_tells_a_closer_class_of_a_refusal(void **state)
         {400, "{\"error\":{\"message\":\"echo-9 is not a valid model ID\",\"code\":400}}",
          REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
         {400,
-         "{\"error\":{\"code\":400,\"message\":\"API key not "
-         "valid.\",\"status\":\"INVALID_ARGUMENT\"}}",
-         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
-        {400, "{\"code\":\"x\",\"error\":\"Incorrect API key provided: xai-1\"}",
-         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
-        {400,
          "{\"error\":{\"message\":\"temperature must be below "
          "2\",\"type\":\"invalid_request_error\"}}",
          REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+/* Other callers would feel it, so nothing that a caller wrote may make it: vendors quote schemas, names and ids. */
+static void quoted_words_of_a_caller_bench_neither_key_nor_endpoint(void **state)
+{
+    static const char *const words[] = {
+        "incorrect api key",         "invalid api key",          "API key not valid",
+        "not a valid model",         "the model does not exist", "The model `x` does not exist",
+        "x is not a valid model ID", "authentication_error",
+    };
+    static const int statuses[] = {400, 422, 404, 410};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(words) * REMORA_COUNT_OF(statuses); i++) {
+        char body[512];
+        snprintf(body, sizeof body,
+                 "{\"error\":{\"message\":\"Invalid schema for function 'f': '%s' is not valid "
+                 "under any of the given schemas.\",\"type\":\"invalid_request_error\",\"param\":"
+                 "\"tools[0].function.parameters\",\"code\":\"invalid_function_parameters\"}}",
+                 words[i / REMORA_COUNT_OF(statuses)]);
+        struct remora_fail fail = classify(statuses[i % REMORA_COUNT_OF(statuses)], body, NULL);
+        assert_int_equal(fail.code, REMORA_UPSTREAM_REFUSED_REQUEST);
+        assert_int_equal(fail.cause, REMORA_CAUSE_CLIENT_ERROR);
+    }
+}
+
+#define GOOGLE_KEY_ERROR                                                               \
+    "[{\"error\":{\"code\":400,\"message\":\"API key not "                             \
+    "valid.\",\"status\":\"INVALID_ARGUMENT\","                                        \
+    "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":" \
+    "\"API_KEY_INVALID\",\"domain\":\"googleapis.com\"}]}}]"
+
+static void a_key_that_is_refused_under_400_is_known_by_its_code(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, GOOGLE_KEY_ERROR, REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {400, "{\"error\":{\"message\":\"x\",\"code\":\"invalid_api_key\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {422, "{\"error\":{\"message\":\"x\",\"type\":\"authentication_error\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {400, "{\"error\":{\"code\":400,\"message\":\"API key not valid.\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+/* xAI has no code for it: its own sentence counts, at its own endpoints and at the start only. */
+static void xai_says_in_a_sentence_that_a_key_is_refused(void **state)
+{
+    static const struct remora_provider xai = {
+        .facts = {.slug = REMORA_SLICE_INIT("xai"), .dialect = REMORA_SLICE_INIT("xai")}};
+    static const struct remora_provider acme = {
+        .facts = {.slug = REMORA_SLICE_INIT("acme"), .dialect = REMORA_SLICE_INIT("openai")}};
+    const struct remora_endpoint at_xai = {.provider = &xai};
+    const struct remora_endpoint at_acme = {.provider = &acme};
+    static const char said[] = "{\"code\":\"Client specified an invalid argument\",\"error\":"
+                               "\"Incorrect API key provided: xa***12.\"}";
+    static const char quoted[] = "{\"code\":\"Client specified an invalid argument\",\"error\":"
+                                 "\"Invalid schema: Incorrect API key provided: xa***12.\"}";
+    (void)state;
+    assert_int_equal(classify_of(&at_xai, 400, said, NULL).code, REMORA_UPSTREAM_CREDENTIAL);
+    assert_int_equal(classify_of(&at_xai, 400, quoted, NULL).code, REMORA_UPSTREAM_REFUSED_REQUEST);
+    assert_int_equal(classify_of(&at_acme, 400, said, NULL).code, REMORA_UPSTREAM_REFUSED_REQUEST);
+}
+
+static void forbidden_is_about_the_key_unless_it_says_content_or_model(void **state)
+{
+#define FORBIDDEN(members) "{\"error\":{\"code\":403," members "}}"
+#define CONTENT            REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR
+#define KEY                REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL
+    static const struct expectation cases[] = {
+        {403, FORBIDDEN("\"message\":\"Request blocked: prompt injection patterns detected\""),
+         CONTENT},
+        {403, FORBIDDEN("\"message\":\"x\",\"metadata\":{\"patterns\":[\"p\"]}"), CONTENT},
+        {403, FORBIDDEN("\"message\":\"x\",\"metadata\":{\"reasons\":[\"violence\"]}"), CONTENT},
+        {403, FORBIDDEN("\"message\":\"x\",\"metadata\":{\"flagged_input\":\"f\"}"), CONTENT},
+        {403, FORBIDDEN("\"message\":\"x\",\"metadata\":{\"patterns\":[],\"flagged_input\":\"\"}"),
+         KEY},
+        {403, FORBIDDEN("\"message\":\"Request blocked by content filter: hate\""), CONTENT},
+        {403, FORBIDDEN("\"message\":\"Blocked PII detected: PERSON\""), CONTENT},
+        {403, FORBIDDEN("\"message\":\"Your input was flagged\""), CONTENT},
+        {403,
+         "{\"code\":\"The caller does not have permission\",\"error\":\"Content violates usage "
+         "guidelines. Failed check: X\"}",
+         CONTENT},
+        {403, "{\"error\":{\"message\":\"x\",\"code\":\"content_filter\"}}", CONTENT},
+        {403,
+         FORBIDDEN("\"message\":\"x\",\"metadata\":{\"error_type\":"
+                   "\"content_policy_violation\"}"),
+         CONTENT},
+        {403, FORBIDDEN("\"message\":\"Your account was flagged: it broke our content policy\""),
+         KEY},
+        {403, FORBIDDEN("\"message\":\"Key limit exceeded (total limit)\""), KEY},
+        {403, "{\"error\":{\"message\":\"x\",\"type\":\"permission_error\"}}", KEY},
+        {403, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
+         REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void missing_is_the_model_only_where_that_is_said(void **state)
+{
+#define GONE    REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR
+#define REFUSED REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR
+    static const struct expectation cases[] = {
+        {404,
+         "{\"error\":{\"message\":\"No such File object: nope\",\"type\":"
+         "\"invalid_request_error\",\"param\":\"id\",\"code\":null}}",
+         REFUSED},
+        {404, "{\"error\":{\"message\":\"model 'x' not found\",\"param\":\"file_id\"}}", REFUSED},
+        {404, "{\"error\":{\"message\":\"No such File object: model 'x' not found\"}}", REFUSED},
+        {404, "{\"error\":{\"type\":\"not_found_error\",\"message\":\"File not found: file-1\"}}",
+         REFUSED},
+        {410, "{\"error\":{\"message\":\"Container expired\",\"code\":\"container_expired\"}}",
+         REFUSED},
+        {404,
+         "{\"error\":{\"code\":404,\"message\":\"No endpoints found that support tool use.\"}}",
+         REFUSED},
+        {404, "{\"error\":{\"message\":\"x\",\"param\":\"model\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"model 'x' not found\",\"type\":\"not_found_error\"}}",
+         GONE},
+        {404, "{\"message\":\"Model x not found, make sure the correct id was used\"}", GONE},
+        {404,
+         "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: "
+         "claude-9\"}}",
+         GONE},
+        {404, "{\"object\":\"error\",\"message\":\"The model `x` does not exist.\",\"code\":404}",
+         GONE},
+        {404, "{\"error\":{\"code\":404,\"message\":\"No endpoints found for a/x.\"}}", GONE},
+        {404,
+         "{\"error\":{\"code\":404,\"message\":\"x\",\"availability\":{\"code\":\"no_endpoints\"}}"
+         "}",
+         GONE},
+        {404, "{\"error\":{\"code\":404,\"message\":\"models/x is not found for API version v1\"}}",
+         GONE},
+        {404, "{\"detail\":\"Not Found\"}", GONE},
+        {404, "{\"error\":{\"code\":404}}", GONE},
+        {404, "<html>", GONE},
+        {410, "", GONE},
     };
     (void)state;
     expect_all(cases, REMORA_COUNT_OF(cases));
@@ -192,7 +336,7 @@ static void every_shape_of_envelope_is_read(void **state)
 
 static void words_of_a_server_error_or_credential_are_not_told(void **state)
 {
-    static const int statuses[] = {401, 402, 403, 404, 429, 500, 503, 504};
+    static const int statuses[] = {401, 402, 403, 429, 500, 503, 504};
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(statuses); i++) {
         struct remora_fail fail = classify(
@@ -327,6 +471,11 @@ int main(void)
         cmocka_unit_test(status_alone_gives_the_class),
         cmocka_unit_test(a_remora_that_found_a_loop_is_told_from_every_other_refusal),
         cmocka_unit_test(body_tells_a_closer_class_of_a_refusal),
+        cmocka_unit_test(quoted_words_of_a_caller_bench_neither_key_nor_endpoint),
+        cmocka_unit_test(a_key_that_is_refused_under_400_is_known_by_its_code),
+        cmocka_unit_test(xai_says_in_a_sentence_that_a_key_is_refused),
+        cmocka_unit_test(forbidden_is_about_the_key_unless_it_says_content_or_model),
+        cmocka_unit_test(missing_is_the_model_only_where_that_is_said),
         cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),
         cmocka_unit_test(every_shape_of_envelope_is_read),
