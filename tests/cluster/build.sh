@@ -3,6 +3,7 @@
 #
 # usage: build.sh [NAME...]      (default: every tool, in an order that lets later ones reuse what earlier ones compiled)
 #        build.sh --complete     is everything there? Says nothing and builds nothing
+#        build.sh --able         can this machine build it? Says why not in one line
 #
 # A tool is built once for a given content of its module folder (go.mod, go.sum, *.go) and link flags; CACHE/bin/NAME.key
 # holds the hash that its binary was built from. What Go compiles on the way goes to CACHE/scratch (up to 8 GB), which is
@@ -72,12 +73,24 @@ copy_crds() {
     done <"$here/modules/crds.txt"
 }
 
+# Go of the version that every module can be built with.
+able() {
+    local wanted has
+    command -v go >/dev/null || { echo "no Go to build Kubernetes with, and none in $cache/bin"; return 1; }
+    wanted=$(sed -n 's/^go \([0-9.]*\)$/\1/p' "$here"/modules/*/go.mod "$here/podapp/go.mod" | sort -V | tail -n 1)
+    has=$(GOTOOLCHAIN=local go env GOVERSION)
+    [ "$(printf '%s\n' "$wanted" "${has#go}" | sort -V | head -n 1)" = "$wanted" ] && return 0
+    echo "Go ${has#go} is older than $wanted, which Kubernetes asks for"
+    return 1
+}
+
 build() { # NAME
     local name=$1 module package flags key begun=$SECONDS
     { read -r module && read -r package && read -r flags; } < <(recipe "$name") || return 1
     key=$(key_of "$module" "$flags")
     is_built "$name" "$key" && return 0
     [ "$only_ask" = no ] || return 1
+    why=$(able) || { echo "build.sh: $why" >&2; return 1; }
     echo "building $name (once: kept in the cache)"
     rm -f "$cache/bin/$name.key"
     if [ "$name" = crds ]; then copy_crds; else compile "$name" "$module" "$package" "$flags"; fi || return 1
@@ -86,8 +99,9 @@ build() { # NAME
 }
 
 main() {
-    local name
+    local name why
     only_ask=no
+    if [ "${1:-}" = --able ]; then able; exit; fi
     if [ "${1:-}" = --complete ]; then only_ask=yes; shift; fi
     [ $# -gt 0 ] || set -- $all
     mkdir -p "$cache/bin" || exit 1

@@ -41,10 +41,10 @@ must() { # WHAT COMMAND...: a step before the tests
 }
 
 main() {
-    local status
+    local status why
     [ "$(id -u)" = 0 ] || skip "a node needs root"
     [ "$(uname -s)" = Linux ] || skip "a node needs Linux"
-    "$here/build.sh" --complete || command -v go >/dev/null || skip "no Go to build Kubernetes with, and none in $bin"
+    "$here/build.sh" --complete || why=$("$here/build.sh" --able) || skip "$why"
     must "installing packages" timeout -k 10 "$(left)" "$root/tools/packages.sh" cluster
     must "building the tools" timeout -k 10 "$(left)" "$here/build.sh"
 
