@@ -126,7 +126,7 @@ static void fired(struct remora_timer *timer)
             fail_late(x, cause);
         }
     } else if (now >= x->notice_ns) {
-        uint64_t quiet_since = x->state == STATE_COMMITTED ? x->run.life_ns : 0;
+        uint64_t quiet_since = x->state == STATE_COMMITTED ? x->run.handed_ns : 0;
         if (quiet_since + WAITING_NOTICE_NS <= now) {
             give_notice(x, now);
         } else {

@@ -3,8 +3,9 @@
  *
  * A 2xx body is fed to the adapter's decoder; anything else is kept, and classified at its end, at a limit of bytes or
  * after a few seconds (deadline.c), whichever is first: an error must not hold up the fallback. Nothing
- * reaches the sink before the first content event; from then on every event goes straight through. When the sink is full
- * the transfer is paused.
+ * reaches the sink before the first content event; from then on every event goes straight through. Reasoning that the
+ * caller does not want (reasoning.exclude) stops here, so that it commits nothing. When the sink is full the transfer is
+ * paused.
  *
  * Ways to fail: the decoder or the guard refuses (broken data, in-band error), the transport ends uncleanly before the
  * answer is complete, the status is an error. Each goes to attempt_fail with a code and a cause.
@@ -82,15 +83,25 @@ static uint64_t content_ns(const struct remora_exchange *x)
 
 /* ---- the chain ---- */
 
+/* The model wrote it, the caller does not want it: it is paid for and a sign of life, but nothing that was handed over. */
+static bool is_withheld(const struct remora_exchange *x, const struct remora_event *event)
+{
+    return x->withholds_reasoning && event->kind == REMORA_EVENT_REASONING;
+}
+
 static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)
 {
+    x->run.answer_bytes += content_bytes(event);
+    if (is_withheld(x, event)) {
+        return REMORA_OK;
+    }
     if (!x->run.is_shown) {
         exchange_show(x);
     }
     if (x->is_gone) {
         return REMORA_CLIENT_GONE;
     }
-    x->run.answer_bytes += content_bytes(event);
+    x->run.handed_ns = x->run.life_ns;
     if (remora_event_is_content(event->kind)) {
         x->outcome.content_events++;
         x->outcome.last_content_ns = content_ns(x);

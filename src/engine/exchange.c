@@ -180,6 +180,7 @@ static void remember_request(struct remora_exchange *x)
     remora_trace_begin(&outcome->trace, x->engine->use.random);
     keep_text(outcome->requested_model, REMORA_LIMIT_MODEL_ID_BYTES, request->model);
     keep_text(outcome->request_id, REMORA_LIMIT_ID_BYTES, request->request_id);
+    x->withholds_reasoning = request->reasoning.exclude_from_response;
     x->idle_ms = request->idle_timeout_ms;
     x->request_bytes = request->body_bytes;
     x->max_output_tokens =

@@ -61,14 +61,15 @@ struct attempt_run {
     struct remora_guard guard;
     struct remora_buf error_body;
     struct remora_http_response error_head; /* request arena */
-    uint64_t life_ns;                       /* last sign of life */
+    uint64_t life_ns;                       /* last sign of life of the upstream */
+    uint64_t handed_ns;                     /* when the sink got its last event */
     bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
     bool is_answering;                      /* the head was 2xx */
     bool has_head;
     bool sends_events;   /* the head says so, whatever was asked for */
     bool has_byte;       /* of the body of an answer */
     bool is_shown;       /* content went to the sink */
-    size_t answer_bytes; /* text delivered, for estimates */
+    size_t answer_bytes; /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
 
@@ -128,6 +129,7 @@ struct remora_exchange {
     int64_t max_output_tokens; /* as asked, 0 none */
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
+    bool withholds_reasoning;  /* reasoning.exclude */
     bool is_paused;
     bool is_resend;
     bool has_open_record; /* an attempt's record waits to be closed */

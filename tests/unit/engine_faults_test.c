@@ -206,6 +206,63 @@ static void fault_09_a_stall_before_content_falls_back(void **state)
     fixture_free(f);
 }
 
+/* The commit point is content that was handed over: reasoning that the caller does not want is not. */
+static void excluded_reasoning_commits_nothing(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->excludes_reasoning = true;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_REASONING("let me think"));
+    play_end(f, 0, REMORA_CAUSE_RESET);
+    assert_int_equal(f->transfer_count, 2);
+    play_head(f, 1, 200, NULL);
+    (void)play_body(f, 1, CHUNK_REASONING("again"));
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n");
+    (void)play_body(f, 1,
+                    CHUNK_TEXT("hello") CHUNK_REASONING("more") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    fixture_free(f);
+}
+
+static void excluded_reasoning_alone_is_an_answer(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->excludes_reasoning = true;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_REASONING("let me think") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "started um by a\nfinished 0 stop\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
+/* A sign of life for the idle deadline, and silence for the caller: before content and after it. */
+static void excluded_reasoning_is_silence_for_the_caller(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->excludes_reasoning = true;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    for (int i = 0; i < 70; i++) {
+        (void)play_body(f, 0, CHUNK_REASONING("step"));
+        fixture_pass_ms(f, 1000);
+    }
+    assert_said(f, "waiting\nwaiting\nwaiting\nwaiting\nwaiting\nwaiting\nwaiting\n");
+    (void)play_body(f, 0, CHUNK_TEXT("a"));
+    for (int i = 0; i < 25; i++) {
+        (void)play_body(f, 0, CHUNK_REASONING("step"));
+        fixture_pass_ms(f, 1000);
+    }
+    (void)play_body(f, 0, CHUNK_TEXT("b") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "waiting\nwaiting\nwaiting\nwaiting\nwaiting\nwaiting\nwaiting\n"
+                   "started um by a\ntext 0 a\nwaiting\nwaiting\ntext 0 b\nfinished 0 stop\n"
+                   "completed 5+2\n");
+    fixture_free(f);
+}
+
 static void fault_10_a_malformed_chunk_falls_back_before_content_and_is_told_after(void **state)
 {
     (void)state;
@@ -386,6 +443,9 @@ int main(void)
         cmocka_unit_test(fault_08_a_cut_after_content_is_told_and_does_not_fall_back),
         cmocka_unit_test(fault_09_a_stall_after_content_is_told_at_the_idle_deadline),
         cmocka_unit_test(fault_09_a_stall_before_content_falls_back),
+        cmocka_unit_test(excluded_reasoning_commits_nothing),
+        cmocka_unit_test(excluded_reasoning_alone_is_an_answer),
+        cmocka_unit_test(excluded_reasoning_is_silence_for_the_caller),
         cmocka_unit_test(fault_10_a_malformed_chunk_falls_back_before_content_and_is_told_after),
         cmocka_unit_test(fault_11_a_missing_done_is_complete_only_with_a_finish_and_a_clean_end),
         cmocka_unit_test(fault_12_context_length_goes_only_to_a_larger_window),

@@ -348,6 +348,7 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     request->identity.key_id = remora_slice_of(f->key_id == NULL ? "" : f->key_id);
     request->sampling.max_output_tokens =
         (struct remora_opt_i64){f->max_output_tokens, f->max_output_tokens > 0};
+    request->reasoning.exclude_from_response = f->excludes_reasoning;
     request->api = REMORA_SLICE("test");
     request->hops = remora_slice_of(f->hops);
     request->model = remora_slice_of(model);

@@ -44,6 +44,7 @@ struct engine_fixture {
     const char *hops;          /* of requests to come, or NULL: the Remoras before this one */
     struct remora_hop_id hop;  /* of the engine: "this-engine" */
     int64_t max_output_tokens; /* of requests to come, 0 none */
+    bool excludes_reasoning;   /* requests to come say so */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
     size_t transfer_count;
@@ -97,6 +98,11 @@ void assert_said(struct engine_fixture *f, const char *expected);
     "\"choices\":"                                                                        \
     "[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"" text                 \
     "\"},\"finish_reason\":null}]}\n\n"
+#define CHUNK_REASONING(text)                                                             \
+    "data: "                                                                              \
+    "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"um\"," \
+    "\"choices\":"                                                                        \
+    "[{\"index\":0,\"delta\":{\"reasoning\":\"" text "\"},\"finish_reason\":null}]}\n\n"
 #define CHUNK_ROLE                                                                                \
     "data: "                                                                                      \
     "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"um\","         \
