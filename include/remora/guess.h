@@ -1,5 +1,5 @@
 /*
- * "Did you mean": the nearest of many names to one that nobody knows. Case does not count, because what callers misspell most
+ * "Did you mean": the nearest of many names to one that nobody knows, or those that are as near. Case does not count, because what callers misspell most
  * is the case of a name. Pure, any thread; plain data on the caller's stack, slices are only borrowed.
  *
  *     struct remora_guess guess;
@@ -14,12 +14,16 @@
 #include "remora/base.h"
 
 /* The longest hint, with its NUL. */
-#define REMORA_GUESS_BYTES 112
+#define REMORA_GUESS_BYTES 208
+/* So many names that are as near are told, or as many as fit. */
+#define REMORA_GUESS_MOST 3
 
 struct remora_guess {
     struct remora_slice asked;
-    struct remora_slice best; /* empty when nothing is near enough */
-    unsigned distance; /* of best; before there is one: the largest that counts as near, plus 1 */
+    struct remora_slice best[REMORA_GUESS_MOST]; /* in the order in which they were offered */
+    size_t count;                                /* 0: nothing is near enough */
+    unsigned
+        distance; /* of the best; before there is one: the largest that counts as near, plus 1 */
 };
 /* Near is at most a third of the name wrong, and never more than three letters. */
 void remora_guess_begin(struct remora_guess *guess, struct remora_slice asked);
@@ -28,7 +32,7 @@ void remora_guess_offer(struct remora_guess *guess, struct remora_slice name,
                         struct remora_slice written);
 /* A model's id, as it is and without its author. */
 void remora_guess_offer_model(struct remora_guess *guess, struct remora_slice id);
-/* "; did you mean 'openai'?", or "" when nothing is near. Returns out. */
+/* "; did you mean 'acme/echo-1' or 'acme/echo-2'?", or "" when nothing is near. Returns out. */
 const char *remora_guess_hint(const struct remora_guess *guess, char out[REMORA_GUESS_BYTES]);
 
 #endif

@@ -134,7 +134,7 @@ size_t remora_plan_skipped(const struct remora_plan *plan, const struct remora_e
 /*
  * A model id as the service may write it -> a model and its variant: exact id, alias, or bare id that is unique among what
  * it may use. MODEL_NOT_FOUND: unknown (with "did you mean": of what it may use, else of what the catalog has) or ambiguous (with the candidates); NO_ENDPOINTS: in the
- * catalog, but nobody configured serves it; UNIMPLEMENTED: a variant or router name that is not built.
+ * catalog, but nobody configured serves it; UNIMPLEMENTED: a variant, router name or `~...-latest`, not built.
  */
 REMORA_MUST_CHECK enum remora_code
 remora_resolve_model(const struct remora_config *config, const struct remora_policy_stack *stack,

@@ -23,25 +23,42 @@ void remora_guess_begin(struct remora_guess *guess, struct remora_slice asked)
     *guess = (struct remora_guess){.asked = asked, .distance = near + 1};
 }
 
+/* Nearer ones make what was kept so far forgotten. */
+static void keep(struct remora_guess *guess, struct remora_slice name, unsigned distance)
+{
+    if (distance < guess->distance) {
+        guess->distance = distance;
+        guess->count = 0;
+    }
+    for (size_t i = 0; i < guess->count; i++) {
+        if (remora_slice_equal(guess->best[i], name)) {
+            return;
+        }
+    }
+    if (guess->count < REMORA_GUESS_MOST) {
+        guess->best[guess->count++] = name;
+    }
+}
+
 void remora_guess_offer(struct remora_guess *guess, struct remora_slice name,
                         struct remora_slice written)
 {
     char asked[NAME_BYTES];
     char offered[NAME_BYTES];
-    if (remora_slice_equal(guess->asked, name) || guess->distance == 0 ||
-        guess->asked.length > NAME_BYTES || written.length > NAME_BYTES) {
+    unsigned most = guess->count == 0 ? guess->distance - 1 : guess->distance;
+    if (remora_slice_equal(guess->asked, name) || guess->asked.length > NAME_BYTES ||
+        written.length > NAME_BYTES) {
         return;
     }
     size_t longer = guess->asked.length > written.length ? guess->asked.length : written.length;
     size_t shorter = guess->asked.length + written.length - longer;
-    if (longer - shorter >= guess->distance) {
-        return; /* cannot be nearer */
+    if (longer - shorter > most) {
+        return; /* cannot be as near */
     }
-    unsigned distance = remora_edit_distance(lower(guess->asked, asked), lower(written, offered),
-                                             guess->distance - 1);
-    if (distance < guess->distance) {
-        guess->distance = distance;
-        guess->best = name;
+    unsigned distance =
+        remora_edit_distance(lower(guess->asked, asked), lower(written, offered), most);
+    if (distance <= most) {
+        keep(guess, name, distance);
     }
 }
 
@@ -54,12 +71,23 @@ void remora_guess_offer_model(struct remora_guess *guess, struct remora_slice id
     }
 }
 
+/* "; did you mean 'a', 'b' or 'c'?"; one that finds no room ends the list before it. */
 const char *remora_guess_hint(const struct remora_guess *guess, char out[REMORA_GUESS_BYTES])
 {
+    size_t length = 0;
+    size_t told = 0;
+    size_t needed = sizeof "; did you mean ?" - 1;
+    while (told < guess->count &&
+           needed + remora_utf8_cut(guess->best[told], SHOWN_BYTES) + sizeof " or ''" <=
+               REMORA_GUESS_BYTES) {
+        needed += remora_utf8_cut(guess->best[told++], SHOWN_BYTES) + sizeof " or ''" - 1;
+    }
     out[0] = '\0';
-    if (guess->best.length > 0) {
-        snprintf(out, REMORA_GUESS_BYTES, "; did you mean '%.*s'?",
-                 (int)remora_utf8_cut(guess->best, SHOWN_BYTES), guess->best.data);
+    for (size_t i = 0; i < told; i++) {
+        const char *before = i == 0 ? "; did you mean " : i + 1 == told ? " or " : ", ";
+        length += (size_t)snprintf(out + length, REMORA_GUESS_BYTES - length, "%s'%.*s'%s", before,
+                                   (int)remora_utf8_cut(guess->best[i], SHOWN_BYTES),
+                                   guess->best[i].data, i + 1 == told ? "?" : "");
     }
     return out;
 }

@@ -6,8 +6,9 @@
  * service may use is called so: one that its lists allow or, where those leave several, one that has an endpoint left when
  * the service asks for nothing in particular. An alias may name a variant, but not another alias.
  *
- * Fails with MODEL_NOT_FOUND (unknown: with the nearest name, of what is configured if any is near; an unknown variant: with
- * what there is of the model; ambiguous: with the candidates), NO_ENDPOINTS (the catalog knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets and router models that are not built).
+ * Fails with MODEL_NOT_FOUND (unknown: with the nearest names, of what is configured if any is near, or for `...-latest` the
+ * newest of the family; an unknown variant: with what there is of the model; ambiguous: with the candidates), NO_ENDPOINTS (the
+ * catalog knows it, nobody configured serves it) and UNIMPLEMENTED (variants, presets, router models and `~...-latest`, not built).
  * Sources: ARCHITECTURE 8; openrouter.md section 6; codes.md.
  */
 #include <stdio.h>
@@ -216,13 +217,80 @@ static const char *hint_of_catalog(const struct search *search, struct remora_sl
             remora_guess_offer_model(&guess, facts.id);
         }
     }
-    if (guess.best.length > 0) {
+    if (guess.count > 0) {
         char shown[ROUTE_SHOWN_BYTES];
         snprintf(out, CATALOG_HINT_BYTES,
                  "; the catalog has '%s', but no provider that is configured here serves it",
-                 route_shown(guess.best, shown));
+                 route_shown(guess.best[0], shown));
     }
     return out;
+}
+
+/* ---- the newest of a family ---- */
+
+static const struct remora_slice latest_suffix = REMORA_SLICE_INIT("-latest");
+
+/* "~anthropic/claude-sonnet-latest" and, as vendors write it, "claude-sonnet-latest" -> the family; empty: it is no such name. */
+static struct remora_slice family_of(struct remora_slice name)
+{
+    if (name.length > 0 && name.data[0] == '~') {
+        name = remora_slice(name.data + 1, name.length - 1);
+    }
+    if (name.length <= latest_suffix.length) {
+        return remora_slice(NULL, 0);
+    }
+    size_t length = name.length - latest_suffix.length;
+    struct remora_slice end = remora_slice(name.data + length, latest_suffix.length);
+    return remora_slice_equal(end, latest_suffix) ? remora_slice(name.data, length)
+                                                  : remora_slice(NULL, 0);
+}
+
+static bool is_of_family(struct remora_slice id, struct remora_slice family)
+{
+    return remora_slice_starts_with(id, family) &&
+           (id.length == family.length || id.data[family.length] == '-');
+}
+
+/* Of those that the service may use; NULL: there is none. */
+static const struct remora_model *newest_of(const struct search *search, struct remora_slice family)
+{
+    const struct remora_model *newest = NULL;
+    for (size_t i = 0; i < search->config->model_count && family.length > 0; i++) {
+        const struct remora_model *model = &search->config->models[i];
+        bool is_one =
+            is_of_family(model->facts.id, family) || is_of_family(bare_id(model->facts.id), family);
+        bool is_newer =
+            newest == NULL || model->facts.created_unix_s > newest->facts.created_unix_s;
+        if (is_one && is_newer &&
+            remora_policy_allows_model(search->stack, model->facts.id, search->variant, NULL)) {
+            newest = model;
+        }
+    }
+    return newest;
+}
+
+static void offer_newest(const struct search *search, struct remora_slice asked,
+                         struct remora_guess *guess)
+{
+    const struct remora_model *newest = newest_of(search, family_of(asked));
+    if (newest != NULL) {
+        *guess = (struct remora_guess){
+            .asked = asked, .best = {newest->facts.id}, .count = 1, .distance = 0};
+    }
+}
+
+/* A documented name that is not built: an alias of the configuration may stand for it. */
+static enum remora_code latest_to_come(const struct search *search, struct remora_slice asked,
+                                       struct remora_fail *fail)
+{
+    struct remora_guess guess;
+    char hint[REMORA_GUESS_BYTES];
+    char shown[ROUTE_SHOWN_BYTES];
+    remora_guess_begin(&guess, asked);
+    offer_newest(search, asked, &guess);
+    return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
+                           "'%s' for the newest model of a family is not built yet; name a model%s",
+                           route_shown(asked, shown), remora_guess_hint(&guess, hint));
 }
 
 static enum remora_code unknown(const struct search *search, struct remora_slice asked,
@@ -238,11 +306,12 @@ static enum remora_code unknown(const struct search *search, struct remora_slice
             remora_guess_offer_model(&guess, id);
         }
     }
+    offer_newest(search, asked, &guess);
     char shown[ROUTE_SHOWN_BYTES];
     return remora_fail_set(fail, REMORA_MODEL_NOT_FOUND, "model", "there is no model '%s'%s",
                            route_shown(asked, shown),
-                           guess.best.length > 0 ? remora_guess_hint(&guess, hint)
-                                                 : hint_of_catalog(search, asked, catalog_hint));
+                           guess.count > 0 ? remora_guess_hint(&guess, hint)
+                                           : hint_of_catalog(search, asked, catalog_hint));
 }
 
 /* The catalog's id of a model that it knows by this id, canonical slug or bare id; empty when it knows none. */
@@ -326,6 +395,10 @@ static enum remora_code missing(const struct search *search, const struct name *
     if (has_preset(name->whole)) {
         return remora_fail_set(fail, REMORA_UNIMPLEMENTED, "model",
                                "presets are not built yet; name a model");
+    }
+    if (remora_slice_starts_with(name->whole, REMORA_SLICE("~")) &&
+        family_of(name->whole).length > 0) {
+        return latest_to_come(search, name->whole, fail);
     }
     enum remora_code code = unknown_variant(search, name->whole, fail);
     return code == REMORA_OK ? unknown(search, name->whole, fail) : code;

@@ -201,6 +201,38 @@ static void a_near_name_is_offered(void **state)
     assert_null(strstr(f.fail.message, "did you mean"));
 }
 
+static void names_that_are_as_near_are_all_offered(void **state)
+{
+    (void)state;
+    plan_model(&f, "beta/parrot-3");
+    plan_model(&f, "beta/parrot-4");
+    expect_fail("beta/parrot-1", REMORA_MODEL_NOT_FOUND,
+                "did you mean 'beta/parrot-2', 'beta/parrot-3' or 'beta/parrot-4'?");
+}
+
+/* openrouter.md 6: the newest of a family. */
+static void the_newest_of_a_family_is_offered_for_its_latest(void **state)
+{
+    (void)state;
+    f.models[3].facts.created_unix_s = 20;
+    plan_model(&f, "beta/parrot-20b")->facts.created_unix_s = 30;
+    plan_model(&f, "beta/parrots-9")->facts.created_unix_s = 40;
+    expect_fail("~beta/parrot-latest", REMORA_UNIMPLEMENTED,
+                "not built yet; name a model; did you mean 'beta/parrot-20b'?");
+    expect_fail("~beta/nothing-latest", REMORA_UNIMPLEMENTED, "'~beta/nothing-latest'");
+    assert_null(strstr(f.fail.message, "did you mean"));
+    expect_fail("beta/parrot-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-20b'?");
+    expect_fail("parrot-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-20b'?");
+    expect_fail("parrot-2-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
+    expect_fail("-latest", REMORA_MODEL_NOT_FOUND, "there is no model '-latest'");
+    assert_null(strstr(f.fail.message, "did you mean"));
+    expect_fail("~", REMORA_MODEL_NOT_FOUND, "there is no model '~'");
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("beta/parrot-20b"));
+    expect_fail("~beta/parrot-latest", REMORA_UNIMPLEMENTED, "did you mean 'beta/parrot-2'?");
+    plan_alias(&f, "~beta/parrot-latest", "beta/parrot-2");
+    expect("~beta/parrot-latest", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+}
+
 static void a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves(void **state)
 {
     (void)state;
@@ -278,6 +310,8 @@ int main(void)
         CASE(a_canonical_slug_is_a_name),
         CASE(case_is_what_callers_misspell),
         CASE(a_near_name_is_offered),
+        CASE(names_that_are_as_near_are_all_offered),
+        CASE(the_newest_of_a_family_is_offered_for_its_latest),
         CASE(a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves),
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),
