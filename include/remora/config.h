@@ -199,6 +199,9 @@ enum remora_entry remora_config_entry(const struct remora_config *config);
 /* Whether a process of this user may use a unix socket of ours. */
 bool remora_config_takes_uid(const struct remora_config *config, int64_t uid);
 
+/* SHEDDING, with a time to come back, while a file of policy_files is absent: without its ceiling nobody is served or listed. */
+REMORA_MUST_CHECK enum remora_code remora_config_check_ready(const struct remora_config *config,
+                                                             struct remora_fail *fail);
 /* NULL when there is none. Ids are compared as they are; aliases are the plan's business. */
 const struct remora_model *remora_config_model(const struct remora_config *config,
                                                struct remora_slice id);

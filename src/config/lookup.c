@@ -1,6 +1,8 @@
 /* Reading a snapshot: models by binary search, providers and layers by name, and what a misspelt name may have meant. Pure, any thread. */
 #include "remora/config.h"
 
+enum { RETRY_READY_MS = 1000 };
+
 const struct remora_model *remora_config_model(const struct remora_config *config,
                                                struct remora_slice id)
 {
@@ -30,6 +32,20 @@ const struct remora_provider *remora_config_provider(const struct remora_config 
         }
     }
     return NULL;
+}
+
+enum remora_code remora_config_check_ready(const struct remora_config *config,
+                                           struct remora_fail *fail)
+{
+    if (config->not_ready_why == NULL) {
+        return REMORA_OK;
+    }
+    remora_fail_set(fail, REMORA_SHEDDING, NULL, "the gateway is not ready: %s",
+                    config->not_ready_why);
+    if (fail != NULL && fail->code == REMORA_SHEDDING) {
+        fail->retry_after_ms = RETRY_READY_MS;
+    }
+    return REMORA_SHEDDING;
 }
 
 bool remora_config_knows_provider(const struct remora_config *config, struct remora_slice slug)

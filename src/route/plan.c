@@ -18,7 +18,7 @@
 #include "remora/limits.h"
 #include "verdict.h"
 
-enum { MODELS_MAX = REMORA_LIMIT_MODELS + 1 /* `models` and `model` */, RETRY_READY_MS = 1000 };
+enum { MODELS_MAX = REMORA_LIMIT_MODELS + 1 /* `models` and `model` */ };
 enum { NO_PLACE = -1 };
 
 struct target {
@@ -344,20 +344,6 @@ static enum remora_code nothing_left(const struct builder *b, struct remora_fail
     return resolve_one(b, b->models[model].asked, &again, fail);
 }
 
-/* Without its ceiling no request is judged at all. */
-static enum remora_code check_ready(const struct remora_config *config, struct remora_fail *fail)
-{
-    if (config->not_ready_why == NULL) {
-        return REMORA_OK;
-    }
-    remora_fail_set(fail, REMORA_SHEDDING, NULL, "the gateway is not ready: %s",
-                    config->not_ready_why);
-    if (fail != NULL && fail->code == REMORA_SHEDDING) {
-        fail->retry_after_ms = RETRY_READY_MS;
-    }
-    return REMORA_SHEDDING;
-}
-
 enum remora_code remora_plan_build(const struct remora_plan_input *input,
                                    struct remora_arena *arena, struct remora_plan *out,
                                    struct remora_fail *fail)
@@ -365,7 +351,7 @@ enum remora_code remora_plan_build(const struct remora_plan_input *input,
     struct builder b = {.input = input, .arena = arena, .plan = out};
     *out = (struct remora_plan){0};
     remora_policy_merge(input->stack, &out->policy);
-    enum remora_code code = check_ready(input->config, fail);
+    enum remora_code code = remora_config_check_ready(input->config, fail);
     if (code == REMORA_OK) {
         code = route_check_slugs(input->config, &input->request->provider, fail);
     }

@@ -284,6 +284,7 @@ void listing_write_model(struct remora_json_writer *w, const struct remora_listi
     listing_write_slice(w, "canonical_slug",
                         facts->canonical_slug.length > 0 ? facts->canonical_slug : facts->id);
     listing_write_slice(w, "name", remora_listed_name(listing->arena, facts, entry->variant));
+    listing_write_slice(w, "description", REMORA_SLICE(""));
     write_count_or_null(w, "context_length", facts->context_length);
     listing_write_architecture(w, facts);
     listing_write_pricing(w, &entry->top->facts.prices);

@@ -166,37 +166,49 @@ static enum remora_code read_parameters(struct listing_query *query, const char 
     return REMORA_OK;
 }
 
-/* USD per million tokens -> pico-USD per token. */
-static enum remora_code read_price(int64_t *out, const char *name, struct remora_slice value,
-                                   struct remora_fail *fail)
+/* USD per million tokens -> pico-USD per token. What lies between two of them: the lower one is the most that fits. */
+static enum remora_code read_most(int64_t *out, const char *name, struct remora_slice value,
+                                  struct remora_fail *fail)
 {
-    return remora_decimal_parse(value, 6, out, NULL)
+    return remora_decimal_floor(value, 6, out, NULL)
                ? REMORA_OK
                : refuse(fail, name, "USD per million tokens as a number of at least 0");
+}
+
+/* As a least, it is the upper one. */
+static enum remora_code read_least(int64_t *out, const char *name, struct remora_slice value,
+                                   struct remora_fail *fail)
+{
+    enum remora_decimal_exactness exactness = REMORA_DECIMAL_EXACT;
+    if (!remora_decimal_floor(value, 6, out, &exactness)) {
+        return refuse(fail, name, "USD per million tokens as a number of at least 0");
+    }
+    *out += exactness == REMORA_DECIMAL_ROUNDED && *out < INT64_MAX;
+    return REMORA_OK;
 }
 
 static enum remora_code read_min_price(struct listing_query *query, const char *name,
                                        struct remora_slice value, struct remora_fail *fail)
 {
-    return read_price(&query->min_pico_usd[0], name, value, fail);
+    return read_least(&query->min_pico_usd[0], name, value, fail);
 }
 
 static enum remora_code read_max_price(struct listing_query *query, const char *name,
                                        struct remora_slice value, struct remora_fail *fail)
 {
-    return read_price(&query->max_pico_usd[0], name, value, fail);
+    return read_most(&query->max_pico_usd[0], name, value, fail);
 }
 
 static enum remora_code read_min_output(struct listing_query *query, const char *name,
                                         struct remora_slice value, struct remora_fail *fail)
 {
-    return read_price(&query->min_pico_usd[1], name, value, fail);
+    return read_least(&query->min_pico_usd[1], name, value, fail);
 }
 
 static enum remora_code read_max_output(struct listing_query *query, const char *name,
                                         struct remora_slice value, struct remora_fail *fail)
 {
-    return read_price(&query->max_pico_usd[1], name, value, fail);
+    return read_most(&query->max_pico_usd[1], name, value, fail);
 }
 
 static enum remora_code read_text(struct listing_query *query, const char *name,

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from gateway import SECRETS, Remora, two_providers
+from test_grpc import pb  # noqa: F401
 from upstream import build_dir
 
 
@@ -32,7 +33,18 @@ def health(remora, stubs, service=""):
             stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status)
 
 
-def test_an_absent_file_is_waited_for_and_no_request_is_served_meanwhile(upstream, tmp_path, stubs):
+def models(remora, pb):
+    """The status of ListModels."""
+    import grpc
+    with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+        try:
+            pb.gateway_grpc.ModelServiceStub(channel).ListModels(pb.gateway.ListModelsRequest(), timeout=10)
+        except grpc.RpcError as error:
+            return error.code().name
+    return "OK"
+
+
+def test_an_absent_file_is_waited_for_and_no_request_is_served_meanwhile(upstream, tmp_path, stubs, pb):  # noqa: F811
     path = tmp_path / "later" / "mesh.yaml"  # its folder is not there either
     with Remora(config(upstream, path), environment=SECRETS) as remora:
         assert wait_status(remora, "/readyz", 503) == "not ready: the mesh policy is absent\n"
@@ -42,7 +54,12 @@ def test_an_absent_file_is_waited_for_and_no_request_is_served_meanwhile(upstrea
         assert status == 503 and headers["retry-after"] == "1"
         assert answer["error"]["metadata"]["reason"] == "SHEDDING"
         assert "the mesh policy is absent" in answer["error"]["message"]
-        assert json.loads(remora.request("GET", "/v1/models")[2])["data"] == []
+        for path_of_list in ("/v1/models", "/v1/models/t/m", "/api/v1/model/t/m", "/v1/models/t/none", "/v1/models/t/m/endpoints",
+                             "/v1/models/count", "/v1/models/user", "/v1/providers", "/v1/endpoints/zdr"):
+            status, headers, body = remora.request("GET", path_of_list)
+            reason = json.loads(body)["error"]["metadata"]["reason"]
+            assert (status, headers["retry-after"], reason) == (503, "1", "SHEDDING"), path_of_list
+        assert models(remora, pb) == "UNAVAILABLE"
         path.parent.mkdir()
         path.write_text("provider: {ignore: [a]}\n")
         remora.wait_log("configuration loaded")

@@ -122,6 +122,13 @@ static void filters_narrow_the_list(void **state)
     expect_ids("context=1001", "x/dear");
     expect_ids("max_price=5", "x/cheap");
     expect_ids("min_output_price=5", "x/dear");
+    /* What lies between two prices that can be is not rounded to either. */
+    expect_ids("max_price=1", "x/cheap");
+    expect_ids("max_price=0.9999999", "");
+    expect_ids("max_output_price=0.9999995", "");
+    expect_ids("min_price=1&max_price=1", "x/cheap");
+    expect_ids("min_price=1.0000001", "x/dear");
+    expect_ids("min_output_price=1.0000004", "x/dear");
     expect_ids("providers=a", "x/cheap");
     expect_ids("supported_parameters=max_completion_tokens&q=x", "x/cheap");
     expect_ids("arch=GPT", "");
@@ -186,6 +193,7 @@ static void one_model_in_both_shapes(void **state)
     assert_int_equal(run(remora_listing_model_data, "y/unpriced", ""), REMORA_OK);
     assert_true(says("{\"data\":{\"id\":\"y/unpriced\""));
     assert_true(says("\"pricing\":{\"prompt\":\"-1\",\"completion\":\"-1\"}"));
+    assert_true(says("\"description\":\"\""));
     assert_int_equal(run(remora_listing_endpoints, "y/free:free", ""), REMORA_OK);
     assert_true(says("\"model_id\":\"y/free:free\""));
     assert_true(says("\"status\":0"));

@@ -36,6 +36,9 @@ static enum remora_code begin(struct asked *asked, struct remora_grpc_call *call
     *asked = (struct asked){.fail = REMORA_FAIL_INIT};
     remora_arena_init(&asked->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES, LISTING_ARENA_BYTES);
     enum remora_code code = remora_grpc_identify(call, &asked->identity, &asked->fail);
+    if (code == REMORA_OK) {
+        code = remora_config_check_ready(remora_engine_config(engine), &asked->fail);
+    }
     if (code != REMORA_OK) {
         return code;
     }

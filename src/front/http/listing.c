@@ -55,6 +55,10 @@ static enum remora_code answer(struct http_connection *c, const struct http_head
         return remora_fail_set(fail, REMORA_NOT_FOUND, NULL,
                                "There is no such path here: %%2F and %%3A are the only escapes.");
     }
+    enum remora_code code = remora_config_check_ready(remora_engine_config(engine), fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
     remora_config_stack(remora_engine_config(engine), &c->site->caller, &stack);
     const struct remora_listing listing = {
         .config = remora_engine_config(engine),
