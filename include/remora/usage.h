@@ -30,10 +30,19 @@ enum remora_certainty {
     REMORA_CERTAINTY_UNKNOWN,
 };
 
+/* What a report of a provider says about those before it. */
+enum remora_usage_extent {
+    REMORA_USAGE_WHOLE, /* it stands for itself: what it leaves out is none */
+    REMORA_USAGE_PART, /* it states what has changed (Anthropic's message_delta after message_start) */
+};
+
 struct remora_usage {
     int64_t tokens[REMORA_USAGE_CLASS_COUNT]; /* disjoint; -1 absent */
+    int64_t accepted_prediction_tokens;       /* within the output, as reported; -1 absent */
+    int64_t rejected_prediction_tokens;       /* likewise: billed, though not in the text */
     enum remora_certainty certainty;
-    int64_t reported_pico_usd; /* what the provider says it charged, -1 none */
+    enum remora_usage_extent extent; /* of one report, said by the adapter */
+    int64_t reported_pico_usd;       /* what the provider says it charged, -1 none */
 };
 
 #define REMORA_TOKENS_MAX (INT64_C(1) << 53) /* more is a lie (reliability.md F29) */
@@ -43,7 +52,10 @@ void remora_usage_init(struct remora_usage *usage);
 /* Sum of a direction's classes; -1 when every one is absent. */
 int64_t remora_usage_input_total(const struct remora_usage *usage);
 int64_t remora_usage_output_total(const struct remora_usage *usage);
-/* The later report wins, class by class (Anthropic and Perplexity report cumulatively, more than once). */
+/*
+ * The later report wins (Perplexity reports cumulatively in every chunk: providers.md 0.1). A WHOLE one replaces what was known
+ * of each direction that it counts, a PART class by class; a direction that neither counts stays as it was.
+ */
 void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later);
 
 /* A price list; -1 is "not known", except where tbl/prices.h names a fallback. */

@@ -15,7 +15,10 @@ void remora_usage_init(struct remora_usage *usage)
     for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
         usage->tokens[i] = -1;
     }
+    usage->accepted_prediction_tokens = -1;
+    usage->rejected_prediction_tokens = -1;
     usage->certainty = REMORA_CERTAINTY_UNKNOWN;
+    usage->extent = REMORA_USAGE_WHOLE;
     usage->reported_pico_usd = -1;
 }
 
@@ -44,18 +47,27 @@ int64_t remora_usage_output_total(const struct remora_usage *usage)
     return total_of(usage, DIRECTION_OUTPUT);
 }
 
+static void replace(int64_t *count, int64_t later, bool is_whole)
+{
+    if (is_whole || later >= 0) {
+        *count = later;
+    }
+}
+
 void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later)
 {
+    bool is_whole = later->extent == REMORA_USAGE_WHOLE;
+    const bool is_counted[] = {[DIRECTION_INPUT] = remora_usage_input_total(later) >= 0,
+                               [DIRECTION_OUTPUT] = remora_usage_output_total(later) >= 0};
     for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
-        if (later->tokens[i] >= 0) {
-            into->tokens[i] = later->tokens[i];
-        }
+        replace(&into->tokens[i], later->tokens[i], is_whole && is_counted[directions[i]]);
     }
+    bool replaces_output = is_whole && is_counted[DIRECTION_OUTPUT];
+    replace(&into->accepted_prediction_tokens, later->accepted_prediction_tokens, replaces_output);
+    replace(&into->rejected_prediction_tokens, later->rejected_prediction_tokens, replaces_output);
     if (later->certainty == REMORA_CERTAINTY_ACTUAL ||
         later->certainty == REMORA_CERTAINTY_ESTIMATED) {
         into->certainty = later->certainty;
     }
-    if (later->reported_pico_usd >= 0) {
-        into->reported_pico_usd = later->reported_pico_usd;
-    }
+    replace(&into->reported_pico_usd, later->reported_pico_usd, false);
 }

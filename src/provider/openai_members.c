@@ -64,6 +64,8 @@ static const struct remora_slice detail_names[DETAIL_MEMBERS] = {
     [DETAIL_AUDIO_TOKENS] = REMORA_SLICE_INIT("audio_tokens"),
     [DETAIL_IMAGE_TOKENS] = REMORA_SLICE_INIT("image_tokens"),
     [DETAIL_VIDEO_TOKENS] = REMORA_SLICE_INIT("video_tokens"),
+    [DETAIL_ACCEPTED_PREDICTION_TOKENS] = REMORA_SLICE_INIT("accepted_prediction_tokens"),
+    [DETAIL_REJECTED_PREDICTION_TOKENS] = REMORA_SLICE_INIT("rejected_prediction_tokens"),
 };
 
 /* Keys are compared raw; one with an escape in it is compared by its meaning. */

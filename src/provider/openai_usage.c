@@ -144,6 +144,16 @@ static void fill_output(struct remora_usage *out, const struct counts *c,
     out->tokens[REMORA_USAGE_OUTPUT] = rest;
 }
 
+/* Counts within completion_tokens that have no price of their own; one that does not fit is dropped. */
+static void fill_predictions(struct remora_usage *out, const struct counts *c,
+                             const struct remora_json details[DETAIL_MEMBERS])
+{
+    int64_t accepted = count_of(details[DETAIL_ACCEPTED_PREDICTION_TOKENS]);
+    int64_t rejected = count_of(details[DETAIL_REJECTED_PREDICTION_TOKENS]);
+    out->accepted_prediction_tokens = accepted <= c->completion ? accepted : -1;
+    out->rejected_prediction_tokens = rejected <= c->completion ? rejected : -1;
+}
+
 static bool read_money(struct remora_json value, int64_t *out)
 {
     int64_t money = 0;
@@ -193,6 +203,7 @@ bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct re
     bool is_told = make_inclusive(&c, rule);
     fill_input(out, &c, spent.prompt);
     fill_output(out, &c, spent.completion);
+    fill_predictions(out, &c, spent.completion);
     fill_money(out, spent.own);
     bool has_counts = c.prompt >= 0 || c.completion >= 0;
     if (has_counts) {

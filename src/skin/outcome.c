@@ -57,6 +57,8 @@ static void write_details(struct remora_json_writer *w, const struct remora_usag
     write_count(w, "reasoning_tokens", tokens[REMORA_USAGE_REASONING]);
     write_count(w, "audio_tokens", tokens[REMORA_USAGE_AUDIO_OUTPUT]);
     write_count(w, "image_tokens", tokens[REMORA_USAGE_IMAGE_OUTPUT]);
+    write_count(w, "accepted_prediction_tokens", usage->accepted_prediction_tokens);
+    write_count(w, "rejected_prediction_tokens", usage->rejected_prediction_tokens);
     remora_json_object_close(w);
 }
 

@@ -613,10 +613,29 @@ static void no_allocation_that_fails_crashes_or_leaks(void **state)
     }
 }
 
+static void the_last_of_several_usage_reports_counts_as_a_whole(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0,
+                    CHUNK_TEXT("a") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,"
+                                    "\"completion_tokens\":10,\"total_tokens\":110,"
+                                    "\"prompt_tokens_details\":{\"cached_tokens\":50}}}\n\n");
+    (void)play_body(f, 0,
+                    CHUNK_STOP "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,"
+                               "\"completion_tokens\":30,\"total_tokens\":130}}\n\n" CHUNK_DONE);
+    assert_said(f, "started um by a\ntext 0 a\nfinished 0 stop\ncompleted 100+30\n");
+    assert_int_equal(f->outcome.usage.tokens[REMORA_USAGE_CACHE_READ], -1);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
+        cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),
         cmocka_unit_test(times_are_by_the_precise_clock),
         cmocka_unit_test(an_in_band_error_before_content_falls_back),

@@ -49,20 +49,52 @@ static void totals_are_inclusive(void **state)
     assert_int_equal(remora_usage_input_total(&usage), -1);
 }
 
-static void later_report_wins_class_by_class(void **state)
+static void a_later_report_replaces_what_it_counts(void **state)
+{
+    struct remora_usage usage = usage_of(50, 10);
+    struct remora_usage later = usage_of(100, 30);
+    (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 50;
+    usage.tokens[REMORA_USAGE_REASONING] = 4;
+    usage.accepted_prediction_tokens = 3;
+    later.rejected_prediction_tokens = 2;
+    remora_usage_merge(&usage, &later);
+    assert_int_equal(remora_usage_input_total(&usage), 100);
+    assert_int_equal(remora_usage_output_total(&usage), 30);
+    assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_READ], -1);
+    assert_int_equal(usage.accepted_prediction_tokens, -1);
+    assert_int_equal(usage.rejected_prediction_tokens, 2);
+}
+
+static void a_direction_that_a_later_report_does_not_count_stays(void **state)
 {
     struct remora_usage usage = usage_of(10, 1);
     struct remora_usage later = usage_of(-1, 7);
     (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_READ] = 50;
     later.reported_pico_usd = 5;
     remora_usage_merge(&usage, &later);
-    assert_int_equal(usage.tokens[REMORA_USAGE_INPUT], 10);
+    assert_int_equal(remora_usage_input_total(&usage), 60);
     assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 7);
     assert_int_equal(usage.reported_pico_usd, 5);
     remora_usage_init(&later);
     remora_usage_merge(&usage, &later);
     assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 7);
+    assert_int_equal(usage.reported_pico_usd, 5);
     assert_int_equal(usage.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
+/* Anthropic: the cache by its time to live in message_start, the output in message_delta. */
+static void a_report_that_is_a_part_is_laid_over(void **state)
+{
+    struct remora_usage usage = usage_of(10, 1);
+    struct remora_usage later = usage_of(12, 7);
+    (void)state;
+    usage.tokens[REMORA_USAGE_CACHE_WRITE_1H] = 50;
+    later.extent = REMORA_USAGE_PART;
+    remora_usage_merge(&usage, &later);
+    assert_int_equal(remora_usage_input_total(&usage), 62);
+    assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 7);
 }
 
 static void cost_is_tokens_times_price_per_class(void **state)
@@ -186,7 +218,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_usage_is_absent_and_not_zero),
         cmocka_unit_test(totals_are_inclusive),
-        cmocka_unit_test(later_report_wins_class_by_class),
+        cmocka_unit_test(a_later_report_replaces_what_it_counts),
+        cmocka_unit_test(a_direction_that_a_later_report_does_not_count_stays),
+        cmocka_unit_test(a_report_that_is_a_part_is_laid_over),
         cmocka_unit_test(cost_is_tokens_times_price_per_class),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),

@@ -243,6 +243,21 @@ static void usage_when_asked_for(void **state)
     talk_fini(&t);
 }
 
+static void predicted_output_is_counted(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENROUTER);
+    t.outcome.usage.accepted_prediction_tokens = 4;
+    t.outcome.usage.rejected_prediction_tokens = 0;
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_completed(&t);
+    assert_stream(&t, "predicted_output.sse");
+    talk_fini(&t);
+}
+
 static void parallel_tool_calls(void **state)
 {
     (void)state;
@@ -659,6 +674,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_text),
         cmocka_unit_test(usage_when_asked_for),
+        cmocka_unit_test(predicted_output_is_counted),
         cmocka_unit_test(parallel_tool_calls),
         cmocka_unit_test(reasoning_before_text),
         cmocka_unit_test(id_and_format_of_a_block_are_told_once),

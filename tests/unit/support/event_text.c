@@ -65,6 +65,14 @@ static void usage_of(struct remora_buf *out, const struct remora_usage *usage)
             remora_buf_printf(out, " %s=%lld", names[i], (long long)usage->tokens[i]);
         }
     }
+    if (usage->accepted_prediction_tokens >= 0) {
+        remora_buf_printf(out, " accepted_prediction=%lld",
+                          (long long)usage->accepted_prediction_tokens);
+    }
+    if (usage->rejected_prediction_tokens >= 0) {
+        remora_buf_printf(out, " rejected_prediction=%lld",
+                          (long long)usage->rejected_prediction_tokens);
+    }
     remora_buf_printf(out, " certainty=%d", (int)usage->certainty);
     if (usage->reported_pico_usd >= 0) {
         remora_buf_printf(out, " reported_pico_usd=%lld", (long long)usage->reported_pico_usd);
