@@ -6,6 +6,8 @@
  *   - hosts of the configuration: every REFRESH; after a failure in RETRY. Others: when they are used and old.
  *   - a name that has never been resolved: its transfers wait. One that failed: transfers fail for RETRY without asking.
  *   - a refresh that fails leaves the addresses as they were.
+ *   - at most NAMES of them: callers may name hosts too. A new one takes the place of the one that has gone unasked longest, is
+ *     not of the configuration and nobody waits for; curl is told to forget that.
  *
  * The threads share `struct pool` with the loop's side; it is counted, so a thread that hangs in getaddrinfo holds up
  * nobody: the transport goes, the thread finds the pool closed and ends. Results travel by one message that is posted when
@@ -72,6 +74,7 @@ struct remora_names {
     struct pool *pool;
     struct remora_list list;
     size_t count;
+    struct curl_slist *forgotten; /* entries for CURLOPT_RESOLVE that curl has not been told */
 };
 
 /* ---- threads ---- */
@@ -277,9 +280,48 @@ static void on_answers(struct remora_message_node *message)
     }
 }
 
+static void drop(struct name *name)
+{
+    remora_timers_disarm(remora_loop_timers(name->names->transport->loop), &name->refresh);
+    remora_list_remove(&name->node);
+    name->names->count--;
+    remora_free(name);
+}
+
+static struct name *find_oldest(struct remora_names *names)
+{
+    struct name *oldest = NULL;
+    for (struct remora_list *node = names->list.next; node != &names->list; node = node->next) {
+        struct name *name = REMORA_CONTAINER_OF(node, struct name, node);
+        if (!name->is_kept && !name->is_asked &&
+            (oldest == NULL || name->asked_ns < oldest->asked_ns)) {
+            oldest = name;
+        }
+    }
+    return oldest;
+}
+
+/* Room for one more. */
+static bool make_room(struct remora_names *names)
+{
+    char entry[REMORA_HOST_BYTES + sizeof "-:65535"];
+    if (names->count < NAMES) {
+        return true;
+    }
+    struct name *oldest = find_oldest(names);
+    if (oldest == NULL) {
+        return false;
+    }
+    snprintf(entry, sizeof entry, "-%s:%u", oldest->host, (unsigned)oldest->port);
+    struct curl_slist *forgotten = curl_slist_append(names->forgotten, entry);
+    names->forgotten = forgotten == NULL ? names->forgotten : forgotten;
+    drop(oldest);
+    return forgotten != NULL;
+}
+
 static struct name *add(struct remora_names *names, const struct remora_url *url)
 {
-    if (names->count >= NAMES) {
+    if (!make_room(names)) {
         return NULL;
     }
     struct name *name = remora_alloc(sizeof *name);
@@ -294,12 +336,15 @@ static struct name *add(struct remora_names *names, const struct remora_url *url
     return name;
 }
 
-/* "host:port:address,address": addresses that outlive the cache's time-out (CURLOPT_RESOLVE(3)). */
+/* "host:port:address,address": addresses that outlive the cache's time-out (CURLOPT_RESOLVE(3)); what is forgotten first. */
 static struct curl_slist *resolve_entry(const struct name *name)
 {
+    struct remora_names *names = name->names;
     char text[REMORA_HOST_BYTES + sizeof ":65535:" + sizeof name->addresses];
     snprintf(text, sizeof text, "%s:%u:%s", name->host, (unsigned)name->port, name->addresses);
-    return curl_slist_append(NULL, text);
+    struct curl_slist *list = curl_slist_append(names->forgotten, text);
+    names->forgotten = list == NULL ? names->forgotten : NULL;
+    return list;
 }
 
 enum remora_name_answer remora_names_ask(struct remora_names *names, const struct remora_url *url,
@@ -341,14 +386,6 @@ void remora_names_keep(struct remora_names *names, const struct remora_url *url)
     } else {
         ask(name);
     }
-}
-
-static void drop(struct name *name)
-{
-    remora_timers_disarm(remora_loop_timers(name->names->transport->loop), &name->refresh);
-    remora_list_remove(&name->node);
-    name->names->count--;
-    remora_free(name);
 }
 
 void remora_names_forget(struct remora_names *names)
@@ -393,6 +430,7 @@ void remora_names_free(struct remora_names *names)
     while (!remora_list_is_empty(&names->list)) {
         drop(REMORA_CONTAINER_OF(names->list.next, struct name, node));
     }
+    curl_slist_free_all(names->forgotten);
     struct pool *pool = names->pool;
     pthread_mutex_lock(&pool->lock);
     pool->is_closed = true;

@@ -4,6 +4,8 @@
 #include "remora/config.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
+#include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -16,6 +18,8 @@ static atomic_llong ahead_s; /* of the real clock */
 static atomic_bool is_lost;  /* nobody knows any name */
 static atomic_int lookups;
 static atomic_int lookups_by_curl;
+static int names_given;     /* to curl, to keep */
+static int names_withdrawn; /* from it */
 static atomic_bool is_slow;
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -25,7 +29,16 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return result;
 }
 
-/* good.test is 127.0.0.1, six.test ::1, meta.test a metadata address; the rest does not exist. */
+/* What leaves in CURLOPT_RESOLVE: "host:port:address", or "-host:port". */
+struct curl_slist *curl_slist_append(struct curl_slist *list, const char *entry)
+{
+    struct curl_slist *(*real)(struct curl_slist *, const char *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_slist_append");
+    *(entry[0] == '-' ? &names_withdrawn : &names_given) += 1;
+    return real(list, entry);
+}
+
+/* good.test and what ends in it are 127.0.0.1, six.test ::1, meta.test a metadata address; the rest does not exist. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
 {
@@ -34,7 +47,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     for (int i = 0; i < 1000 && atomic_load(&is_slow); i++) {
         usleep(2000);
     }
-    const char *address = strcmp(node, "good.test") == 0 ? "127.0.0.1" : NULL;
+    bool is_good = strcmp(node, "good.test") == 0 || strstr(node, ".good.test") != NULL;
+    const char *address = is_good ? "127.0.0.1" : NULL;
     address = strcmp(node, "meta.test") == 0 ? "169.254.169.254" : address;
     if (atomic_load(&is_lost)) {
         return EAI_AGAIN;
@@ -216,6 +230,44 @@ static void configured_hosts_are_kept_resolved_without_being_used(void **state)
     assert_int_equal(atomic_load(&lookups_by_curl), 0);
 }
 
+/* The name is found, and nobody listens there. */
+static void find_only(struct fixture *f, const char *host)
+{
+    char url[128];
+    struct probe p;
+    snprintf(url, sizeof url, "http://%s:1", host);
+    probe_init(&p, &f->client, url, "/");
+    probe_start(&p);
+    probe_finish(&p);
+    probe_fini(&p);
+    assert_int_equal(p.end.cause, REMORA_CAUSE_REFUSED);
+}
+
+/* Hosts of callers' URLs are without number; a configured one is not lost to them. */
+static void names_of_callers_take_each_other_s_place(void **state)
+{
+    enum { NAMES_KEPT = 512 /* names.c */, MANY = NAMES_KEPT + 8 };
+    struct fixture *f = *state;
+    keep(f, "good.test");
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    names_given = 0;
+    names_withdrawn = 0;
+    for (int i = 0; i < MANY; i++) {
+        char host[32];
+        snprintf(host, sizeof host, "n%d.good.test", i);
+        find_only(f, host);
+    }
+    assert_int_equal(names_given, MANY);
+    assert_int_equal(names_withdrawn, MANY - (NAMES_KEPT - 1));
+    int before = atomic_load(&lookups);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    find_only(f, "n519.good.test");
+    assert_int_equal(atomic_load(&lookups), before);
+    find_only(f, "n0.good.test"); /* asked for again */
+    assert_int_equal(atomic_load(&lookups), before + 1);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+}
+
 static void slow_name_is_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -247,7 +299,7 @@ static void slow_name_ends_with_the_connect_timeout_and_holds_up_nobody(void **s
 static void name_that_leads_to_a_metadata_address_is_refused(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(ask(f, "meta.test"), REMORA_CAUSE_UNREACHABLE);
+    assert_int_equal(ask(f, "meta.test"), REMORA_CAUSE_FORBIDDEN_ADDRESS);
 }
 
 /* An IPv6-only network: by name and by address. */
@@ -285,6 +337,7 @@ int main(void)
         CASE(configured_hosts_are_kept_resolved_without_being_used),
         CASE(name_that_fails_is_not_asked_for_again_at_once),
         CASE(name_that_failed_is_asked_for_again_after_seconds),
+        CASE(names_of_callers_take_each_other_s_place),
         CASE(slow_name_is_waited_for),
         CASE(slow_name_ends_with_the_connect_timeout_and_holds_up_nobody),
         CASE(name_that_leads_to_a_metadata_address_is_refused),
