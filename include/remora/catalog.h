@@ -196,14 +196,25 @@ struct remora_header {
     const struct remora_secret *secret; /* NULL: value is all */
 };
 
+/* How a credential is come by: as it stands here, or from somebody who is shown what stands here (adapter->needs). */
+enum remora_credential_source {
+    REMORA_CREDENTIAL_STATED,
+    REMORA_CREDENTIAL_SERVICE_ACCOUNT, /* `secret` signs for the account `key_id`, `url` gives a token for that */
+    REMORA_CREDENTIAL_WEB_IDENTITY, /* `secret` is shown to `url`, which gives the keys of `role` */
+    REMORA_CREDENTIAL_HOST, /* a service of the cloud's host, or of the container at `url` with `secret` if it wants one */
+};
+
 /* One key of a provider. Several stand in the order in which they are tried. */
 struct remora_credential {
+    enum remora_credential_source source;
     struct remora_slice name; /* what the operator calls it: the variable or file; never the key */
     struct remora_secret *secret;
     /* Credentials of several parts (AWS: access key id, secret key, session token): what stands beside `secret`. */
     struct remora_slice key_id;
     struct remora_secret *session_token;
-    uint32_t health; /* slot in struct remora_health */
+    struct remora_slice url;  /* of the operator or the catalog; empty: as the wire knows it */
+    struct remora_slice role; /* its ARN, or the account that is impersonated; empty: none */
+    uint32_t health;          /* slot in struct remora_health */
 };
 
 struct remora_provider {

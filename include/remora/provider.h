@@ -22,19 +22,23 @@
 /* Something to fetch before `build`. */
 enum remora_need_kind {
     REMORA_NEED_TOKEN, /* a bearer token; cached by key until it expires, shared by requests */
-    REMORA_NEED_MEDIA, /* the bytes behind a URI; bounded, SSRF-checked */
+    REMORA_NEED_MEDIA, /* the bytes behind a URI that a caller named; bounded, public addresses only */
 };
 struct remora_need {
     enum remora_need_kind kind;
     /* Needs may depend on each other (a session token before a role's credentials): after each round `needs` is asked
      * again with the materials so far, and answers with what is still missing. */
-    struct remora_http_request fetch; /* built by the adapter */
+    struct remora_http_request
+        fetch; /* built by the adapter; sent as nobody's (remora_transfer_input) */
+    enum remora_reach
+        reach; /* MEDIA: PUBLIC; TOKEN: METADATA for a service of the host, else PROVIDER */
     struct remora_slice cache_key;    /* TOKEN */
     const struct remora_media *media; /* MEDIA: which one it stands for */
 };
 /*
  * What a TOKEN need yields: a bearer token is `secret` alone, AWS's temporary credentials are all three (the parts of struct
- * remora_credential). Whoever holds it owns the secrets; shared by requests it is read-only.
+ * remora_credential), and a step on the way to them what the next one asks with: a token in `secret`, or the name of a role in
+ * `key_id`. Whoever holds it owns the secrets; shared by requests it is read-only.
  */
 struct remora_token {
     /* AWS: at most 128 characters (STS API, Credentials.AccessKeyId); NUL-terminated, empty: none */

@@ -63,11 +63,31 @@ struct remora_transfer_callbacks {
     void (*on_end)(void *context, const struct remora_transfer_end *end);
 };
 
+/*
+ * Where a transfer may be connected to. Judged for the URL's own address, for each address that a name led to just before
+ * its socket is made (so a name that changes its answer gains nothing), and for the peer of a connection that served before.
+ * What is refused ends with FORBIDDEN_ADDRESS, nothing sent. A redirect is never followed: whoever starts a transfer to
+ * where it points gives that one its reach. An IPv4 address inside an IPv6 one (mapped, NAT64) is judged as itself.
+ */
+enum remora_reach {
+    /* Hosts that the operator or the catalog names: anywhere, but no link-local address and no metadata service. */
+    REMORA_REACH_PROVIDER,
+    /* The services of a cloud on its own host that hand out credentials (169.254.169.254 and its like), and nothing else.
+     * Never through a proxy. */
+    REMORA_REACH_METADATA,
+    /* Hosts that a caller names: globally reachable addresses only, so neither loopback nor private ones. Behind a proxy of
+     * the environment, NO_PROXY or not, addresses are judged here and names are the proxy's to resolve and to refuse. */
+    REMORA_REACH_PUBLIC,
+};
+
 struct remora_transfer;
 
 struct remora_transfer_input {
     const struct remora_http_request *request;
-    const struct remora_provider *provider; /* trust, proxy, HTTP/2; must outlive the transfer */
+    /* Trust (its CA, its client certificate), proxy, HTTP/2; must outlive the transfer. NULL: nobody's, so the public CAs, no
+     * client certificate, the environment's proxies, HTTP/1.1. With another reach than PROVIDER it must be NULL (INTERNAL). */
+    const struct remora_provider *provider;
+    enum remora_reach reach;
     struct remora_slice hops; /* value of the header remora-hop, empty: none; as valid as request */
     int64_t connect_timeout_ms; /* name, TCP, TLS together */
     size_t body_limit_bytes;    /* more ends it with TOO_LARGE; 0: no limit */
@@ -80,7 +100,7 @@ struct remora_transport {
 };
 
 struct remora_transport_ops {
-    /* SHEDDING when there is no handle or memory; INTERNAL for a URL that cannot be parsed. */
+    /* SHEDDING when there is no handle or memory; INTERNAL for a URL that cannot be parsed, and as said above. */
     enum remora_code (*start)(struct remora_transport *transport,
                               const struct remora_transfer_input *input,
                               struct remora_transfer **out);

@@ -26,7 +26,7 @@ static enum remora_cause cause_of_veto(enum remora_veto veto)
     case REMORA_VETO_MEMORY:
         return REMORA_CAUSE_MEMORY;
     case REMORA_VETO_ADDRESS:
-        return REMORA_CAUSE_UNREACHABLE;
+        return REMORA_CAUSE_FORBIDDEN_ADDRESS;
     }
     return REMORA_CAUSE_NONE;
 }

@@ -10,11 +10,13 @@
  *   sockets.c    curl's sockets and timer on the loop
  *   names.c      host names, resolved in the background
  *   trust.c      the public CAs, loaded in the background
- *   url.c        what we accept as a URL; addresses that are never connected to
+ *   url.c        what we accept as a URL
+ *   address.c    whom a transfer may be connected to
  */
 #ifndef REMORA_TRANSPORT_INSIDE_H
 #define REMORA_TRANSPORT_INSIDE_H
 
+#include "address.h"
 #include "remora/buf.h"
 #include "remora/clock.h"
 #include "remora/list.h"
@@ -45,8 +47,6 @@ struct remora_url {
 };
 /* False for anything but http(s)://host[:port][/...] in printable ASCII without user information. */
 REMORA_MUST_CHECK bool remora_url_parse(struct remora_slice text, struct remora_url *out);
-/* Link-local and metadata addresses, IPv4-mapped ones too. */
-bool remora_address_is_refused(const struct sockaddr *address);
 
 /* ---- head.c ---- */
 
@@ -94,7 +94,7 @@ enum remora_veto {
     REMORA_VETO_ENCODING, /* a body in an encoding that nobody asked for */
     REMORA_VETO_TOO_LARGE,
     REMORA_VETO_MEMORY,
-    REMORA_VETO_ADDRESS, /* the name led to an address that is never connected to */
+    REMORA_VETO_ADDRESS, /* the transfer must not be connected to that address */
     REMORA_VETO_UPLOAD,  /* a final answer came before the request was sent in full */
     REMORA_VETO_STALE, /* nothing is sent yet, and the idle connection is dead: once more on a new one */
 };
@@ -111,6 +111,7 @@ struct remora_route {
         text; /* URL, proxy, client certificate, its key, own CA, one behind the other; NULL: set up for nothing */
     size_t lengths[REMORA_ROUTE_PARTS];
     bool is_http2;
+    enum remora_reach reach;
     struct remora_url url;
     CURLU *parsed;
 };
@@ -175,8 +176,14 @@ void remora_transfer_tear_down(struct remora_transfer *transfer);
 /* The gathered body is given back once it was sent in full and an answer has begun (no re-send is possible then). */
 void remora_transfer_drop_body(struct remora_transfer *transfer);
 
+/* The provider of a transfer, or one that is nobody: public CAs, the environment's proxies, HTTP/1.1. */
+const struct remora_provider *transport_provider_of(const struct remora_transfer_input *input);
 /* No proxy stands between us and the provider. */
 bool remora_transfer_is_direct(const struct remora_transfer *transfer);
+/* Of the next hop: a proxy's address is the operator's choice. */
+enum remora_reach transport_reach_of_hop(const struct remora_transfer *transfer);
+/* False when the URL itself names an address that the transfer must not reach, through a proxy or not. */
+bool transport_url_may(const struct remora_transfer *transfer);
 /* Which proxies the environment names: has_http_proxy and has_https_proxy. */
 void remora_curl_read_environment(struct remora_curl *transport);
 

@@ -262,27 +262,58 @@ static bool set_trust(struct remora_transfer *transfer)
            set_text(easy, CURLOPT_SSLKEY, transfer->provider->client_key_file);
 }
 
+const struct remora_provider *transport_provider_of(const struct remora_transfer_input *input)
+{
+    static const struct remora_provider NOBODY = {.headers = NULL};
+    return input->provider == NULL ? &NOBODY : input->provider;
+}
+
 bool remora_transfer_is_direct(const struct remora_transfer *transfer)
 {
     const struct remora_curl *transport = transfer->transport;
     bool is_proxied =
         transfer->route.url.is_tls ? transport->has_https_proxy : transport->has_http_proxy;
-    return !is_proxied && transfer->provider->proxy.length == 0;
+    bool is_never = transfer->route.reach == REMORA_REACH_METADATA;
+    return is_never || (!is_proxied && transfer->provider->proxy.length == 0);
+}
+
+enum remora_reach transport_reach_of_hop(const struct remora_transfer *transfer)
+{
+    bool is_proxy = !remora_transfer_is_direct(transfer);
+    return is_proxy && transfer->route.reach == REMORA_REACH_PUBLIC ? REMORA_REACH_PROVIDER
+                                                                    : transfer->route.reach;
+}
+
+bool transport_url_may(const struct remora_transfer *transfer)
+{
+    const struct remora_url *url = &transfer->route.url;
+    const char *address = url->is_loopback ? "127.0.0.1" : url->host; /* localhost is a name */
+    return !url->is_literal || transport_address_text_may(transfer->route.reach, address);
+}
+
+/*
+ * CURLOPT_NOPROXY. Loopback is never proxied and metadata never leaves the host; a provider's own proxy always is used; else
+ * the environment's NO_PROXY decides, but not for what a caller names: NO_PROXY lists the hosts inside.
+ */
+static const char *no_proxy_of(const struct remora_transfer *transfer)
+{
+    enum remora_reach reach = transfer->route.reach;
+    if (reach == REMORA_REACH_METADATA || transfer->route.url.is_loopback) {
+        return "*";
+    }
+    return reach == REMORA_REACH_PUBLIC || transfer->provider->proxy.length > 0 ? "" : NULL;
 }
 
 static bool set_way(struct remora_transfer *transfer)
 {
     CURL *easy = transfer->easy;
     const struct remora_provider *provider = transfer->provider;
-    /* NOPROXY: loopback is never proxied; a provider's own proxy always is used; else the environment's NO_PROXY. */
-    const char *no_proxy = provider->proxy.length > 0 ? "" : NULL;
-    no_proxy = transfer->route.url.is_loopback ? "*" : no_proxy;
     /* Names are ours to resolve and their addresses given for good (names.c), but a proxy's: else curl looks through all that it
      * has after every transfer for what is a minute old. */
     long address_age_s = remora_transfer_is_direct(transfer) ? -1L : 60L;
     long version = provider->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
-           curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy_of(transfer)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, address_age_s) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PIPEWAIT, provider->http2 ? 1L : 0L) == CURLE_OK;
@@ -293,7 +324,7 @@ static bool set_way(struct remora_transfer *transfer)
 static void list_parts(const struct remora_transfer_input *input,
                        struct remora_slice parts[static REMORA_ROUTE_PARTS])
 {
-    const struct remora_provider *provider = input->provider;
+    const struct remora_provider *provider = transport_provider_of(input);
     parts[0] = input->request->url;
     parts[1] = provider->proxy;
     parts[2] = provider->client_certificate_file;
@@ -305,7 +336,8 @@ bool remora_route_is(const struct remora_route *route, const struct remora_trans
 {
     struct remora_slice parts[REMORA_ROUTE_PARTS];
     const char *at = route->text;
-    if (at == NULL || route->is_http2 != input->provider->http2) {
+    if (at == NULL || route->is_http2 != transport_provider_of(input)->http2 ||
+        route->reach != input->reach) {
         return false;
     }
     list_parts(input, parts);
@@ -342,7 +374,7 @@ static bool remember_route(struct remora_route *route, const struct remora_trans
     }
     char *at = remora_realloc(NULL, bytes);
     route->text = at;
-    route->is_http2 = input->provider->http2;
+    route->is_http2 = transport_provider_of(input)->http2;
     for (size_t i = 0; at != NULL && i < REMORA_ROUTE_PARTS; i++) {
         route->lengths[i] = parts[i].length;
         if (parts[i].length > 0) {
@@ -378,6 +410,7 @@ static enum remora_code set_route(struct remora_transfer *transfer,
         return REMORA_OK;
     }
     forget_route(route);
+    route->reach = input->reach;
     if (!remora_url_parse(input->request->url, &route->url)) {
         return REMORA_INTERNAL;
     }
@@ -389,6 +422,9 @@ static enum remora_code set_route(struct remora_transfer *transfer,
 enum remora_code remora_transfer_set_up(struct remora_transfer *transfer,
                                         const struct remora_transfer_input *input)
 {
+    if (input->reach != REMORA_REACH_PROVIDER && input->provider != NULL) {
+        return REMORA_INTERNAL; /* a provider's certificate and CA are for the provider */
+    }
     enum remora_code code = set_route(transfer, input);
     if (code == REMORA_OK) {
         code = write_headers(transfer, input);

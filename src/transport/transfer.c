@@ -1,10 +1,10 @@
 /*
  * One transfer, as curl sees it: the callbacks of its easy handle.
  *
- *   open     each address is judged after the name was resolved
+ *   open     each address is judged after the name was resolved, whoever resolved it
  *   prereq   connected, about to send. A second call means that libcurl sends the request again, on its own, because a
  *            reused connection died: refused, so that every send is one of our attempts. A reused connection that is seen
- *            to be dead is refused as well: nothing is sent yet, and transport.c starts once more on a new connection
+ *            to lead where this transfer must not go is refused; one that is dead as well: nothing is sent yet, and transport.c starts once more on a new connection
  *   read     the pieces of a large body; counts what was handed over
  *   header   lines of the head, then on_head
  *   write    on_body; counts, holds back, pauses
@@ -23,7 +23,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
 {
     (void)purpose;
     struct remora_transfer *transfer = context;
-    if (remora_address_is_refused(&address->addr)) {
+    if (!transport_address_may(transport_reach_of_hop(transfer), &address->addr)) {
         transfer->veto = REMORA_VETO_ADDRESS;
         errno = EACCES;
         return CURL_SOCKET_BAD;
@@ -51,9 +51,15 @@ static bool is_stale(const struct remora_transfer *transfer)
     return got == 0 || !transfer->route.is_http2;
 }
 
+/* Made for another transfer, of another reach: its address was never judged for this one. */
+static bool is_out_of_reach(const struct remora_transfer *transfer, const char *remote)
+{
+    return transfer->was_reused &&
+           !transport_address_text_may(transport_reach_of_hop(transfer), remote);
+}
+
 static int on_prereq(void *context, char *remote, char *local, int remote_port, int local_port)
 {
-    (void)remote;
     (void)local;
     (void)remote_port;
     (void)local_port;
@@ -66,6 +72,11 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
     long connects = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
     transfer->was_reused = connects == 0;
+    if (is_out_of_reach(transfer, remote)) {
+        transfer->send_calls = 0;
+        transfer->veto = REMORA_VETO_ADDRESS;
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (is_stale(transfer)) {
         transfer->send_calls = 0;
         transfer->veto = REMORA_VETO_STALE;

@@ -239,6 +239,10 @@ static bool ask_for_trust(struct remora_transfer *transfer)
 
 static void advance(struct remora_transfer *transfer)
 {
+    if (!transport_url_may(transfer)) {
+        finish_early(transfer, REMORA_CAUSE_FORBIDDEN_ADDRESS);
+        return;
+    }
     if (!ask_for_trust(transfer)) {
         wait_for_more(transfer);
         return;
@@ -336,7 +340,7 @@ static void prepare(struct remora_transfer *transfer, const struct remora_transf
         .state = REMORA_TRANSFER_STARTING,
         .callbacks = input->callbacks,
         .context = input->context,
-        .provider = input->provider,
+        .provider = transport_provider_of(input),
         .request = input->request,
         .start_ns = remora_curl_now_ns(transfer->transport),
         .connect_timeout_ms = input->connect_timeout_ms,

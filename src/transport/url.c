@@ -132,31 +132,3 @@ bool remora_url_parse(struct remora_slice text, struct remora_url *out)
     *out = url;
     return true;
 }
-
-static bool is_refused_v4(uint32_t host_order)
-{
-    return host_order >> 16 ==
-           0xa9fe; /* 169.254.0.0/16: link-local (RFC 3927), with the clouds' metadata services */
-}
-
-bool remora_address_is_refused(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)address;
-        return is_refused_v4(ntohl(v4->sin_addr.s_addr));
-    }
-    if (address->sa_family != AF_INET6) {
-        return true; /* nothing else is ever meant */
-    }
-    /* Amazon's metadata service over IPv6 (EC2 user guide, "Instance metadata service"). */
-    static const struct in6_addr METADATA = {
-        {{0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}}};
-    const struct sockaddr_in6 *v6 = (const void *)address;
-    const uint8_t *bytes = v6->sin6_addr.s6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        uint32_t v4 = (uint32_t)bytes[12] << 24 | (uint32_t)bytes[13] << 16 |
-                      (uint32_t)bytes[14] << 8 | bytes[15];
-        return is_refused_v4(v4);
-    }
-    return IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) || memcmp(bytes, &METADATA, sizeof METADATA) == 0;
-}

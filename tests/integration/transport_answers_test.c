@@ -356,10 +356,10 @@ static void closed_port_is_refused(void **state)
 
 static void metadata_addresses_are_never_connected_to(void **state)
 {
-    assert_no_connection(state, "http://169.254.169.254", REMORA_CAUSE_UNREACHABLE);
-    assert_no_connection(state, "http://[::ffff:169.254.169.254]", REMORA_CAUSE_UNREACHABLE);
-    assert_no_connection(state, "http://[fd00:ec2::254]", REMORA_CAUSE_UNREACHABLE);
-    assert_no_connection(state, "http://[fe80::1]", REMORA_CAUSE_UNREACHABLE);
+    assert_no_connection(state, "http://169.254.169.254", REMORA_CAUSE_FORBIDDEN_ADDRESS);
+    assert_no_connection(state, "http://[::ffff:169.254.169.254]", REMORA_CAUSE_FORBIDDEN_ADDRESS);
+    assert_no_connection(state, "http://[fd00:ec2::254]", REMORA_CAUSE_FORBIDDEN_ADDRESS);
+    assert_no_connection(state, "http://[fe80::1]", REMORA_CAUSE_FORBIDDEN_ADDRESS);
 }
 
 /* A listener whose queue is full answers no SYN: the loopback's black hole. */

@@ -105,9 +105,11 @@ void probe_post(struct probe *probe, const char *body, size_t length)
 
 void probe_start(struct probe *probe)
 {
+    bool has_provider = probe->reach == REMORA_REACH_PROVIDER && !probe->is_nobodys;
     const struct remora_transfer_input input = {
         .request = &probe->request,
-        .provider = &probe->provider,
+        .provider = has_provider ? &probe->provider : NULL,
+        .reach = probe->reach,
         .hops = probe->hops,
         .connect_timeout_ms = probe->connect_timeout_ms,
         .body_limit_bytes = probe->body_limit_bytes,

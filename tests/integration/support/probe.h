@@ -33,6 +33,8 @@ struct probe {
     struct remora_slice pieces[8];
     char url[256];
     struct remora_slice hops;
+    enum remora_reach reach; /* another than PROVIDER: nobody's transfer */
+    bool is_nobodys;
     int64_t connect_timeout_ms;
     size_t body_limit_bytes;
     enum probe_act on_head;
