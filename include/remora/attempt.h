@@ -30,6 +30,7 @@ struct remora_attempt {
     int64_t retry_after_ms; /* the provider's hint, -1 none */
     bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
     bool had_terminator;    /* the wire's own end marker came */
+    bool lacks_finish;      /* a choice came without a finish reason: the one told is a guess */
     bool is_resend;         /* the one free re-send of the attempt before it */
     uint64_t began_ns;
     uint64_t elapsed_ns;
@@ -137,7 +138,13 @@ void remora_outcome_keep_skipped(struct remora_outcome *outcome,
 /* How many of outcome->skipped are there; skipped_count tells of the rest. */
 size_t remora_skipped_kept(size_t count);
 
-/* True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter or an estimate (ARCHITECTURE 6). */
+/* It was answered, and a choice came without a finish reason: by [DONE] alone, or in a whole answer. */
+bool remora_outcome_lacks_finish(const struct remora_outcome *outcome);
+
+/*
+ * True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter, an estimate
+ * (ARCHITECTURE 6), or a finish reason that nobody gave.
+ */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 
 #endif

@@ -155,6 +155,24 @@ REMORA_MUST_CHECK bool remora_json_int64(struct remora_json value, int64_t *out)
 REMORA_MUST_CHECK bool remora_json_double(struct remora_json value, double *out);
 
 /*
+ * Whether a text that comes in pieces is one whole value so far, without keeping it: true exactly where remora_json_parse
+ * would take what was fed, under a depth of REMORA_LIMIT_JSON_DEPTH and any number of values. Bytes must be UTF-8, which is
+ * not looked at here. Zero-initialised: nothing was fed, which is no value.
+ */
+struct remora_json_progress {
+    uint64_t objects; /* one bit per open container, the innermost lowest: an object */
+    uint8_t depth;    /* open containers */
+    uint8_t state;
+    uint8_t place;         /* in a literal or a \u escape */
+    uint8_t literal;       /* which */
+    uint16_t unit;         /* of a \u escape */
+    bool is_name;          /* the string is a member's name */
+    bool is_low_surrogate; /* is due */
+};
+void remora_json_progress_feed(struct remora_json_progress *progress, struct remora_slice piece);
+bool remora_json_progress_is_whole(const struct remora_json_progress *progress);
+
+/*
  * The writer: appends to a remora_buf, which carries failure. Commas and colons are its business. Strings are written
  * minimally escaped; bytes that are not UTF-8 become U+FFFD, so that its output is always valid JSON.
  */

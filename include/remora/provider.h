@@ -82,6 +82,7 @@ struct remora_decoder {
     const struct remora_endpoint *endpoint;
     bool is_done;        /* the terminator was read: nothing that follows matters */
     bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */
+    bool lacks_finish;   /* a choice came without a finish reason: its CHOICE_FINISHED is a guess */
     uint64_t ignored;    /* unknown events or fields that were skipped */
 };
 

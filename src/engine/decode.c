@@ -196,6 +196,7 @@ static void finish_answer(struct remora_exchange *x)
         remora_health_success(health, x->run.credential->health, now);
     }
     attempt->had_terminator = decoder_of(x)->had_terminator;
+    attempt->lacks_finish = decoder_of(x)->lacks_finish;
     if (!x->run.is_shown) {
         exchange_show(x); /* finishes without content are an answer, too */
         if (x->is_gone) {

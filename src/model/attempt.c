@@ -95,9 +95,16 @@ void remora_outcome_keep_skipped(struct remora_outcome *outcome,
     }
 }
 
+bool remora_outcome_lacks_finish(const struct remora_outcome *outcome)
+{
+    return outcome->fail.code == REMORA_OK && outcome->attempt_count > 0 &&
+           outcome->attempts[outcome->attempt_count - 1].lacks_finish;
+}
+
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
-    return outcome->attempt_count > 1 || outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
+    return remora_outcome_lacks_finish(outcome) || outcome->attempt_count > 1 ||
+           outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
            outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED ||
            outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED;
 }

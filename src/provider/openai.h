@@ -8,6 +8,7 @@
 #include "openai_mold.h"
 #include "pieces.h"
 
+#include "remora/json.h"
 #include "remora/provider.h"
 #include "remora/sse.h"
 
@@ -69,8 +70,10 @@ struct openai_seat {
     int32_t upstream_index; /* -1: the provider gave none */
     uint32_t id_hash;       /* 0: the provider gave none */
     int16_t dense;
-    int8_t kind;  /* of a reasoning block */
-    bool is_open; /* a tool call whose first fragment has gone out */
+    int8_t kind;                           /* of a reasoning block */
+    bool is_open;                          /* a tool call whose first fragment has gone out */
+    bool is_free;                          /* a tool call whose input is any text */
+    struct remora_json_progress arguments; /* of a tool call, as far as they have come */
 };
 
 struct openai_seats {
@@ -141,6 +144,9 @@ static inline int32_t openai_unfinished(const struct openai_decoder *decoder)
     }
     return -1;
 }
+
+/* Whether the arguments of every tool call of the choice are JSON to their end. */
+bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice);
 
 /* A fault of the answer itself: UPSTREAM_UNAVAILABLE with this cause. */
 enum remora_code openai_refuse(struct remora_fail *fail, enum remora_cause cause, const char *what);

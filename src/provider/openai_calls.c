@@ -64,6 +64,7 @@ struct call {
     struct remora_slice id;
     struct remora_slice name;
     struct remora_slice arguments;
+    bool is_free; /* a custom tool's: any text, no JSON */
 };
 
 static bool belongs(const struct openai_seat *seat, const struct call *call)
@@ -119,6 +120,7 @@ static struct call read_call(struct remora_json value, struct remora_arena *scra
     struct remora_json custom = remora_json_get(value, "custom");
     struct call call = {.index = -1};
     if (remora_json_is(custom, REMORA_JSON_OBJECT)) {
+        call.is_free = true;
         call.name = openai_text(custom, "name", scratch);
         call.arguments = arguments_of(remora_json_get(custom, "input"), scratch);
     } else {
@@ -135,9 +137,10 @@ static struct call read_call(struct remora_json value, struct remora_arena *scra
     return call;
 }
 
-static enum remora_code put_fragment(struct openai_feed *feed, const struct openai_seat *seat,
+static enum remora_code put_fragment(struct openai_feed *feed, struct openai_seat *seat,
                                      const struct call *call)
 {
+    remora_json_progress_feed(&seat->arguments, call->arguments);
     const struct remora_event event = {
         .kind = REMORA_EVENT_TOOL_CALL,
         .choice_index = seat->choice,
@@ -223,8 +226,10 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
             decoder->base.ignored++;
             return REMORA_OK;
         }
-        const struct openai_seat fresh = {
-            .choice = choice, .upstream_index = call.index, .id_hash = id_hash(call.id)};
+        const struct openai_seat fresh = {.choice = choice,
+                                          .upstream_index = call.index,
+                                          .id_hash = id_hash(call.id),
+                                          .is_free = call.is_free};
         seat = seat_add(&decoder->calls, &fresh);
         if (seat == NULL) {
             return openai_no_memory(feed->fail);
@@ -239,6 +244,19 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
     call.id = (struct remora_slice){0};
     call.name = (struct remora_slice){0};
     return call.arguments.length > 0 ? put_fragment(feed, seat, &call) : REMORA_OK;
+}
+
+bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice)
+{
+    size_t count = 0;
+    const struct openai_seat *all = seats_at(&decoder->calls, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].choice == choice && !all[i].is_free &&
+            !remora_json_progress_is_whole(&all[i].arguments)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,

@@ -113,11 +113,17 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
     return put_finish(feed, choice, finish, native.length > 0 ? native : word);
 }
 
+/* Of a choice that has content and no finish reason. What it was is ours to guess then, but not over half a tool call. */
 enum remora_code openai_finish_rest(struct openai_feed *feed)
 {
     struct openai_decoder *decoder = feed->decoder;
     for (int32_t i = openai_unfinished(decoder); i >= 0; i = openai_unfinished(decoder)) {
-        decoder->base.ignored++;
+        if (!is_held(decoder) && !openai_calls_are_whole(decoder, i)) {
+            return openai_refuse(
+                feed->fail, REMORA_CAUSE_TRUNCATED,
+                "The provider's answer ended inside the arguments of a tool call.");
+        }
+        decoder->base.lacks_finish = true;
         enum remora_code code = put_finish(feed, i, REMORA_FINISH_STOP, (struct remora_slice){0});
         if (code != REMORA_OK) {
             return code;

@@ -120,6 +120,9 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
     if (!attempt->had_terminator && outcome->delivery == REMORA_STREAM) {
         remora_metric_add(metrics, REMORA_METRIC_NO_TERMINATOR, labels, 1, 1);
     }
+    if (attempt->lacks_finish) {
+        remora_metric_add(metrics, REMORA_METRIC_NO_FINISH, labels, 1, 1);
+    }
 }
 
 /* ---- settlements ---- */
@@ -363,6 +366,9 @@ static void log_request(const struct remora_outcome *outcome)
                          outcome->dropped_count > 0 ? (int64_t)outcome->dropped_count : -1),
         REMORA_LOG_KNOWN("skipped",
                          outcome->skipped_count > 0 ? (int64_t)outcome->skipped_count : -1),
+        REMORA_LOG_TEXT_IF("finish_reason", remora_outcome_lacks_finish(outcome)
+                                                ? REMORA_SLICE("missing")
+                                                : nothing),
         REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };

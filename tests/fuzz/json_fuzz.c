@@ -3,6 +3,7 @@
  * parse to as many nodes; numbers read as integers must agree with numbers read as doubles.
  */
 #include "remora/json.h"
+#include "remora/limits.h"
 #include "remora/text.h"
 
 #include <stdio.h>
@@ -104,6 +105,28 @@ static void rewrite(struct remora_json_writer *w, struct remora_json root,
     }
 }
 
+/* Fed byte by byte it is whole exactly where the parser takes it. */
+static void check_progress(struct remora_slice text)
+{
+    static const struct remora_json_limits deep = {REMORA_LIMIT_JSON_DEPTH, UINT32_MAX};
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    struct remora_json_progress whole = {0};
+    struct remora_json_progress bytes = {0};
+    if (!remora_utf8_is_valid(text)) {
+        return;
+    }
+    remora_arena_init(&arena, 4096, 64 << 20);
+    bool is_taken = remora_json_parse(text, &arena, &deep, &doc, NULL) == REMORA_OK;
+    remora_arena_fini(&arena);
+    remora_json_progress_feed(&whole, text);
+    for (size_t i = 0; i < text.length; i++) {
+        remora_json_progress_feed(&bytes, remora_slice(text.data + i, 1));
+    }
+    require(remora_json_progress_is_whole(&whole) == is_taken, "whole is what parses");
+    require(remora_json_progress_is_whole(&bytes) == is_taken, "pieces make no difference");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct remora_arena arena;
@@ -127,5 +150,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(error.reason != NULL && error.offset <= size, "an error says where and why");
     }
     remora_arena_fini(&arena);
+    check_progress(remora_slice((const char *)data, size));
     return 0;
 }

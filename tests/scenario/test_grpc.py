@@ -39,6 +39,21 @@ def stream(pb, c, chat, **kwargs):
     return list(call), call
 
 
+def test_a_finish_reason_that_nobody_gave_is_told_and_half_a_tool_call_fails(upstream, pb):
+    with run(upstream, "tools-whole-done") as remora, channel(remora) as c:
+        reply = pb.chat_grpc.ChatServiceStub(c).Chat(request(pb))
+        assert reply.route.finish_reason_missing and not reply.choices[0].native_finish_reason
+        assert reply.choices[0].finish_reason == pb.chat.FINISH_REASON_TOOL_CALLS
+        events, _ = stream(pb, c, request(pb))
+        assert events[-1].completed.route.finish_reason_missing
+    with run(upstream, "tools-done") as remora, channel(remora) as c:
+        with pytest.raises(grpc.RpcError) as broken:
+            stream(pb, c, request(pb))
+        assert broken.value.code() == grpc.StatusCode.UNAVAILABLE
+        reply = pb.chat_grpc.ChatServiceStub(c).Chat(request(pb))
+        assert reply.route.provider == "b" and not reply.route.finish_reason_missing
+
+
 def test_unary_and_stream_say_the_same(upstream, pb):
     with run(upstream, "ok") as remora, channel(remora) as c:
         reply, call = pb.chat_grpc.ChatServiceStub(c).Chat.with_call(request(pb))

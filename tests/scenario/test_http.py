@@ -238,12 +238,9 @@ def test_error_after_content_is_one_event_without_done(upstream):
 
 def test_cut_before_content_falls_back(upstream):
     for behaviour in ("reset", "fin", "reset-after-head", "fin-after-head", "cut-after-0", "error-first", "error-role", "bad-json",
-                      "html", "empty", "error-200", "no-finish", "gzip", "redirect"):
+                      "html", "empty", "error-200", "gzip", "redirect"):
         with run(upstream, behaviour) as remora:
             stream = remora.stream({"model": "t/m"})
-            if behaviour in ("no-finish",):  # content came with it: [DONE] alone ends it
-                assert stream.is_done and stream.error() is None and stream.content() == "w0 w1 w2 "
-                continue
             assert stream.is_done and stream.content() == "w0 w1 w2 ", (behaviour, stream.text)
             assert [a["provider"] for a in stream.note()["attempts"]] == ["a", "b"]
             status, _, body = remora.chat({"model": "t/m"})
@@ -257,6 +254,53 @@ def test_an_answer_survives_every_framing(upstream):
             stream = remora.stream({"model": "t/m"})
             expected = "w0 " if behaviour in ("no-space", "event-names", "multi-line") else "w0 w1 w2 "
             assert stream.is_done and stream.content() == expected, (behaviour, stream.text)
+
+
+# ---- finish reasons that nobody gave ----
+
+
+def finish_missing(remora):
+    """What the log and the metric say of it."""
+    found = remora.metrics().get('remora_finish_reason_missing_total{provider="a"}', 0)
+    return [line.get("finish_reason") for line in remora.wait_log("request")], found
+
+
+def test_an_end_without_a_finish_reason_is_told(upstream):
+    with run(upstream, "no-finish") as remora:  # content came, and [DONE] ends it
+        stream = remora.stream({"model": "t/m"})
+        assert stream.is_done and stream.error() is None and stream.content() == "w0 w1 w2 "
+        assert stream.finish() == ["stop"] and stream.note()["finish_reason_missing"] is True
+        last = [c for chunk in stream.chunks for c in chunk["choices"] if c.get("finish_reason")][0]
+        assert last["native_finish_reason"] is None
+        assert finish_missing(remora) == (["missing"], 1)
+    with run(upstream, "tools-whole-done") as remora:
+        stream = remora.stream({"model": "t/m"})
+        assert stream.is_done and stream.finish() == ["tool_calls"] and stream.note()["finish_reason_missing"] is True
+        status, _, body = remora.chat({"model": "t/m"})
+        assert status == 200 and body["choices"][0]["finish_reason"] == "tool_calls"
+        assert body["choices"][0]["native_finish_reason"] is None and body["remora"]["finish_reason_missing"] is True
+        assert finish_missing(remora) == (["missing", "missing"], 2)
+    with run(upstream, "ok") as remora:  # and of no other
+        assert remora.stream({"model": "t/m"}).note() is None
+        assert finish_missing(remora) == ([None], 0)
+
+
+def test_half_a_tool_call_is_never_finished_well(upstream):
+    with run(upstream, "tools-done") as remora:
+        stream = remora.stream({"model": "t/m"})
+        assert not stream.is_done and stream.finish() == ["error"]
+        assert stream.error()["metadata"]["reason"] == "STREAM_BROKEN" and "truncated" in stream.error()["message"]
+        status, _, body = remora.chat({"model": "t/m"})  # nothing was shown yet: the next one answers
+        assert status == 200 and body["provider"] == "b"
+        assert [a.get("reason") for a in body["remora"]["attempts"]] == ["UPSTREAM_UNAVAILABLE", None]
+        assert "finish_reason_missing" not in body["remora"]
+        assert [line["cause"] for line in remora.wait_log("attempt failed", 2)] == ["truncated", "truncated"]
+        assert finish_missing(remora)[1] == 0
+    with run(upstream, "tools-length") as remora:  # the provider says why it is half
+        stream = remora.stream({"model": "t/m"})
+        assert stream.is_done and stream.finish() == ["length"] and stream.note() is None
+        status, _, body = remora.chat({"model": "t/m"})
+        assert status == 200 and body["choices"][0]["finish_reason"] == "length" and "remora" not in body
 
 
 # ---- time ----

@@ -107,12 +107,33 @@ void answer_tier(struct script *script, const struct demand *demand)
     answer_chunks(script, demand, chunks, whole);
 }
 
-// Unary: half of the answer, whose length was told right.
-void answer_tools_cut(struct script *script, const struct demand *demand)
+enum tools_end { TOOLS_CUT, TOOLS_DONE, TOOLS_WHOLE_DONE, TOOLS_LENGTH };
+
+#define TOOL_ANSWER(arguments, finish)                                                         \
+    HEAD("chat.completion")                                                                    \
+    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":" \
+    "[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"arguments\":\"" \
+    arguments "\"}}]},\"finish_reason\":" finish "}]," USAGE "}"
+
+static void reply_tools_end(struct script *script, enum tools_end end)
 {
+    static const char *const answers[] = {
+        // half of the answer, whose length was told right
+        [TOOLS_CUT] = HEAD("chat.completion") "\"choices\":[{\"index\":0,\"message\":{\"role\":"
+                                              "\"assistant\",\"content\":null,\"tool_calls\":[{",
+        [TOOLS_DONE] = TOOL_ANSWER("{\\\"ci", "null"),
+        [TOOLS_WHOLE_DONE] = TOOL_ANSWER("{\\\"city\\\":\\\"Oslo\\\"}", "null"),
+        [TOOLS_LENGTH] = TOOL_ANSWER("{\\\"ci", "\"length\""),
+    };
+    reply(script, answers[end]);
+}
+
+// How a tool call ends that nobody says is finished; `tools-length` is told to have run out of tokens.
+void answer_tools_end(struct script *script, const struct demand *demand)
+{
+    enum tools_end end = (enum tools_end)demand->argument;
     if (!demand->stream) {
-        reply(script, HEAD("chat.completion") "\"choices\":[{\"index\":0,\"message\":{\"role\":"
-                                              "\"assistant\",\"content\":null,\"tool_calls\":[{");
+        reply_tools_end(script, end);
         return;
     }
     openai_head(script);
@@ -124,5 +145,18 @@ void answer_tools_cut(struct script *script, const struct demand *demand)
     openai_chunk(script, demand, 0,
                  "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"ci\"}}]}",
                  "null");
+    if (end == TOOLS_WHOLE_DONE) {
+        openai_chunk(
+            script, demand, 0,
+            "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"ty\\\":\\\"Oslo\\\"}\"}}]}",
+            "null");
+    }
+    if (end == TOOLS_LENGTH) {
+        openai_finish(script, demand, "length");
+    }
+    if (end != TOOLS_CUT) {
+        openai_usage_if_asked(script, demand, FAULT_WORDS);
+        openai_done(script);
+    }
     script_body_end(script);
 }

@@ -46,7 +46,10 @@ FAULT("no-finish", stream_ends, 1, FAULT_WHOLE_REQUEST, "[DONE] without finish r
 FAULT("two-done", stream_ends, 2, FAULT_WHOLE_REQUEST, "[DONE] twice")
 FAULT("after-done", stream_ends, 3, FAULT_WHOLE_REQUEST, "content after [DONE]")
 FAULT("clean-cut-after-#", stream_clean_cut, 0, FAULT_WHOLE_REQUEST, "a clean end of the body after N chunks: no finish, no [DONE]")
-FAULT("tools-cut", answer_tools_cut, 0, FAULT_WHOLE_REQUEST, "a clean end of the body within a tool call's arguments")
+FAULT("tools-cut", answer_tools_end, 0, FAULT_WHOLE_REQUEST, "a clean end of the body within a tool call's arguments")
+FAULT("tools-done", answer_tools_end, 1, FAULT_WHOLE_REQUEST, "[DONE] within a tool call's arguments, without finish reason")
+FAULT("tools-whole-done", answer_tools_end, 2, FAULT_WHOLE_REQUEST, "a whole tool call and [DONE] without finish reason")
+FAULT("tools-length", answer_tools_end, 3, FAULT_WHOLE_REQUEST, "finish reason length within a tool call's arguments")
 // Event framing
 FAULT("crlf", stream_lines, 0, FAULT_WHOLE_REQUEST, "events end with CRLF")
 FAULT("cr", stream_lines, 1, FAULT_WHOLE_REQUEST, "events end with CR")

@@ -247,6 +247,7 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
         .exclusion = {.rule = REMORA_RULE_COOLING, .layer = REMORA_LAYER_HEALTH}};
     outcome->skipped_count = 2;
     fill_attempt(&outcome->attempts[0], REMORA_OK, 200);
+    outcome->attempts[0].lacks_finish = true;
     outcome->attempt_count = 1;
     outcome->total_ns = 2 * REMORA_NS_PER_S;
     assert_event(
@@ -260,7 +261,7 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
         "\"checkout\" skipped { model: \"t/first\" reason: \"MODEL_NOT_FOUND\" } skipped { model: "
         "\"acme/echo\" provider: \"acme\" endpoint_tag: \"acme/eu\" reason: "
         "\"CAPACITY_EXHAUSTED\" excluded_by: \"cooling\" layer: POLICY_LAYER_HEALTH } "
-        "skipped_total: 2 } }");
+        "skipped_total: 2 finish_reason_missing: true } }");
     free(outcome);
 }
 

@@ -104,6 +104,24 @@ static void fallback_dropped_parameter_and_estimate_are_notable(void **state)
     assert_true(remora_outcome_is_notable(&outcome));
 }
 
+/* Only of the attempt that answered: one that failed tells what it failed of. */
+static void missing_finish_reason_is_notable(void **state)
+{
+    static struct remora_outcome outcome;
+    (void)state;
+    memset(&outcome, 0, sizeof outcome);
+    assert_false(remora_outcome_lacks_finish(&outcome));
+    outcome.attempt_count = 1;
+    outcome.attempts[0].lacks_finish = true;
+    assert_true(remora_outcome_lacks_finish(&outcome));
+    assert_true(remora_outcome_is_notable(&outcome));
+    outcome.fail.code = REMORA_STREAM_BROKEN;
+    assert_false(remora_outcome_lacks_finish(&outcome));
+    outcome.fail.code = REMORA_OK;
+    outcome.attempt_count = 2;
+    assert_false(remora_outcome_lacks_finish(&outcome));
+}
+
 static void names_that_nobody_knows_are_kept_and_cut_between_characters(void **state)
 {
     static struct remora_outcome outcome;
@@ -260,6 +278,7 @@ int main(void)
         cmocka_unit_test(content_is_what_a_caller_sees),
         cmocka_unit_test(names_are_those_of_the_surfaces),
         cmocka_unit_test(fallback_dropped_parameter_and_estimate_are_notable),
+        cmocka_unit_test(missing_finish_reason_is_notable),
         cmocka_unit_test(names_that_nobody_knows_are_kept_and_cut_between_characters),
         cmocka_unit_test(a_long_list_tells_how_many_there_are),
         cmocka_unit_test(traceparent_is_read),

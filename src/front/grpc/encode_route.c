@@ -207,6 +207,7 @@ Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
         out->time_to_first_content = remora_pb_duration(arena, outcome->first_content_ns);
     }
     out->total_time = remora_pb_duration(arena, outcome->total_ns);
+    REMORA_PB_NUMBER(out, finish_reason_missing, remora_outcome_lacks_finish(outcome));
     REMORA_PB_TEXT(out, service, outcome->identity.service);
     REMORA_PB_TEXT(out, policy_revision, outcome->policy_revision);
     return out;

@@ -274,7 +274,8 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     input->adapter->decode_begin(decoder);
     enum remora_code code = feed_all(input, decoder, &sink, &fail);
     if (code == REMORA_OK) {
-        remora_buf_printf(out, "ok terminator=%s%s\n", decoder->had_terminator ? "yes" : "no",
+        remora_buf_printf(out, "ok terminator=%s%s%s\n", decoder->had_terminator ? "yes" : "no",
+                          decoder->lacks_finish ? " finish=missing" : "",
                           remora_guard_is_complete(&reader.guard) ? "" : " GUARD INCOMPLETE");
     } else {
         assert_int_equal(fail.code, code);
