@@ -257,7 +257,18 @@ def refused_fields(tables):
     vendors = ", ".join(f"`{name}_`" for name, in tables.rows("refused_vendors", "REMORA_REFUSED_VENDOR"))
     return (f"- Also inside further fields, `web_search_options` and `image_config`, at any depth: {at['ANYWHERE']}.\n"
             f"- Only as a field of the request or of an `extra_body`: {at['TOP']}.\n"
-            f"- Any of them, at any depth, behind {vendors}.")
+            f"- Any of them, at any depth, behind {vendors}.\n" + refused_words(tables))
+
+
+def refused_words(tables):
+    words = tables.rows("refused_words", "REMORA_REFUSED_WORD")
+    behind = tables.rows("refused_words", "REMORA_REFUSED_BEHIND")
+
+    def listed(rows, of):
+        return ", ".join(f"`{word}`" for word, kind in rows if kind == of)
+    return (f"- As a field of the request, of a message or of an `extra_body`, unless it holds a number or a flag: what ends in the word "
+            f"{listed(words, 'ANYTHING')}; in {listed(words, 'HOST')} behind one of {listed(behind, 'HOST')}; in "
+            f"{listed(words, 'CREDENTIAL')} behind one of {listed(behind, 'CREDENTIAL')} or a vendor's name.")
 
 
 def fields_of_the_skin(root):
@@ -344,7 +355,7 @@ def absent_paths(root, texts=None):
 
 def self_test():
     changes = [("codes", "CONFLICT, 409", "CONFLICT, 418"), ("rules", '"ignored_provider"', '"ignored"'), ("config_keys", '"25000"', '"25001"'),
-               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("chat_fields", "0 to 20", "0 to 21"), ("refused_fields", "base_url", "base_uri"),
+               ("limits", "ATTEMPTS, 8", "ATTEMPTS, 9"), ("chat_fields", "0 to 20", "0 to 21"), ("refused_fields", "base_url", "base_uri"), ("refused_words", '"webhook"', '"weebhook"'),
                ("wires", '"gemini", false', '"gemini", true'), ("metrics", "remora_overhead_seconds", "remora_overhead_ms")]
     if not list(untold(ROOT, page(Tables(ROOT), "docs/http-api.md").replace("parallel_tool_calls", ""))):
         sys.exit("docs self-test: a field that is not told is not seen")

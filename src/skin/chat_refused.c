@@ -1,6 +1,7 @@
 /*
  * Fields by which a caller would choose a host or a credential (codes.md; reference/reliability.md N61 to N65): names of
- * tbl/refused_fields.h, behind those of tbl/refused_vendors.h, too, wherever the skin keeps what it does not know.
+ * tbl/refused_fields.h, behind those of tbl/refused_vendors.h, too, wherever the skin keeps what it does not know; and at the
+ * top whatever is named by the words of tbl/refused_words.h.
  */
 #include "parse.h"
 
@@ -83,12 +84,21 @@ static bool is_schema_of(struct remora_slice parent, struct remora_json value)
     return false;
 }
 
+/* A number or a flag is no address and no secret. */
+static bool may_choose(struct remora_json value)
+{
+    enum remora_json_type type = remora_json_type(value);
+    return type == REMORA_JSON_STRING || type == REMORA_JSON_ARRAY || type == REMORA_JSON_OBJECT;
+}
+
 /* The value named `key` at the current path, and all that it holds (as deep as the parser let it be). */
 static enum remora_code refuse_choices(struct parse *p, struct remora_slice parent,
                                        struct remora_slice key, struct remora_json value,
                                        bool is_top)
 {
-    if (chooses_host_or_credential(key, is_top) && !is_schema_of(parent, value)) {
+    bool chooses = chooses_host_or_credential(key, is_top) ||
+                   (is_top && may_choose(value) && chat_words_choose(key));
+    if (chooses && !is_schema_of(parent, value)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST,
                             "would choose a host or a credential, which only the gateway's "
                             "configuration may; remove it.");

@@ -1177,15 +1177,188 @@ static void a_refused_name_is_told_where_it_stands(void **state)
 {
     struct parsed p;
     (void)state;
-    parse_on(&p, "{" M ",\"fallbacks\":[{\"model\":\"m\"},{\"api\\u005fbase\":\"http://h\"}]}",
+    parse_on(&p, "{" M ",\"others\":[{\"model\":\"m\"},{\"api\\u005fbase\":\"http://h\"}]}",
              REMORA_SURFACE_OPENAI);
     assert_int_equal(p.code, REMORA_INVALID_REQUEST);
-    assert_string_equal(p.fail.param, "fallbacks[1].api_base");
+    assert_string_equal(p.fail.param, "others[1].api_base");
     remora_arena_fini(&p.arena);
     with_extra("", "vertex_region", "", REMORA_INVALID_REQUEST);
-    with_extra("", "max_api_keys", "", REMORA_OK);
     with_extra("", "tokens", "", REMORA_OK);
     with_extra("\"chat_template_kwargs\":{", "enable_thinking", "}", REMORA_OK);
+}
+
+/* None of them stands in a table: their words tell. */
+static void further_names_are_refused_by_their_words(void **state)
+{
+    static const char *const names[] = {
+        "api_base_url",
+        "base_urls",
+        "service_url",
+        "request_headers",
+        "deployment",
+        "deployments",
+        "unix_socket",
+        "unix_socket_path",
+        "fallbacks",
+        "fallback",
+        "router_fallbacks",
+        "context_window_fallbacks",
+        "serviceUrl",
+        "serviceURL",
+        "ServiceURLs",
+        "SERVICE_URL",
+        "service-url",
+        "service.url",
+        "service url",
+        "serviceurl",
+        "apibaseurl",
+        "requestheaders",
+        "requestHeaders",
+        "x-request-headers",
+        "my_service_url",
+        "upstream",
+        "upstream_host",
+        "hostname",
+        "server_hostname",
+        "bootstrap_host",
+        "openai_key",
+        "hf_key",
+        "groqKey",
+        "APIKey2Url",
+        "subscription-key",
+        "Ocp-Apim-Subscription-Key",
+        "ssh_private_key",
+        "sasToken",
+        "oauthToken",
+        "gateway_token",
+        "app_secret",
+        "shared_secret",
+        "basic_auth",
+        "http_auth",
+        "passphrase",
+        "client_certificate",
+        "tls_cert",
+        "session_cookie",
+        "cookies",
+        "socks_proxy",
+        "no_proxies",
+        "api_path",
+        "upstream_server",
+        "server_address",
+        "target_ip",
+        "mcp_servers",
+        "backend_servers",
+        "endpoint_uri",
+        "inference_endpoints",
+        "success_callback",
+        "model_callbacks",
+        "webhooks",
+        "project_id",
+        "organizationId",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        with_extra("", names[i], "", REMORA_INVALID_REQUEST);
+        with_extra("\"extra_body\":{", names[i], "}", REMORA_INVALID_REQUEST);
+    }
+    char longer[200];
+    snprintf(longer, sizeof longer, "%0150d_service_url", 0);
+    with_extra("", longer, "", REMORA_INVALID_REQUEST);
+}
+
+/* What other servers document, and names that only look alike. */
+static void harmless_names_are_kept(void **state)
+{
+    static const char *const names[] = {
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "chat_template",
+        "chat_template_kwargs",
+        "documents",
+        "stop_token_ids",
+        "bad_words",
+        "cache_salt",
+        "cache_key",
+        "sort_key",
+        "eos_token",
+        "stop_tokens",
+        "lora_path",
+        "request_id",
+        "search_mode",
+        "search_domain_filter",
+        "include_domains",
+        "exclude_domains",
+        "language_preference",
+        "samplers",
+        "grammar",
+        "regex",
+        "response_fields",
+        "thinking",
+        "translation_options",
+        "result_format",
+        "prefix",
+        "ghost",
+        "curl",
+        "support",
+        "report_format",
+        "keyboard",
+        "base_model",
+        "knowledge_base",
+        "author",
+        "hosting",
+        "urls_seen",
+        "service_name",
+        "server_tools",
+        "headerless",
+        "region_hint",
+        "store",
+        "data_sources",
+        "safe_prompt",
+        "prompt_mode",
+        "reasoning_format",
+        "search_settings",
+        "search_parameters",
+        "deferred",
+        "safety_model",
+        "context_length_exceeded_behavior",
+        "clear_thinking",
+        "search_recency_filter",
+        "return_images",
+        "nvext",
+        "do_sample",
+        "tool_stream",
+        "enable_search",
+        "search_options",
+        "mask_sensitive_info",
+        "",
+        "_",
+        "__",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        with_extra("", names[i], "", REMORA_OK);
+    }
+    /* A number or a flag chooses nothing; what the tables name is refused all the same. */
+    struct parsed p;
+    parse(&p, R("\"max_api_keys\":3,\"include_urls\":true,\"timings_per_auth_token\":false,"
+                "\"allow_fallbacks\":true,\"base_urls\":null"));
+    assert_int_equal(p.request.extra_count, 5);
+    remora_arena_fini(&p.arena);
+}
+
+/* As names alone: what is documented reaches its reader before any judge of names. */
+static void no_documented_field_is_refused_by_its_name(void **state)
+{
+    static const char *const names[] = {
+#define REMORA_CHAT_FIELD(name, ...) name,
+#include "remora/tbl/chat_fields.h"
+#undef REMORA_CHAT_FIELD
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        with_extra("\"extra_body\":{", names[i], "}", REMORA_OK);
+    }
 }
 
 /* A property of a schema may have any name: what it is called chooses nothing. What is no schema may not hide there. */
@@ -1348,6 +1521,9 @@ int main(void)
         cmocka_unit_test(the_session_of_the_body_beats_the_header_s),
         cmocka_unit_test(every_row_of_the_table_is_known_to_the_skin),
         cmocka_unit_test(every_refused_name_is_refused_in_any_spelling),
+        cmocka_unit_test(further_names_are_refused_by_their_words),
+        cmocka_unit_test(harmless_names_are_kept),
+        cmocka_unit_test(no_documented_field_is_refused_by_its_name),
         cmocka_unit_test(a_refused_name_is_told_where_it_stands),
         cmocka_unit_test(a_schema_names_its_properties_as_it_likes),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
