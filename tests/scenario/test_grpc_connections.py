@@ -1,8 +1,11 @@
 """Connections of the gRPC port: who may open one, how many, how old they become, how they end."""
+import json
 import os
 import resource
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +14,12 @@ import grpc
 import pytest
 from hyperframe.frame import PingFrame
 
+from clients import missing
 from gateway import SECRETS, Remora, two_providers
 from h2wire import H2, message
 from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
 from test_grpc_hostile import LIST, OK, STREAM, core, is_sanitized, stream_chat
+from upstream import ROOT
 
 DEADLINE, UNAVAILABLE = 4, 14
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -24,8 +29,59 @@ def run(upstream, first="ok", more="", **kwargs):
     return Remora(two_providers(upstream, first, more=more), environment=SECRETS, **kwargs)
 
 
+KEPT_S = 35  # Go's smallest interval is 10 s, whatever it is told: a server that counts strikes says GOAWAY at the third ping
+
+
+def go_keepalive():
+    if shutil.which("go") is None:
+        missing("go is not installed")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    program = os.path.join(cache, "remora", "tests-go", "keepalive")
+    subprocess.run(["go", "build", "-C", ROOT / "tests/clients/go", "-o", program, "./keepalive"], check=True, timeout=600)
+    return program
+
+
+class PythonClient:
+    """As clients/go/keepalive: one channel with an open stream, one without a call."""
+
+    def __init__(self, remora, modules):
+        options = (("grpc.keepalive_time_ms", 10000), ("grpc.keepalive_permit_without_calls", 1),
+                   ("grpc.http2.max_pings_without_data", 0), ("grpc.use_local_subchannel_pool", 1))
+        self.idle, self.busy = (grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", options) for _ in range(2))
+        self.states = []
+        self.idle.unary_unary(LIST)(b"", timeout=20)
+        self.idle.subscribe(self._on_state)
+        self.call = modules.chat_grpc.ChatServiceStub(self.busy).StreamChat(modules.chat.StreamChatRequest(chat=request(modules)))
+        next(self.call)
+
+    def _on_state(self, state):
+        self.states.append(state.name)
+
+    def close(self):
+        self.call.cancel()
+        self.idle.close()
+        self.busy.close()
+
+
 @pytest.fixture(scope="module")
-def patient(upstream):
+def keeping(upstream, pb):  # noqa: F811
+    """Real clients with keepalive, begun with the first test of this file and looked at by the last."""
+    with run(upstream, "stall-after-2", "deadlines: {idle_ms: 300000}\n") as remora:
+        python, begun = PythonClient(remora, pb), time.monotonic()
+        go = subprocess.Popen([go_keepalive(), f"127.0.0.1:{remora.grpc_port}", str(KEPT_S)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) if shutil.which("go") else None
+        if go:
+            go.stdin.write(stream_chat())
+            go.stdin.close()
+        yield go, python, begun
+        python.close()
+        if go:
+            go.kill()
+            go.wait()
+
+
+@pytest.fixture(scope="module")
+def patient(upstream, keeping):
     """A client without calls that pings every 5.3 s, begun with the first test of this file and looked at by the last."""
     with run(upstream) as remora:
         connections = [H2(remora.grpc_port) for _ in range(2)]
@@ -217,6 +273,17 @@ def test_keepalive_of_a_patient_client_is_tolerated(patient):
         time.sleep(0.2)
     for c in connections:
         assert c.call(LIST).status == OK and c.goaway is None and c.pongs >= 3
+
+
+def test_keepalive_of_clients_of_grpc_is_tolerated(keeping):
+    """grpc-go at its smallest interval and Python at the same, with a stream and without a call: more pings than a server that
+    counts strikes takes."""
+    go, python, begun = keeping
+    time.sleep(max(0, begun + KEPT_S - time.monotonic()))
+    assert python.states == ["READY"] and python.call.is_active()
+    if go is None:
+        missing("go is not installed")
+    assert json.loads(go.stdout.read()) == {"idle": "READY", "stream": ""}
 
 
 def test_a_watch_that_is_not_read_gets_the_newest_state_and_holds_no_drain(upstream, tmp_path, stubs):
