@@ -8,6 +8,7 @@
 Frames are RFC 9113's; hpack and hyperframe are those of python-hyper.
 """
 import socket
+import ssl
 import struct
 import time
 
@@ -52,8 +53,8 @@ class Answer:
 
 
 class H2:
-    def __init__(self, port, settings=None, window=WINDOW, path=None, kernel_bytes=None):
-        """`kernel_bytes`: what the kernel may hold for us before the peer has to wait."""
+    def __init__(self, port, settings=None, window=WINDOW, path=None, kernel_bytes=None, tls=None):
+        """`kernel_bytes`: what the kernel may hold for us before the peer has to wait; `tls`: an SSLContext that offers h2."""
         self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM)
         self.socket.settimeout(20)
         if kernel_bytes:
@@ -61,6 +62,8 @@ class H2:
         self.socket.connect(path or ("127.0.0.1", port))
         if not path:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder(max_header_list_size=1 << 26)
         self.buffer, self.next_stream = b"", 1
         self.answers, self.goaway, self.is_closed, self.pongs = {}, None, False, 0
@@ -78,13 +81,13 @@ class H2:
         try:
             self.socket.sendall(data.serialize() if isinstance(data, Frame) else data)
             return True
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             return False
 
-    def head(self, path, extra=(), authority="localhost", drop=(), te="trailers"):
+    def head(self, path, extra=(), authority="localhost", drop=(), te="trailers", content_type="application/grpc"):
         """What may be refused is kept out of the compression's table: cores remember there that it was wrong."""
         fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority), NeverIndexedHeaderTuple("te", te),
-                  ("content-type", "application/grpc"),
+                  ("content-type", content_type),
                   *(NeverIndexedHeaderTuple(*f) for f in (extra.items() if isinstance(extra, dict) else extra))]
         return [f for f in fields if f[0] not in drop]
 
@@ -155,7 +158,7 @@ class H2:
             got = self.socket.recv(1 << 18)
         except TimeoutError:
             return
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             got = b""
         self.is_closed = got == b""
         self.buffer += got

@@ -149,34 +149,35 @@ static void on_sent(struct remora_grpc_tag *tag, bool ok)
 }
 
 /* To worker 0, which knows the connections. */
-struct reset {
+struct ended {
     struct remora_message_node message; /* first */
     struct remora_grpc_front *front;
     char *peer; /* the core's */
+    enum remora_grpc_end end;
 };
 
-static void on_reset(struct remora_message_node *message)
+static void on_ended(struct remora_message_node *message)
 {
-    struct reset *reset = REMORA_CONTAINER_OF(message, struct reset, message);
-    if (reset->front->connections != NULL) {
-        remora_grpc_connections_reset(reset->front->connections, remora_slice_of(reset->peer));
+    struct ended *ended = REMORA_CONTAINER_OF(message, struct ended, message);
+    if (ended->front->connections != NULL) {
+        remora_grpc_connections_ended(ended->front->connections, ended->peer, ended->end);
     }
-    gpr_free(reset->peer);
-    remora_free(reset);
+    gpr_free(ended->peer);
+    remora_free(ended);
 }
 
-/* Given up by its caller before anything was sent, or while all of it was: not in the middle of an answer. Without memory
- * it goes uncounted. */
-static void count_reset(struct remora_grpc_call *call)
+/* Without memory it goes uncounted. */
+static void count_end(struct remora_grpc_call *call, enum remora_grpc_end end)
 {
-    bool is_early = !call->has_head || call->has_ended;
-    struct reset *reset = is_early ? remora_alloc(sizeof *reset) : NULL;
-    if (reset == NULL) {
+    struct ended *ended = remora_alloc(sizeof *ended);
+    if (ended == NULL) {
         return;
     }
-    *reset = (struct reset){
-        .message = {.run = on_reset}, .front = call->front, .peer = grpc_call_get_peer(call->call)};
-    remora_loop_post(call->front->process->workers[0].loop, &reset->message);
+    *ended = (struct ended){.message = {.run = on_ended},
+                            .front = call->front,
+                            .peer = grpc_call_get_peer(call->call),
+                            .end = end};
+    remora_loop_post(call->front->process->workers[0].loop, &ended->message);
 }
 
 static void on_closed(struct remora_grpc_tag *tag, bool ok)
@@ -190,9 +191,7 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
         if (call->on_gone != NULL) {
             call->on_gone(call, left_ms == 0 ? REMORA_DEADLINE : REMORA_CLIENT_GONE);
         }
-        if (left_ms != 0) {
-            count_reset(call);
-        }
+        count_end(call, left_ms == 0 ? REMORA_GRPC_LATE : REMORA_GRPC_RESET);
     }
     came_back(call);
 }

@@ -2,43 +2,87 @@
  * Counting connections that somebody else closes: looked at again when one comes while the table is full, and every few
  * seconds while there are any, so that the gauge is true.
  *
- * A storm of resets (CVE-2023-44487) is ended here: neither core ends it, and the old one keeps 15 KiB of each. The core
- * cannot be asked to say GOAWAY to one connection, so its socket is shut down under it.
+ * A storm of resets (CVE-2023-44487) is ended here: neither core ends it, and the old one keeps 15 KiB of each.
+ *   1. a call that we have seen and that is reset is told at once (_ended): its connection is found by the name of its peer
+ *   2. the newer core drops what is reset at once before we see it, but counts it for each socket (channelz.h): that is asked
+ *      for every two seconds, and what ended by its deadline, which the core counts as well, is taken off
+ *   3. the core cannot be asked to say GOAWAY to one connection. A plaintext one gets the frame from us and is shut down behind
+ *      it: nothing of the core's follows, so nothing can be out of frame. TLS is shut down without a word
  *
- * Source: reference/grpc-core.md section 3 (the core owns and closes the fd; no callback; peers are "fd:N" on the old core,
- * "ipv4:ADDRESS:PORT" on the new, where unix sockets have no name).
+ * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says
+ * nothing, so there is only the second way. That core has forgotten the peer of a call whose deadline is over: such calls are
+ * taken off from every connection.
+ *
+ * Source: reference/grpc-core.md section 3 (the core owns and closes the fd; no callback; names of peers); RFC 9113 sections
+ * 6.8 and 7 (GOAWAY, ENHANCE_YOUR_CALM).
  */
 #include "connections.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "channelz.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
-#define LOOK_NS   (5 * REMORA_NS_PER_S)
+#define LOOK_NS   (2 * REMORA_NS_PER_S)
 #define RESETS_NS (10 * REMORA_NS_PER_S)
+
+enum {
+    ASKED = 64, /* sockets asked about in one look: a full table has its turn in half a minute */
+    NEARLY_SENT_BYTES =
+        8192,   /* of 64 KiB: the core writes on long before, so no frame of its is cut in two */
+    NO_FD = -1, /* the core's own */
+};
+
+/* Resets since some time, at most RESETS_NS ago. */
+struct resets {
+    uint64_t since_ns;
+    uint64_t count;
+};
 
 struct connection {
     int fd;
     ino_t inode;
-    uint16_t port; /* of the peer, 0: a unix socket */
-    uint16_t resets;
-    uint64_t resets_since_ns;
-    char address[INET6_ADDRSTRLEN];
+    struct remora_grpc_socket socket; /* id 0: the core does not list it */
+    struct resets seen;
+    struct resets told;
+    uint64_t failed; /* of the core's count, when it was asked last */
+    uint64_t late;   /* since then */
+    uint64_t asked_ns;
 };
 
 struct remora_grpc_connections {
     struct remora_worker *worker;
     struct remora_timer timer;
+    intptr_t server;
+    intptr_t next_id; /* of a socket that the core will list */
+    bool adopts;
+    uint64_t late; /* calls whose connection is not known, since all were asked */
+    size_t asked;  /* where the last look ended */
     size_t count;
     struct connection open[REMORA_LIMIT_CONNECTIONS];
 };
 
+static uint64_t now_ns(const struct remora_grpc_connections *c)
+{
+    const struct remora_clock *clock = remora_loop_clock(c->worker->loop);
+    return clock->now_ns(clock);
+}
+
 static bool is_open(const struct connection *connection)
 {
     struct stat status;
+    uint64_t ignored;
+    if (connection->fd == NO_FD) {
+        return remora_grpc_channelz_failed(connection->socket.id, &ignored);
+    }
     return fstat(connection->fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
            status.st_ino == connection->inode;
 }
@@ -60,18 +104,158 @@ static void tell(struct remora_grpc_connections *c)
     remora_metric_set(c->worker->metrics, REMORA_METRIC_CONNECTIONS, &label, 1, (int64_t)c->count);
 }
 
+/* ---- the end of a storm ---- */
+
+/* A name of the core's for what a socket is connected to; empty: no address of the internet. */
+static void peer_of(int fd, char *out, size_t bytes)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer = {.any = {0}};
+    char address[INET6_ADDRSTRLEN] = "";
+    socklen_t length = sizeof peer;
+    out[0] = '\0';
+    if (getpeername(fd, &peer.any, &length) != 0) {
+        return;
+    }
+    if (peer.any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &peer.v4.sin_addr, address, sizeof address);
+        snprintf(out, bytes, "ipv4:%s:%u", address, ntohs(peer.v4.sin_port));
+    } else if (peer.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.v6.sin6_addr)) {
+        (void)inet_ntop(AF_INET, &peer.v6.sin6_addr.s6_addr[12], address, sizeof address);
+        snprintf(out, bytes, "ipv4:%s:%u", address, ntohs(peer.v6.sin6_port));
+    } else if (peer.any.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &peer.v6.sin6_addr, address, sizeof address);
+        snprintf(out, bytes, "ipv6:%%5B%s%%5D:%u", address, ntohs(peer.v6.sin6_port));
+    }
+}
+
+/* The descriptor of a connection that the core accepted itself; NO_FD: gone. */
+static int fd_of_peer(const char *peer)
+{
+    char text[sizeof((struct remora_grpc_socket *)NULL)->peer];
+    DIR *open = opendir("/proc/self/fd");
+    int found = NO_FD;
+    for (struct dirent *entry; open != NULL && found == NO_FD && (entry = readdir(open)) != NULL;) {
+        uint64_t fd = 0;
+        if (remora_parse_u64(remora_slice_of(entry->d_name), &fd)) {
+            peer_of((int)fd, text, sizeof text);
+            found = strcmp(text, peer) == 0 ? (int)fd : NO_FD;
+        }
+    }
+    if (open != NULL) {
+        closedir(open);
+    }
+    return found;
+}
+
+/* GOAWAY with the greatest stream, since any may have been answered, where it does not fall into the middle of a frame. */
+static void say_goaway(int fd)
+{
+    static const char FRAME[] = "\0\0\x17\x07\0\0\0\0\0"
+                                "\x7f\xff\xff\xff"
+                                "\0\0\0\x0b"
+                                "too_many_resets";
+    int waiting = 0;
+    if (ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES) {
+        (void)send(fd, FRAME, sizeof FRAME - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+}
+
+static void end_storm(const struct connection *connection)
+{
+    int fd = connection->fd;
+    if (fd == NO_FD) {
+        fd = fd_of_peer(connection->socket.peer);
+    } else {
+        say_goaway(fd);
+    }
+    if (fd != NO_FD) {
+        (void)shutdown(fd, SHUT_RDWR);
+        remora_log(REMORA_LOG_WARN, "grpc connection ended: a storm of resets", NULL, 0);
+    }
+}
+
+/* True when these are too many. `over_ns`: the time in which they came, where that may be longer than RESETS_NS. */
+static bool is_storm(struct resets *resets, uint64_t at_ns, uint64_t more, uint64_t over_ns)
+{
+    uint64_t most = REMORA_LIMIT_GRPC_RESETS;
+    if (at_ns - resets->since_ns > RESETS_NS) {
+        *resets = (struct resets){.since_ns = at_ns};
+    }
+    resets->count += more;
+    most = over_ns > RESETS_NS ? most * over_ns / RESETS_NS : most;
+    bool is_over = resets->count > most;
+    resets->count = is_over ? 0 : resets->count;
+    return is_over;
+}
+
+static void ask(const struct remora_grpc_connections *c, struct connection *connection,
+                uint64_t at_ns)
+{
+    uint64_t failed = 0;
+    if (connection->socket.id == 0 ||
+        !remora_grpc_channelz_failed(connection->socket.id, &failed)) {
+        return;
+    }
+    uint64_t late = connection->late + c->late;
+    uint64_t more = failed - connection->failed;
+    uint64_t over_ns = at_ns - connection->asked_ns;
+    connection->failed = failed;
+    connection->late = 0;
+    connection->asked_ns = at_ns;
+    if (is_storm(&connection->told, at_ns, more > late ? more - late : 0, over_ns)) {
+        end_storm(connection);
+    }
+}
+
+static void ask_in_turn(struct remora_grpc_connections *c)
+{
+    uint64_t at_ns = now_ns(c);
+    size_t most = c->count < ASKED ? c->count : ASKED;
+    for (size_t i = 0; i < most; i++) {
+        c->asked = c->asked + 1 < c->count ? c->asked + 1 : 0;
+        ask(c, &c->open[c->asked], at_ns);
+    }
+    if (most == c->count) { /* else somebody has not had it yet */
+        c->late = 0;
+    }
+}
+
+/* ---- the table ---- */
+
 static void on_timer(struct remora_timer *timer);
 
 static void arm(struct remora_grpc_connections *c)
 {
-    const struct remora_clock *clock = remora_loop_clock(c->worker->loop);
-    if (c->count == 0 || remora_timer_is_armed(&c->timer)) {
+    if ((c->count == 0 && !c->adopts) || remora_timer_is_armed(&c->timer)) {
         return;
     }
-    /* Without memory for the timer the gauge waits for the next connection. */
+    /* Without memory for the timer all of this waits for the next connection. */
     enum remora_code code = remora_timers_arm(remora_loop_timers(c->worker->loop), &c->timer,
-                                              clock->now_ns(clock) + LOOK_NS, on_timer);
+                                              now_ns(c) + LOOK_NS, on_timer);
     (void)code;
+}
+
+static struct connection *append(struct remora_grpc_connections *c, int fd)
+{
+    struct connection *connection = &c->open[c->count++];
+    *connection = (struct connection){.fd = fd, .asked_ns = now_ns(c)};
+    return connection;
+}
+
+static void adopt_new(struct remora_grpc_connections *c)
+{
+    struct remora_grpc_socket found[ASKED];
+    size_t room = REMORA_LIMIT_CONNECTIONS - c->count;
+    size_t most = room < ASKED ? room : ASKED;
+    size_t count = most == 0 ? 0 : remora_grpc_channelz_sockets(c->server, c->next_id, found, most);
+    for (size_t i = 0; i < count; i++) {
+        append(c, NO_FD)->socket = found[i];
+        c->next_id = found[i].id + 1;
+    }
 }
 
 static void on_timer(struct remora_timer *timer)
@@ -79,36 +263,21 @@ static void on_timer(struct remora_timer *timer)
     struct remora_grpc_connections *c =
         REMORA_CONTAINER_OF(timer, struct remora_grpc_connections, timer);
     look(c);
+    if (c->adopts) {
+        adopt_new(c);
+    }
+    ask_in_turn(c);
     tell(c);
     arm(c);
 }
 
-static void note_peer(struct connection *connection)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer = {.any = {0}};
-    socklen_t length = sizeof peer;
-    if (getpeername(connection->fd, &peer.any, &length) != 0) {
-        return;
-    }
-    const void *address = peer.any.sa_family == AF_INET6 ? (const void *)&peer.v6.sin6_addr
-                                                         : (const void *)&peer.v4.sin_addr;
-    if (peer.any.sa_family == AF_INET || peer.any.sa_family == AF_INET6) {
-        /* The port stands at the same place in both. */
-        connection->port = ntohs(peer.v4.sin_port);
-        (void)inet_ntop(peer.any.sa_family, address, connection->address,
-                        sizeof connection->address);
-    }
-}
-
-struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker)
+struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker,
+                                                            intptr_t server)
 {
     struct remora_grpc_connections *c = remora_alloc(sizeof *c);
     if (c != NULL) {
         c->worker = worker;
+        c->server = server;
     }
     return c;
 }
@@ -121,6 +290,12 @@ void remora_grpc_connections_free(struct remora_grpc_connections *connections)
     }
 }
 
+void remora_grpc_connections_adopt(struct remora_grpc_connections *connections)
+{
+    connections->adopts = connections->server != 0;
+    arm(connections);
+}
+
 bool remora_grpc_connections_add(struct remora_grpc_connections *connections, int fd)
 {
     struct stat status;
@@ -130,76 +305,46 @@ bool remora_grpc_connections_add(struct remora_grpc_connections *connections, in
     if (connections->count == REMORA_LIMIT_CONNECTIONS || fstat(fd, &status) != 0) {
         return false;
     }
-    struct connection *connection = &connections->open[connections->count++];
-    *connection = (struct connection){.fd = fd, .inode = status.st_ino};
-    note_peer(connection);
+    append(connections, fd)->inode = status.st_ino;
     tell(connections);
     arm(connections);
     return true;
 }
 
-/* ---- storms of resets ---- */
-
-/* "fd:12": the number; 0: another spelling. */
-static uint64_t fd_of(struct remora_slice peer)
+/* The core numbers what it is handed at once and in order, so what is new is this one. */
+void remora_grpc_connections_added(struct remora_grpc_connections *connections)
 {
-    uint64_t fd = 0;
-    static const struct remora_slice prefix = REMORA_SLICE_INIT("fd:");
-    bool is_fd =
-        remora_slice_starts_with(peer, prefix) &&
-        remora_parse_u64(remora_slice(peer.data + prefix.length, peer.length - prefix.length), &fd);
-    return is_fd ? fd : 0;
-}
-
-/* "ipv4:127.0.0.1:5000", "ipv6:%5B::1%5D:5000": the port behind the last colon; 0: there is none. */
-static uint64_t port_of(struct remora_slice peer)
-{
-    uint64_t port = 0;
-    size_t at = peer.length;
-    while (at > 0 && peer.data[at - 1] != ':') {
-        at--;
+    struct connection *last = &connections->open[connections->count - 1];
+    struct remora_grpc_socket *socket = &last->socket;
+    if (remora_grpc_channelz_sockets(connections->server, connections->next_id, socket, 1) == 1) {
+        connections->next_id = socket->id + 1;
+    } else {
+        snprintf(socket->peer, sizeof socket->peer, "fd:%d", last->fd);
     }
-    return remora_parse_u64(remora_slice(peer.data + at, peer.length - at), &port) ? port : 0;
+    if (strcmp(socket->peer, "unix:") == 0) { /* all of them */
+        socket->peer[0] = '\0';
+    }
 }
 
-static bool holds(struct remora_slice text, struct remora_slice part)
+static struct connection *find(struct remora_grpc_connections *connections, const char *peer)
 {
-    return part.length > 0 && memmem(text.data, text.length, part.data, part.length) != NULL;
-}
-
-static struct connection *find(struct remora_grpc_connections *connections,
-                               struct remora_slice peer)
-{
-    uint64_t fd = fd_of(peer);
-    uint64_t port = fd == 0 ? port_of(peer) : 0;
     for (size_t i = 0; i < connections->count; i++) {
         struct connection *c = &connections->open[i];
-        bool is_it = fd > 0
-                         ? (uint64_t)c->fd == fd
-                         : port > 0 && c->port == port && holds(peer, remora_slice_of(c->address));
-        if (is_it && is_open(c)) {
+        if (strcmp(c->socket.peer, peer) == 0 && is_open(c)) {
             return c;
         }
     }
     return NULL;
 }
 
-void remora_grpc_connections_reset(struct remora_grpc_connections *connections,
-                                   struct remora_slice peer)
+void remora_grpc_connections_ended(struct remora_grpc_connections *connections, const char *peer,
+                                   enum remora_grpc_end end)
 {
-    const struct remora_clock *clock = remora_loop_clock(connections->worker->loop);
     struct connection *c = find(connections, peer);
-    if (c == NULL) {
-        return;
-    }
-    uint64_t now_ns = clock->now_ns(clock);
-    if (now_ns - c->resets_since_ns > RESETS_NS) {
-        c->resets_since_ns = now_ns;
-        c->resets = 0;
-    }
-    if (++c->resets > REMORA_LIMIT_GRPC_RESETS) {
-        c->resets = 0;
-        (void)shutdown(c->fd, SHUT_RDWR);
-        remora_log(REMORA_LOG_WARN, "grpc connection ended: a storm of resets", NULL, 0);
+    if (end == REMORA_GRPC_LATE) {
+        uint64_t *late = c == NULL ? &connections->late : &c->late;
+        *late += 1;
+    } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {
+        end_storm(c);
     }
 }

@@ -1,6 +1,7 @@
 /*
- * The plaintext connections that were handed to the core, which owns them and tells nothing. A connection is known by the
- * descriptor and the inode of its socket: when the number stands for something else or nothing, it has gone. Worker 0's.
+ * The open connections of the core, which owns them and tells little. One that was handed to it is known by the descriptor and
+ * the inode of its socket: when the number stands for something else or nothing, it has gone. One that it accepted itself (TLS)
+ * is found among what it counts (channelz.h). Worker 0's.
  */
 #ifndef REMORA_GRPC_CONNECTIONS_H
 #define REMORA_GRPC_CONNECTIONS_H
@@ -9,17 +10,27 @@
 #include "remora/worker.h"
 
 struct remora_grpc_connections;
-/* NULL without memory. */
-struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker);
+/* NULL without memory. `server`: remora_grpc_channelz_server, 0 where the core counts nothing. Any thread. */
+struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker,
+                                                            intptr_t server);
 /* On the worker's thread, or when its loop has stopped. */
 void remora_grpc_connections_free(struct remora_grpc_connections *connections);
+/* From now on those that the core accepts itself are noted, too. */
+void remora_grpc_connections_adopt(struct remora_grpc_connections *connections);
 /* Notes an accepted socket. False when REMORA_LIMIT_CONNECTIONS are open. */
 bool remora_grpc_connections_add(struct remora_grpc_connections *connections, int fd);
+/* Asks the core what it calls the one that was added last, once it has been handed over. */
+void remora_grpc_connections_added(struct remora_grpc_connections *connections);
+
+enum remora_grpc_end {
+    REMORA_GRPC_RESET, /* by its caller, whatever of the answer had been sent */
+    REMORA_GRPC_LATE,  /* by its deadline, which is no fault */
+};
 /*
- * A call of this peer (grpc_call_get_peer) was given up before it was answered. The connection that has more of these than
- * REMORA_LIMIT_GRPC_RESETS in 10 s is shut down. A peer that the core does not tell apart is let be.
+ * A call of this peer (grpc_call_get_peer) ended before its answer did. The connection that has more of these resets than
+ * REMORA_LIMIT_GRPC_RESETS in 10 s is ended.
  */
-void remora_grpc_connections_reset(struct remora_grpc_connections *connections,
-                                   struct remora_slice peer);
+void remora_grpc_connections_ended(struct remora_grpc_connections *connections, const char *peer,
+                                   enum remora_grpc_end end);
 
 #endif

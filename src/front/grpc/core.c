@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "channelz.h"
 #include "connections.h"
 #include "remora/limits.h"
 #include "remora/text.h"
@@ -106,6 +107,7 @@ static void on_accept(void *context, int fd, int64_t peer_uid)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     grpc_server_add_channel_from_fd(front->server, fd, front->credentials);
+    remora_grpc_connections_added(front->connections);
 }
 
 struct listening {
@@ -159,8 +161,9 @@ static grpc_server *make_server(const struct remora_process *process,
         integer("grpc.absolute_max_metadata_size", 2 * REMORA_LIMIT_GRPC_METADATA_BYTES),
         integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, REMORA_LIMIT_GRPC_STREAMS),
         /* The newer core's, on by default: it counts streams that have ended and are not yet freed, and so refuses callers
-         * who keep to the limit above. Storms of resets are ended by connections.c. */
+         * who keep to the limit above. Storms of resets are ended by connections.c, which needs what channelz counts. */
         integer("grpc.http.overload_protection", 0),
+        integer(GRPC_ARG_ENABLE_CHANNELZ, 1),
         integer("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_MS),
         integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         integer(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS),
@@ -244,8 +247,9 @@ static enum remora_code start(struct remora_grpc_front *front, const struct remo
                               const struct remora_address *address, struct remora_fail *fail)
 {
     front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
-    front->connections = remora_grpc_connections_new(&front->process->workers[0]);
     front->server = make_server(front->process, config);
+    front->connections =
+        remora_grpc_connections_new(&front->process->workers[0], remora_grpc_channelz_server());
     enum remora_code code = REMORA_SHEDDING;
     if (front->lanes != NULL && front->connections != NULL && front->server != NULL) {
         code = open_lanes(front);
@@ -273,6 +277,12 @@ static enum remora_code may_listen(const struct remora_address *address, bool ac
                            "gRPC core %s has known holes and may not listen on %s; use loopback or "
                            "set grpc.accept_old_core: true.",
                            grpc_version_string(), address->text);
+}
+
+static void adopt_now(struct remora_grpc_front *front, void *context)
+{
+    (void)context;
+    remora_grpc_connections_adopt(front->connections);
 }
 
 static enum remora_code make_credentials(struct remora_grpc_front *front, struct remora_tls *tls,
@@ -321,7 +331,9 @@ enum remora_code remora_grpc_front_open(struct remora_process *process,
     if (code == REMORA_OK) {
         code = start(front, config, address, fail);
     }
-    if (code == REMORA_OK && front->tls == NULL) {
+    if (code == REMORA_OK && front->tls != NULL) {
+        on_worker_0(front, adopt_now, NULL);
+    } else if (code == REMORA_OK) {
         struct listening listening = {.address = address, .fail = fail};
         on_worker_0(front, listen_now, &listening);
         code = listening.code;

@@ -1,0 +1,94 @@
+"""Storms of resets (F49, N110) on every kind of gRPC listener: the connection is told to calm down and ended, everybody else is served,
+and who gives up calls within reason, or lets them run out of time, keeps it."""
+import time
+
+import pytest
+from hyperframe.frame import RstStreamFrame
+
+from gateway import SECRETS, Remora, two_providers
+from h2wire import H2, message, raw_frame
+from peers import authority
+from test_grpc_hostile import FIXED_CORE, LIST, MIB, OK, STREAM, core, is_sanitized, stream_chat
+from test_tls import ANYWHERE, client, tls
+
+CALM = (11, b"too_many_resets")
+
+
+class Listening:
+    """One gRPC listener and clients of it. TLS: the core's own connections, into which nobody can put a GOAWAY."""
+
+    def __init__(self, kind, folder):
+        self.kind, self.socket, self.arguments, self.more = kind, None, (), ""
+        if kind == "unix":
+            self.socket = f"{folder}/grpc"
+            self.arguments = ("--grpc", f"unix:{self.socket}")
+        elif kind == "tls":
+            self.ours, self.theirs = (authority(folder, name) for name in ("gateway", "clients"))
+            self.arguments, self.more = ANYWHERE, tls(self.ours, self.theirs)
+
+    def run(self, upstream, first="hold", **kwargs):
+        return Remora(two_providers(upstream, first, more=self.more), arguments=self.arguments, environment=SECRETS, **kwargs)
+
+    def connect(self, remora):
+        context = client(self.ours, self.theirs, ["h2"]) if self.kind == "tls" else None
+        return H2(remora.grpc_port, path=self.socket, tls=context)
+
+    def ended(self, remora, c):
+        """The storm's connection ends, with a word where there can be one; others go on."""
+        assert c.ends(20) and (c.goaway == CALM or self.kind == "tls")
+        remora.wait_log("grpc connection ended: a storm of resets")
+        began = time.monotonic()
+        with self.connect(remora) as other:
+            assert other.call(LIST).status == OK and time.monotonic() - began < 15
+
+
+@pytest.fixture(params=["tcp", "unix", "tls"])
+def listening(request, tmp_path):
+    return Listening(request.param, tmp_path)
+
+
+def begin(c):
+    stream = c.open(STREAM)
+    c.data(stream, message(stream_chat()), end=True)
+    return stream
+
+
+def test_f49_n110_heads_that_are_reset_at_once(upstream, stubs, listening):
+    """An old core lets them through, so that we see them; a later one drops them, and is asked what it has counted."""
+    with listening.run(upstream, workers=1) as r, listening.connect(r) as c:
+        assert c.call(LIST).status == OK
+        before = r.rss_kib()
+        for _ in range(3000 if core() < FIXED_CORE else 10000):
+            stream = c.next_stream
+            c.next_stream += 2
+            head = raw_frame("HEADERS", stream, c.encoder.encode(c.head(LIST)), 4)
+            if not c.send(head + RstStreamFrame(stream, error_code=8).serialize()):
+                break
+        listening.ended(r, c)
+        assert is_sanitized() or r.rss_kib() - before < 96 * MIB
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("behaviour", ["hold", "stall-after-2"])
+def test_f49_calls_that_are_given_up_before_or_within_their_answer(upstream, stubs, listening, behaviour, workers):
+    with listening.run(upstream, behaviour, workers=workers) as r, listening.connect(r) as c:
+        for _ in range(150):
+            stream = begin(c)
+            c.until(lambda: c.answers[stream].messages, 0.01 if behaviour == "hold" else 10)  # noqa: B023
+            if c.is_closed or not c.reset(stream):
+                break
+        listening.ended(r, c)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_who_gives_up_some_calls_keeps_the_connection(upstream, stubs, listening, workers):
+    with listening.run(upstream, workers=workers) as r, listening.connect(r) as c:
+        for n in range(180):  # a deadline is nobody's fault
+            if n % 2:
+                stream = c.open(STREAM, {"grpc-timeout": "20m"})
+                c.data(stream, message(stream_chat()), end=True)
+                c.answer(stream)
+            else:
+                c.reset(begin(c))
+        assert not c.ends(4), "two looks at what the core counts"
+        assert c.call(LIST).status == OK and c.goaway is None
