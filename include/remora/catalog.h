@@ -131,6 +131,7 @@ struct remora_endpoint_facts {
     bool always_reasons;       /* it cannot be switched off */
     bool is_free;              /* belongs to model:free only */
     bool stream_only;          /* answers no call but a stream; the catalog knows of none */
+    char country[3];           /* of `region`, by remora_place_country */
 };
 
 /*
@@ -159,6 +160,13 @@ struct remora_model_facts {
     enum remora_tristate distillable; /* the author allows training other models on its answers */
     remora_parameter_set supported;   /* union of what its endpoints take */
 };
+
+/*
+ * The country of a place, ISO 3166-1 alpha-2 in capitals with a NUL behind it: of a region of a cloud by the table
+ * (tbl/places.h, where its sources stand), of two letters themselves. Empty for all else: "global", a region that the table
+ * does not know. "eu" stays "EU".
+ */
+void remora_place_country(struct remora_slice place, char country[3]);
 
 /* The shipped catalog. Indexes are stable for the life of the program. */
 size_t remora_catalog_provider_count(void);

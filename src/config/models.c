@@ -365,19 +365,25 @@ static remora_parameter_set refused_by_dialect(const struct remora_provider *pro
     return has_dialects ? remora_dialect_refused(remora_dialect_of(&provider->facts)) : 0;
 }
 
-/* "us", "global", or "us-east5": two letters, alone or with more behind a dash. */
-static bool is_region(struct remora_slice word)
+/* What a tag has behind its provider and is no place. */
+static bool is_variant(struct remora_slice word)
 {
-    if (remora_slice_is(word, "global") ||
-        remora_slice_starts_with(word, REMORA_SLICE("europe-"))) {
-        return true;
+    static const char *const names[] = {
+        "turbo",   "fast", "flex",     "priority", "batch",    "scale", "auto",  "standard",
+        "default", "free", "extended", "thinking", "instruct", "lite",  "high",  "low",
+        "base",    "beta", "preview",  "official", "nitro",    "floor", "exacto"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_is(word, names[i])) {
+            return true;
+        }
     }
-    bool is_pair = word.length >= 2 && word.data[0] >= 'a' && word.data[0] <= 'z' &&
-                   word.data[1] >= 'a' && word.data[1] <= 'z';
-    return is_pair && (word.length == 2 || word.data[2] == '-');
+    return config_is_quantization(word);
 }
 
-/* The part of "amazon-bedrock/eu", "google-vertex/us-east5#2" that names a region; empty when none does. */
+/*
+ * The part of "amazon-bedrock/eu", "google-vertex/us-east5#2" that names a region; empty when none does. A word that is not
+ * known is taken for a region: whether the provider's seat says where it lies is not known either.
+ */
 static struct remora_slice region_of_tag(struct remora_slice tag)
 {
     tag.length = remora_slice_find(tag, '#', 0);
@@ -385,7 +391,7 @@ static struct remora_slice region_of_tag(struct remora_slice tag)
     while (from < tag.length) {
         size_t to = remora_slice_find(tag, '/', from + 1);
         struct remora_slice word = remora_slice(tag.data + from + 1, to - from - 1);
-        if (is_region(word)) {
+        if (word.length > 0 && !is_variant(word)) {
             return word;
         }
         from = to;
@@ -463,6 +469,7 @@ static enum remora_code finish_endpoint(struct config_loader *loader, struct mod
     if (endpoint->facts.region.length == 0) {
         endpoint->facts.region = region_of_tag(endpoint->facts.tag);
     }
+    remora_place_country(endpoint->facts.region, endpoint->facts.country);
     resolve_deadlines(scopes, scope->reasons, &resolved);
     endpoint->deadlines = share_deadlines(loader, &resolved);
     endpoint->health = health_slot(loader, endpoint);

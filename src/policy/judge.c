@@ -194,14 +194,18 @@ static enum remora_layer ask_region(const struct remora_judge *judge,
 {
     (void)subject;
     struct remora_slice region = endpoint->facts.region;
+    char seat[3];
+    const char *country = endpoint->facts.country;
     if (region.length == 0) {
         region = endpoint->provider->facts.headquarters;
+        remora_place_country(region, seat);
+        country = seat;
     }
     for (size_t i = 0; i < judge->layer_count; i++) {
         const struct remora_slices *regions = &judge->layers[i]->provider.regions;
         bool is_in = !regions->is_set;
         for (size_t at = 0; at < regions->count && !is_in; at++) {
-            is_in = policy_region_matches(regions->items[at], region);
+            is_in = policy_region_matches(regions->items[at], region, country);
         }
         if (!is_in) {
             return judge->layer_names[i];

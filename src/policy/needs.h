@@ -21,7 +21,8 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,
                                enum remora_parameter parameter);
 
-/* Whether a place ("eu", "DE", "us-east5"; empty: unknown) is, or lies in, the one that `regions` asks for. regions.c. */
-bool policy_region_matches(struct remora_slice asked, struct remora_slice place);
+/* Whether a place ("eu", "DE", "us-east5"; empty: unknown) in a country is, or lies in, the one that `regions` asks for. */
+bool policy_region_matches(struct remora_slice asked, struct remora_slice place,
+                           const char *country);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Places of endpoints: a country ("DE"), the Union ("eu"), or a region of a cloud ("us-east5", "eu-central-1",
- * "europe-west1"). A cloud's region lies in what its first word names; a member state lies in the Union. A place that is not
- * known, or "global", lies nowhere. Cannot fail.
+ * "europe-west1"). A cloud's region lies in its country by the table, for two letters do not say it: eu-west-2 is London.
+ * A word such as "asia" holds the regions that begin with it.
+ * A member state lies in the Union. A place that is not known, or "global", lies in nothing but itself. Cannot fail.
  *
  * Source of the members: European Union, "EU countries" (ISO 3166-1 alpha-2), read 2026-11.
  */
@@ -21,18 +22,15 @@ static bool is_member(struct remora_slice country)
     return false;
 }
 
-bool policy_region_matches(struct remora_slice asked, struct remora_slice place)
+bool policy_region_matches(struct remora_slice asked, struct remora_slice place,
+                           const char *country)
 {
-    if (place.length == 0) {
+    if (place.length == 0 || asked.length == 0) {
         return false;
     }
-    if (remora_slice_equal_nocase(asked, place)) {
-        return true;
-    }
+    struct remora_slice land = remora_slice_of(country);
     struct remora_slice area = remora_slice(place.data, remora_slice_find(place, '-', 0));
-    if (area.length < place.length && remora_slice_equal_nocase(asked, area)) {
-        return true;
-    }
-    return remora_slice_equal_nocase(asked, REMORA_SLICE("eu")) &&
-           (is_member(area) || remora_slice_equal_nocase(area, REMORA_SLICE("europe")));
+    return remora_slice_equal_nocase(asked, place) || remora_slice_equal_nocase(asked, land) ||
+           (asked.length > 2 && remora_slice_equal_nocase(asked, area)) ||
+           (remora_slice_equal_nocase(asked, REMORA_SLICE("eu")) && is_member(land));
 }

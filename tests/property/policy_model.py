@@ -8,7 +8,7 @@ Choices where the words leave room, each also in docs/policy.md:
   - `allow_fallbacks: false` without `order` keeps the first endpoint of each model by itself.
   - per item prices that are absent (image, request) cost nothing; audio is billed as the prompt when it has no price.
   - `regions` looks at the endpoint's own region, else at one that its tag names, else at the seat of the provider; a member
-    state lies in eu, a cloud's region (us-east5) in what its first word names.
+    state lies in eu, a cloud's region in its country; a word of a tag that is no variant is a place, perhaps an unknown one.
   - response_format text asks for nothing; tool_choice auto can always be left out.
   - more output than the whole window holds is more than the endpoint gives.
   - verbosity and structured_outputs are soft: they narrow only where an endpoint of the model takes them.
@@ -345,17 +345,24 @@ def excluded(world, layers, asked, endpoint, is_free):
 UNION = set("at be bg cy cz de dk ee es fi fr gr hr hu ie it lt lu lv mt nl pl pt ro se si sk".split())
 
 
+# Of the regions that are drawn; the others lie nowhere.
+COUNTRY = {"us-east5": "us", "europe-west1": "be", "europe-west2": "gb", "eu-west-2": "gb", "eastus2": "us", "uksouth": "gb",
+           "westeurope": "nl", "asia-east1": "tw"}
+VARIANTS = {"fast", "flex", "fp8", "priority"}
+
+
 def place_of(endpoint):
     for part in endpoint.tag.split("#")[0].split("/")[1:]:
-        if part == "global" or re.fullmatch(r"[a-z][a-z](-.*)?|europe-.*", part):
+        if part not in VARIANTS:
             return endpoint.entry.get("region", part)
     return endpoint.entry.get("region", endpoint.provider.get("headquarters"))
 
 
 def lies_in(endpoint, asked):
     place, asked = (place_of(endpoint) or "").lower(), asked.lower()
-    area = place.split("-")[0]
-    return bool(place) and (asked in (place, area) or (asked == "eu" and (area in UNION or area == "europe")))
+    country = COUNTRY.get(place, place)
+    by_word = len(asked) > 2 and place.split("-")[0] == asked
+    return bool(place) and (asked in (place, country) or by_word or (asked == "eu" and country in UNION))
 
 
 # ---- order and health ----

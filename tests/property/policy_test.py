@@ -20,13 +20,13 @@ from policy_model import Asked, World, plan
 
 BATCH = 500
 PROVIDERS = ["p0", "p1", "p2", "p3", "p4", "p5"]
-TAILS = ["", "/fast", "/eu", "/us-east5", "/flex", "/fp8#2", "/priority/eu"]
+TAILS = ["", "/fast", "/eu", "/us-east5", "/flex", "/fp8#2", "/priority/eu", "/eu-west-2", "/uksouth", "/zone9", "/fast/asia-east1"]
 MODELS = ["acme/echo-1", "acme/echo-2", "beta/echo-1", "beta/parrot"]
 NAMES = MODELS * 3 + ["best", "twin:free", "echo-1", "echo-2", "parrot", "parrot:free", "acme/echo-1:free", "acme/nothing"]
 ALIASES = {"best": "acme/echo-2", "twin": "beta/parrot", "gratis": "acme/echo-1:free"}
 PATTERNS = ["*", "acme/*", "beta/*", "acme/echo-1", "*/echo-1", "*:free", "acme/*:free", "beta/p*t", "nobody/*"]
 QUANTIZATIONS = ["int4", "fp4", "mxfp4", "nvfp4", "fp8", "mxfp8", "bf16", "unknown"]
-REGIONS = ["eu", "US", "de", "us-east5", "FR"]
+REGIONS = ["eu", "US", "de", "gb", "us-east5", "FR", "europe", "zone9", "asia"]
 PARAMETERS = {
     "temperature": [0.5], "top_k": [5], "seed": [1], "stop": [["x"]], "verbosity": ["low"], "max_tokens": [10, 90, 2000],
     "max_completion_tokens": [10], "logprobs": [True],
@@ -82,7 +82,7 @@ class Draw:
         if self.chance(0.3):
             found["quantization"] = self.one(QUANTIZATIONS)
         if self.chance(0.2):
-            found["region"] = self.one(["DE", "eu", "us-east5", "europe-west1", "global"])
+            found["region"] = self.one(["DE", "eu", "us-east5", "europe-west1", "europe-west2", "eastus2", "westeurope", "zone9", "global"])
         if self.chance(0.4):
             found["supported_parameters"] = [p for p in SUPPORTED if self.chance(0.75)]
         for key, values in (("context_length", [60, 5000]), ("max_prompt_tokens", [60]), ("max_completion_tokens", [20, 1000])):
@@ -119,7 +119,7 @@ class Draw:
             "regions": lambda: self.some(REGIONS, 4),
         }
         for key, draw in drawn.items():
-            if self.chance(p) and not (is_request and key == "regions"):
+            if self.chance(p):
                 found[key] = draw()
         return found
 

@@ -507,7 +507,9 @@ static void an_endpoint_lies_where_it_is_said_or_where_its_tag_says(void **state
                          "  {provider: acme, model_id: b, tag: \"acme/fast/us-east5#2\"},\n"
                          "  {provider: acme, model_id: c, tag: acme/europe-west1},\n"
                          "  {provider: acme, model_id: d, tag: acme/global},\n"
-                         "  {provider: acme, model_id: e, tag: acme/turbo},\n"
+                         "  {provider: acme, model_id: e, tag: acme/turbo/fp8},\n"
+                         "  {provider: acme, model_id: g, tag: acme/australia-southeast1},\n"
+                         "  {provider: acme, model_id: h, tag: acme/turbo/zone9},\n"
                          "  {provider: acme, model_id: f}]}, acme/b: {endpoints: [\n"
                          "  {provider: acme, model_id: b}]}}\n",
                     NULL);
@@ -516,7 +518,13 @@ static void an_endpoint_lies_where_it_is_said_or_where_its_tag_says(void **state
     assert_slice_equal(region_at(config, 2), "europe-west1");
     assert_slice_equal(region_at(config, 3), "global");
     assert_slice_equal(region_at(config, 4), "");
-    assert_slice_equal(region_at(config, 5), "");
+    assert_slice_equal(region_at(config, 5), "australia-southeast1");
+    assert_slice_equal(region_at(config, 6), "zone9");
+    assert_slice_equal(region_at(config, 7), "");
+    const struct remora_model *model = remora_config_model(config, REMORA_SLICE("acme/a"));
+    assert_string_equal(model->endpoints[0].facts.country, "DE");
+    assert_string_equal(model->endpoints[5].facts.country, "AU");
+    assert_string_equal(model->endpoints[6].facts.country, "");
     assert_int_equal(remora_config_model(config, REMORA_SLICE("acme/a"))->facts.distillable,
                      REMORA_YES);
     assert_int_equal(remora_config_model(config, REMORA_SLICE("acme/b"))->facts.distillable,

@@ -438,12 +438,24 @@ static void a_region_of_the_endpoint_is_more_than_the_seat(void **state)
         {"us", "global", false},
         {"global", "global", true},
         {"eu", "eur", false},
+        {"eu", "eu-west-2", false},
+        {"gb", "eu-west-2", true},
+        {"eu", "europe-west2", false},
+        {"europe", "europe-west2", true},
+        {"eu", "westeurope", true},
+        {"us", "asia-east1", false},
+        {"us", "us-nowhere9", false},
+        {"us-nowhere9", "us-nowhere9", true},
+        {"ME", "me-south-1", false},
+        {"GB", "uk", true},
+        {"", "global", false},
     };
     struct world *w = *state;
     w->provider->facts.headquarters = S("US");
     for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
         prefer(w, REMORA_LAYER_SERVICE)->regions = LIST(remora_slice_of(rows[i].asked));
         w->endpoint->facts.region = remora_slice_of(rows[i].region);
+        remora_place_country(w->endpoint->facts.region, w->endpoint->facts.country);
         print_message("%s in %s\n", rows[i].region, rows[i].asked);
         if (rows[i].is_in) {
             expect_in(w);
