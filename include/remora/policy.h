@@ -60,8 +60,9 @@ struct remora_policy_effective {
     enum remora_sort sort;
     struct remora_slice models_default;
     struct remora_limits_policy limits;
-    int64_t attempt_timeout_ms; /* smallest, 0 none */
-    int32_t max_attempts;       /* smallest, 0 none */
+    int64_t max_price_pico_usd[REMORA_CAP_COUNT]; /* smallest, -1 none */
+    int64_t attempt_timeout_ms;                   /* smallest, 0 none */
+    int32_t max_attempts;                         /* smallest, 0 none */
 };
 void remora_policy_merge(const struct remora_policy_stack *stack,
                          struct remora_policy_effective *out);

@@ -64,9 +64,10 @@ struct remora_build_input {
     struct remora_slice upstream_request_id; /* sent as x-request-id: one per attempt */
     /* To be sent, with request->tracestate, to a provider with sends_trace; valid during the call. */
     struct remora_slice traceparent;
-    /* What the merged policy wants of data, for a provider that routes further itself. */
+    /* What the merged policy wants of data and prices, for a provider that routes further itself. */
     enum remora_data_collection data_collection;
     enum remora_tristate zdr;
+    const int64_t *max_price_pico_usd; /* by enum remora_price_cap, -1 none; NULL: no cap */
     int64_t now_unix_ms;
 };
 struct remora_build_output {

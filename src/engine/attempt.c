@@ -278,6 +278,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         .traceparent = remora_slice_of(traceparent),
         .data_collection = x->plan->policy.data_collection,
         .zdr = x->plan->policy.zdr,
+        .max_price_pico_usd = x->plan->policy.max_price_pico_usd,
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };
     fail->cause = REMORA_CAUSE_BUILD;

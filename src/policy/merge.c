@@ -56,6 +56,9 @@ static void merge_bounds(const struct remora_policy *policy, struct remora_polic
     take_smaller(&out->limits.concurrency, policy->limits.concurrency, -1);
     take_smaller(&out->limits.requests_per_minute, policy->limits.requests_per_minute, -1);
     take_smaller(&out->limits.tokens_per_minute, policy->limits.tokens_per_minute, -1);
+    for (size_t cap = 0; cap < REMORA_CAP_COUNT; cap++) {
+        take_smaller(&out->max_price_pico_usd[cap], p->max_price_pico_usd[cap], -1);
+    }
     take_smaller(&out->attempt_timeout_ms, p->attempt_timeout_ms, 0);
     if (p->max_attempts != 0 && (out->max_attempts == 0 || p->max_attempts < out->max_attempts)) {
         out->max_attempts = p->max_attempts;
@@ -72,6 +75,9 @@ void remora_policy_merge(const struct remora_policy_stack *stack,
         .require_parameters = REMORA_NO,
         .limits = {-1, -1, -1},
     };
+    for (size_t cap = 0; cap < REMORA_CAP_COUNT; cap++) {
+        out->max_price_pico_usd[cap] = -1;
+    }
     for (int layer = REMORA_LAYER_MESH; layer <= REMORA_LAYER_REQUEST; layer++) {
         const struct remora_policy *policy = stack->layers[layer];
         if (policy != NULL) {

@@ -329,34 +329,27 @@ static const char *const cap_names[REMORA_CAP_COUNT] = {
 /* In USD per million tokens, or per item (openrouter.md section 4 "max_price"). */
 static void write_caps(struct openai_build *build, const int64_t caps[REMORA_CAP_COUNT])
 {
-    bool is_open = false;
+    remora_json_key(json_of(build), "max_price");
+    remora_json_object_open(json_of(build));
     for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
         char price[48];
         bool is_token = i == REMORA_CAP_PROMPT || i == REMORA_CAP_COMPLETION;
         if (caps[i] < 0) {
             continue;
         }
-        if (!is_open) {
-            remora_json_key(json_of(build), "max_price");
-            remora_json_object_open(json_of(build));
-            is_open = true;
-        }
         size_t length = remora_decimal_format(caps[i], is_token ? 6 : 12, price);
         remora_json_key(json_of(build), cap_names[i]);
         remora_json_write_raw(json_of(build), remora_slice(price, length));
     }
-    if (is_open) {
-        remora_json_object_close(json_of(build));
-    }
+    remora_json_object_close(json_of(build));
 }
 
 /* A router behind this one must not widen what the caller's policy allows: privacy and price caps go on with the request. */
 static void write_preferences(struct openai_build *build)
 {
-    const struct remora_preferences *asked = &build->request->provider;
     bool has_cap = false;
-    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
-        has_cap |= asked->max_price_pico_usd[i] >= 0;
+    for (size_t i = 0; i < REMORA_CAP_COUNT && build->caps != NULL; i++) {
+        has_cap |= build->caps[i] >= 0;
     }
     if (!build->dialect->takes_preferences ||
         !(build->denies_collection || build->wants_zdr || has_cap)) {
@@ -372,7 +365,9 @@ static void write_preferences(struct openai_build *build)
         remora_json_key(json_of(build), "zdr");
         remora_json_write_bool(json_of(build), true);
     }
-    write_caps(build, asked->max_price_pico_usd);
+    if (has_cap) {
+        write_caps(build, build->caps);
+    }
     remora_json_object_close(json_of(build));
 }
 

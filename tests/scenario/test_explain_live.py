@@ -255,3 +255,20 @@ def test_nothing_goes_upstream(upstream, keyed):
     before = len(upstream.requests())
     explain(keyed, BODY)
     assert len(upstream.requests()) == before
+
+
+def test_a_router_is_told_the_lowest_cap_of_all_layers(upstream):
+    config = f"""
+version: 1
+providers:
+  a: {{kind: openai, dialect: openrouter, base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
+models:
+  t/m: {{endpoints: [{{provider: a, model_id: m, pricing: {{prompt: "0.000001", completion: "0.000002"}}}}]}}
+policy: {{provider: {{max_price: {{prompt: 5}}}}}}
+"""
+    with Remora(config, environment=SECRETS) as remora:
+        both = {"prompt": 2.5, "completion": 20}
+        for asked, told in ((None, {"prompt": 5}), ({"prompt": 8}, {"prompt": 5}), (both, both)):
+            answer = remora.chat({"model": "t/m", "messages": USER, **({"provider": {"max_price": asked}} if asked else {})})
+            assert answer[0] == 200, answer
+            assert upstream.last()["json"]["provider"]["max_price"] == told

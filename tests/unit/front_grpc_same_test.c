@@ -272,8 +272,11 @@ static struct remora_slice upstream(struct side *side, const char *dialect)
     const struct remora_endpoint endpoint = {
         .provider = &provider,
         .facts = {.upstream_model = REMORA_SLICE("echo-1"), .supported = REMORA_PARAMETERS_ALL}};
-    const struct remora_build_input input = {
-        .request = &side->request, .endpoint = &endpoint, .delivery = side->request.delivery};
+    const struct remora_build_input input = {.request = &side->request,
+                                             .endpoint = &endpoint,
+                                             .delivery = side->request.delivery,
+                                             .max_price_pico_usd =
+                                                 side->request.provider.max_price_pico_usd};
     struct remora_build_output out;
     assert_int_equal(
         remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &side->arena, &out, &side->fail),

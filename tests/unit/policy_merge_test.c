@@ -100,10 +100,13 @@ static void the_smallest_limit_wins_wherever_it_stands(void **state)
     outer->limits = (struct remora_limits_policy){8, -1, 0};
     outer->provider.attempt_timeout_ms = 100;
     outer->provider.max_attempts = 5;
+    outer->provider.max_price_pico_usd[REMORA_CAP_PROMPT] = 5;
     struct remora_policy *inner = layer(REMORA_LAYER_SERVICE);
     inner->limits = (struct remora_limits_policy){64, 7, 9};
     inner->provider.attempt_timeout_ms = 50;
     inner->provider.max_attempts = 6;
+    inner->provider.max_price_pico_usd[REMORA_CAP_PROMPT] = 8;
+    inner->provider.max_price_pico_usd[REMORA_CAP_IMAGE] = 0;
     layer(REMORA_LAYER_REQUEST);
     remora_policy_merge(&stack, &merged);
     assert_int_equal(merged.limits.concurrency, 8);
@@ -111,6 +114,9 @@ static void the_smallest_limit_wins_wherever_it_stands(void **state)
     assert_int_equal(merged.limits.tokens_per_minute, 0);
     assert_int_equal(merged.attempt_timeout_ms, 50);
     assert_int_equal(merged.max_attempts, 5);
+    assert_int_equal(merged.max_price_pico_usd[REMORA_CAP_PROMPT], 5);
+    assert_int_equal(merged.max_price_pico_usd[REMORA_CAP_IMAGE], 0);
+    assert_int_equal(merged.max_price_pico_usd[REMORA_CAP_COMPLETION], -1);
 }
 
 static void the_layer_that_refuses_a_model_is_told(void **state)

@@ -257,7 +257,8 @@ static void build(struct remora_buf *out, enum remora_dialect dialect, const cha
         .endpoint = &endpoint,
         .delivery = request.delivery,
         .data_collection = ask == ask_privacy ? REMORA_DATA_DENY : REMORA_DATA_ALLOW,
-        .zdr = ask == ask_privacy ? REMORA_YES : REMORA_UNSET};
+        .zdr = ask == ask_privacy ? REMORA_YES : REMORA_UNSET,
+        .max_price_pico_usd = request.provider.max_price_pico_usd};
     assert_int_equal(remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &arena, &built, &fail),
                      REMORA_OK);
     append_body(out, &built.http, &arena);

@@ -165,8 +165,11 @@ static void build(struct trip *t, const char *dialect, remora_parameter_set supp
     t->endpoint.provider = &t->provider;
     t->endpoint.facts.upstream_model = REMORA_SLICE("echo-1");
     t->endpoint.facts.supported = supported;
-    const struct remora_build_input input = {
-        .request = &t->request, .endpoint = &t->endpoint, .delivery = t->request.delivery};
+    const struct remora_build_input input = {.request = &t->request,
+                                             .endpoint = &t->endpoint,
+                                             .delivery = t->request.delivery,
+                                             .max_price_pico_usd =
+                                                 t->request.provider.max_price_pico_usd};
     t->code = remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &t->arena, &t->out, &t->fail);
     assert_int_equal(t->code, REMORA_OK);
     size_t at = 0;

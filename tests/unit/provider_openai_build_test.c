@@ -39,8 +39,11 @@ static void begin(struct fixture *f, const char *slug, const char *dialect)
 
 static enum remora_code build(struct fixture *f, struct remora_fail *fail)
 {
-    const struct remora_build_input input = {
-        .request = &f->request, .endpoint = &f->endpoint, .delivery = f->request.delivery};
+    const struct remora_build_input input = {.request = &f->request,
+                                             .endpoint = &f->endpoint,
+                                             .delivery = f->request.delivery,
+                                             .max_price_pico_usd =
+                                                 f->request.provider.max_price_pico_usd};
     return remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f->arena, &f->out, fail);
 }
 
