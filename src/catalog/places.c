@@ -1,6 +1,4 @@
 /* In which country a place lies. */
-#include <ctype.h>
-
 #include "remora/catalog.h"
 
 static const struct {
@@ -25,7 +23,9 @@ static const char *country_by_table(struct remora_slice place)
 void remora_place_country(struct remora_slice place, char country[3])
 {
     const char *name = country_by_table(place);
-    country[0] = (char)toupper((unsigned char)name[0]);
-    country[1] = (char)toupper((unsigned char)name[1]);
+    for (size_t i = 0; i < 2; i++) {
+        bool is_small = name[i] >= 'a' && name[i] <= 'z';
+        country[i] = is_small ? (char)(name[i] - 'a' + 'A') : name[i];
+    }
     country[2] = '\0';
 }

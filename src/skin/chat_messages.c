@@ -33,7 +33,8 @@ struct message {
     struct parse_list images;      /* of struct remora_part */
     struct parse_list annotations; /* of struct remora_annotation */
     struct remora_part audio;
-    struct remora_slice extra; /* members so far, without braces */
+    struct remora_pair *extra; /* members that have no reader; room for the next power of two */
+    size_t extra_count;
 };
 
 static enum remora_code read_text_content(struct parse *p, struct remora_json value,
@@ -288,36 +289,20 @@ static enum remora_code read_tool_call_id(struct parse *p, struct remora_json va
 }
 
 static enum remora_code add_extra(struct parse *p, struct remora_json value,
-                                  struct remora_slice *extra)
+                                  struct message *message)
 {
-    struct remora_slice raw = remora_json_raw(value);
-    struct remora_buf key;
-    struct remora_json_writer w;
-    remora_buf_init(&key, REMORA_LIMIT_MESSAGE_BYTES);
-    remora_json_write_begin(&w, &key);
-    remora_json_write_string(&w, p->key);
-    struct remora_slice name = remora_buf_slice(&key);
-    struct remora_slice whole = {NULL, 0};
-    if (remora_buf_code(&key) == REMORA_OK) {
-        size_t bytes = extra->length + name.length + raw.length + 2;
-        char *text = remora_arena_alloc(p->arena, bytes);
-        if (text != NULL) {
-            size_t at = extra->length;
-            memcpy(text, at == 0 ? "" : extra->data, at);
-            text[at] = at == 0 ? '{' : ',';
-            at++;
-            memcpy(text + at, name.data, name.length);
-            at += name.length;
-            text[at++] = ':';
-            memcpy(text + at, raw.data, raw.length);
-            whole = remora_slice(text, bytes);
+    size_t count = message->extra_count;
+    if ((count & (count - 1)) == 0) {
+        size_t room = count == 0 ? 1 : 2 * count;
+        struct remora_pair *pairs = remora_arena_resize(
+            p->arena, message->extra, count * sizeof *pairs, room * sizeof *pairs);
+        if (pairs == NULL) {
+            return parse_no_room(p);
         }
+        message->extra = pairs;
     }
-    remora_buf_fini(&key);
-    if (whole.data == NULL) {
-        return parse_no_room(p);
-    }
-    *extra = whole;
+    message->extra[count] = (struct remora_pair){.key = p->key, .value = remora_json_raw(value)};
+    message->extra_count = count + 1;
     return REMORA_OK;
 }
 
@@ -325,22 +310,30 @@ static enum remora_code add_extra(struct parse *p, struct remora_json value,
 static enum remora_code read_message_extra(struct parse *p, struct remora_json value, void *target)
 {
     enum remora_code code = chat_refuse_choice(p, value);
-    return code == REMORA_OK ? add_extra(p, value, &((struct message *)target)->extra) : code;
+    return code == REMORA_OK ? add_extra(p, value, target) : code;
 }
 
+/* One object of all of them, written once. */
 static enum remora_code keep_extra(struct parse *p, struct message *message)
 {
-    if (message->extra.length == 0) {
+    struct remora_buf text;
+    struct remora_json_writer w;
+    if (message->extra_count == 0) {
         return REMORA_OK;
     }
-    char *text = remora_arena_alloc(p->arena, message->extra.length + 1);
-    if (text == NULL) {
-        return parse_no_room(p);
+    remora_buf_init(&text, REMORA_LIMIT_MESSAGE_BYTES);
+    remora_json_write_begin(&w, &text);
+    remora_json_object_open(&w);
+    for (size_t i = 0; i < message->extra_count; i++) {
+        remora_json_key_slice(&w, message->extra[i].key);
+        remora_json_write_raw(&w, message->extra[i].value);
     }
-    memcpy(text, message->extra.data, message->extra.length);
-    text[message->extra.length] = '}';
-    message->out->extra = remora_slice(text, message->extra.length + 1);
-    return REMORA_OK;
+    remora_json_object_close(&w);
+    if (remora_buf_code(&text) == REMORA_OK) {
+        message->out->extra = remora_arena_copy(p->arena, remora_buf_slice(&text));
+    }
+    remora_buf_fini(&text);
+    return message->out->extra.length == 0 ? parse_no_room(p) : REMORA_OK;
 }
 
 /* `refusal`, `audio` and `images` of an assistant message are further parts, behind its content. */

@@ -188,16 +188,41 @@ void chat_write_object(struct remora_json_writer *w, struct remora_slice object)
     }
 }
 
+/* Past the string that begins at `at`, in valid JSON. */
+static size_t string_end(struct remora_slice json, size_t at)
+{
+    for (at++; at < json.length && json.data[at] != '"'; at++) {
+        at += json.data[at] == '\\';
+    }
+    return at + 1;
+}
+
+/* Whether the object itself has a member `index`; one of an object within it says nothing. */
+static bool has_index(struct remora_slice object)
+{
+    size_t depth = 0;
+    size_t at = 0;
+    while (at < object.length) {
+        char c = object.data[at];
+        size_t end = c == '"' ? string_end(object, at) : at + 1;
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        struct remora_slice token = remora_slice(object.data + at, end - at);
+        struct remora_slice rest = remora_slice(object.data + end, object.length - end);
+        if (depth == 1 && remora_slice_is(token, "\"index\"") &&
+            remora_slice_starts_with(remora_slice_trim(rest), REMORA_SLICE(":"))) {
+            return true;
+        }
+        at = end;
+    }
+    return false;
+}
+
 /* The object as it came, with `index` before its members unless it has one. */
 static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
 {
-    static const struct remora_slice name = REMORA_SLICE_INIT("\"index\"");
     size_t at = remora_slice_find(object, '{', 0) + 1;
-    bool has_one = false;
-    for (size_t i = 0; i + name.length <= object.length && !has_one; i++) {
-        has_one = remora_slice_starts_with(remora_slice(object.data + i, object.length - i), name);
-    }
-    if (index < 0 || has_one || at >= object.length) {
+    if (index < 0 || has_index(object) || at >= object.length) {
         chat_write_object(w, object);
         return;
     }

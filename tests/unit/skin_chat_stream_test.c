@@ -491,6 +491,36 @@ static bool has_said(const struct talk *t, size_t from, const char *words)
     return memmem(t->out.data + from, t->out.length - from, words, strlen(words)) != NULL;
 }
 
+/* Clients merge elements of a streamed list by `index`; one within an element, or as a text, is none of the element's. */
+static void an_element_that_came_raw_has_an_index_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *raw;
+        const char *sent;
+    } rows[] = {
+        {"{\"type\":\"file\",\"file\":{\"index\":3}}",
+         "[{\"index\":0,\"type\":\"file\",\"file\":{\"index\":3}}]"},
+        {"{\"a\":[{\"index\":3}],\"b\":\"index\"}",
+         "[{\"index\":1,\"a\":[{\"index\":3}],\"b\":\"index\"}]"},
+        {"{\"a\":\"\\\"index\\\":\",\"b\":1}", "[{\"index\":2,\"a\":\"\\\"index\\\":\",\"b\":1}]"},
+        {"{\"a\":{},\"index\" : 7}", "[{\"a\":{},\"index\" : 7}]"},
+        {"{}", "[{\"index\":4}]"},
+    };
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        size_t before = t.out.length;
+        say(&t, &(struct remora_event){.kind = REMORA_EVENT_ANNOTATION,
+                                       .annotation = {.type = REMORA_SLICE("file"),
+                                                      .raw = remora_slice_of(rows[i].raw)}});
+        print_message("%.*s\n", (int)(t.out.length - before), t.out.data + before);
+        assert_true(has_said(&t, before, rows[i].sent));
+    }
+    talk_fini(&t);
+}
+
 static void only_the_last_finish_waits_and_not_beyond_a_comment(void **state)
 {
     (void)state;
@@ -684,6 +714,7 @@ int main(void)
         cmocka_unit_test(log_probabilities),
         cmocka_unit_test(sound_with_its_transcript),
         cmocka_unit_test(a_fallback_is_told_with_the_last_finish),
+        cmocka_unit_test(an_element_that_came_raw_has_an_index_of_its_own),
         cmocka_unit_test(only_the_last_finish_waits_and_not_beyond_a_comment),
         cmocka_unit_test(a_fallback_with_usage_is_one_chunk),
         cmocka_unit_test(unknown_usage_is_null),
