@@ -25,7 +25,7 @@ struct openai_build {
     bool says_reasoning;          /* the wish has been written */
     bool denies_collection;       /* the merged policy, for a router behind this one */
     bool wants_zdr;
-    const int64_t *caps;          /* by enum remora_price_cap; NULL: none */
+    const int64_t *caps; /* by enum remora_price_cap; NULL: none */
     struct remora_build_output *out;
 };
 
