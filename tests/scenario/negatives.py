@@ -158,17 +158,26 @@ KEYS = [
     (47, get(b"/v1/models", b"Authorization: Bearer '; DROP TABLE keys\r\n"), 401, "UNAUTHENTICATED", OPEN),
     (47, get(b"/v1/models", b"Authorization: Bearer \\u0000\r\n"), 401, "UNAUTHENTICATED", OPEN),
     (47, get(b"/v1/models", b"Authorization: Bearer %27\r\n"), 401, "UNAUTHENTICATED", OPEN),
+    (75, get(b"/v1/models", b"Connection: authorization, x-api-key\r\nAuthorization: Bearer @RIGHT@\r\n"), 200, "", OPEN),
+    (75, get(b"/v1/models", b"Connection: authorization, x-api-key\r\nAuthorization: Bearer @RIGHT_PREFIX@\r\n"), 401,
+     "UNAUTHENTICATED", OPEN),
+    (75, get(b"/v1/models", b"Connection: authorization, x-api-key\r\n"), 401, "UNAUTHENTICATED", OPEN),
     (48, get(b"/v1/models", b"Authorization: Bearer a\rb\r\n"), 400, INVALID, CLOSE),
     (48, get(b"/v1/models", b"Authorization: Bearer a\nb\r\n"), 400, INVALID, CLOSE),
 ]
 
+ELSEWHERE = (b"x-portkey-custom-host: 127.0.0.1:@SINK@\r\nx-envoy-original-dst-host: 127.0.0.1:@SINK@\r\n"
+             b"x-target-url: http://127.0.0.1:@SINK@/\r\n")
 ROUTING = [
     (61, chat(api_base="http://127.0.0.1:@SINK@/v1"), 400, INVALID, OPEN),
     (62, chat(base_url="http://127.0.0.1:@SINK@/v1"), 400, INVALID, OPEN),
     (62, chat(endpoint="http://127.0.0.1:@SINK@/v1"), 400, INVALID, OPEN),
     (62, chat(provider={"url": "http://127.0.0.1:@SINK@/v1"}), 400, INVALID, OPEN),
-    (63, get(b"/v1/models", b"x-portkey-custom-host: 127.0.0.1:@SINK@\r\nx-envoy-original-dst-host: 127.0.0.1:@SINK@\r\n"
-             b"x-target-url: http://127.0.0.1:@SINK@/\r\n"), 200, "", OPEN),
+    *[(63, get(path, ELSEWHERE), 200, "", OPEN) for path in
+      (b"/v1/models", b"/api/v1/models", b"/v1/models/t/m", b"/v1/model/t/m", b"/v1/models/t/m/endpoints", b"/v1/providers")],
+    *[(63, post({"model": "t/m", "messages": USER}, ELSEWHERE, path=path), 200, "", OPEN) for path in
+      (b"/v1/chat/completions", b"/api/v1/chat/completions")],
+    (63, post({"input": "x"}, ELSEWHERE, path=b"/v1/embeddings"), 501, UNIMPLEMENTED, CLOSE),
     (64, chat(api_key="sk-x"), 400, INVALID, OPEN),
     (65, chat(extra_headers={"Authorization": "x"}), 400, INVALID, OPEN),
     (66, chat(model="openai/../../admin"), 400, "MODEL_NOT_FOUND", OPEN),
@@ -185,7 +194,6 @@ ROUTING = [
     (74, chat(user="a\r\nX-Injected: 1", temperature=9), 400, INVALID, OPEN),
     (74, get(b"/v1/models", b"X-Title: a\rX-Injected: 1\r\n"), 400, INVALID, CLOSE),
     (74, get(b"/v1/models", b"X-Request-Id: a\nX-Injected: 1\r\n"), 400, INVALID, CLOSE),
-    (75, get(b"/v1/models", b"Connection: authorization, x-api-key\r\nAuthorization: Bearer x\r\n"), 200, "", OPEN),
     (94, chat(model="t/cookies"), 200, "", OPEN),
     (95, chat(model="t/401"), 502, "UPSTREAM_CREDENTIAL", OPEN),
     (116, get(b"/debug"), 404, NOT_FOUND, OPEN),
@@ -207,7 +215,7 @@ ROUTING = [
     (124, get(b"/v1/models", b"Origin: https://evil.example\r\n"), 403, FORBIDDEN, OPEN),
     (124, get(b"/v1/models", b"Origin: null\r\n"), 403, FORBIDDEN, OPEN),
 ]
-TALKS = {72: 1, 88: 1, 94: 1, 95: 1}  # rows whose subject is what a provider says: how many calls it gets at most (a key is benched)
+TALKS = {63: 1, 72: 1, 88: 1, 94: 1, 95: 1}  # rows whose subject is what a provider says: how many calls it gets at most (a key is benched)
 
 RECURSIVE = {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
 DEEP = b"[" * 65 + b"]" * 65
@@ -246,7 +254,7 @@ BODY = [
     (87, chat(n=1_000_000), 400, INVALID, OPEN),
     (87, chat(logit_bias={str(i): 1 for i in range(100_001)}), 413, TOO_LARGE, OPEN),
     (87, chat(stop=["a"] * 100_000), 413, TOO_LARGE, OPEN),
-    (88, chat(tools=[{"type": "function", "function": {"name": "f", "parameters": RECURSIVE}}]), (200, 400), ("", INVALID), OPEN),
+    (88, chat(tools=[{"type": "function", "function": {"name": "f", "parameters": RECURSIVE}}]), 200, "", OPEN),
     (89, chat(messages=data_url("data:image/png;base64,iVBORw0KGg=")), *UNTAKEN, OPEN),
     (89, P + H + J + b"Content-Length: 104857600\r\n\r\n", 413, TOO_LARGE, CLOSE),
     (90, post(b"\xef\xbb\xbf{}"), 400, INVALID, OPEN),

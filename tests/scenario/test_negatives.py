@@ -209,7 +209,7 @@ def test_keys(server, tmp_path, capsys):
     more = f'keys:\n  ci: {{service: build, hash: {{file: "{tmp_path}/hash"}}}}\n'
     good = GET + H + b"Authorization: Bearer " + KEY.encode() + b"\r\n\r\n"
     prefix = (KEY[:20] + "x" * (len(KEY) - 20)).encode()
-    rows = [(number, data.replace(b"@RIGHT_PREFIX@", prefix), *rest) for number, data, *rest in KEYS]
+    rows = [(number, data.replace(b"@RIGHT_PREFIX@", prefix).replace(b"@RIGHT@", KEY.encode()), *rest) for number, data, *rest in KEYS]
     with Remora(document(server, more), environment=SECRETS) as keyed:
         run(keyed.http_port, rows, capsys, "keys", good=good, upstream=Counted(server))
         status, headers, _ = keyed.request("GET", "/v1/models")
