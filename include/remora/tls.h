@@ -53,4 +53,23 @@ remora_conn_adopt_tls(struct remora_loop *loop, int fd, const struct remora_tls 
                       const struct remora_conn_callbacks *callbacks, void *owner,
                       struct remora_conn **out);
 
+/*
+ * The client's side, for tools that ask once: TLS on a connected socket that blocks and whose own time limits hold for every step
+ * here. One thread; the socket stays the caller's and outlives this.
+ *
+ * The server's certificate has to lead to an authority of ca_file (PEM) and to be of `host`, a name or an address. INVALID_REQUEST: no
+ * authority in the file; UPSTREAM_UNAVAILABLE: no handshake, or a certificate of somebody else; SHEDDING. TLS 1.2 at least.
+ */
+struct remora_tls_dialled;
+REMORA_MUST_CHECK enum remora_code remora_tls_dial(int fd, const char *host, const char *ca_file,
+                                                   struct remora_tls_dialled **out,
+                                                   struct remora_fail *fail);
+/* All of it; false when the connection ended or took too long. SIGPIPE has to be ignored. */
+REMORA_MUST_CHECK bool remora_tls_say(struct remora_tls_dialled *to, struct remora_slice bytes);
+/* *got 0: the server said that it is done. False for every other end, a socket closed without that word among them. */
+REMORA_MUST_CHECK bool remora_tls_hear(struct remora_tls_dialled *to, char *room, size_t room_bytes,
+                                       size_t *got);
+/* NULL is allowed. */
+void remora_tls_hang_up(struct remora_tls_dialled *to);
+
 #endif

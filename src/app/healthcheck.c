@@ -2,12 +2,15 @@
  * remora healthcheck: an exec probe for places where the kubelet cannot reach the port, and the body of a smoke test.
  *
  *   remora healthcheck [--probe ADDRESS]                           is the gateway ready?
- *   remora healthcheck --http HOST:PORT --model M [--key-file F]   does it answer a completion, and who did?
+ *   remora healthcheck --http HOST:PORT --model M [--key-file F] [--ca-file F]   does it answer a completion, and who did?
+ *
+ * With --ca-file the port speaks TLS, and its certificate has to be of HOST and lead to an authority of the file.
  *
  * One connection, one request, an end within a time that is known: 2 s, or 60 s for a completion. Prints one line; exit
  * status 1 when the answer is no, 2 for wrong usage.
  */
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,12 +22,19 @@
 #include "remora/json.h"
 #include "remora/limits.h"
 #include "remora/secret.h"
+#include "remora/tls.h"
 
 enum { PROBE_SECONDS = 2, COMPLETION_SECONDS = 60, HOST_BYTES = 254, ANSWER_BYTES = 1 << 20 };
 
 static const char usage[] =
     "remora healthcheck [--probe ADDRESS]\n"
-    "       remora healthcheck --http HOST:PORT --model MODEL [--key-file FILE]";
+    "       remora healthcheck --http HOST:PORT --model MODEL [--key-file FILE] [--ca-file FILE]";
+
+/* Whom we ask, in the clear when there is no `tls`. */
+struct peer {
+    int fd;
+    struct remora_tls_dialled *tls;
+};
 
 static int connect_to(const char *host, const char *port, int seconds)
 {
@@ -47,19 +57,43 @@ static int connect_to(const char *host, const char *port, int seconds)
     return fd;
 }
 
-/* Sends a request and reads what comes until the peer closes. */
-static bool exchange(int fd, struct remora_slice request, struct remora_buf *answer)
+static bool say(const struct peer *peer, struct remora_slice bytes)
 {
-    if (send(fd, request.data, request.length, MSG_NOSIGNAL) != (ssize_t)request.length) {
-        return false;
+    if (peer->tls != NULL) {
+        return remora_tls_say(peer->tls, bytes);
     }
-    for (;;) {
+    return send(peer->fd, bytes.data, bytes.length, MSG_NOSIGNAL) == (ssize_t)bytes.length;
+}
+
+static bool hear(const struct peer *peer, char *room, size_t room_bytes, size_t *got)
+{
+    if (peer->tls != NULL) {
+        return remora_tls_hear(peer->tls, room, room_bytes, got);
+    }
+    ssize_t length = recv(peer->fd, room, room_bytes, 0);
+    *got = length < 0 ? 0 : (size_t)length;
+    return length >= 0;
+}
+
+/* Sends a request and reads what comes until the peer closes. */
+static bool exchange(const struct peer *peer, struct remora_slice request,
+                     struct remora_buf *answer)
+{
+    size_t got = 1;
+    bool is_good = say(peer, request);
+    while (is_good && got > 0) {
         char *room = remora_buf_reserve(answer, 4096);
-        ssize_t got = room == NULL ? -1 : recv(fd, room, 4096, 0);
-        if (got <= 0) {
-            return got == 0;
-        }
-        answer->length += (size_t)got;
+        is_good = room != NULL && hear(peer, room, 4096, &got);
+        answer->length += is_good ? got : 0;
+    }
+    return is_good;
+}
+
+static void hang_up(struct peer *peer)
+{
+    remora_tls_hang_up(peer->tls);
+    if (peer->fd >= 0) {
+        close(peer->fd);
     }
 }
 
@@ -79,15 +113,13 @@ static int ask_probe(const char *probe)
     }
     remora_buf_init(&answer, ANSWER_BYTES);
     snprintf(port, sizeof port, "%u", address.port);
-    int fd = connect_to(address.host, port, PROBE_SECONDS);
-    bool is_answered = fd >= 0 && exchange(fd, request, &answer);
+    struct peer peer = {.fd = connect_to(address.host, port, PROBE_SECONDS)};
+    bool is_answered = peer.fd >= 0 && exchange(&peer, request, &answer);
     bool is_ready = is_answered && remora_slice_starts_with(remora_buf_slice(&answer),
                                                             REMORA_SLICE("HTTP/1.1 200"));
     puts(is_ready ? "ready" : "not ready");
     remora_buf_fini(&answer);
-    if (fd >= 0) {
-        close(fd);
-    }
+    hang_up(&peer);
     return is_ready ? 0 : 1;
 }
 
@@ -195,6 +227,7 @@ struct completion {
     const char *http; /* HOST:PORT, where HOST may be a name or an IPv6 address in brackets */
     const char *model;
     const char *key_file;
+    const char *ca_file; /* NULL: in the clear */
 };
 
 static bool split(const char *authority, char host[HOST_BYTES], const char **port)
@@ -215,15 +248,16 @@ static bool split(const char *authority, char host[HOST_BYTES], const char **por
     return true;
 }
 
-static int complete(const struct completion *ask, int fd, const struct remora_secret *key)
+static int complete(const struct completion *ask, const struct peer *peer,
+                    const struct remora_secret *key)
 {
     struct remora_buf request;
     struct remora_buf answer;
     remora_buf_init_secret(&request, ANSWER_BYTES);
     remora_buf_init(&answer, ANSWER_BYTES);
     write_request(ask->http, ask->model, key, &request);
-    bool is_answered =
-        remora_buf_code(&request) == REMORA_OK && exchange(fd, remora_buf_slice(&request), &answer);
+    bool is_answered = remora_buf_code(&request) == REMORA_OK &&
+                       exchange(peer, remora_buf_slice(&request), &answer);
     if (!is_answered) {
         printf("%s: no whole answer from %s\n", ask->model, ask->http);
     }
@@ -231,6 +265,25 @@ static int complete(const struct completion *ask, int fd, const struct remora_se
     remora_buf_fini(&request);
     remora_buf_fini(&answer);
     return is_good ? 0 : 1;
+}
+
+/* With a connection, encrypted where that is asked. */
+static int ask_host(const struct completion *ask, const char *host, const char *port,
+                    const struct remora_secret *key)
+{
+    struct peer peer = {.fd = connect_to(host, port, COMPLETION_SECONDS)};
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    int status = 1;
+    if (peer.fd < 0) {
+        printf("%s: nobody answers at %s\n", ask->model, ask->http);
+    } else if (ask->ca_file != NULL &&
+               remora_tls_dial(peer.fd, host, ask->ca_file, &peer.tls, &fail) != REMORA_OK) {
+        printf("%s: %s\n", ask->model, fail.message);
+    } else {
+        status = complete(ask, &peer, key);
+    }
+    hang_up(&peer);
+    return status;
 }
 
 static int ask_completion(const struct completion *ask)
@@ -247,14 +300,7 @@ static int ask_completion(const struct completion *ask)
         fprintf(stderr, "remora: %s\n", fail.message);
         return 2;
     }
-    int status = 1;
-    int fd = connect_to(host, port, COMPLETION_SECONDS);
-    if (fd >= 0) {
-        status = complete(ask, fd, key);
-        close(fd);
-    } else {
-        printf("%s: nobody answers at %s\n", ask->model, ask->http);
-    }
+    int status = ask_host(ask, host, port, key);
     remora_secret_free(key);
     return status;
 }
@@ -264,20 +310,20 @@ int app_healthcheck(int argc, char **argv)
     const char *probe = NULL;
     struct completion ask = {0};
     const struct offline_option options[] = {
-        {"--probe", &probe},
-        {"--http", &ask.http},
-        {"--model", &ask.model},
-        {"--key-file", &ask.key_file},
+        {"--probe", &probe},           {"--http", &ask.http},       {"--model", &ask.model},
+        {"--key-file", &ask.key_file}, {"--ca-file", &ask.ca_file},
     };
     int status = offline_options(options, REMORA_COUNT_OF(options), usage, argc, argv);
     if (status >= 0) {
         return status;
     }
-    bool wants_completion = ask.http != NULL || ask.model != NULL || ask.key_file != NULL;
+    bool wants_completion =
+        ask.http != NULL || ask.model != NULL || ask.key_file != NULL || ask.ca_file != NULL;
     if (wants_completion && (ask.http == NULL || ask.model == NULL || probe != NULL)) {
         fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN);
     return wants_completion ? ask_completion(&ask)
                             : ask_probe(probe == NULL ? "127.0.0.1:7362" : probe);
 }

@@ -324,6 +324,21 @@ def test_tls_comes_from_its_secret(helm3, tmp_path):
     assert own["client_ca_file"] == "/etc/remora/tls/ca.crt"
 
 
+def test_helm_test_asks_the_gateway_over_tls_where_it_is_told_the_authority(helm):
+    asks = ["tests.gateway.keySecret=caller", "tests.gateway.model=a/b"]
+    tls = [*asks, "gateway.tlsSecret=gateway-tls"]
+    pod = lambda sets: [each for each in helm.render(["gateway.yaml"], sets) if each["metadata"]["name"].endswith("-test-gateway")]
+    plain, = pod(asks)
+    assert not any(arg.startswith("--ca-file") for arg in plain["spec"]["containers"][0]["args"]) and len(plain["spec"]["volumes"]) == 1
+    assert pod(tls) == [] and pod([*asks, "tests.gateway.caSecret=gateway-tls"]) == [plain]
+    own = [f"config.tls.{name}=/etc/remora/tls/x" for name in ("cert_file", "key_file", "client_ca_file")]
+    assert pod([*tls, *own, "tests.gateway.caSecret=gateway-tls"]) == [], "it has no certificate to show"
+    over, = pod([*tls, "tests.gateway.caSecret=gateway-tls"])
+    container = over["spec"]["containers"][0]
+    assert "--ca-file=/etc/remora/ca/ca.crt" in container["args"] and "/etc/remora/ca" in {each["mountPath"] for each in container["volumeMounts"]}
+    assert {"name": "ca", "secret": {"secretName": "gateway-tls", "items": [{"key": "ca.crt", "path": "ca.crt"}], "defaultMode": 288}} in over["spec"]["volumes"]
+
+
 def test_client_certificates_are_a_way_in_without_keys(helm3):
     sets = ["mode=gateway", "gateway.tlsSecret=t"] + [f"config.tls.{name}=/etc/remora/tls/{file}" for name, file in
                                                       (("cert_file", "tls.crt"), ("key_file", "tls.key"), ("client_ca_file", "ca.crt"))]

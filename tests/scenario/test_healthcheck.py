@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from gateway import Remora
+from peers import authority
 from upstream import build_dir
 
 KEY = "rk-" + "k" * 40
@@ -74,7 +75,31 @@ def test_a_key_comes_from_a_file_and_is_never_shown(providers, tmp_path):
     assert absent.returncode == 2 and f"{tmp_path}/absent" in absent.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--model", "m"], ["--http", "127.0.0.1:1"], ["--http", "x", "--model", "m"], ["--probe"],
+def test_over_tls_the_server_has_to_be_the_one_that_is_meant(providers, tmp_path):
+    own, other = authority(tmp_path, "own"), authority(tmp_path, "other")
+    (tmp_path / "hash").write_text(hashlib.sha256(KEY.encode()).hexdigest())
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "empty").touch()
+    more = f"keys: {{ci: {{service: s, hash: {{file: {tmp_path}/hash}}}}}}\ntls: {{cert_file: {own}/cert.pem, key_file: {own}/key.pem}}\n"
+    with Remora(beside(providers, more), arguments=["--http", "0.0.0.0:0"]) as remora:
+        def ask(host, ca):
+            return healthcheck("--http", f"{host}:{remora.http_port}", "--model", "demo/echo-1", "--key-file", f"{tmp_path}/key", "--ca-file", ca)
+
+        for host in ("localhost", "127.0.0.1"):
+            answered = ask(host, own / "ca.pem")
+            assert answered.returncode == 0 and "answered by steady" in answered.stdout, answered
+        stranger, nobody = ask("localhost", other / "ca.pem"), ask("127.0.0.2", own / "ca.pem")
+        assert (stranger.returncode, nobody.returncode) == (1, 1)
+        assert re.fullmatch(r"demo/echo-1: no TLS with localhost: .*certificate.*\n", stranger.stdout), stranger
+        assert nobody.stdout == "demo/echo-1: no TLS with 127.0.0.2: IP address mismatch\n", nobody
+        empty = ask("localhost", tmp_path / "empty")
+        assert empty.returncode == 1 and "holds no certificate in PEM" in empty.stdout, empty
+    with Remora(beside(providers)) as plain:
+        told = healthcheck("--http", f"127.0.0.1:{plain.http_port}", "--model", "demo/echo-1", "--ca-file", own / "ca.pem")
+        assert told.returncode == 1 and "no TLS with 127.0.0.1: " in told.stdout, told
+
+
+@pytest.mark.parametrize("arguments", [["--model", "m"], ["--ca-file", "x"], ["--http", "127.0.0.1:1"], ["--http", "x", "--model", "m"], ["--probe"],
                                        ["--http", "[::1", "--model", "m"], ["--http", ":1", "--model", "m"], ["now"], ["--probe", "x"],
                                        ["--probe", "127.0.0.1:1", "--http", "127.0.0.1:1", "--model", "m"]], ids=" ".join)
 def test_wrong_usage_is_2(arguments):
