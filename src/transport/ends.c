@@ -109,8 +109,9 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
 
 /*
  * The one free re-send (ARCHITECTURE 6): nothing of an answer, and the request cannot have been complete at the provider.
- * Only bodies that leave through READFUNCTION are counted. A veto on a connection that was new is HTTP/2's
- * REFUSED_STREAM: for nothing else does libcurl repeat a request there (measured on 7.88: Curl_retry_request).
+ * Only bodies that leave through READFUNCTION are counted. A veto on a connection that was new, or over HTTP/2, is
+ * REFUSED_STREAM: for nothing else does libcurl repeat a request there (set_http2 in setup.c). A GOAWAY that leaves its only
+ * stream out ends with CURLE_HTTP2 on 7.88, as broken frames may: that is not certain, and no re-send.
  */
 static bool is_free_resend(const struct remora_transfer *transfer, CURLcode result)
 {
@@ -118,7 +119,7 @@ static bool is_free_resend(const struct remora_transfer *transfer, CURLcode resu
         return false;
     }
     if (transfer->veto == REMORA_VETO_RESEND) {
-        return !transfer->was_reused;
+        return !transfer->was_reused || transfer->route.is_http2;
     }
     bool is_broken = result == CURLE_SEND_FAIL_REWIND || result == CURLE_SEND_ERROR ||
                      result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING;

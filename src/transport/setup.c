@@ -304,6 +304,21 @@ static const char *no_proxy_of(const struct remora_transfer *transfer)
     return reach == REMORA_REACH_PUBLIC || transfer->provider->proxy.length > 0 ? "" : NULL;
 }
 
+/*
+ * A stream that an HTTP/2 server refused (REFUSED_STREAM) was not taken and may be sent again, a request over which a
+ * connection died may not: on a reused connection libcurl repeats both by itself and does not say which it was. Of a
+ * request that it holds for an RTSP RECEIVE it repeats the refused one only (Curl_retry_request in lib/transfer.c of 7.88
+ * and in lib/multi.c of 8.x); over HTTP the option means nothing else. The repetition is vetoed either way, and the veto tells.
+ */
+static bool set_http2(CURL *easy, bool is_http2)
+{
+    long version = is_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+    long repeats = is_http2 ? CURL_RTSPREQ_RECEIVE : CURL_RTSPREQ_OPTIONS;
+    return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_RTSP_REQUEST, repeats) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PIPEWAIT, is_http2 ? 1L : 0L) == CURLE_OK;
+}
+
 static bool set_way(struct remora_transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -311,12 +326,10 @@ static bool set_way(struct remora_transfer *transfer)
     /* Names are ours to resolve and their addresses given for good (names.c), but a proxy's: else curl looks through all that it
      * has after every transfer for what is a minute old. */
     long address_age_s = remora_transfer_is_direct(transfer) ? -1L : 60L;
-    long version = provider->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
            curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy_of(transfer)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, address_age_s) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PIPEWAIT, provider->http2 ? 1L : 0L) == CURLE_OK;
+           set_http2(easy, provider->http2);
 }
 
 /* ---- the route ---- */

@@ -3,7 +3,7 @@
  *
  *   open     each address is judged after the name was resolved, whoever resolved it
  *   prereq   connected, about to send. A second call means that libcurl sends the request again, on its own, because a
- *            reused connection died: refused, so that every send is one of our attempts. A reused connection that is seen
+ *            reused connection died (HTTP/1.1) or the server refused the stream (HTTP/2): refused, so that every send is one of our attempts. A reused connection that is seen
  *            to lead where this transfer must not go is refused; one that is dead as well: nothing is sent yet, and transport.c starts once more on a new connection
  *   read     the pieces of a large body; counts what was handed over
  *   header   lines of the head, then on_head

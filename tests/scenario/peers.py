@@ -2,10 +2,12 @@
 
     with ChatUpstream() as server:                      # plain; .base_url, .requests (what came, headers in lower case)
     with ChatUpstream(tls=folder, client_ca=path) as s:  # Python's ssl; folder made by authority()
+    with Http2Upstream(folder) as server:               # HTTP/2; refuses the second request of each connection
     with ConnectProxy({"llm.test:443": port}) as proxy: # HTTP CONNECT; .url, .connects (targets), .bytes (seen in tunnels)
 
 Each is a thread of the test with a port of its own.
 """
+import contextlib
 import http.server
 import json
 import pathlib
@@ -13,6 +15,8 @@ import select
 import socket
 import ssl
 import threading
+
+import hyperframe.frame
 
 from upstream import make_ca
 
@@ -145,3 +149,65 @@ class ConnectProxy:
 
     def __exit__(self, *_):
         self.listener.close()
+
+
+class Http2Upstream:
+    """An HTTP/2 upstream over TLS that refuses the second request of each connection (RST_STREAM, REFUSED_STREAM).
+
+    .streams: how many requests each connection has brought. RFC 9113; frames by hyperframe.
+    """
+
+    def __init__(self, tls):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        self.context = context
+        self.streams = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"https://localhost:{self.listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            self.streams.append(0)
+            threading.Thread(target=self._guarded, args=(raw, len(self.streams) - 1), daemon=True).start()
+
+    def _guarded(self, raw, place):
+        with contextlib.suppress(OSError):  # the peer may leave at any time
+            self._serve(raw, place)
+
+    def _serve(self, raw, place):
+        with self.context.wrap_socket(raw, server_side=True) as tls, tls.makefile("rb") as incoming:
+            assert tls.selected_alpn_protocol() == "h2"
+            incoming.read(24)  # the preface
+            tls.sendall(hyperframe.frame.SettingsFrame(0).serialize())
+            while head := incoming.read(9):
+                frame, length = hyperframe.frame.Frame.parse_frame_header(memoryview(head))
+                frame.parse_body(memoryview(incoming.read(length)))
+                if isinstance(frame, hyperframe.frame.SettingsFrame) and "ACK" not in frame.flags:
+                    tls.sendall(hyperframe.frame.SettingsFrame(0, flags=["ACK"]).serialize())
+                elif "END_STREAM" in frame.flags:
+                    self.streams[place] += 1
+                    tls.sendall(self._answer(frame.stream_id, self.streams[place]))
+
+    @staticmethod
+    def _answer(stream, nth):
+        if nth == 2:
+            return hyperframe.frame.RstStreamFrame(stream, error_code=7).serialize()
+        answer = {"id": "c1", "object": "chat.completion", "created": 1750000000, "model": "m", "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "over two"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
+        # RFC 7541 appendix A: 8 is ":status: 200", 31 is "content-type", here as a literal that is not indexed
+        head = b"\x88\x0f\x10\x10application/json"
+        return (hyperframe.frame.HeadersFrame(stream, data=head, flags=["END_HEADERS"]).serialize()
+                + hyperframe.frame.DataFrame(stream, data=json.dumps(answer).encode(), flags=["END_STREAM"]).serialize())

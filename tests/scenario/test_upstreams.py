@@ -2,7 +2,7 @@
 import pytest
 
 from gateway import SECRETS, Remora, two_providers
-from peers import ChatUpstream, ConnectProxy, authority
+from peers import ChatUpstream, ConnectProxy, Http2Upstream, authority
 
 FIRST, SECOND = "sk-canary-first-1111111111111111111111", "sk-canary-second-222222222222222222222"
 KEYS = {"FIRST_KEY": FIRST, "SECOND_KEY": SECOND}
@@ -236,3 +236,22 @@ def test_a_stream_that_breaks_is_no_half_answer_to_a_unary_call(upstream):
         assert [a.get("reason") for a in body["remora"]["attempts"]] == ["UPSTREAM_UNAVAILABLE", None]
         status, _, body = remora.chat({"model": "t/m", "provider": {"only": ["a"]}})
         assert status == 502 and body["error"]["metadata"]["reason"] == "UPSTREAM_UNAVAILABLE"
+
+
+# ---- HTTP/2 ----
+
+
+def test_a_stream_that_an_http_2_server_refuses_is_sent_again_once_and_told(authorities):
+    one, _ = authorities
+    with Http2Upstream(one) as server:
+        text = config({"two": f'base_url: "{server.base_url}", ca_file: "{one / "ca.pem"}", http2: true'})
+        with Remora(text, workers=1) as remora:
+            body = ask(remora, "two/m")
+            assert said(body) == "over two" and "remora" not in body
+            body = ask(remora, "two/m")  # on the same connection, where it is refused
+            assert said(body) == "over two"
+            assert [(a["provider"], a.get("reason")) for a in body["remora"]["attempts"]] == [
+                ("two", "UPSTREAM_UNAVAILABLE"), ("two", None)]
+            assert remora.wait_log("attempt failed")[0]["cause"] == "stale_connection"
+            assert server.streams[0] == 2 and sum(server.streams) == 3, "each was sent once"
+            assert remora.metrics()['remora_circuit_state{provider="two"}'] == 0

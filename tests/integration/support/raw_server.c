@@ -58,6 +58,19 @@ bool raw_read_some(struct raw_connection *c, size_t bytes)
     return true;
 }
 
+bool raw_read_bytes(struct raw_connection *c, char *to, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t got = receive(c, to, bytes);
+        if (got <= 0) {
+            return false;
+        }
+        to += got;
+        bytes -= (size_t)got;
+    }
+    return true;
+}
+
 static size_t body_length(const char *head)
 {
     const char *line = strcasestr(head, "\r\ncontent-length:");

@@ -58,6 +58,8 @@ void raw_server_stop(struct raw_server *server);
 bool raw_read_request(struct raw_connection *connection);
 /* Reads at most until `bytes` have come. */
 bool raw_read_some(struct raw_connection *connection, size_t bytes);
+/* Exactly so many. */
+bool raw_read_bytes(struct raw_connection *connection, char *to, size_t bytes);
 bool raw_write(struct raw_connection *connection, const char *text);
 bool raw_write_bytes(struct raw_connection *connection, const char *data, size_t length);
 /* Blocks until the peer closes, and notes when. */
