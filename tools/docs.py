@@ -84,6 +84,7 @@ CAUSES = {
     "SERVER_ERROR": "a 5xx",
     "CLIENT_ERROR": "another 4xx",
     "CREDENTIAL": "our key was refused: 401, 402, 403, or a code of the vendor that says so",
+    "QUOTA": "what our account may spend there is spent",
     "STALE_CONNECTION": "a kept connection was dead before the request had been written, or an HTTP/2 server refused the stream: sent again once",
     "CANCELLED": "the caller went away",
     "BUILD": "the request could not be written in the provider's wire",

@@ -106,7 +106,6 @@ static const struct word words[] = {
     {"model_unavailable_upstream", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"rate_limit_exceeded", REMORA_CAPACITY_EXHAUSTED},
     {"rate_limit_error", REMORA_CAPACITY_EXHAUSTED},
-    {"insufficient_quota", REMORA_CAPACITY_EXHAUSTED},
     {"RESOURCE_EXHAUSTED", REMORA_CAPACITY_EXHAUSTED},
     {"overloaded_error", REMORA_UPSTREAM_OVERLOADED},
     {"provider_overloaded", REMORA_UPSTREAM_OVERLOADED},
@@ -149,10 +148,15 @@ static const struct word phrases[] = {
     {"flagged", REMORA_CONTENT_POLICY},
 };
 
+static struct remora_slice start_of(struct remora_slice message)
+{
+    message.length = message.length > 200 ? 200 : message.length;
+    return message;
+}
+
 static enum remora_code phrase_code(const struct envelope *envelope)
 {
-    struct remora_slice message = envelope->message;
-    message.length = message.length > 200 ? 200 : message.length;
+    struct remora_slice message = start_of(envelope->message);
     for (size_t i = 0; i < REMORA_COUNT_OF(phrases); i++) {
         if (text_has(message, phrases[i].text)) {
             return phrases[i].code;
@@ -178,6 +182,36 @@ static enum remora_code said_code(const struct envelope *envelope,
         return phrase;
     }
     return code != REMORA_OK ? code : word_code(envelope->type);
+}
+
+/*
+ * What the account may spend is spent: waiting does not cure it, whatever the status says (reliability.md F20, F23). What a
+ * minute allows is not meant: providers speak of quotas there, too, but with other codes. Sentences count only where the status
+ * is about the account: under others they may quote a prompt, and no caller must be able to bench a key. 0: in a stream.
+ */
+static bool is_quota(const struct envelope *envelope, int status)
+{
+    static const char *const quota_words[] = {"insufficient_quota", "billing_hard_limit_reached",
+                                              "exceeded_current_quota_error" /* Moonshot */};
+    static const char *const quota_phrases[] = {"spend limit", "spending limit",
+                                                "credit balance is too low"};
+    bool is_of_account = status == 402 || status == 403 || status == 429;
+    if (!is_of_account && status != 0 && status != 400) {
+        return false;
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(quota_words); i++) {
+        struct remora_slice word = remora_slice_of(quota_words[i]);
+        if (remora_slice_equal_nocase(envelope->code, word) ||
+            remora_slice_equal_nocase(envelope->type, word)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(quota_phrases) && is_of_account; i++) {
+        if (text_has(start_of(envelope->message), quota_phrases[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The class that codes and types give, without sentences. */
@@ -238,6 +272,10 @@ static enum remora_code closer_code(const struct envelope *envelope, int status,
 static enum remora_code code_of(const struct envelope *envelope, int status,
                                 const struct remora_endpoint *endpoint, enum remora_cause *cause)
 {
+    if (envelope != NULL && is_quota(envelope, status)) {
+        *cause = REMORA_CAUSE_QUOTA;
+        return REMORA_UPSTREAM_CREDENTIAL;
+    }
     if (status == 0) {
         enum remora_code said = envelope == NULL ? REMORA_OK : said_code(envelope, endpoint);
         *cause = REMORA_CAUSE_IN_BAND;
@@ -325,7 +363,8 @@ enum remora_code envelope_judge(const struct envelope *envelope, int status,
     }
     tell(envelope, endpoint, code, fail);
     if (cause == REMORA_CAUSE_NONE) {
-        cause = code == REMORA_UPSTREAM_CREDENTIAL ? REMORA_CAUSE_CREDENTIAL : own;
+        bool is_refused = code == REMORA_UPSTREAM_CREDENTIAL && own != REMORA_CAUSE_QUOTA;
+        cause = is_refused ? REMORA_CAUSE_CREDENTIAL : own;
     }
     fail->cause = cause;
     fail->upstream_status = status;

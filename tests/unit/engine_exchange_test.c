@@ -284,6 +284,27 @@ static void a_loop_is_one_attempt_each_time_and_no_event_for_health(void **state
     fixture_free(f);
 }
 
+static void a_spent_quota_benches_the_key_and_not_only_the_endpoint(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 429, "{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"x\"}}");
+    play_good_unary(f, 1, "x");
+    assert_int_equal(f->outcome.attempts[0].code, REMORA_UPSTREAM_CREDENTIAL);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_QUOTA);
+    fixture_pass_ms(f, 299000); /* long after a 429 alone would be forgotten */
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_string_equal(f->transfers[2].provider, "b");
+    play_good_unary(f, 2, "x");
+    assert_int_equal(f->outcome.skipped[0].exclusion.rule, REMORA_RULE_CREDENTIAL_BENCHED);
+    fixture_pass_ms(f, 1001);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_string_equal(f->transfers[3].provider, "a");
+    play_good_unary(f, 3, "x");
+    fixture_free(f);
+}
+
 /* `a` has two keys and serves t/m first; `b` has none. */
 #define TWO_KEYS                                                                            \
     "service: checkout\nproviders:\n"                                                       \
@@ -651,6 +672,7 @@ int main(void)
         cmocka_unit_test(every_upstream_call_names_who_it_went_through),
         cmocka_unit_test(a_loop_is_one_attempt_each_time_and_no_event_for_health),
         cmocka_unit_test(a_refused_key_is_benched_never_shown_and_falls_back),
+        cmocka_unit_test(a_spent_quota_benches_the_key_and_not_only_the_endpoint),
         cmocka_unit_test(a_refused_key_gives_way_to_the_next_of_its_provider),
         cmocka_unit_test(when_every_key_is_refused_the_next_provider_is_asked),
         cmocka_unit_test(a_class_that_a_retry_could_help_wins_over_the_others),

@@ -299,6 +299,39 @@ static void body_cannot_soften_a_status_of_the_server(void **state)
     expect_all(cases, REMORA_COUNT_OF(cases));
 }
 
+/* reliability.md F20: a quota that is used up is a matter of the key, and no time of the provider's cures it. */
+static void a_quota_that_is_used_up_is_the_keys(void **state)
+{
+    static const struct expectation cases[] = {
+        {429,
+         "{\"error\":{\"message\":\"You exceeded your current quota.\",\"type\":"
+         "\"insufficient_quota\",\"code\":\"insufficient_quota\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {429, "{\"error\":{\"message\":\"x\",\"type\":\"exceeded_current_quota_error\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {429, "{\"error\":{\"message\":\"Your organization has reached its Spend Limit.\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {403, "{\"error\":{\"message\":\"x\",\"code\":\"billing_hard_limit_reached\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {402, "{\"error\":{\"message\":\"Your credit balance is too low.\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {400, "{\"error\":{\"message\":\"x\",\"type\":\"insufficient_quota\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        /* It may be a prompt that is quoted. */
+        {400, "{\"error\":{\"message\":\"cannot parse 'spend limit'\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        /* What a minute allows. */
+        {429,
+         "{\"error\":{\"message\":\"You exceeded your current quota. Please retry in 32 s.\","
+         "\"status\":\"RESOURCE_EXHAUSTED\",\"code\":429}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {500, "{\"error\":{\"message\":\"x\",\"code\":\"insufficient_quota\"}}",
+         REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
 static void refusal_tells_the_providers_words_and_field(void **state)
 {
     struct remora_fail fail = classify(
@@ -477,6 +510,7 @@ int main(void)
         cmocka_unit_test(forbidden_is_about_the_key_unless_it_says_content_or_model),
         cmocka_unit_test(missing_is_the_model_only_where_that_is_said),
         cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
+        cmocka_unit_test(a_quota_that_is_used_up_is_the_keys),
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),
         cmocka_unit_test(every_shape_of_envelope_is_read),
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
