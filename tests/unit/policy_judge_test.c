@@ -271,6 +271,24 @@ static void blanks_beside_a_text_that_just_fits_do_not_matter(void **state)
     expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
 }
 
+/* The ends of the ranges, and what stands beside them. */
+static void letters_and_digits_are_of_words_and_their_neighbours_are_marks(void **state)
+{
+    static char words[BOUND + 16];
+    struct world *w = *state;
+    w->endpoint->facts.context_length = TOKENS;
+    const struct remora_part part = {.kind = REMORA_PART_TEXT, .text = {words, sizeof words}};
+    send_part(w, &part);
+    for (const char *c = "azAZ09"; *c != '\0'; c++) {
+        memset(words, *c, sizeof words);
+        expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    }
+    for (const char *c = "`{@[/:"; *c != '\0'; c++) {
+        memset(words, *c, sizeof words);
+        expect_in(w);
+    }
+}
+
 static void every_part_of_a_message_is_looked_at(void **state)
 {
     struct world *w = *state;
@@ -302,6 +320,10 @@ static void texts_of_all_messages_count_together(void **state)
     expect_in(w);
     w->f.request.message_count = 2;
     expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    const struct remora_message both = {.parts = parts, .part_count = 2};
+    w->f.request.messages = &both;
+    w->f.request.message_count = 1;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
 }
 
 static void inputs_of_embeddings_count_one_by_one(void **state)
@@ -317,6 +339,9 @@ static void inputs_of_embeddings_count_one_by_one(void **state)
     w->f.request.input_count = 2;
     expect_in(w);
     inputs[0].text.length = BOUND + 16;
+    expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
+    inputs[0].text.length = 1;
+    inputs[1].text.length = BOUND + 16;
     expect_out(w, REMORA_RULE_CONTEXT_LENGTH, REMORA_LAYER_CATALOG);
     inputs[0] = (struct remora_embed_input){.kind = REMORA_EMBED_IMAGE};
     expect_out(w, REMORA_RULE_MODALITY, REMORA_LAYER_CATALOG);
@@ -777,6 +802,7 @@ int main(void)
         CASE(an_endpoint_without_a_window_has_its_models),
         CASE(runs_of_blanks_and_marks_do_not_make_a_text_too_long),
         CASE(blanks_beside_a_text_that_just_fits_do_not_matter),
+        CASE(letters_and_digits_are_of_words_and_their_neighbours_are_marks),
         CASE(every_part_of_a_message_is_looked_at),
         CASE(texts_of_all_messages_count_together),
         CASE(inputs_of_embeddings_count_one_by_one),

@@ -61,6 +61,21 @@ static void an_inner_layer_does_not_relax_a_switch(void **state)
     assert_int_equal(merged.fallbacks_layer, REMORA_LAYER_MESH);
 }
 
+static void a_switch_that_no_layer_sets_stays_off(void **state)
+{
+    (void)state;
+    layer(REMORA_LAYER_MESH)->provider.data_collection = REMORA_DATA_ALLOW;
+    struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
+    inner->zdr = REMORA_NO;
+    inner->require_parameters = REMORA_NO;
+    inner->allow_fallbacks = REMORA_YES;
+    remora_policy_merge(&stack, &merged);
+    assert_int_equal(merged.data_collection, REMORA_DATA_ALLOW);
+    assert_int_equal(merged.zdr, REMORA_NO);
+    assert_int_equal(merged.require_parameters, REMORA_NO);
+    assert_int_equal(merged.allow_fallbacks, REMORA_YES);
+}
+
 static void an_inner_layer_tightens_a_switch(void **state)
 {
     (void)state;
@@ -148,6 +163,7 @@ static void names_are_those_of_the_tables(void **state)
     assert_int_equal(remora_rule_family(REMORA_RULE_CONTEXT_LENGTH), REMORA_CONTEXT_LENGTH);
     assert_int_equal(remora_rule_family(REMORA_RULE_OUTPUT_LIMIT), REMORA_CONSTRAINT_FILTERED);
     assert_int_equal(remora_rule_family(REMORA_RULE_NONE), REMORA_OK);
+    assert_int_equal(remora_rule_family(REMORA_RULE_COUNT), REMORA_OK);
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
@@ -157,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(no_layers_are_the_defaults),
         CASE(an_inner_layer_does_not_relax_a_switch),
+        CASE(a_switch_that_no_layer_sets_stays_off),
         CASE(an_inner_layer_tightens_a_switch),
         CASE(wishes_come_from_the_innermost_layer),
         CASE(the_smallest_limit_wins_wherever_it_stands),
