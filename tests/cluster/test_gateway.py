@@ -1,6 +1,7 @@
 """Remora as a Deployment: installed, upgraded and rolled back under traffic, by both majors of Helm, on a node that runs it."""
 import hashlib
 import json
+import subprocess
 
 import pytest
 import shop as shops
@@ -93,3 +94,25 @@ def test_helm_test_asks_the_gateway_a_completion(node):
     shop = with_caller(node, "helmtest", 4)
     shop.install(gateway_values(shop, mode="both"), "--wait", "--timeout", "180s")
     helm_test(shop)
+
+
+def certificate(shop, folder):
+    """A Secret as cert-manager writes it, for the gateway's name in the cluster."""
+    name = "shop-remora-gateway.%s.svc" % shop.namespace
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=gateway",
+                    "-addext", "subjectAltName=DNS:" + name, "-keyout", "tls.key", "-out", "tls.crt"], cwd=folder, check=True, capture_output=True,
+                   timeout=60)
+    text = {name: (folder / name).read_text() for name in ("tls.crt", "tls.key")}
+    return secret("gateway-tls", **text, **{"ca.crt": text["tls.crt"]}) | {"type": "kubernetes.io/tls"}
+
+
+def test_helm_test_asks_the_gateway_over_tls(node, tmp_path):
+    shop = with_caller(node, "helmtesttls", 3)
+    shop.apply(certificate(shop, tmp_path))
+    given = gateway_values(shop)
+    given["gateway"] |= {"tlsSecret": "gateway-tls", "replicas": 1}
+    given["tests"]["gateway"] |= {"caSecret": "gateway-tls"}
+    shop.install(given, "--wait", "--timeout", "180s")
+    helm_test(shop)
+    said = shop.cluster.logs(shop.namespace, "shop-remora-test-gateway", "completion")
+    assert said.startswith("test/echo: answered by test after 1 attempt: one"), said
