@@ -345,6 +345,19 @@ def test_client_certificates_are_a_way_in_without_keys(helm3):
     assert one(helm3.render([], sets), "Deployment")
 
 
+RELOADED = ["config.keys.z.service=z,config.keys.z.hash.env=Z", "config.log.level=debug", "config.drain.grace_ms=20000", "config.hosts={a.example}",
+            "policy.mesh.content.limits.concurrency=1", "config.attempts.per_request=2"]
+READ_AT_THE_START = ["config.listen.admin=127.0.0.1:7999", "config.grpc.accept_old_core=true", "gateway.tlsSecret=t",
+                     "config.tls.cert_file=/a,config.tls.key_file=/b", "config.tls.cert_file=/a,config.tls.key_file=/b,config.tls.client_ca_file=/c"]
+
+
+@pytest.mark.parametrize("change, rolls", [(change, False) for change in RELOADED] + [(change, True) for change in READ_AT_THE_START])
+def test_pods_are_replaced_for_what_is_read_at_the_start_and_for_nothing_else(helm, change, rolls):
+    """A running program refuses to begin or end to speak TLS, and keeps its listeners."""
+    template = lambda sets: one(helm.render(["gateway.yaml"], sets), "Deployment")["spec"]["template"]
+    assert (template([change]) != template([])) == rolls
+
+
 def test_selectors_are_what_never_changes(helm3):
     """The same for another version, image and set of labels: a selector is immutable."""
     small, large = (one(helm3.render(files), "Deployment") for files in (["gateway.yaml"], ["gateway.yaml", "gateway-full.yaml"]))

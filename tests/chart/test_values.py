@@ -78,7 +78,7 @@ def test_the_config_part_is_the_programs_own(validator):
     ("gateway.service.type=ExternalName", "/gateway/service/type"), ("gateway.service.httpPort=70000", "/gateway/service/httpPort"),
     ("gateway.podDisruptionBudget.maxUnavailable=half", "maxUnavailable"), ("gateway.resources.limit.memory=1Gi", "limit"),
     ("sidecar.resources.limits.memory=lots", "memory"), ("sidecar.containerName=Remora", "containerName"),
-    ("credentials.defaultMode=0777x", "defaultMode"), ("credentials.existingSecret=Not_A_Name", "existingSecret"),
+    ("credentials.defaultMode=0777x", "defaultMode"), ("credentials.defaultMode=0", "defaultMode"), ("credentials.existingSecret=Not_A_Name", "existingSecret"),
     ("bindAddress=localhost", "bindAddress"), ("bindAddress=::", "bindAddress"), ("policy.mesh.content.limit.concurrency=1", "limit"),
     ("policy.service.allow=1", "allow"), ("openshift=yes", "openshift"), ("monitoring.podMonitor.interval=often", "interval"),
     ("sidecar.extraEnv[0].value=x", "name"), ("tests.gateway.keySecretKey=", "keySecretKey"), ("commonLabels.a.b=c", "commonLabels"),
