@@ -345,6 +345,27 @@ def test_client_certificates_are_a_way_in_without_keys(helm3):
     assert one(helm3.render([], sets), "Deployment")
 
 
+def test_templates_in_values_are_filled_in(helm):
+    """So that what `extraObjects` brings can be named where it is used."""
+    name = '{{ include "remora.fullname" . }}-ca'
+    brought = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"house.pem": "-"}}
+    extra = {"extraVolumes": [{"name": "ca", "configMap": {"name": name}}], "extraEnv": [{"name": "RELEASE", "value": "{{ .Release.Name }}"}],
+             "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/{{ .Release.Name }}/ca"}]}
+    pod = {"podLabels": {"of": "{{ .Release.Name }}"}, "podAnnotations": {"example.com/of": "{{ .Release.Namespace }}"}}
+    result = helm.template(["both.yaml"], values={"extraObjects": [brought], "sidecar": extra, "gateway": extra | pod})
+    assert result.returncode == 0, result.stderr
+    objects = objects_of(result.stdout)
+    assert one(objects, "ConfigMap", "shop-remora-ca")
+    for where in ("ConfigMap/shop-remora-sidecar", "Deployment/shop-remora-gateway"):
+        template = dict(pods(objects))[where]
+        container, = [each for each in template["spec"].get("initContainers", []) + template["spec"]["containers"] if each["name"] == "remora"]
+        assert {"name": "ca", "configMap": {"name": "shop-remora-ca"}} in template["spec"]["volumes"]
+        assert {"name": "RELEASE", "value": "shop"} in container["env"]
+        assert {"name": "ca", "mountPath": "/etc/shop/ca"} in container["volumeMounts"]
+    gateway = one(objects, "Deployment")["spec"]["template"]["metadata"]
+    assert gateway["labels"]["of"] == "shop" == gateway["annotations"]["example.com/of"]
+
+
 RELOADED = ["config.keys.z.service=z,config.keys.z.hash.env=Z", "config.log.level=debug", "config.drain.grace_ms=20000", "config.hosts={a.example}",
             "policy.mesh.content.limits.concurrency=1", "config.attempts.per_request=2"]
 READ_AT_THE_START = ["config.listen.admin=127.0.0.1:7999", "config.grpc.accept_old_core=true", "gateway.tlsSecret=t",

@@ -84,7 +84,7 @@ volumeMounts:
   value: {{ eq .role "test" | ternary "test" (include "remora.service" .root) | quote }}
 {{- end }}
 {{- with $own.extraEnv }}
-{{ toYaml . }}
+{{ include "remora.tplvalues" (dict "root" $.root "value" .) }}
 {{- end }}
 {{- end }}
 
@@ -124,7 +124,7 @@ volumeMounts:
   readOnly: true
 {{- end }}
 {{- with $own.extraVolumeMounts }}
-{{ toYaml . }}
+{{ include "remora.tplvalues" (dict "root" $root "value" .) }}
 {{- end }}
 {{- end }}
 
@@ -178,7 +178,7 @@ volumeMounts:
     sizeLimit: 1Mi
 {{- end }}
 {{- with $own.extraVolumes }}
-{{ toYaml . }}
+{{ include "remora.tplvalues" (dict "root" $root "value" .) }}
 {{- end }}
 {{- end }}
 

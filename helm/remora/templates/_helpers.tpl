@@ -58,6 +58,11 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* A value in which templates are filled in, a map, a list or text: (dict "root" $ "value" VALUE) */}}
+{{- define "remora.tplvalues" -}}
+{{- tpl (kindIs "string" .value | ternary .value (toYaml .value)) .root }}
+{{- end }}
+
 {{- define "remora.image" -}}
 {{- $image := .Values.image }}
 {{- $tag := $image.tag | default .Chart.AppVersion }}
