@@ -144,6 +144,11 @@ static void tells_where_it_went_wrong(void **state)
         {"[\"\\x\"]", 3, "no such escape in a string"},
         {"[] x", 3, "something follows the JSON value"},
         {"[nule]", 4, "no such literal in JSON"},
+        {"[\"good\",\"a\xff\"]", 9, "a string is not UTF-8"},
+        {"{\"a\x01\":1}", 3, "a control character in a string must be escaped"},
+        {"{\"a\\x\":1}", 4, "no such escape in a string"},
+        {"[\"\\ud800xudc00\"]", 8, "a surrogate escape stands alone"},
+        {"[\"\\ud800\\ndc00\"]", 8, "a surrogate escape stands alone"},
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
         struct remora_json_error error = {0};

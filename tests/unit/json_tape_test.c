@@ -122,6 +122,10 @@ static void strings_are_views_without_escapes_and_copies_with(void **state)
     assert_int_equal(text.length, 5);
     assert_true(remora_json_string(remora_json_at(root, 1), &arena, &text));
     assert_slice_equal(text, "\"\\/\b\f\n\r\t");
+    const char *long_input = "[\"forty bytes and more, in which nothing is escaped\"]";
+    assert_true(remora_json_string(remora_json_at(parse(long_input), 0), &arena, &text));
+    assert_ptr_equal(text.data, long_input + 2);
+    root = parse(input);
     assert_true(remora_json_string(remora_json_at(root, 2), &arena, &text));
     assert_slice_equal(text, "A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z");
     assert_int_equal(text.data[text.length], '\0');
@@ -171,6 +175,8 @@ static void integers_are_exact_or_refused(void **state)
         {"-9223372036854775809", false, 0},
         {"18446744073709551616", false, 0},
         {"1e19", false, 0},
+        {"2e19", false, 0},
+        {"99e18", false, 0},
         {"1e400", false, 0},
         {"1e99999999999999999999", false, 0},
         {"1.5", false, 0},
@@ -251,6 +257,8 @@ static void duplicate_names_are_found_in_small_and_large_objects(void **state)
     struct remora_json again =
         remora_json_duplicate(parse("{\"ab\":1,\"c\":2,\"\\u0061b\":3}"), &arena);
     assert_true(remora_json_equals(again, "ab"));
+    again = remora_json_duplicate(parse("{\"a\":1,\"b\":2,\"c\":3,\"c\":4}"), &arena);
+    assert_true(remora_json_equals(again, "c"));
     static const int names[] = {-1, 0, 19, 59, 99}; /* none, the first of all, ..., the last */
     for (size_t at = 0; at < REMORA_COUNT_OF(names); at++) {
         int twice = names[at];
@@ -303,6 +311,23 @@ static void what_two_readers_may_understand_differently_is_found_at_any_depth(vo
     }
 }
 
+/* Absent as if there were none: only the arena tells. */
+static void a_full_arena_hides_no_duplicate_unsaid(void **state)
+{
+    (void)state;
+    struct remora_arena full;
+    struct remora_json where;
+    struct remora_json many =
+        parse("{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"h\":0,\"i\":0,"
+              "\"j\":0,\"k\":0,\"l\":0,\"m\":0,\"n\":0,\"o\":0,\"p\":0,\"p\":0}");
+    remora_arena_init(&full, 16, 16);
+    assert_true(remora_json_is_absent(remora_json_duplicate(many, &full)));
+    assert_int_equal(full.failed, REMORA_TOO_LARGE);
+    assert_null(remora_json_doubt(&doc, &full, &where));
+    remora_arena_fini(&full);
+    assert_non_null(remora_json_doubt(&doc, &arena, &where));
+}
+
 static void names_that_are_prefixes_of_each_other_are_different(void **state)
 {
     (void)state;
@@ -323,6 +348,17 @@ static void the_first_character_of_two_escapes_has_four_bytes(void **state)
     struct remora_json root = parse("{\"a\":\"\\ud800\\udc00\\uffff\\u0800\\u07ff\\u0080\"}");
     assert_true(remora_json_string(remora_json_get(root, "a"), &arena, &text));
     assert_slice_equal(text, "\xf0\x90\x80\x80\xef\xbf\xbf\xe0\xa0\x80\xdf\xbf\xc2\x80");
+    /* and one of a single byte behind them leaves nothing of theirs */
+    root = parse("{\"a\":\"\\u20ac\\u0041\\u00e9\\u007f.\"}");
+    assert_true(remora_json_string(remora_json_get(root, "a"), &arena, &text));
+    assert_slice_equal(text, "\xe2\x82\xac"
+                             "A"
+                             "\xc3\xa9"
+                             "\x7f.");
+    assert_true(remora_json_equals(remora_json_get(root, "a"), "\xe2\x82\xac"
+                                                               "A"
+                                                               "\xc3\xa9"
+                                                               "\x7f."));
 }
 
 static void a_name_with_escapes_is_no_other_name(void **state)
@@ -348,6 +384,7 @@ int main(void)
         cmocka_unit_test(doubles_are_correctly_rounded_or_refused),
         cmocka_unit_test(a_digit_far_behind_the_point_breaks_the_tie),
         cmocka_unit_test(duplicate_names_are_found_in_small_and_large_objects),
+        cmocka_unit_test(a_full_arena_hides_no_duplicate_unsaid),
         cmocka_unit_test(what_two_readers_may_understand_differently_is_found_at_any_depth),
         cmocka_unit_test(names_that_are_prefixes_of_each_other_are_different),
         cmocka_unit_test(the_first_character_of_two_escapes_has_four_bytes),

@@ -33,6 +33,8 @@ static void commas_and_colons_are_its_business(void **state)
     remora_json_key(&w, "a");
     remora_json_array_open(&w);
     remora_json_write_i64(&w, INT64_MIN);
+    remora_json_write_double(&w, 0.5);
+    remora_json_write_double(&w, 1e300);
     remora_json_object_open(&w);
     remora_json_object_close(&w);
     remora_json_array_open(&w);
@@ -46,9 +48,8 @@ static void commas_and_colons_are_its_business(void **state)
     remora_json_key(&w, "c");
     remora_json_write_text(&w, "");
     remora_json_object_close(&w);
-    assert_slice_equal(
-        remora_buf_slice(&buf),
-        "{\"a\":[-9223372036854775808,{},[],true,false,null],\"b\\n\":{\"x\": 1},\"c\":\"\"}");
+    assert_slice_equal(remora_buf_slice(&buf), "{\"a\":[-9223372036854775808,0.5,1e+300,{},[],true,"
+                                               "false,null],\"b\\n\":{\"x\": 1},\"c\":\"\"}");
 }
 
 static void texts_of_every_length_are_copied_whole(void **state)
