@@ -36,8 +36,8 @@ void remora_log(enum remora_log_level level, const char *message,
                 const struct remora_log_field *fields, size_t count);
 /*
  * For a thread with a loop: from begin to end its lines wait for remora_log_flush, so that a round of the loop costs one
- * write and no caller waits for it. They leave earlier when they fill what one write may take, and with a line of level
- * warn or above. On every other thread lines leave one by one.
+ * write and no caller waits for it. They leave earlier when they fill what one write may take (a pipe 4 KiB, a file 32), and
+ * with a line of level warn or above. On every other thread, and without memory, lines leave one by one.
  */
 void remora_log_batch_begin(void);
 void remora_log_flush(void);

@@ -3,28 +3,31 @@
  *
  * A line is at most REMORA_LIMIT_LOG_LINE_BYTES (= PIPE_BUF on Linux), so that a pipe takes it whole or not at all; when
  * the sink is not writable right now the line is dropped and counted (reliability.md F70). No lock: one write a line, or
- * as many whole lines as fit the same limit on a thread that batches. The two atomics below are the process's, like
- * standard error itself; the batch is its thread's.
+ * as many whole lines as fit the same limit on a thread that batches; a file takes any number at once and is always
+ * writable. The two atomics below are the process's, like standard error itself; the batch is its thread's.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "remora/json.h"
 #include "remora/limits.h"
+#include "remora/memory.h"
 #include "remora/telemetry.h"
+
+enum { FILE_BATCH_BYTES = 32 << 10 }; /* the lines of a busy round */
 
 static _Atomic int log_level = REMORA_LOG_INFO;
 static _Atomic uint64_t log_dropped = 0;
 static _Thread_local struct {
-    struct remora_buf lines; /* over the memory below */
+    struct remora_buf lines; /* over the memory: what waits, and one line beside it */
     size_t count;            /* of lines */
-    bool is_open;
-    char memory
-        [2 *
-         REMORA_LIMIT_LOG_LINE_BYTES]; /* what waits, and one line that does not fit beside it */
+    size_t most_bytes;       /* that one write may take */
+    bool is_file;
+    char *memory; /* NULL: lines leave one by one */
 } log_batch;
 
 static const char *const level_names[] = {
@@ -118,10 +121,11 @@ static void count_dropped(size_t lines)
     atomic_fetch_add_explicit(&log_dropped, lines, memory_order_relaxed);
 }
 
-/* At most REMORA_LIMIT_LOG_LINE_BYTES of whole lines. */
+/* Whole lines, as many as the sink takes in one write. */
 static void put_lines(struct remora_slice bytes, size_t lines)
 {
-    if (!is_writable() || write(STDERR_FILENO, bytes.data, bytes.length) != (ssize_t)bytes.length) {
+    if ((!log_batch.is_file && !is_writable()) ||
+        write(STDERR_FILENO, bytes.data, bytes.length) != (ssize_t)bytes.length) {
         count_dropped(lines);
     }
 }
@@ -142,11 +146,23 @@ static void log_alone(enum remora_log_level level, const char *message,
 
 /* ---- batches ---- */
 
+static bool is_regular_file(int fd)
+{
+    struct stat about;
+    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+}
+
 void remora_log_batch_begin(void)
 {
-    remora_buf_init_over(&log_batch.lines, log_batch.memory, sizeof log_batch.memory);
+    remora_log_batch_end();
+    log_batch.is_file = is_regular_file(STDERR_FILENO);
+    log_batch.most_bytes = log_batch.is_file ? FILE_BATCH_BYTES : REMORA_LIMIT_LOG_LINE_BYTES;
+    size_t bytes = log_batch.most_bytes + REMORA_LIMIT_LOG_LINE_BYTES;
+    log_batch.memory = remora_realloc(NULL, bytes);
     log_batch.count = 0;
-    log_batch.is_open = true;
+    if (log_batch.memory != NULL) {
+        remora_buf_init_over(&log_batch.lines, log_batch.memory, bytes);
+    }
 }
 
 void remora_log_flush(void)
@@ -161,7 +177,9 @@ void remora_log_flush(void)
 void remora_log_batch_end(void)
 {
     remora_log_flush();
-    log_batch.is_open = false;
+    remora_free(log_batch.memory);
+    log_batch.memory = NULL;
+    log_batch.is_file = false;
 }
 
 /* Behind the lines that wait; they leave first when it does not fit beside them. */
@@ -178,7 +196,7 @@ static void log_batched(enum remora_log_level level, const char *message,
         count_dropped(1);
         return;
     }
-    if (lines->length > REMORA_LIMIT_LOG_LINE_BYTES) {
+    if (lines->length > log_batch.most_bytes) {
         put_lines(remora_slice(lines->data, before), log_batch.count);
         memmove(lines->data, lines->data + before, bytes);
         lines->length = bytes;
@@ -196,7 +214,7 @@ void remora_log(enum remora_log_level level, const char *message,
     if ((int)level > atomic_load_explicit(&log_level, memory_order_relaxed)) {
         return;
     }
-    if (log_batch.is_open) {
+    if (log_batch.memory != NULL) {
         log_batched(level, message, fields, count);
     } else {
         log_alone(level, message, fields, count);

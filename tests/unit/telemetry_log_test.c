@@ -5,6 +5,7 @@
 #include "remora/telemetry.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -174,6 +175,40 @@ static void full_sink_drops_and_counts_every_line(void **state)
     assert_int_equal(remora_log_dropped(), before + 2);
 }
 
+/* A file takes whatever a round has to say in one write, and what fills even that leaves in whole lines. */
+static void file_takes_a_round_at_once(void **state)
+{
+    (void)state;
+    enum { LINES = 20 };
+    static char text[64 << 10];
+    char word[1000];
+    memset(word, 'w', sizeof word);
+    word[sizeof word - 1] = '\0';
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    dup2(fileno(file), STDERR_FILENO);
+    remora_log_batch_begin();
+    for (int i = 0; i < LINES; i++) {
+        say(REMORA_LOG_INFO, word);
+    }
+    assert_int_equal(lseek(STDERR_FILENO, 0, SEEK_END), 0);
+    remora_log_flush();
+    ssize_t got = pread(STDERR_FILENO, text, sizeof text - 1, 0);
+    assert_true(got > 0);
+    text[got] = '\0';
+    assert_int_equal(count_lines(text), LINES);
+    for (int i = 0; i < LINES * 2; i++) {
+        say(REMORA_LOG_INFO, word);
+    }
+    off_t end = lseek(STDERR_FILENO, 0, SEEK_END);
+    assert_true(end > got);
+    assert_int_equal(pread(STDERR_FILENO, text, 1, end - 1), 1);
+    assert_int_equal(text[0], '\n');
+    remora_log_flush();
+    assert_int_equal(lseek(STDERR_FILENO, 0, SEEK_END), got * 3);
+    fclose(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(line_that_is_too_long_is_dropped_and_counted, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(full_sink_drops_and_counts_every_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(file_takes_a_round_at_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
