@@ -86,10 +86,10 @@ static bool build_headers(const struct remora_build_input *input, struct remora_
         return false;
     }
     add_header(&list, "Content-Type", REMORA_SLICE("application/json"), NULL);
-    add_header(&list, "Accept",
-               input->delivery == REMORA_STREAM ? REMORA_SLICE("text/event-stream")
-                                                : REMORA_SLICE("application/json"),
-               NULL);
+    /* A unary call accepts anything, which libcurl says by itself: clients built on fetch do the same. */
+    if (input->delivery == REMORA_STREAM) {
+        add_header(&list, "Accept", REMORA_SLICE("text/event-stream"), NULL);
+    }
     const char *key_header = dialect_for(&provider->facts)->key_header;
     if (input->credential != NULL && key_header != NULL) {
         add_header(&list, key_header, (struct remora_slice){0}, input->credential->secret);

@@ -149,6 +149,29 @@ static void headers_name_the_key_and_never_hold_it(void **state)
     end(&f);
 }
 
+static struct remora_slice accept_of(enum remora_delivery delivery)
+{
+    struct fixture f;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    begin(&f, "acme", "");
+    const struct remora_build_input input = {
+        .request = &f.request, .endpoint = &f.endpoint, .delivery = delivery};
+    assert_int_equal(remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f.arena, &f.out, &fail),
+                     REMORA_OK);
+    const struct remora_http_response as_response = {.headers = f.out.http.headers,
+                                                     .header_count = f.out.http.header_count};
+    struct remora_slice accept = remora_response_header(&as_response, "accept"); /* a literal */
+    end(&f);
+    return accept;
+}
+
+static void only_a_stream_names_what_it_accepts(void **state)
+{
+    (void)state;
+    assert_slice_equal(accept_of(REMORA_STREAM), "text/event-stream");
+    assert_int_equal(accept_of(REMORA_UNARY).length, 0);
+}
+
 static void fill_parameters(struct remora_request *request)
 {
     static const struct remora_slice stops[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("\n")};
@@ -1223,6 +1246,7 @@ int main(void)
         cmocka_unit_test(stream_always_asks_for_usage),
         cmocka_unit_test(build_is_repeatable),
         cmocka_unit_test(headers_name_the_key_and_never_hold_it),
+        cmocka_unit_test(only_a_stream_names_what_it_accepts),
         cmocka_unit_test(every_parameter_is_written_under_its_name),
         cmocka_unit_test(dialect_names_the_fields),
         cmocka_unit_test(dialect_openai_of_another_host_is_the_generic_one),
