@@ -399,6 +399,22 @@ static enum remora_code keep_annotations(struct parse *p, struct message *messag
 }
 
 /* `reasoning` is a block where reasoning_details say no more. */
+/* Under either of its names; an empty text says nothing. */
+static enum remora_code read_reasoning(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_slice *reasoning = &((struct message *)target)->reasoning;
+    struct remora_slice text = {NULL, 0};
+    enum remora_code code = parse_slice(p, value, &text);
+    bool is_said = code == REMORA_OK && text.length > 0;
+    if (is_said && reasoning->length > 0 && !remora_slice_equal(text, *reasoning)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "differs: reasoning and reasoning_content are two names of one text; "
+                            "send one of them.");
+    }
+    *reasoning = is_said ? text : *reasoning;
+    return code;
+}
+
 static enum remora_code keep_reasoning(struct parse *p, struct message *message)
 {
     struct remora_message *out = message->out;
@@ -512,10 +528,10 @@ static enum remora_code read_message(struct parse *p, struct remora_json value, 
         {REMORA_SLICE_INIT("tool_call_id"), read_tool_call_id, .asks = PARSE_ASKS_NOTHING},
         {REMORA_SLICE_INIT("refusal"), parse_slice, offsetof(struct message, refusal),
          PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
-        {REMORA_SLICE_INIT("reasoning"), parse_slice, offsetof(struct message, reasoning),
-         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
-        {REMORA_SLICE_INIT("reasoning_content"), parse_slice, offsetof(struct message, reasoning),
-         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
+        {REMORA_SLICE_INIT("reasoning"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_IS_ABSENT},
+        {REMORA_SLICE_INIT("reasoning_content"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
+         .null = PARSE_NULL_IS_ABSENT},
         {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
         {REMORA_SLICE_INIT("audio"), read_audio, .asks = PARSE_ASKS_NOTHING},
         {REMORA_SLICE_INIT("images"), read_images, .asks = PARSE_ASKS_NOTHING},

@@ -27,7 +27,15 @@ enum remora_code chat_read_effort(struct parse *p, struct remora_json value, voi
 static enum remora_code read_summary(struct parse *p, struct remora_json value, void *target)
 {
     static const char *const words[] = {"auto", "concise", "detailed"};
-    return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
+    struct remora_slice *summary = target;
+    struct remora_slice earlier = *summary;
+    enum remora_code code = parse_word_slice(p, value, words, REMORA_COUNT_OF(words), summary);
+    if (code == REMORA_OK && earlier.length > 0 && !remora_slice_equal(earlier, *summary)) {
+        return parse_refuse(p, REMORA_INVALID_REQUEST,
+                            "differs: summary and generate_summary are two names of one setting; "
+                            "send one of them.");
+    }
+    return code;
 }
 
 static enum remora_code read_context(struct parse *p, struct remora_json value, void *target)

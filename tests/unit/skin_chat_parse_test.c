@@ -801,6 +801,10 @@ static void a_misspelt_field_is_answered_with_the_right_one(void **state)
     remora_arena_fini(&p.arena);
 }
 
+#define SAID(members) \
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"," members "}]}"
+
+/* Of two that mean one thing neither is taken in silence. */
 static void switches_of_reasoning_that_differ_are_both_named(void **state)
 {
     static const struct {
@@ -822,6 +826,20 @@ static void switches_of_reasoning_that_differ_are_both_named(void **state)
          NULL},
         {R("\"reasoning\":{\"enabled\":false},\"include_reasoning\":true"), NULL},
         {R("\"reasoning\":{\"exclude\":null},\"include_reasoning\":false"), NULL},
+        {R("\"reasoning\":{\"summary\":\"auto\",\"generate_summary\":\"detailed\"}"),
+         "reasoning.generate_summary differs: summary and generate_summary are two names of one "
+         "setting; send one of them."},
+        {R("\"reasoning\":{\"generate_summary\":\"auto\",\"summary\":\"auto\"}"), NULL},
+        {SAID("\"reasoning\":\"A\",\"reasoning_content\":\"B\""),
+         "messages[0].reasoning_content differs: reasoning and reasoning_content are two names of "
+         "one text; send one of them."},
+        {SAID("\"reasoning_content\":\"B\",\"reasoning\":\"A\""),
+         "messages[0].reasoning differs: reasoning and reasoning_content are two names of one "
+         "text; "
+         "send one of them."},
+        {SAID("\"reasoning\":\"A\",\"reasoning_content\":\"A\""), NULL},
+        {SAID("\"reasoning\":\"A\",\"reasoning_content\":\"\""), NULL},
+        {SAID("\"reasoning\":null,\"reasoning_content\":\"A\""), NULL},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
