@@ -4,12 +4,14 @@
  * Happy path: skip white space; a scalar becomes one node; an opening bracket becomes a node that is finished when its
  * closing bracket comes. There is no recursion and no stack: while a container is open, its node's `next` holds the
  * index of the container around it. A member is two nodes, key and value.
+ * What is to be folded (json_fold.h) is laid down like the rest and taken back when its container closes.
  * Fails: anything that RFC 8259 does not derive, bytes in a string that are not UTF-8, a surrogate escape without its
  * partner (INVALID_REQUEST); depth, number of values, arena limit, text over 4 GiB (TOO_LARGE); no memory (SHEDDING).
  * Sources: RFC 8259 sections 2 to 8; RFC 3629 section 4.
  */
 #include "remora/json.h"
 
+#include "remora/json_fold.h"
 #include "remora/text.h"
 
 #include "scan.h"
@@ -31,6 +33,9 @@ struct parser {
     uint32_t depth;
     uint32_t values;
     uint32_t nul_at; /* offset of an escaped NUL, 0: none yet */
+    uint32_t
+        fold_home; /* depth of the member that is open and holds what is to be folded, 0: none */
+    const struct remora_json_fold *fold; /* NULL: nothing is folded */
     const struct remora_json_limits *limits;
     struct remora_arena *arena;
     enum remora_code code;
@@ -287,6 +292,30 @@ static bool read_word(struct parser *p, const char *word, size_t length, enum re
     return emit(p, type, from, p->at, false);
 }
 
+/* The container at `index` is open. In an object the node before a value is its key. */
+static void find_fold(struct parser *p, uint32_t index)
+{
+    const struct remora_json_node *key = &p->nodes[index - 1];
+    uint32_t around = p->nodes[index].next;
+    bool is_member = around != NO_CONTAINER && p->nodes[around].type == REMORA_JSON_OBJECT;
+    if (p->fold_home == 0 && is_member &&
+        remora_slice_equal(remora_slice(p->text + key->offset, key->length), p->fold->member)) {
+        p->fold_home = p->depth;
+    }
+}
+
+/* The container just closed was that deep: its nodes are taken back, or what it stood in is over. */
+static void apply_fold(struct parser *p, struct remora_json_node *node, uint32_t depth)
+{
+    if (p->fold_home != 0 && depth >= p->fold_home + p->fold->levels) {
+        p->values -= node->count;
+        p->count = (uint32_t)(node - p->nodes) + 1;
+        node->count = 0;
+    } else if (depth == p->fold_home) {
+        p->fold_home = 0;
+    }
+}
+
 static bool open_container(struct parser *p, enum remora_json_type type)
 {
     if (p->depth == p->limits->depth) {
@@ -300,6 +329,9 @@ static bool open_container(struct parser *p, enum remora_json_type type)
     p->container = index;
     p->depth++;
     p->at++;
+    if (p->fold != NULL) {
+        find_fold(p, index);
+    }
     return true;
 }
 
@@ -309,6 +341,9 @@ static void close_container(struct parser *p)
     struct remora_json_node *node = &p->nodes[p->container];
     p->at++;
     p->container = node->next;
+    if (p->fold != NULL) {
+        apply_fold(p, node, p->depth);
+    }
     p->depth--;
     node->next = p->count;
     node->length = (uint32_t)(p->at - p->text) - node->offset;
@@ -452,9 +487,11 @@ static void shrink(struct parser *p)
     p->nodes = nodes;
 }
 
-enum remora_code remora_json_parse(struct remora_slice text, struct remora_arena *arena,
-                                   const struct remora_json_limits *limits,
-                                   struct remora_json_doc *out, struct remora_json_error *error)
+enum remora_code remora_json_parse_folded(struct remora_slice text, struct remora_arena *arena,
+                                          const struct remora_json_limits *limits,
+                                          const struct remora_json_fold *fold,
+                                          struct remora_json_doc *out,
+                                          struct remora_json_error *error)
 {
     const char *data = text.data == NULL ? "" : text.data;
     struct parser p = {
@@ -462,6 +499,7 @@ enum remora_code remora_json_parse(struct remora_slice text, struct remora_arena
         .at = data,
         .end = data + text.length,
         .container = NO_CONTAINER,
+        .fold = fold,
         .limits = limits,
         .arena = arena,
     };
@@ -475,4 +513,11 @@ enum remora_code remora_json_parse(struct remora_slice text, struct remora_arena
     *out = (struct remora_json_doc){
         .text = data, .nodes = p.nodes, .node_count = p.count, .nul_at = p.nul_at};
     return REMORA_OK;
+}
+
+enum remora_code remora_json_parse(struct remora_slice text, struct remora_arena *arena,
+                                   const struct remora_json_limits *limits,
+                                   struct remora_json_doc *out, struct remora_json_error *error)
+{
+    return remora_json_parse_folded(text, arena, limits, NULL, out, error);
 }

@@ -349,7 +349,8 @@ enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_sl
     if (doc == NULL) {
         return openai_no_memory(feed->fail);
     }
-    enum remora_code code = remora_json_parse(text, feed->scratch, &limits, doc, &where);
+    enum remora_code code =
+        remora_json_parse_folded(text, feed->scratch, &limits, &openai_logprobs_fold, doc, &where);
     if (code == REMORA_SHEDDING) {
         return openai_no_memory(feed->fail);
     }

@@ -70,28 +70,66 @@ static void read_logprob(struct remora_json value, struct remora_arena *scratch,
     out->alternative_count = remora_json_count(top);
 }
 
-static size_t read_logprobs(struct remora_json logprobs, const char *key,
-                            struct remora_arena *scratch, const struct remora_logprob **out)
+/*
+ * Twenty alternatives of each token would fill the tape with ten values for each 50 bytes: an answer of 8 MB had more than a
+ * million. So the elements of `content` and `refusal` are folded, and one at a time is laid out, in an arena of its own.
+ */
+const struct remora_json_fold openai_logprobs_fold = {.member = REMORA_SLICE_INIT("logprobs"),
+                                                      .levels = 2};
+
+static enum remora_code unfold_logprob(struct remora_slice raw, struct remora_arena *own,
+                                       struct remora_arena *scratch, struct remora_logprob *out)
 {
+    const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                              .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_doc doc;
+    struct remora_json_error where;
+    enum remora_code code = remora_json_parse(raw, own, &limits, &doc, &where);
+    if (code == REMORA_OK) {
+        read_logprob(remora_json_root(&doc), scratch, out);
+    }
+    remora_arena_reset(own);
+    return code;
+}
+
+static enum remora_code unfold_logprobs(struct remora_json list, struct remora_arena *scratch,
+                                        struct remora_logprob *items)
+{
+    struct remora_arena own;
     struct remora_json_iter it;
-    if (!remora_json_is(logprobs, REMORA_JSON_OBJECT)) {
-        return 0;
-    }
-    struct remora_json list = remora_json_get(logprobs, key);
-    if (!remora_json_is(list, REMORA_JSON_ARRAY) || remora_json_count(list) == 0) {
-        return 0;
-    }
-    struct remora_logprob *items =
-        remora_arena_array(scratch, remora_json_count(list), sizeof *items);
-    if (items == NULL) {
-        return 0;
-    }
+    enum remora_code code = REMORA_OK;
+    remora_arena_init(&own, REMORA_LIMIT_SCRATCH_CHUNK_BYTES, REMORA_LIMIT_SCRATCH_ARENA_BYTES);
     remora_json_iter_begin(&it, list);
-    while (remora_json_iter_next(&it)) {
-        read_logprob(it.value, scratch, &items[it.index]);
+    while (code == REMORA_OK && remora_json_iter_next(&it)) {
+        code = unfold_logprob(remora_json_raw(it.value), &own, scratch, &items[it.index]);
     }
-    *out = items;
-    return remora_json_count(list);
+    remora_arena_fini(&own);
+    return code;
+}
+
+static enum remora_code read_logprobs(struct openai_feed *feed, struct remora_json logprobs,
+                                      const char *key, struct remora_event *event)
+{
+    struct remora_json list = remora_json_get(logprobs, key);
+    uint32_t count = remora_json_is(list, REMORA_JSON_ARRAY) ? remora_json_count(list) : 0;
+    if (count == 0) {
+        return REMORA_OK;
+    }
+    struct remora_logprob *items = remora_arena_array(feed->scratch, count, sizeof *items);
+    if (items == NULL) {
+        return openai_no_memory(feed->fail);
+    }
+    enum remora_code code = unfold_logprobs(list, feed->scratch, items);
+    if (code == REMORA_TOO_LARGE) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_TOO_LARGE,
+                             "The provider sent an answer that is too large.");
+    }
+    if (code != REMORA_OK) {
+        return openai_no_memory(feed->fail);
+    }
+    event->text.logprobs = items;
+    event->text.logprob_count = count;
+    return REMORA_OK;
 }
 
 /* ---- text and refusal ---- */
@@ -102,7 +140,10 @@ enum remora_code openai_put_text(struct openai_feed *feed, int32_t choice,
 {
     struct remora_event event = {.kind = kind, .choice_index = choice, .text = {.text = text}};
     const char *key = kind == REMORA_EVENT_REFUSAL ? "refusal" : "content";
-    event.text.logprob_count = read_logprobs(logprobs, key, feed->scratch, &event.text.logprobs);
+    enum remora_code code = read_logprobs(feed, logprobs, key, &event);
+    if (code != REMORA_OK) {
+        return code;
+    }
     if (text.length == 0 && event.text.logprob_count == 0) {
         return REMORA_OK;
     }

@@ -4,6 +4,11 @@
 
 #include "openai.h"
 
+#include "remora/json_fold.h"
+
+/* What is left folded when an answer is parsed: openai_put_text unfolds it. */
+extern const struct remora_json_fold openai_logprobs_fold;
+
 enum remora_code openai_decode_body(struct openai_feed *feed, int32_t choice,
                                     struct remora_json body, struct remora_json logprobs);
 /* A chunk that fits the mold: what the whole decoder would have put. */

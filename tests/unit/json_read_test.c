@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "remora/json.h"
+#include "remora/json_fold.h"
 #include "remora/limits.h"
 
 #include <stdio.h>
@@ -284,6 +285,62 @@ static void one_string_is_read_up_to_its_closing_quote(void **state)
     }
 }
 
+static const struct remora_json_fold deep = {.member = REMORA_SLICE_INIT("deep"), .levels = 2};
+
+static void what_is_folded_is_one_node_with_its_text(void **state)
+{
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    struct remora_json_iter it;
+    struct remora_slice text = REMORA_SLICE("{\"a\":[{\"b\":[1]}],\"deep\":{\"list\":[{\"t\":[1,2],"
+                                            "\"u\":{}},3,[]],\"deep\":{\"x\":[[4]]}},"
+                                            "\"z\":[{\"b\":1}]}");
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    assert_int_equal(remora_json_parse_folded(text, &arena, &usual, &deep, &doc, NULL), REMORA_OK);
+    struct remora_json root = remora_json_root(&doc);
+    struct remora_json list = remora_json_get(remora_json_get(root, "deep"), "list");
+    assert_int_equal(remora_json_count(list), 3);
+    remora_json_iter_begin(&it, list);
+    assert_true(remora_json_iter_next(&it));
+    assert_slice_equal(remora_json_raw(it.value), "{\"t\":[1,2],\"u\":{}}");
+    assert_int_equal(remora_json_count(it.value), 0);
+    assert_true(remora_json_iter_next(&it));
+    assert_slice_equal(remora_json_raw(it.value), "3");
+    assert_true(remora_json_iter_next(&it));
+    assert_slice_equal(remora_json_raw(it.value), "[]");
+    assert_false(remora_json_iter_next(&it));
+    struct remora_json inner = remora_json_get(remora_json_get(root, "deep"), "deep");
+    assert_slice_equal(remora_json_raw(remora_json_get(inner, "x")), "[[4]]");
+    /* Before it and behind it nothing is folded. */
+    assert_int_equal(remora_json_count(remora_json_at(remora_json_get(root, "a"), 0)), 1);
+    assert_int_equal(remora_json_count(remora_json_at(remora_json_get(root, "z"), 0)), 1);
+    assert_int_equal(doc.node_count, 23);
+    remora_arena_fini(&arena);
+}
+
+static void what_is_folded_is_checked_and_does_not_count(void **state)
+{
+    static const char *const wrong[] = {
+        "{\"deep\":{\"list\":[{\"t\":[1,]}]}}", "{\"deep\":{\"list\":[{\"t\" 1}]}}",
+        "{\"deep\":{\"list\":[{\"t\":\"\377\"}]}}", "{\"deep\":{\"list\":[[1}]}}"};
+    const struct remora_json_limits few = {8, 12};
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(wrong); i++) {
+        assert_int_equal(
+            remora_json_parse_folded(remora_slice_of(wrong[i]), &arena, &usual, &deep, &doc, NULL),
+            REMORA_INVALID_REQUEST);
+    }
+    struct remora_slice many = REMORA_SLICE(
+        "{\"deep\":{\"list\":[{\"t\":[1,2,3]},{\"t\":[1,2,3]},{\"t\":[1,2,3]}]},\"x\":[1]}");
+    assert_int_equal(remora_json_parse_folded(many, &arena, &few, &deep, &doc, NULL), REMORA_OK);
+    assert_int_equal(remora_json_parse(many, &arena, &few, &doc, NULL), REMORA_TOO_LARGE);
+    remora_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +356,8 @@ int main(void)
         cmocka_unit_test(survives_each_allocation_failing),
         cmocka_unit_test(a_tape_takes_only_what_it_needs),
         cmocka_unit_test(one_string_is_read_up_to_its_closing_quote),
+        cmocka_unit_test(what_is_folded_is_one_node_with_its_text),
+        cmocka_unit_test(what_is_folded_is_checked_and_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

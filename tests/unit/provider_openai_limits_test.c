@@ -11,6 +11,8 @@
 
 struct sink {
     int events;
+    size_t logprobs;
+    size_t alternatives;
     int refuse_at; /* 0 never */
     enum remora_code code;
 };
@@ -18,8 +20,11 @@ struct sink {
 static enum remora_code take(void *context, const struct remora_event *event)
 {
     struct sink *sink = context;
-    (void)event;
     sink->events++;
+    for (size_t i = 0; event->kind == REMORA_EVENT_TEXT && i < event->text.logprob_count; i++) {
+        sink->logprobs++;
+        sink->alternatives += event->text.logprobs[i].alternative_count;
+    }
     return sink->events == sink->refuse_at ? sink->code : REMORA_OK;
 }
 
@@ -96,6 +101,41 @@ static void unary_answer_is_refused_at_its_limit(void **state)
     end(&f);
 }
 
+/* 20 alternatives of each of 20,000 tokens, with their bytes: 27 MB, four million values. */
+static void long_log_probabilities_fit_into_a_unary_answer(void **state)
+{
+    enum { TOKENS = 20000, ALTERNATIVES = 20 };
+    static const char one[] =
+        "{\"token\":\" tok\",\"logprob\":-12.3456789,\"bytes\":[32,116,111,107]";
+    struct fixture f;
+    struct remora_buf body;
+    (void)state;
+    remora_buf_init(&body, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
+    remora_buf_append_text(&body, "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},"
+                                  "\"finish_reason\":\"stop\",\"logprobs\":{\"content\":[");
+    for (int token = 0; token < TOKENS; token++) {
+        remora_buf_append_text(&body, token == 0 ? "" : ",");
+        remora_buf_append_text(&body, one);
+        remora_buf_append_text(&body, ",\"top_logprobs\":[");
+        for (int i = 0; i < ALTERNATIVES; i++) {
+            remora_buf_append_text(&body, i == 0 ? "" : ",");
+            remora_buf_append_text(&body, one);
+            remora_buf_append_text(&body, "}");
+        }
+        remora_buf_append_text(&body, "]}");
+    }
+    remora_buf_append_text(&body, "],\"refusal\":null}}]}");
+    assert_int_equal(body.failed, REMORA_OK);
+    begin(&f, REMORA_UNARY);
+    assert_int_equal(feed(&f, remora_slice(body.data, body.length)), REMORA_OK);
+    assert_int_equal(
+        f.adapter->decode_end(f.decoder, REMORA_END_CLEAN, &f.scratch, &f.out, &f.fail), REMORA_OK);
+    assert_int_equal(f.sink.logprobs, TOKENS);
+    assert_int_equal(f.sink.alternatives, TOKENS * ALTERNATIVES);
+    end(&f);
+    remora_buf_fini(&body);
+}
+
 static void sink_that_refuses_ends_the_decoding_with_its_own_code(void **state)
 {
     (void)state;
@@ -163,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(event_without_an_end_is_refused_at_its_limit),
         cmocka_unit_test(unary_answer_is_refused_at_its_limit),
+        cmocka_unit_test(long_log_probabilities_fit_into_a_unary_answer),
         cmocka_unit_test(sink_that_refuses_ends_the_decoding_with_its_own_code),
         cmocka_unit_test(end_marker_is_noticed_when_it_comes),
         cmocka_unit_test(failed_allocation_sheds_and_never_lies),
