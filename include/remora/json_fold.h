@@ -1,6 +1,6 @@
 /*
  * Reading a JSON text without laying out all of it: what is large, regular and read once stays folded, so that the tape does
- * not grow with it. Pure, as all of remora/json.h.
+ * not grow with it. Pure: any thread, as all of remora/json.h.
  */
 #ifndef REMORA_JSON_FOLD_H
 #define REMORA_JSON_FOLD_H
