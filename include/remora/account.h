@@ -8,11 +8,14 @@
 #include "remora/catalog.h"
 #include "remora/usage.h"
 
-/* What an estimate is made from when usage is missing. */
+/* What an estimate is made from when usage is missing, and what no provider reports. */
 struct remora_estimate_input {
-    size_t request_bytes;      /* of the request as received */
-    size_t answer_bytes;       /* text, reasoning and arguments that were delivered */
-    int64_t max_output_tokens; /* as asked, 0 none: an estimate never exceeds it */
+    size_t text_bytes;   /* that the model had to read, media not counted */
+    size_t answer_bytes; /* text, reasoning and arguments that came, of all choices */
+    int64_t
+        max_output_tokens; /* as asked, of all choices together, 0 none: an estimate never exceeds it */
+    int64_t image_count;    /* that were sent */
+    bool may_have_searched; /* on the web: without, an absent count of searches is 0 */
 };
 
 /* What an estimate says of this many bytes: about 4 a token, rounded up, at most REMORA_TOKENS_MAX. */
@@ -20,7 +23,7 @@ int64_t remora_account_estimate(size_t bytes);
 
 /*
  * Settles an attempt's usage: absent directions are estimated (about 4 bytes a token) and mark the whole ESTIMATED; with
- * nothing to estimate from it stays UNKNOWN. Then prices it at the endpoint's rates.
+ * nothing to estimate from it stays UNKNOWN. Images and searches are counted. Then prices it at the endpoint's rates.
  */
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost);

@@ -146,5 +146,7 @@ bool remora_outcome_lacks_finish(const struct remora_outcome *outcome);
  * (ARCHITECTURE 6), or a finish reason that nobody gave.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
+/* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */
+bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome);
 
 #endif

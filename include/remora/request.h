@@ -358,6 +358,15 @@ void remora_request_init(struct remora_request *request);
 void remora_request_ask(struct remora_request *request, enum remora_parameter parameter);
 bool remora_request_asks(const struct remora_request *request, enum remora_parameter parameter);
 
+/* What a request brings, for estimates and for prices by the piece. */
+struct remora_request_load {
+    size_t
+        text_bytes; /* texts, names, tools, schemas, reasoning sent back: what a model reads, media not counted */
+    int64_t image_count;
+    bool may_search; /* it lets the provider search the web */
+};
+struct remora_request_load remora_request_load(const struct remora_request *request);
+
 /*
  * What no message can say of itself: every tool message answers a call of the assistant message before it, once, and every
  * call is answered before the conversation goes on. NULL, or why not (static text that continues the message's name), with

@@ -40,6 +40,8 @@ struct remora_usage {
     int64_t tokens[REMORA_USAGE_CLASS_COUNT]; /* disjoint; -1 absent */
     int64_t accepted_prediction_tokens;       /* within the output, as reported; -1 absent */
     int64_t rejected_prediction_tokens;       /* likewise: billed, though not in the text */
+    int64_t image_count;                      /* images that the model was sent; -1 not known */
+    int64_t search_count; /* web searches; -1: there may have been some, and nobody said how many */
     enum remora_certainty certainty;
     enum remora_usage_extent extent; /* of one report, said by the adapter */
     int64_t reported_pico_usd;       /* what the provider says it charged, -1 none */
@@ -85,7 +87,10 @@ struct remora_cost {
     enum remora_certainty certainty;
 };
 void remora_cost_init(struct remora_cost *cost);
-/* The pure cost function: usage x prices. Overflow gives -1. */
+/*
+ * The pure cost function: usage x prices. Overflow gives -1. A number of images or searches that is not known, and has a price,
+ * is taken for one and makes the cost ESTIMATED.
+ */
 void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
                          struct remora_cost *out);
 /* pico -> nano, half up; -1 stays -1. */

@@ -32,12 +32,16 @@ static void fill(struct remora_usage *usage, enum remora_usage_class at, int64_t
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost)
 {
-    bool has_bytes = estimate->request_bytes > 0 || estimate->answer_bytes > 0;
+    bool has_bytes = estimate->text_bytes > 0 || estimate->answer_bytes > 0;
     if (has_bytes && remora_usage_input_total(usage) < 0) {
-        fill(usage, REMORA_USAGE_INPUT, remora_account_estimate(estimate->request_bytes));
+        fill(usage, REMORA_USAGE_INPUT, remora_account_estimate(estimate->text_bytes));
     }
     if (has_bytes && remora_usage_output_total(usage) < 0) {
         fill(usage, REMORA_USAGE_OUTPUT, output_of(estimate));
+    }
+    usage->image_count = estimate->image_count;
+    if (usage->search_count < 0 && !estimate->may_have_searched) {
+        usage->search_count = 0;
     }
     remora_cost_compute(usage, &endpoint->facts.prices, cost);
 }

@@ -96,13 +96,22 @@ static void close_record(struct remora_exchange *x, const struct remora_fail *fa
     observe_record(x);
 }
 
+/* Perplexity's models search for every request ("Sonar API", pricing per request by search context). */
+static bool may_have_searched(const struct remora_exchange *x)
+{
+    enum remora_dialect dialect = remora_dialect_of(&x->run.endpoint->provider->facts);
+    return x->load.may_search || x->run.has_citations || dialect == REMORA_DIALECT_PERPLEXITY;
+}
+
 void attempt_settle_usage(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
     const struct remora_estimate_input estimate = {
-        .request_bytes = x->request_bytes,
+        .text_bytes = x->load.text_bytes,
         .answer_bytes = x->run.answer_bytes,
         .max_output_tokens = x->max_output_tokens,
+        .image_count = x->load.image_count,
+        .may_have_searched = may_have_searched(x),
     };
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
     x->outcome.usage = attempt->usage;

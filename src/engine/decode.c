@@ -92,6 +92,8 @@ static bool is_withheld(const struct remora_exchange *x, const struct remora_eve
 static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)
 {
     x->run.answer_bytes += content_bytes(event);
+    x->run.has_citations |= event->kind == REMORA_EVENT_ANNOTATION &&
+                            remora_slice_is(event->annotation.type, "url_citation");
     if (is_withheld(x, event)) {
         return REMORA_OK;
     }

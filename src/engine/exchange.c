@@ -166,6 +166,15 @@ static void keep_text(char *out, size_t most, struct remora_slice text)
     out[length] = '\0';
 }
 
+/* max_tokens bounds each choice. */
+static int64_t output_limit(const struct remora_sampling *sampling)
+{
+    int64_t each = sampling->max_output_tokens.is_set ? sampling->max_output_tokens.value : 0;
+    int64_t choices = sampling->choice_count.is_set ? sampling->choice_count.value : 1;
+    int64_t all = 0;
+    return __builtin_mul_overflow(each, choices, &all) ? REMORA_TOKENS_MAX : all;
+}
+
 /* What must outlive the request's memory. */
 static void remember_request(struct remora_exchange *x)
 {
@@ -182,9 +191,8 @@ static void remember_request(struct remora_exchange *x)
     keep_text(outcome->request_id, REMORA_LIMIT_ID_BYTES, request->request_id);
     x->withholds_reasoning = request->reasoning.exclude_from_response;
     x->idle_ms = request->idle_timeout_ms;
-    x->request_bytes = request->body_bytes;
-    x->max_output_tokens =
-        request->sampling.max_output_tokens.is_set ? request->sampling.max_output_tokens.value : 0;
+    x->load = remora_request_load(request);
+    x->max_output_tokens = output_limit(&request->sampling);
 }
 
 /* The request's own layer: its preferences under the shape that every layer has. */

@@ -69,6 +69,7 @@ struct attempt_run {
     bool sends_events;   /* the head says so, whatever was asked for */
     bool has_byte;       /* of the body of an answer */
     bool is_shown;       /* content went to the sink */
+    bool has_citations;  /* of the web: it was searched */
     size_t answer_bytes; /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
@@ -115,9 +116,9 @@ struct remora_exchange {
     uint64_t deadline_ns;    /* total */
     uint64_t notice_ns;      /* next waiting call */
     uint64_t precise_start_ns;
-    int64_t idle_ms;   /* the caller's own, or -1 */
-    size_t held_bytes; /* counted by admission */
-    size_t request_bytes;
+    int64_t idle_ms;                          /* the caller's own, or -1 */
+    size_t held_bytes;                        /* counted by admission */
+    struct remora_request_load load;          /* what the request brought */
     size_t order_at;                          /* next place in plan->order */
     uint16_t model_at;                        /* the model being tried */
     uint16_t refusals;                        /* UPSTREAM_REFUSED_REQUEST of this model */
@@ -126,7 +127,7 @@ struct remora_exchange {
     struct remora_slice refused_by;           /* provider that refused the request of this model */
     int32_t attempts_of_model;
     int32_t refused_keys;      /* of the endpoint being tried */
-    int64_t max_output_tokens; /* as asked, 0 none */
+    int64_t max_output_tokens; /* as asked, of all choices together, 0 none */
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
     bool withholds_reasoning;  /* reasoning.exclude */

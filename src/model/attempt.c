@@ -101,6 +101,12 @@ bool remora_outcome_lacks_finish(const struct remora_outcome *outcome)
            outcome->attempts[outcome->attempt_count - 1].lacks_finish;
 }
 
+bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome)
+{
+    return outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED &&
+           outcome->usage.certainty != REMORA_CERTAINTY_ESTIMATED;
+}
+
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
     return remora_outcome_lacks_finish(outcome) || outcome->attempt_count > 1 ||

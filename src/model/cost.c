@@ -5,7 +5,8 @@
  * list's, else its fallback's: tbl/prices.h), products are summed per part in 128 bits.
  * Not known (-1), never 0: a part whose counts are all absent or whose price is; the total when a counted class has no
  * price, when a direction was not counted at all, or when it does not fit.
- * The price of one request is added as it stands; images and searches are not counted by struct remora_usage.
+ * The price of one request is added as it stands, those of images and searches as often as there were any; where nobody said
+ * how often, once, and then the cost is an estimate.
  * Sources: ARCHITECTURE 7; catalog README "Fields" (tiers apply to the whole request; null prices).
  */
 #include "remora/usage.h"
@@ -148,16 +149,45 @@ static void add_classes(const struct remora_usage *usage, const struct remora_pr
     }
 }
 
-static int64_t total_of(const struct sum parts[PART_COUNT], int64_t other)
+/* What is not priced by the token. */
+struct pieces {
+    __int128 pico_usd;
+    bool is_guessed;
+};
+
+static void add_pieces(struct pieces *pieces, int64_t count, int64_t price)
 {
-    __int128 total = other;
+    if (price > 0) {
+        pieces->is_guessed |= count < 0;
+        pieces->pico_usd += (__int128)price * (count < 0 ? 1 : count);
+    }
+}
+
+static struct pieces pieces_of(const struct remora_usage *usage, const struct remora_prices *prices,
+                               const struct remora_price_tier *tier)
+{
+    struct pieces pieces = {0};
+    add_pieces(&pieces, 1, price_of(prices, tier, REMORA_PRICE_REQUEST));
+    add_pieces(&pieces, usage->image_count, price_of(prices, tier, REMORA_PRICE_IMAGE));
+    add_pieces(&pieces, usage->search_count, price_of(prices, tier, REMORA_PRICE_WEB_SEARCH));
+    return pieces;
+}
+
+static int64_t fitting(__int128 pico_usd)
+{
+    return pico_usd > INT64_MAX ? -1 : (int64_t)pico_usd;
+}
+
+static int64_t total_of(const struct sum parts[PART_COUNT], const struct pieces *pieces)
+{
+    __int128 total = pieces->pico_usd;
     for (size_t i = 0; i < PART_COUNT; i++) {
         if (parts[i].has_no_price) {
             return -1;
         }
         total += parts[i].pico_usd;
     }
-    return total > INT64_MAX ? -1 : (int64_t)total;
+    return fitting(total);
 }
 
 void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
@@ -176,10 +206,11 @@ void remora_cost_compute(const struct remora_usage *usage, const struct remora_p
     if (input_tokens < 0 || remora_usage_output_total(usage) < 0) {
         return;
     }
-    out->other_pico_usd = price_of(prices, tier, REMORA_PRICE_REQUEST);
-    out->total_pico_usd = total_of(parts, out->other_pico_usd);
+    struct pieces pieces = pieces_of(usage, prices, tier);
+    out->other_pico_usd = fitting(pieces.pico_usd);
+    out->total_pico_usd = total_of(parts, &pieces);
     if (out->total_pico_usd >= 0) {
-        out->certainty = usage->certainty;
+        out->certainty = pieces.is_guessed ? REMORA_CERTAINTY_ESTIMATED : usage->certainty;
     }
 }
 

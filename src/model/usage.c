@@ -17,6 +17,8 @@ void remora_usage_init(struct remora_usage *usage)
     }
     usage->accepted_prediction_tokens = -1;
     usage->rejected_prediction_tokens = -1;
+    usage->image_count = -1;
+    usage->search_count = -1;
     usage->certainty = REMORA_CERTAINTY_UNKNOWN;
     usage->extent = REMORA_USAGE_WHOLE;
     usage->reported_pico_usd = -1;
@@ -69,5 +71,6 @@ void remora_usage_merge(struct remora_usage *into, const struct remora_usage *la
         later->certainty == REMORA_CERTAINTY_ESTIMATED) {
         into->certainty = later->certainty;
     }
+    replace(&into->search_count, later->search_count, false);
     replace(&into->reported_pico_usd, later->reported_pico_usd, false);
 }

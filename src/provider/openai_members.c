@@ -55,6 +55,9 @@ static const struct remora_slice spent_names[SPENT_MEMBERS] = {
     [SPENT_COST_IN_USD_TICKS] = REMORA_SLICE_INIT("cost_in_usd_ticks"),
     [SPENT_IS_BYOK] = REMORA_SLICE_INIT("is_byok"),
     [SPENT_ESTIMATED_COST] = REMORA_SLICE_INIT("estimated_cost"),
+    [SPENT_SERVER_TOOL_USE] = REMORA_SLICE_INIT("server_tool_use"),
+    [SPENT_SERVER_TOOL_USE_DETAILS] = REMORA_SLICE_INIT("server_tool_use_details"),
+    [SPENT_NUM_SEARCH_QUERIES] = REMORA_SLICE_INIT("num_search_queries"),
 };
 
 static const struct remora_slice detail_names[DETAIL_MEMBERS] = {

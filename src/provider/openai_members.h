@@ -62,6 +62,9 @@ enum spent_member {
     SPENT_COST_IN_USD_TICKS,
     SPENT_IS_BYOK,
     SPENT_ESTIMATED_COST,
+    SPENT_SERVER_TOOL_USE,
+    SPENT_SERVER_TOOL_USE_DETAILS,
+    SPENT_NUM_SEARCH_QUERIES,
     SPENT_MEMBERS
 };
 /* Of prompt_tokens_details and completion_tokens_details. */

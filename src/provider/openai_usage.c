@@ -154,6 +154,18 @@ static void fill_predictions(struct remora_usage *out, const struct counts *c,
     out->rejected_prediction_tokens = rejected <= c->completion ? rejected : -1;
 }
 
+/* OpenRouter (openrouter.md section 9, usage.server_tool_use_details) and Perplexity (num_search_queries). */
+static int64_t searches_of(const struct remora_json own[SPENT_MEMBERS])
+{
+    static const enum spent_member places[] = {SPENT_SERVER_TOOL_USE_DETAILS,
+                                               SPENT_SERVER_TOOL_USE};
+    int64_t count = count_of(own[SPENT_NUM_SEARCH_QUERIES]);
+    for (size_t i = 0; i < REMORA_COUNT_OF(places); i++) {
+        count = first_of(count, count_of(remora_json_get(own[places[i]], "web_search_requests")));
+    }
+    return count;
+}
+
 static bool read_money(struct remora_json value, int64_t *out)
 {
     int64_t money = 0;
@@ -204,6 +216,7 @@ bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct re
     fill_input(out, &c, spent.prompt);
     fill_output(out, &c, spent.completion);
     fill_predictions(out, &c, spent.completion);
+    out->search_count = searches_of(spent.own);
     fill_money(out, spent.own);
     bool has_counts = c.prompt >= 0 || c.completion >= 0;
     if (has_counts) {

@@ -297,6 +297,10 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
         remora_json_key(w, "finish_reason_missing");
         remora_json_write_bool(w, true);
     }
+    if (remora_outcome_cost_is_guess(outcome)) {
+        remora_json_key(w, "cost_certainty");
+        remora_json_write_text(w, "CERTAINTY_ESTIMATED");
+    }
     write_duration(w, "time_to_first_content", outcome->first_content_ns);
     write_duration(w, "total_time", outcome->total_ns);
     write_slice(w, "service", outcome->identity.service);

@@ -155,7 +155,8 @@ static void count_money(struct remora_metrics *metrics, const struct remora_outc
     } else {
         remora_metric_add(metrics, REMORA_METRIC_COST_UNKNOWN, labels, 2, 1);
     }
-    if (outcome->usage.certainty != REMORA_CERTAINTY_ACTUAL) {
+    if (outcome->usage.certainty != REMORA_CERTAINTY_ACTUAL ||
+        remora_outcome_cost_is_guess(outcome)) {
         remora_metric_add(metrics, REMORA_METRIC_USAGE_ESTIMATED, labels, 2, 1);
     }
 }
@@ -356,6 +357,9 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_KNOWN("reasoning_tokens", usage->tokens[REMORA_USAGE_REASONING]),
         REMORA_LOG_TEXT_IF("usage", certainty_name(usage->certainty)),
         REMORA_LOG_KNOWN("cost_nano_usd", cost_nano_usd),
+        REMORA_LOG_TEXT_IF("cost", remora_outcome_cost_is_guess(outcome)
+                                       ? certainty_name(outcome->cost.certainty)
+                                       : nothing),
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
         REMORA_LOG_KNOWN("first_content_us", outcome->content_events > 0
                                                  ? (int64_t)(outcome->first_content_ns / 1000)

@@ -21,9 +21,10 @@ static void begin(struct fixture *f)
     remora_usage_init(&f->usage);
 }
 
-static void settle(struct fixture *f, size_t request_bytes, size_t answer_bytes, int64_t cap)
+static void settle(struct fixture *f, size_t text_bytes, size_t answer_bytes, int64_t cap)
 {
-    const struct remora_estimate_input estimate = {request_bytes, answer_bytes, cap};
+    const struct remora_estimate_input estimate = {
+        .text_bytes = text_bytes, .answer_bytes = answer_bytes, .max_output_tokens = cap};
     remora_account_settle(&f->usage, &estimate, &f->endpoint, &f->cost);
 }
 
@@ -108,6 +109,33 @@ static void unknown_price_stays_unknown(void **state)
     assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);
 }
 
+static void images_and_searches_are_billed_by_the_piece(void **state)
+{
+    struct remora_estimate_input estimate = {.image_count = 2};
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    f.prices[REMORA_PRICE_IMAGE] = 1000;
+    f.prices[REMORA_PRICE_WEB_SEARCH] = 50000;
+    f.usage.tokens[REMORA_USAGE_INPUT] = 1;
+    f.usage.tokens[REMORA_USAGE_OUTPUT] = 1;
+    f.usage.certainty = REMORA_CERTAINTY_ACTUAL;
+    remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+    assert_int_equal(f.cost.other_pico_usd, 2000);
+    assert_int_equal(f.cost.total_pico_usd, 2110);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    estimate.may_have_searched = true;
+    f.usage.search_count = 3; /* as reported */
+    remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+    assert_int_equal(f.cost.total_pico_usd, 152110);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    f.usage.search_count = -1;
+    remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+    assert_int_equal(f.cost.total_pico_usd, 52110);
+    assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_ESTIMATED);
+    assert_int_equal(f.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +146,7 @@ int main(void)
         cmocka_unit_test(only_the_missing_direction_is_estimated),
         cmocka_unit_test(with_nothing_to_estimate_from_it_stays_unknown),
         cmocka_unit_test(unknown_price_stays_unknown),
+        cmocka_unit_test(images_and_searches_are_billed_by_the_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static void a_finish_without_content_is_an_answer_and_is_held_until_the_end(void
     (void)play_body(f, 0, CHUNK_ROLE CHUNK_STOP);
     assert_said(f, "");
     (void)play_body(f, 0, CHUNK_DONE);
-    assert_said(f, "started um by a\nfinished 0 stop\ncompleted 16+0\n");
+    assert_said(f, "started um by a\nfinished 0 stop\ncompleted 1+0\n");
     fixture_free(f);
 }
 
@@ -634,6 +634,61 @@ static void no_allocation_that_fails_crashes_or_leaks(void **state)
     }
 }
 
+static void an_estimate_is_bounded_by_the_limit_of_all_choices(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->max_output_tokens = 2;
+    f->choice_count = 3;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(
+        f, 0, CHUNK_TEXT("twelve bytes") CHUNK_TEXT("and twelve b") CHUNK_TEXT("twelve again"));
+    (void)play_body(f, 0, CHUNK_STOP CHUNK_DONE);
+    assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ESTIMATED);
+    assert_int_equal(remora_usage_output_total(&f->outcome.usage), 6);
+    fixture_free(f);
+}
+
+/* The prompt of an image is no text, its price is by the piece; a citation says that the web was searched. */
+static void images_are_billed_and_searches_are_a_guess(void **state)
+{
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAAAAAAAAAAAAAA")}},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAAAAAAAAAAAAAA")}},
+    };
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = parts, .part_count = 2};
+    static const char yaml[] =
+        "version: 1\nservice: svc\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+        "models:\n  t/m: {endpoints: [{provider: a, model_id: um, pricing: {prompt: \"0.001\", "
+        "completion: \"0.001\", image: \"0.01\", web_search: \"0.1\"}}]}\n";
+    static const char cited[] =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"annotations\":[{\"type\":\"url_citation\","
+        "\"url_citation\":{\"url\":\"http://"
+        "e\",\"title\":\"t\",\"start_index\":0,\"end_index\":1}}]}}]}"
+        "\n\n";
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        f->message = &message;
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_head(f, 0, 200, NULL);
+        (void)play_body(f, 0, CHUNK_TEXT("a"));
+        (void)play_body(f, 0, i == 0 ? ": no citation\n\n" : cited);
+        (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+        assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+        assert_int_equal(f->outcome.cost.certainty,
+                         i == 0 ? REMORA_CERTAINTY_ACTUAL : REMORA_CERTAINTY_ESTIMATED);
+        assert_int_equal(f->outcome.cost.total_pico_usd,
+                         i == 0 ? INT64_C(27000000000) : INT64_C(127000000000));
+        fixture_free(f);
+    }
+}
+
 static void the_last_of_several_usage_reports_counts_as_a_whole(void **state)
 {
     (void)state;
@@ -656,6 +711,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
+        cmocka_unit_test(an_estimate_is_bounded_by_the_limit_of_all_choices),
+        cmocka_unit_test(images_are_billed_and_searches_are_a_guess),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),
         cmocka_unit_test(times_are_by_the_precise_clock),

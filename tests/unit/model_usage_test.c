@@ -118,6 +118,32 @@ static void cost_is_tokens_times_price_per_class(void **state)
     assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
 }
 
+static void pieces_are_priced_and_a_number_nobody_told_is_a_guess(void **state)
+{
+    struct remora_usage usage = usage_of(0, 0);
+    struct remora_prices prices = prices_of(3, 5);
+    struct remora_cost cost;
+    (void)state;
+    list[REMORA_PRICE_IMAGE] = 7;
+    list[REMORA_PRICE_WEB_SEARCH] = 100;
+    usage.image_count = 2;
+    usage.search_count = 0;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.other_pico_usd, 14);
+    assert_int_equal(cost.total_pico_usd, 14);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    usage.search_count = -1;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 114);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ESTIMATED);
+    usage.image_count = REMORA_TOKENS_MAX;
+    list[REMORA_PRICE_IMAGE] = INT64_MAX;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.other_pico_usd, -1);
+    assert_int_equal(cost.total_pico_usd, -1);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+}
+
 static void absent_cache_prices_fall_back_along_their_chain(void **state)
 {
     struct remora_usage usage = usage_of(0, 0);
@@ -222,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_direction_that_a_later_report_does_not_count_stays),
         cmocka_unit_test(a_report_that_is_a_part_is_laid_over),
         cmocka_unit_test(cost_is_tokens_times_price_per_class),
+        cmocka_unit_test(pieces_are_priced_and_a_number_nobody_told_is_a_guess),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
         cmocka_unit_test(no_tokens_cost_nothing_whatever_the_price),

@@ -258,6 +258,29 @@ static void predicted_output_is_counted(void **state)
     talk_fini(&t);
 }
 
+static bool is_said(const struct talk *t, const char *text)
+{
+    return memmem(t->out.data, t->out.length, text, strlen(text)) != NULL;
+}
+
+static void a_guessed_cost_is_told(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct talk t;
+        talk_init(&t, REMORA_SURFACE_OPENROUTER);
+        t.outcome.cost.certainty = i == 0 ? REMORA_CERTAINTY_ACTUAL : REMORA_CERTAINTY_ESTIMATED;
+        t.outcome.usage.certainty = i == 2 ? REMORA_CERTAINTY_ESTIMATED : REMORA_CERTAINTY_ACTUAL;
+        say_started(&t);
+        say_text(&t, 0, "Hi");
+        say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+        say_completed(&t);
+        assert_int_equal(is_said(&t, "\"cost_certainty\":\"CERTAINTY_ESTIMATED\""), i == 1);
+        assert_int_equal(is_said(&t, "\"usage_certainty\":\"CERTAINTY_ESTIMATED\""), i == 2);
+        talk_fini(&t);
+    }
+}
+
 static void parallel_tool_calls(void **state)
 {
     (void)state;
@@ -705,6 +728,7 @@ int main(void)
         cmocka_unit_test(plain_text),
         cmocka_unit_test(usage_when_asked_for),
         cmocka_unit_test(predicted_output_is_counted),
+        cmocka_unit_test(a_guessed_cost_is_told),
         cmocka_unit_test(parallel_tool_calls),
         cmocka_unit_test(reasoning_before_text),
         cmocka_unit_test(id_and_format_of_a_block_are_told_once),

@@ -24,7 +24,7 @@ REMORA_METRIC(SKIPPED, COUNTER, "remora_skipped_total", "provider,model,reason",
 REMORA_METRIC(TOKENS, COUNTER, "remora_tokens_total", "provider,model,type,modality", "Tokens; types are disjoint.")
 REMORA_METRIC(COST, COUNTER, "remora_cost_usd_total", "provider,model,service", "Cost of answered requests.")
 REMORA_METRIC(COST_UNKNOWN, COUNTER, "remora_cost_unknown_total", "provider,model", "Answers whose cost is not known.")
-REMORA_METRIC(USAGE_ESTIMATED, COUNTER, "remora_usage_estimated_total", "provider,model", "Answers without reported usage.")
+REMORA_METRIC(USAGE_ESTIMATED, COUNTER, "remora_usage_estimated_total", "provider,model", "Answers whose usage or cost is an estimate, or whose usage is not known.")
 REMORA_METRIC(DROPPED, COUNTER, "remora_dropped_parameters_total", "provider,parameter", "Parameters left out for an endpoint.")
 REMORA_METRIC(POLICY_REJECTIONS, COUNTER, "remora_policy_rejections_total", "rule", "Endpoints removed from plans that found none.")
 REMORA_METRIC(CIRCUIT_STATE, GAUGE, "remora_circuit_state", "provider", "Worst circuit breaker among the provider's endpoints: 0 closed, 1 half open, 2 open.")

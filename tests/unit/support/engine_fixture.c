@@ -348,12 +348,13 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     request->identity.key_id = remora_slice_of(f->key_id == NULL ? "" : f->key_id);
     request->sampling.max_output_tokens =
         (struct remora_opt_i64){f->max_output_tokens, f->max_output_tokens > 0};
+    request->sampling.choice_count = (struct remora_opt_i64){f->choice_count, f->choice_count > 0};
     request->reasoning.exclude_from_response = f->excludes_reasoning;
     request->api = REMORA_SLICE("test");
     request->hops = remora_slice_of(f->hops);
     request->model = remora_slice_of(model);
     request->models = list_models(remora_exchange_arena(f->exchange), models);
-    request->messages = &message;
+    request->messages = f->message == NULL ? &message : f->message;
     request->message_count = 1;
     request->timeout_ms = timeout_ms;
     request->body_bytes = 64;

@@ -45,6 +45,8 @@ struct engine_fixture {
     struct remora_hop_id hop;  /* of the engine: "this-engine" */
     int64_t max_output_tokens; /* of requests to come, 0 none */
     bool excludes_reasoning;   /* requests to come say so */
+    int64_t choice_count;      /* of requests to come, 0 none */
+    const struct remora_message *message; /* of requests to come; NULL: "hi" */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
     size_t transfer_count;

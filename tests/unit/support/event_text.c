@@ -73,6 +73,9 @@ static void usage_of(struct remora_buf *out, const struct remora_usage *usage)
         remora_buf_printf(out, " rejected_prediction=%lld",
                           (long long)usage->rejected_prediction_tokens);
     }
+    if (usage->search_count >= 0) {
+        remora_buf_printf(out, " searches=%lld", (long long)usage->search_count);
+    }
     remora_buf_printf(out, " certainty=%d", (int)usage->certainty);
     if (usage->reported_pico_usd >= 0) {
         remora_buf_printf(out, " reported_pico_usd=%lld", (long long)usage->reported_pico_usd);

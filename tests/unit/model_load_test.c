@@ -1,0 +1,92 @@
+/* What a request brings: text for estimates, images and searches for prices by the piece. */
+#include "support.h"
+
+#include "remora/request.h"
+
+static void media_are_no_text_and_images_are_counted(void **state)
+{
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("four")},
+        {.kind = REMORA_PART_IMAGE, .media = {.value = REMORA_SLICE_INIT("AAAAAAAA")}},
+        {.kind = REMORA_PART_IMAGE, .media = {.value = REMORA_SLICE_INIT("http://x")}},
+        {.kind = REMORA_PART_AUDIO,
+         .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAAAAAA")}},
+    };
+    static const struct remora_message message = {.parts = parts, .part_count = 4};
+    struct remora_request request;
+    (void)state;
+    remora_request_init(&request);
+    request.messages = &message;
+    request.message_count = 1;
+    struct remora_request_load load = remora_request_load(&request);
+    assert_int_equal(load.text_bytes, 4);
+    assert_int_equal(load.image_count, 2);
+    assert_false(load.may_search);
+}
+
+static void all_that_a_model_reads_is_text(void **state)
+{
+    static const struct remora_tool_call call = {.name = REMORA_SLICE_INIT("f"),
+                                                 .arguments_json = REMORA_SLICE_INIT("{}")};
+    static const struct remora_reasoning_block block = {.text = REMORA_SLICE_INIT("thus")};
+    static const struct remora_message message = {.name = REMORA_SLICE_INIT("bob"),
+                                                  .tool_calls = &call,
+                                                  .tool_call_count = 1,
+                                                  .reasoning = &block,
+                                                  .reasoning_count = 1};
+    static const struct remora_tool tool = {.name = REMORA_SLICE_INIT("f"),
+                                            .description = REMORA_SLICE_INIT("does"),
+                                            .parameters_json = REMORA_SLICE_INIT("{}")};
+    static const struct remora_embed_input input = {.text = REMORA_SLICE_INIT("embed")};
+    struct remora_request request;
+    (void)state;
+    remora_request_init(&request);
+    request.messages = &message;
+    request.message_count = 1;
+    assert_int_equal(remora_request_load(&request).text_bytes, 10);
+    request.tools = &tool;
+    request.tool_count = 1;
+    assert_int_equal(remora_request_load(&request).text_bytes, 17);
+    request.inputs = &input;
+    request.input_count = 1;
+    request.response_format.schema_json = REMORA_SLICE("{}");
+    request.response_format.pattern = REMORA_SLICE("a*");
+    assert_int_equal(remora_request_load(&request).text_bytes, 26);
+}
+
+static void what_lets_a_provider_search_is_known(void **state)
+{
+    static const struct remora_tool native = {.kind = REMORA_TOOL_NATIVE};
+    static const struct remora_pair plugin = {.key = REMORA_SLICE_INIT("web")};
+    static const struct remora_pair extra = {.key = REMORA_SLICE_INIT("enable_search")};
+    static const struct remora_pair other = {.key = REMORA_SLICE_INIT("enable_thinking")};
+    struct remora_request request;
+    (void)state;
+    remora_request_init(&request);
+    request.extra = &other;
+    request.extra_count = 1;
+    assert_false(remora_request_load(&request).may_search);
+    request.extra = &extra;
+    assert_true(remora_request_load(&request).may_search);
+    remora_request_init(&request);
+    request.web_search_options_json = REMORA_SLICE("{}");
+    assert_true(remora_request_load(&request).may_search);
+    remora_request_init(&request);
+    request.plugins = &plugin;
+    request.plugin_count = 1;
+    assert_true(remora_request_load(&request).may_search);
+    remora_request_init(&request);
+    request.tools = &native;
+    request.tool_count = 1;
+    assert_true(remora_request_load(&request).may_search);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(media_are_no_text_and_images_are_counted),
+        cmocka_unit_test(all_that_a_model_reads_is_text),
+        cmocka_unit_test(what_lets_a_provider_search_is_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
