@@ -1,4 +1,4 @@
-/* Small readers and writers of text from outside. No locale, no ctype, no sscanf. All pure, any thread. */
+/* Small readers and writers of text from outside. No locale, no ctype, no sscanf. All pure, any thread; nothing is kept of what is given. */
 #ifndef REMORA_TEXT_H
 #define REMORA_TEXT_H
 
@@ -26,6 +26,11 @@ REMORA_MUST_CHECK bool remora_parse_retry_after(struct remora_slice value,
                                                 int64_t now_unix_ms, int64_t *out_ms);
 /* `grpc-timeout` is the core's; this is for "250ms", "30s", "5m" and protobuf's "34.4s". */
 REMORA_MUST_CHECK bool remora_parse_duration_ms(struct remora_slice s, int64_t *out_ms);
+/*
+ * Whether the last label of a host, a dot behind it aside, is a number, decimal or "0x...": then the host is an IPv4 address in
+ * one of its spellings, or refused, and never a name (WHATWG URL Standard, "ends-in-a-number checker").
+ */
+bool remora_host_ends_in_number(struct remora_slice host);
 /* `*` matches any run of bytes, the rest literally; linear in practice, no recursion. */
 bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text);
 /* Appends lower-case hex. */

@@ -18,6 +18,32 @@ bool remora_parse_u64(struct remora_slice s, uint64_t *out)
     return true;
 }
 
+static bool is_digits(struct remora_slice s)
+{
+    for (size_t i = 0; i < s.length; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9') {
+            return false;
+        }
+    }
+    return s.length > 0;
+}
+
+bool remora_host_ends_in_number(struct remora_slice host)
+{
+    size_t end = host.length;
+    if (end > 0 && host.data[end - 1] == '.') {
+        end--;
+    }
+    size_t from = end;
+    while (from > 0 && host.data[from - 1] != '.') {
+        from--;
+    }
+    struct remora_slice label = remora_slice(host.data + from, end - from);
+    bool is_hex =
+        label.length > 1 && label.data[0] == '0' && (label.data[1] == 'x' || label.data[1] == 'X');
+    return is_hex || is_digits(label);
+}
+
 /* On a mismatch only the last star takes one byte more: what earlier stars took can stay as it is. */
 bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text)
 {

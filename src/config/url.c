@@ -68,33 +68,6 @@ static bool is_forbidden_v6(const unsigned char a[16])
            memcmp(a, gce, 16) == 0;
 }
 
-static struct remora_slice last_label(struct remora_slice host)
-{
-    size_t at = host.length;
-    while (at > 0 && host.data[at - 1] != '.') {
-        at--;
-    }
-    return remora_slice(host.data + at, host.length - at);
-}
-
-static bool ends_in_number(struct remora_slice host)
-{
-    struct remora_slice label = last_label(host);
-    if (label.length == 0) {
-        return false;
-    }
-    if (label.length >= 2 && label.data[0] == '0' &&
-        (label.data[1] == 'x' || label.data[1] == 'X')) {
-        return true;
-    }
-    for (size_t i = 0; i < label.length; i++) {
-        if (!is_digit(label.data[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* RFC 1123 2.1, and the underscore that names inside clusters have. */
 static bool is_name(struct remora_slice host)
 {
@@ -159,7 +132,7 @@ static bool check_v6(struct remora_slice host, const char **why)
 static bool check_host(struct remora_slice host, const char **why)
 {
     unsigned char a[16];
-    if (ends_in_number(host)) {
+    if (remora_host_ends_in_number(host)) {
         if (!parse_address(AF_INET, host, a)) {
             *why = "has a numeric host that is not four plain decimal numbers";
             return false;

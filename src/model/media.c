@@ -206,20 +206,6 @@ static bool read_quad(struct remora_slice host, uint8_t out[4])
     return true;
 }
 
-/* A host whose last label is a number is an address in one of its spellings (WHATWG URL, "ends in a number checker"). */
-static bool ends_in_number(struct remora_slice host)
-{
-    size_t from = host.length;
-    while (from > 0 && host.data[from - 1] != '.') {
-        from--;
-    }
-    struct remora_slice label = remora_slice(host.data + from, host.length - from);
-    bool is_hex =
-        label.length > 1 && label.data[0] == '0' && (label.data[1] == 'x' || label.data[1] == 'X');
-    uint64_t number = 0;
-    return is_hex || remora_parse_u64(label, &number);
-}
-
 /* Addresses that mean this machine or its link: loopback, link-local (cloud metadata), unspecified. */
 static bool is_inside(struct remora_slice host)
 {
@@ -235,7 +221,7 @@ static bool is_inside(struct remora_slice host)
              remora_slice(host.data + host.length - below.length, below.length), below))) {
         return true;
     }
-    if (!ends_in_number(host)) {
+    if (!remora_host_ends_in_number(host)) {
         return false;
     }
     return !read_quad(host, quad) || quad[0] == 127 || quad[0] == 0 ||

@@ -30,6 +30,7 @@ static const struct range_v4 LINK_LOCAL_V4[] = {{{169, 254}, 16}}; /* RFC 3927 *
 static const struct range_v6 REFUSED_V6[] = {
     {{0xfe, 0x80}, 10},             /* link-local */
     {{0xfd, 0x00, 0x0e, 0xc2}, 32}, /* Amazon's services on the host */
+    {{0xfd, 0x20, 0x00, 0xce}, 32}, /* Google's */
 };
 
 static const struct range_v4 METADATA_V4[] = {
@@ -39,6 +40,7 @@ static const struct range_v4 METADATA_V4[] = {
 };
 static const struct range_v6 METADATA_V6[] = {
     {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54}, 128}, /* EC2 */
+    {{0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54}, 128}, /* Google Cloud */
     {{0xfd, 0x00, 0x0e, 0xc2, [15] = 0x23}, 128},       /* EKS Pod Identity */
 };
 

@@ -4,6 +4,8 @@
  */
 #include "inside.h"
 
+#include "remora/text.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -73,11 +75,6 @@ static bool take_v6(struct remora_slice *text, struct remora_url *url)
     return true;
 }
 
-static bool is_numeric(const char *host)
-{
-    return strspn(host, "0123456789.") == strlen(host);
-}
-
 static bool take_name(struct remora_slice *text, struct remora_url *url)
 {
     size_t end = 0;
@@ -89,8 +86,8 @@ static bool take_name(struct remora_slice *text, struct remora_url *url)
     }
     struct in_addr address;
     url->is_literal = inet_pton(AF_INET, url->host, &address) == 1;
-    /* Short and octal forms of IPv4 ("127.1") are read differently by different programs. */
-    if (!url->is_literal && is_numeric(url->host)) {
+    /* Other spellings of IPv4 ("127.1", "0x7f.1") are read differently by different programs; libcurl reads them. */
+    if (!url->is_literal && remora_host_ends_in_number(remora_slice_of(url->host))) {
         return false;
     }
     bool is_localhost =

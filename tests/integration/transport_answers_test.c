@@ -318,6 +318,7 @@ static void urls_that_could_mean_two_things_are_refused(void **state)
 {
     static const char *const BAD[] = {
         "http://user@127.0.0.1/",  "http://127.1/",        "http://0177.0.0.1/", "ftp://a.test/",
+        "http://0x7f.1/",          "http://0X7F000001/",   "http://a.0x1/",      "http://a.1./",
         "http://127.0.0.1:0/",     "http://a.test:99999/", "http:///x",          "http://a.test/ x",
         "http://a.test\\@b.test/", "http://a.test#@b/",    "file:///etc/passwd", "http://[::1/",
     };

@@ -181,6 +181,31 @@ static void lists_keep_order_and_forgive_a_second_removal(void **state)
     assert_null(remora_list_take(&head));
 }
 
+static void host_that_ends_in_a_number_is_no_name(void **state)
+{
+    (void)state;
+    static const char *const NUMBERS[] = {"1",
+                                          "127.1",
+                                          "0177.0.0.1",
+                                          "0x7f.1",
+                                          "a.0x",
+                                          "a.0X7f",
+                                          "a.1.",
+                                          "256.256.256.256",
+                                          "a.b.42",
+                                          "0xg.test.0",
+                                          "99999999999999999999"};
+    static const char *const NAMES[] = {"",       ".",    "a",     "a.test", "1.a",
+                                        "a.1b",   "a.b1", "a.1.b", "a.1..",  "0x7f.a1",
+                                        "x0.b0x", "a.-1", "::1"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(NUMBERS); i++) {
+        assert_true(remora_host_ends_in_number(remora_slice_of(NUMBERS[i])));
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(NAMES); i++) {
+        assert_false(remora_host_ends_in_number(remora_slice_of(NAMES[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +218,7 @@ int main(void)
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(edit_distance_counts_and_stops_at_the_limit),
         cmocka_unit_test(lists_keep_order_and_forgive_a_second_removal),
+        cmocka_unit_test(host_that_ends_in_a_number_is_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

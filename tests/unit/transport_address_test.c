@@ -29,6 +29,7 @@ static void services_of_the_host_are_for_metadata_only(void **state)
     assert_taken("169.254.170.23", "M");
     assert_taken("fd00:ec2::254", "M");
     assert_taken("fd00:ec2::23", "M");
+    assert_taken("fd20:ce::254", "M");
     assert_taken("::ffff:169.254.169.254", "M");
 }
 
@@ -36,8 +37,8 @@ static void other_link_local_addresses_are_for_nobody(void **state)
 {
     (void)state;
     static const char *const THEM[] = {
-        "169.254.0.0",   "169.254.169.253", "169.254.169.255", "169.254.255.255",
-        "fd00:ec2::123", "fe80::1",         "fe80::1%eth0",    "febf:ffff::1",
+        "169.254.0.0", "169.254.169.253", "169.254.169.255", "169.254.255.255", "fd00:ec2::123",
+        "fe80::1",     "fe80::1%eth0",    "febf:ffff::1",    "fd20:ce::1",
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(THEM); i++) {
         assert_taken(THEM[i], "");
