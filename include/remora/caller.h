@@ -2,7 +2,7 @@
  * Who calls: from what a listener received to a remora_identity (ARCHITECTURE 4 "Who calls"). One rule for both fronts.
  *
  * Without gateway keys a caller that is local or showed a client certificate is the configured service, whatever it sends. With any key in the configuration every
- * caller has to show one, local or not. Pure, any thread.
+ * caller has to show one, local or not. Pure, any thread; slices that are given are only read, and stay their owner's.
  */
 #ifndef REMORA_CALLER_H
 #define REMORA_CALLER_H

@@ -177,7 +177,8 @@ size_t remora_catalog_model_count(void);
 void remora_catalog_model(size_t index, struct remora_model_facts *out);
 /* By id; *index is written only when found. */
 bool remora_catalog_find_model(struct remora_slice id, size_t *index);
-/* Endpoint `at` (< endpoint_count) of a model; its prices are the catalog's own, price tiers are copied into the arena. */
+/* Endpoint `at` (< endpoint_count) of a model; its prices are the catalog's own, price tiers are copied into the arena, which may be
+ * full (TOO_LARGE) or get no memory (SHEDDING). */
 REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, size_t at,
                                                            struct remora_arena *arena,
                                                            struct remora_endpoint_facts *out);

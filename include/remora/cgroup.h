@@ -1,4 +1,10 @@
-/* What the kernel lets this process have, as its control groups say. Reads files; any thread. */
+/*
+ * What the kernel lets this process have, as its control groups say. Reads files, which may block for as long as procfs and
+ * cgroupfs take; any thread; nothing of `root` is kept.
+ *
+ * Sources: cgroups(7), "/proc files"; Linux, Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files" (memory.max);
+ * admin-guide/cgroup-v1/memory.rst, section 3 (memory.limit_in_bytes).
+ */
 #ifndef REMORA_CGROUP_H
 #define REMORA_CGROUP_H
 

@@ -29,7 +29,7 @@ struct remora_random {
     uint64_t state[4];
 };
 void remora_random_seed(struct remora_random *random, uint64_t seed);
-/* Seeds from the kernel. */
+/* Seeds from the kernel: getrandom(2). */
 void remora_random_seed_system(struct remora_random *random);
 uint64_t remora_random_next(struct remora_random *random);
 /* Uniform in [0, bound), bound > 0, without modulo bias. */
@@ -52,7 +52,7 @@ struct remora_timers {
 
 void remora_timers_init(struct remora_timers *timers);
 void remora_timers_fini(struct remora_timers *timers);
-/* Arms or moves. `fire` runs from remora_timers_run, once, with the timer no longer armed; it may arm any timer. */
+/* SHEDDING: no memory, and it is not armed. Arms or moves. `fire` runs from remora_timers_run, once, with the timer no longer armed; it may arm any timer. */
 REMORA_MUST_CHECK enum remora_code remora_timers_arm(struct remora_timers *timers,
                                                      struct remora_timer *timer, uint64_t due_ns,
                                                      void (*fire)(struct remora_timer *timer));

@@ -3,6 +3,10 @@
  * metric labels and the documentation. A fallible function returns `enum remora_code`; detail travels in
  * `struct remora_fail`, filled once, where the fact is known. First failure wins.
  *
+ * Sources: design/codes.md, "One table of outcomes" (the table, and what of a failure is told where); google/rpc/code.proto of
+ * googleapis (numbers of gRPC); reference/openrouter.md, section 10 (error_type, availability); RFC 9110, section 10.2.3
+ * (Retry-After).
+ *
  * The table is constant and may be read by any thread; a fail belongs to the caller that made it and is not shared.
  */
 #ifndef REMORA_CODES_H

@@ -1,6 +1,6 @@
 /*
  * Exact decimals for prices. A price is an integer number of pico-USD (1e-12 USD) per token or item; money never meets a
- * float. Pure: any thread, no locale.
+ * float. Pure: any thread, no locale; text that is given is only read.
  */
 #ifndef REMORA_DECIMAL_H
 #define REMORA_DECIMAL_H

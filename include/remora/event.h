@@ -5,6 +5,9 @@
  * To a sink:         attempt_failed* started content* choice_finished+ completed     (or one failure instead of the rest)
  * content = text, reasoning, refusal, tool_call, media, annotation, embedding, raw
  *
+ * Sources: OpenAI, "API Reference", "The chat completion chunk object" (finish reasons, log probabilities, fragments of tool
+ * calls); reference/openrouter.md, section 9 (`error` as a finish reason, reasoning blocks, native finish reasons).
+ *
  * Plain data. An event and all it points to are valid during the call that delivers it and no longer, on the thread of the
  * worker that owns the exchange.
  */
@@ -119,9 +122,9 @@ struct remora_event {
     };
 };
 
-/* True for the kinds whose first occurrence is the commit point. Empty fragments are not made into events. */
 /* Sound, whose pieces are joined; anything else is whole. */
 bool remora_event_is_sound(const struct remora_event *event);
+/* True for the kinds whose first occurrence is the commit point. Empty fragments are not made into events. */
 bool remora_event_is_content(enum remora_event_kind kind);
 
 /* Where a decoder puts its events. Anything but REMORA_OK ends the decoding, which returns that code. */

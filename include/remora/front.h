@@ -1,6 +1,7 @@
 /*
  * The fronts: where callers come in. Both turn a call into one remora_request, start an exchange on the connection's
- * worker and encode its events. Opened and closed by the app on its own thread unless said otherwise.
+ * worker and encode its events. Opened and closed by the app on its own thread unless said otherwise; a front is its
+ * opener's until it is freed, and outlives no worker. What each takes of HTTP and gRPC: ARCHITECTURE 4 and 5.
  */
 #ifndef REMORA_FRONT_H
 #define REMORA_FRONT_H

@@ -22,7 +22,7 @@ void remora_free(void *block);
 REMORA_MUST_CHECK char *remora_strdup(struct remora_slice s);
 
 /*
- * Zeroed memory that core dumps leave out (a mapping of its own, MADV_DONTDUMP): for secrets, and for buffers that they pass
+ * Zeroed memory that core dumps leave out (a mapping of its own, MADV_DONTDUMP of madvise(2)): for secrets, and for buffers that they pass
  * through. NULL: no memory. remora_free_private wipes it; `bytes` as there.
  */
 REMORA_MUST_CHECK void *remora_alloc_private(size_t bytes);

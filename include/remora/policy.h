@@ -77,7 +77,7 @@ enum remora_rule {
 };
 /* "data_policy:training"; for rules with a subject the text up to and with the colon ("max_price:"). */
 const char *remora_rule_name(enum remora_rule rule);
-/* The code when all endpoints of a model are out by this family. */
+/* The code when all endpoints of a model are out by this family: NO_ENDPOINTS, CONSTRAINT_FILTERED and so on. */
 enum remora_code remora_rule_family(enum remora_rule rule);
 
 struct remora_exclusion {

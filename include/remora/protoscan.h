@@ -1,7 +1,8 @@
 /*
  * The protobuf pre-scan: reads the wire form of a message against a small schema before protobuf-c may unpack it, because
  * protobuf-c has no depth limit, keeps strings as C strings and does not check UTF-8 (reference/kubernetes.md 0.2,
- * ARCHITECTURE 5). Iterative, linear, no allocation, stack use independent of the input.
+ * ARCHITECTURE 5). Iterative, linear, no allocation, stack use independent of the input. Schemas are static; of a message nothing
+ * is kept.
  *
  * Source of the wire format: protobuf.dev "Encoding" (tags, varints, wire types 0, 1, 2, 5; groups 3 and 4 are refused).
  */

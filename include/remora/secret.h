@@ -1,6 +1,6 @@
 /*
  * A secret: bytes that no print path accepts and that are wiped when freed. It lives in memory that core dumps leave out
- * (MADV_DONTDUMP) and that is locked where the limit allows. Opaque on purpose: there is no accessor that returns a
+ * (MADV_DONTDUMP, madvise(2)) and that is locked where the limit allows (mlock(2)). Opaque on purpose: there is no accessor that returns a
  * string; the two users get what they need and nothing else.
  */
 #ifndef REMORA_SECRET_H
@@ -13,7 +13,8 @@ struct remora_secret;
 
 /* Copies `bytes` (at most REMORA_LIMIT_SECRET_BYTES) and wipes nothing of the caller's. NULL when out of memory. */
 REMORA_MUST_CHECK struct remora_secret *remora_secret_new(struct remora_slice bytes);
-/* From a file: a trailing newline is stripped. fail->message names the path and the cure, never the content. */
+/* From a file: a trailing newline is stripped. INVALID_REQUEST: it is absent, empty, or everybody may write it; TOO_LARGE;
+ * SHEDDING: no memory. fail->message names the path and the cure, never the content. */
 REMORA_MUST_CHECK enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
                                                       struct remora_fail *fail);
 /*
@@ -31,7 +32,8 @@ REMORA_MUST_CHECK struct remora_secret *remora_secret_adopt(struct remora_secret
                                                             struct remora_secret *secret);
 /* Wipes and gives back all of them. */
 void remora_secret_pages_fini(struct remora_secret_pages *pages);
-/* It was read from a file that everybody on the machine may read: worth a warning (Kubernetes mounts 0644). */
+/* It was read from a file that everybody on the machine may read: worth a warning (Kubernetes mounts 0644 by default: its API
+ * reference, SecretVolumeSource, "defaultMode"). */
 bool remora_secret_is_exposed(const struct remora_secret *secret);
 void remora_secret_free(struct remora_secret *secret);
 size_t remora_secret_length(const struct remora_secret *secret);
@@ -42,7 +44,7 @@ size_t remora_secret_length(const struct remora_secret *secret);
 void remora_secret_use(const struct remora_secret *secret,
                        void (*use)(void *context, struct remora_slice bytes), void *context);
 /*
- * The environment may hold keys, and its strings lie where the kernel put them: in every core and in /proc/PID/environ. Moves
+ * The environment may hold keys, and its strings lie where the kernel put them: in every core and in /proc/PID/environ (proc(5)). Moves
  * them into a mapping of the kind that secrets have and wipes the originals; getenv goes on as before. Once, before there are
  * threads. False: no memory, nothing was changed.
  */

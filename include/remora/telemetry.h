@@ -79,7 +79,7 @@ void remora_metric_observe_ns(struct remora_metrics *metrics, enum remora_metric
                               const struct remora_slice *labels, size_t label_count, uint64_t ns);
 /* Hides the series of a metric until each is set again: for gauges whose subjects come and go with a configuration. */
 void remora_metrics_forget(struct remora_metrics *metrics, enum remora_metric metric);
-/* Prometheus text exposition format 0.0.4. */
+/* Prometheus text exposition format 0.0.4 ("Exposition formats", section "Text-based format"). */
 void remora_metrics_write(struct remora_metrics *metrics, struct remora_buf *out);
 
 /*

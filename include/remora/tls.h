@@ -2,6 +2,8 @@
  * TLS on our own listeners: a certificate with its key, and of whom client certificates are asked. A remora_tls is immutable and
  * counted, so that connections go on with the one that they began with while a newer one is published: any thread.
  *
+ * Sources: RFC 9325, sections 3.1 and 4 (versions, cipher suites), RFC 7301 (ALPN), RFC 8446, section 6.1 (close_notify).
+ *
  * Minimum TLS 1.2 with AEAD and forward secrecy, no renegotiation, no tickets, no sessions kept. Of the protocols that a client
  * offers (ALPN) only http/1.1 is taken here; gRPC listeners hand what is below to the core, which does its own TLS.
  */

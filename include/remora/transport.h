@@ -1,6 +1,10 @@
 /*
  * Outgoing HTTP: the one seam through which bytes leave for a provider. src/transport implements it with libcurl; tests
- * with a script. One transport per worker; all calls and callbacks on that worker's thread.
+ * with a script. One transport per worker; all operations and callbacks on that worker's thread (asserted); none blocks.
+ *
+ * Sources: RFC 9112, sections 6 and 8 (framing, and when a body is whole); RFC 9113, section 8.7 (requests that HTTP/2 refused
+ * may be sent again); libcurl's CURLOPT_PROXY(3), "Environment variables"; ARCHITECTURE 3 "libcurl rules". Of addresses:
+ * src/transport/address.c.
  */
 #ifndef REMORA_TRANSPORT_H
 #define REMORA_TRANSPORT_H

@@ -1,7 +1,8 @@
 /*
  * Usage and money (ARCHITECTURE 7). Token classes are disjoint inside and inclusive on both public surfaces. Absent is -1
  * and is not zero. Prices are integer pico-USD per token or item; costs are integer pico-USD, published in nano-USD
- * rounded half up at the edge. No floats. All functions are pure (any thread).
+ * rounded half up at the edge. No floats. All functions are pure (any thread). Plain data: prices that a list points to live as
+ * long as the catalog or the snapshot that it came from.
  */
 #ifndef REMORA_USAGE_H
 #define REMORA_USAGE_H

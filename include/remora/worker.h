@@ -53,10 +53,10 @@ struct remora_process {
     _Atomic bool is_ready;              /* started and not draining */
     _Atomic bool is_draining;
     int64_t start_unix_ms;
-    uint64_t memory_limit_bytes; /* of the process's cgroup when it started; UINT64_MAX: none */
+    uint64_t memory_limit_bytes; /* remora/cgroup.h, when it started; UINT64_MAX: none */
 };
 /*
- * What every probe says, HTTP or gRPC: NULL when requests are served, else why not, for people. `config`: the asking
+ * What every probe says, HTTP or gRPC (ARCHITECTURE 4 and 5): NULL when requests are served, else why not, for people. `config`: the asking
  * thread's snapshot, NULL where there is none.
  */
 const char *remora_process_unready(const struct remora_process *process,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The rules of our C style that a tool can check: length of functions and files, banned calls, mutable globals, and that each contract
-(include/remora/*.h) says something of threads.
+"""The rules of our C style that a tool can check: length of functions and files, banned calls, mutable globals, and what each contract
+(include/remora/*.h) has to say: threads; who owns what, where it has pointers or slices; which codes, where functions return them;
+units in the names of numbers; and a source, where it speaks of a protocol. A contract without such a thing need not say it.
 
 usage: style.py [ROOT]       exit status 1 and one line per violation
        style.py --self-test
@@ -72,10 +73,43 @@ def check_global(rel, number, line):
         yield f"{rel}:{number}: '{m.group(1)}' is a mutable global"
 
 
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+THREADS = re.compile(r"\bthreads?\b", re.I)
+POINTERS = re.compile(r"\*\s*\w+[;,)]|\bremora_slice \w+")
+OWNERSHIP = re.compile(r"\b(own(s|ed|er|ership)?|valid|liv(es?|ing)|caller's|copie[sd]|points? into|lies? in|outlives?|free[ds]?|kept|"
+                       r"plain data|given back|static|view|only read)\b", re.I)
+FALLIBLE = re.compile(r"\benum remora_code\s+\(?\*?\w+\)?\(")
+NUMBER = re.compile(r"\b(?:u?int\d*_t|int|long|unsigned|size_t|double)\s+(timeout|delay|interval|duration|ttl|age|wait|grace|elapsed|price|cost|size)"
+                    r"\s*[;,)]")
+PROTOCOL = re.compile(r"\b(HTTP/[12]|SSE|gRPC|TLS|ALPN|[Pp]rotobuf|[Bb]ase64|UTF-8|SHA-256|W3C|cgroup|control groups|OpenAI|OpenRouter|Anthropic|"
+                      r"YAML|JSON Schema|Prometheus|Kubernetes|[Kk]ernel|Retry-After|SO_[A-Z]+|MADV_[A-Z]+|SIG[A-Z]{3,})\b")
+# RFC 9110; a document with its section; a manual page; a standard by its name; the design.
+SOURCE = re.compile(r"\bRFC \d+|\.md,? (?:section )?[\d\"]|\.(?:md|rst|proto)\b|\bsections? [\d\"]|\b\w+\(\d\)|WHATWG|FIPS|ARCHITECTURE \d|W3C [A-Z]\w+ [A-Z]|"
+                    r"protobuf\.dev")
+
+
+def codes(root):
+    """Names of codes, and of what every contract may say instead of listing them."""
+    path = os.path.join(root, "include/remora/tbl/codes.h")
+    names = re.findall(r"REMORA_CODE\((\w+)", open(path, encoding="utf-8").read()) if os.path.exists(path) else []
+    return re.compile(r"\b(" + "|".join(names + ["[Cc]odes? as", "[Ff]ails as", "code says"]) + r")\b")
+
+
 def check_contract(root, path):
-    comments = " ".join(re.findall(r"/\*.*?\*/", open(path, encoding="utf-8").read(), re.S))
-    if not re.search(r"\bthreads?\b", comments, re.I):
-        yield f"{os.path.relpath(path, root)}: no word on threads: pure, any thread, or owned by whom?"
+    rel = os.path.relpath(path, root)
+    text = open(path, encoding="utf-8").read()
+    comments = " ".join(COMMENT.findall(text))
+    code = COMMENT.sub("", text)
+    if not THREADS.search(comments):
+        yield f"{rel}: no word on threads: pure, any thread, or owned by whom?"
+    if POINTERS.search(code) and not OWNERSHIP.search(comments):
+        yield f"{rel}: pointers or slices, and no word on who owns them and for how long"
+    if FALLIBLE.search(code) and not codes(root).search(comments):
+        yield f"{rel}: functions that return a code, and none is named"
+    for name in NUMBER.findall(code):
+        yield f"{rel}: '{name}' has no unit in its name"
+    if PROTOCOL.search(comments) and not SOURCE.search(comments):
+        yield f"{rel}: speaks of {PROTOCOL.search(comments).group()} and names no source (title and section)"
 
 
 def violations(root):
@@ -93,8 +127,11 @@ def self_test():
     cases = ["int f(void)\n{\n" + "    g();\n" * 101 + "}\n", "x\n" * 601, "void f(void)\n{\n    char *p = strtok(a, b);\n}\n",
              "void f(void)\n{\n    void *p = malloc(3);\n}\n", "static int counter = 0;\n", "int counter;\n"]
     good = ["static const int table[] = {1};\n", "int f(void);\n", "/* malloc(3) */\n", 'static const char *const t = "atoi(";\n']
-    contracts = ["/* Pure. */\nint f(void);\n", "int thread;\n"]
-    good_contracts = ["/* Pure. Any thread. */\nint f(void);\n", "/*\n * One\n * thread.\n */\n"]
+    contracts = ["/* Pure. */\nint f(void);\n", "int thread;\n", "/* Any thread. */\nvoid f(const char *text);\n", "/* Any thread. */\nstruct remora_slice f;\n",
+                 "/* Any thread. */\nenum remora_code remora_f(void);\n", "/* Any thread. */\nint f(int timeout);\n", "/* Any thread. As gRPC has it. */\n"]
+    good_contracts = ["/* Pure. Any thread. */\nint f(void);\n", "/*\n * One\n * thread.\n */\n", "/* Any thread. Text is only read. */\nvoid f(const char *text);\n",
+                      "/* Any thread. Codes as f. */\nenum remora_code remora_f(void);\n", "/* Any thread. */\nint f(int timeout_ms);\n",
+                      "/* Any thread. As gRPC has it (RFC 9113, section 8). */\n"]
     for path, texts, refused in [("src/skin/a.c", cases, True), ("src/skin/a.c", good, False),
                                  ("include/remora/a.h", contracts, True), ("include/remora/a.h", good_contracts, False)]:
         for text in texts:
