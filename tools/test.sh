@@ -71,6 +71,8 @@ all)
     must "lint: style can fail" python3 tests/lint/style.py --self-test
     must "lint: style" python3 tests/lint/style.py
     must "lint: format" tests/lint/format.sh
+    must "lint: fuzz targets can be missing" python3 tests/lint/fuzzed.py --self-test
+    must "lint: a fuzz target for every parser" python3 tests/lint/fuzzed.py
     must "lint: named tests can fail" python3 tests/lint/named_tests.py --self-test
     must "lint: named tests" python3 tests/lint/named_tests.py
     stage "lint: buf can fail" tests/lint/buf.sh --self-test
@@ -85,6 +87,8 @@ all)
     must "coverage: a low room is seen" python3 tools/coverage.py --self-test
     must "coverage: 90 % of lines, pure rooms" python3 tools/coverage.py
     must "build: clang, warnings are errors" build build-clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
+    stage "unit and corpora: clang" ctest --test-dir build-clang -L 'unit|fuzz-replay' -E policy_property -j "$jobs" \
+        --timeout 300 --output-on-failure -V
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
     scenarios "scenarios: release" build
     scenarios "scenarios: ASan + UBSan" build-asan
