@@ -146,6 +146,19 @@ static void where_all_reason_always_the_field_and_the_cure_are_named(void **stat
     expect_order("beta/parrot");
 }
 
+static void every_effort_that_there_is_is_named(void **state)
+{
+    (void)state;
+    a->facts.always_reasons = b->facts.always_reasons = c->facts.always_reasons = true;
+    a->facts.efforts = (remora_effort_set) ~(remora_effort_set)1;
+    ask_for_no_reasoning();
+    expect_code(REMORA_INVALID_REQUEST);
+    expect_says("ask for reasoning effort minimal, low, medium, high, xhigh or max");
+    a->facts.efforts = remora_effort_bit(REMORA_EFFORT_MAX);
+    expect_code(REMORA_INVALID_REQUEST);
+    expect_says("ask for reasoning effort max");
+}
+
 static void one_that_rests_and_need_not_reason_is_worth_waiting_for(void **state)
 {
     (void)state;
@@ -211,6 +224,18 @@ static void without_fallbacks_order_restricts_to_its_list(void **state)
     service->order = LIST(S("omega"), S("alpha"));
     service->allow_fallbacks = REMORA_NO;
     expect_order("omega alpha");
+    expect_out("beta/fast", REMORA_RULE_NOT_IN_ORDER, REMORA_LAYER_SERVICE);
+}
+
+static void what_is_out_by_an_earlier_rule_keeps_it(void **state)
+{
+    (void)state;
+    struct remora_preferences *service = prefer(REMORA_LAYER_SERVICE);
+    service->order = LIST(S("omega"));
+    service->allow_fallbacks = REMORA_NO;
+    prefer(REMORA_LAYER_MESH)->ignore = LIST(S("alpha"));
+    expect_order("omega");
+    expect_out("alpha", REMORA_RULE_IGNORED_PROVIDER, REMORA_LAYER_MESH);
     expect_out("beta/fast", REMORA_RULE_NOT_IN_ORDER, REMORA_LAYER_SERVICE);
 }
 
@@ -300,6 +325,20 @@ static void models_alone_need_no_model(void **state)
     f.request.model = S("");
     f.request.models = LIST(S("acme/parrot-2"));
     expect_order("beta/parrot");
+}
+
+static void without_its_ceiling_nothing_is_planned(void **state)
+{
+    (void)state;
+    f.config.not_ready_why = "the mesh policy is absent";
+    expect_code(REMORA_SHEDDING);
+    expect_says("the gateway is not ready: the mesh policy is absent");
+    assert_int_equal(f.fail.retry_after_ms, 1000);
+    assert_int_equal(remora_config_check_ready(&f.config, NULL), REMORA_SHEDDING);
+    struct remora_fail earlier = REMORA_FAIL_INIT;
+    remora_fail_set(&earlier, REMORA_DRAINING, NULL, "first");
+    assert_int_equal(remora_config_check_ready(&f.config, &earlier), REMORA_SHEDDING);
+    assert_int_equal(earlier.retry_after_ms, -1);
 }
 
 static void no_model_is_the_default_of_the_innermost_layer(void **state)
@@ -674,6 +713,12 @@ static void an_embedding_model_does_not_chat(void **state)
     expect_code(REMORA_WRONG_ENDPOINT);
     echo->facts.output_modalities = 0;
     expect_order("alpha beta/fast omega");
+    /* Of the right kind, or of a kind that nobody states: whatever else is wrong is said. */
+    prefer(REMORA_LAYER_SERVICE)->ignore = LIST(S("alpha"), S("beta"), S("omega"));
+    echo->facts.output_modalities = REMORA_MODALITY_EMBEDDINGS;
+    expect_code(REMORA_CONSTRAINT_FILTERED);
+    echo->facts.output_modalities = 0;
+    expect_code(REMORA_CONSTRAINT_FILTERED);
 }
 
 static void a_transient_reason_of_any_model_decides(void **state)
@@ -787,6 +832,8 @@ int main(void)
         CASE(more_rules_than_are_told_are_left_out),
         CASE(no_reasoning_goes_to_whoever_can_leave_it_out),
         CASE(where_all_reason_always_the_field_and_the_cure_are_named),
+        CASE(every_effort_that_there_is_is_named),
+        CASE(without_its_ceiling_nothing_is_planned),
         CASE(one_that_rests_and_need_not_reason_is_worth_waiting_for),
         CASE(without_a_wish_the_order_is_the_snapshots),
         CASE(what_order_names_comes_first_in_its_order),
@@ -794,6 +841,7 @@ int main(void)
         CASE(order_keeps_several_endpoints_of_one_slug_as_they_stand),
         CASE(a_slug_that_does_not_serve_the_model_is_skipped),
         CASE(without_fallbacks_order_restricts_to_its_list),
+        CASE(what_is_out_by_an_earlier_rule_keeps_it),
         CASE(a_requests_order_does_not_widen_a_list_without_fallbacks),
         CASE(without_fallbacks_and_order_only_the_first_stays),
         CASE(the_first_is_that_of_the_final_order),

@@ -288,6 +288,7 @@ static void a_name_with_control_characters_does_not_end_the_message(void **state
                      REMORA_MODEL_NOT_FOUND);
     assert_string_equal(f.fail.message, "there is no model 'beta/p?rrot-2?"
                                         "?'; did you mean 'beta/parrot-2'?");
+    expect_fail("a b~c", REMORA_MODEL_NOT_FOUND, "there is no model 'a b~c'");
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
