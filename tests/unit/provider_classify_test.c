@@ -391,6 +391,9 @@ static void keys_and_urls_are_taken_out_of_the_words(void **state)
         "eyJhbGciOiJIUzI1NiJ9.eyJ4IjoxfQ.abc",
         "0123456789abcdef0123456789abcdef",
         "gsk_abcdefgh",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AAAABBBBCCCCDDDDEEEEFFFFGGGGHH7A",
+        "zzzzyyyyxxxxwwwwvvvvuuuuttttss9+",
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(hidden); i++) {

@@ -727,6 +727,32 @@ static void unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text
                                          .reasoning_count = 2};
     f.request.messages = &mixed;
     assert_non_null(strstr(body_of(&f), "reasoning_details"));
+    free(f.body);
+    /* A summary says that it is one. */
+    const struct remora_reasoning_block shortened[] = {
+        {.kind = REMORA_REASONING_SUMMARY, .text = REMORA_SLICE_INIT("in short")}, blocks[1]};
+    const struct remora_message summed = {.role = REMORA_ROLE_ASSISTANT,
+                                          .parts = &result,
+                                          .part_count = 1,
+                                          .reasoning = shortened,
+                                          .reasoning_count = 2};
+    f.request.messages = &summed;
+    assert_non_null(
+        strstr(body_of(&f), "{\"type\":\"reasoning.summary\",\"summary\":\"in short\""));
+    end(&f);
+}
+
+static void a_refusal_alone_goes_back_without_content(void **state)
+{
+    static const struct remora_part refusal = {.kind = REMORA_PART_REFUSAL,
+                                               .text = REMORA_SLICE_INIT("No.")};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_ASSISTANT, .parts = &refusal, .part_count = 1};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openai", "");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "{\"role\":\"assistant\",\"refusal\":\"No.\"}"));
     end(&f);
 }
 
@@ -1265,6 +1291,7 @@ int main(void)
         cmocka_unit_test(parts_go_as_parts),
         cmocka_unit_test(tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning),
         cmocka_unit_test(unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text),
+        cmocka_unit_test(a_refusal_alone_goes_back_without_content),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
         cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
         cmocka_unit_test(further_members_of_a_message_go_where_further_fields_go),
