@@ -18,8 +18,9 @@ static const struct remora_message said_marked = {
     .role = REMORA_ROLE_USER, .parts = &marked, .part_count = 1};
 static const struct remora_message said_marked_explicitly = {
     .role = REMORA_ROLE_USER, .parts = &marked_explicitly, .part_count = 1};
-static const struct remora_tool marked_tool = {
-    .kind = REMORA_TOOL_FUNCTION, .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}};
+static const struct remora_tool marked_last[] = {
+    {.kind = REMORA_TOOL_FUNCTION, .name = REMORA_SLICE_INIT("e")},
+    {.kind = REMORA_TOOL_FUNCTION, .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}}};
 static const struct remora_pair fields[] = {
     {REMORA_SLICE_INIT("store"), REMORA_SLICE_INIT("true")},
     {REMORA_SLICE_INIT("random_seed"), REMORA_SLICE_INIT("1")},
@@ -125,8 +126,8 @@ static void ask_cache_of_part_explicitly(struct remora_request *request)
 
 static void ask_cache_of_tool(struct remora_request *request)
 {
-    request->tools = &marked_tool;
-    request->tool_count = 1;
+    request->tools = marked_last;
+    request->tool_count = REMORA_COUNT_OF(marked_last);
 }
 
 static void ask_field(struct remora_request *request, size_t at)
