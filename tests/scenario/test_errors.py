@@ -36,15 +36,17 @@ ELSEWHERE = {
 }
 
 
-@pytest.fixture(scope="module")
-def served(upstream):
-    models = "".join(f"""
-  {kind}/{name.lower().replace('_', '-')}:
-    endpoints: [{{provider: a{'-key' if name == 'CREDENTIAL' else ''}, model_id: {first}}}, {{provider: b{'-key' if name == 'CREDENTIAL' else ''}, model_id: {second}}}]"""
-                     for name, (first, second) in UPSTREAM.items() for kind in ("unary", "stream"))
-    providers = "".join(f'  {name}: {{kind: openai, base_url: "{upstream.base_url}", api_key: {{env: A_SECRET}}}}\n'
-                        for name in ("a", "b", "a-key", "b-key"))
-    config = f"""
+def configuration(base_url, kinds):
+    """A model of UPSTREAM for each row and kind of asking: endpoints that failed rest, and so do keys that were refused."""
+    def model(kind, name, first, second):
+        key = f"-key-{kind}" if name == "CREDENTIAL" else ""
+        return (f"\n  {kind}/{name.lower().replace('_', '-')}:\n    endpoints: [{{provider: a{key}, model_id: {first}}}, "
+                f"{{provider: b{key}, model_id: {second}}}]")
+
+    models = "".join(model(kind, name, *both) for name, both in UPSTREAM.items() for kind in kinds)
+    providers = "".join(f'  {name}: {{kind: openai, base_url: "{base_url}", api_key: {{env: A_SECRET}}}}\n'
+                        for name in ("a", "b", *(f"{ab}-key-{kind}" for ab in "ab" for kind in kinds)))
+    return f"""
 version: 1
 service: checkout
 deadlines: {{first_byte_ms: 300, response_ms: 300}}
@@ -55,7 +57,11 @@ models:
   t/denied: {{endpoints: [{{provider: a, model_id: ok}}]}}{models}
 services: {{checkout: {{models: {{deny: [t/denied]}}}}}}
 """
-    with Remora(config, environment=SECRETS) as remora:
+
+
+@pytest.fixture(scope="module")
+def served(upstream):
+    with Remora(configuration(upstream.base_url, ("unary", "stream")), environment=SECRETS) as remora:
         yield remora
 
 

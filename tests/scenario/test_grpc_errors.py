@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 
 from clients import NODE, install, missing
 from gateway import SECRETS, Remora, two_providers
-from test_errors import CODES, ELSEWHERE, REQUESTS, ROWS, UPSTREAM
+from test_errors import CODES, ELSEWHERE, REQUESTS, ROWS, UPSTREAM, configuration
 from test_grpc import channel, pb, request, stream  # noqa: F401  (pb is a fixture)
 from upstream import ROOT
 
@@ -39,27 +39,7 @@ def p(pb):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def served(upstream):
-    """A model of its own for each row and way of asking: endpoints that failed rest."""
-    def model(kind, name, first, second):
-        key = f"-key-{kind}" if name == "CREDENTIAL" else ""
-        return (f"\n  {kind}/{name.lower().replace('_', '-')}:\n    endpoints: [{{provider: a{key}, model_id: {first}}}, "
-                f"{{provider: b{key}, model_id: {second}}}]")
-
-    models = "".join(model(kind, name, *both) for name, both in UPSTREAM.items() for kind in FRONTS)
-    providers = "".join(f'  {name}: {{kind: openai, base_url: "{upstream.base_url}", api_key: {{env: A_SECRET}}}}\n'
-                        for name in ("a", "b", *(f"{ab}-key-{kind}" for ab in "ab" for kind in FRONTS)))
-    config = f"""
-version: 1
-service: checkout
-deadlines: {{first_byte_ms: 300, response_ms: 300}}
-providers:
-{providers}
-models:
-  t/ok: {{endpoints: [{{provider: a, model_id: ok}}, {{provider: b, model_id: ok}}]}}
-  t/denied: {{endpoints: [{{provider: a, model_id: ok}}]}}{models}
-services: {{checkout: {{models: {{deny: [t/denied]}}}}}}
-"""
-    with Remora(config, environment=SECRETS) as remora, channel(remora) as c:
+    with Remora(configuration(upstream.base_url, FRONTS), environment=SECRETS) as remora, channel(remora) as c:
         yield remora, c
 
 
@@ -186,7 +166,7 @@ def node_details():
 @pytest.mark.parametrize("program", [go_details, node_details], ids=["go", "node"])
 def test_details_are_typed_in_other_languages(upstream, p, program):
     command = program()
-    more = "services: {checkout: {limits: {requests_per_minute: 2}}}\n"
+    more = "services: {checkout: {limits: {requests_per_minute: 1}}}\n"  # asked for a provider: of all these the third alone
     with Remora(two_providers(upstream, "429-retry-7", "429", more), environment=SECRETS) as remora, channel(remora) as c:
         chats = [request(p, sampling=p.chat.SamplingOptions(temperature=9)), request(p, model="t/☺"), request(p), request(p), request(p)]
         jobs = [{"method": "/remora.v1.ChatService/Chat", "message": base64.b64encode(chat.SerializeToString()).decode()} for chat in chats]
