@@ -47,6 +47,22 @@ static enum remora_code build(struct fixture *f, struct remora_fail *fail)
     return remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f->arena, &f->out, fail);
 }
 
+/* The value of a header of what is built with this trace, or of none. */
+static struct remora_slice built_header(struct fixture *f, const char *traceparent,
+                                        const char *name)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    const struct remora_build_input input = {.request = &f->request,
+                                             .endpoint = &f->endpoint,
+                                             .traceparent = remora_slice_of(traceparent)};
+    assert_int_equal(
+        remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f->arena, &f->out, &fail),
+        REMORA_OK);
+    const struct remora_http_response as_response = {.headers = f->out.http.headers,
+                                                     .header_count = f->out.http.header_count};
+    return remora_response_header(&as_response, name);
+}
+
 /* The pieces as one text, which must be valid JSON. */
 static const char *body_of(struct fixture *f)
 {
@@ -742,6 +758,53 @@ static void unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text
     end(&f);
 }
 
+static void a_trace_goes_only_to_who_is_meant_to_see_it(void **state)
+{
+    static const char parent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.tracestate = REMORA_SLICE("a=b");
+    assert_int_equal(built_header(&f, parent, "traceparent").length, 0);
+    assert_int_equal(built_header(&f, parent, "tracestate").length, 0);
+    f.provider.sends_trace = true;
+    assert_slice_equal(built_header(&f, parent, "traceparent"), parent);
+    assert_slice_equal(built_header(&f, parent, "tracestate"), "a=b");
+    assert_int_equal(built_header(&f, "", "traceparent").length, 0);
+    assert_int_equal(built_header(&f, "", "tracestate").length, 0);
+    end(&f);
+}
+
+static void a_tool_keeps_its_cache_mark(void **state)
+{
+    static const struct remora_tool tool = {.name = REMORA_SLICE_INIT("f"),
+                                            .cache = {.is_set = true, .ttl_s = 3600}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.tools = &tool;
+    f.request.tool_count = 1;
+    assert_non_null(
+        strstr(body_of(&f), "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}"));
+    end(&f);
+}
+
+static void audio_that_lies_elsewhere_is_named(void **state)
+{
+    static const struct remora_part part = {
+        .kind = REMORA_PART_AUDIO,
+        .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a.example/a")}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "{\"type\":\"audio_url\",\"audio_url\":{\"url\":"
+                                        "\"https://a.example/a\"}}"));
+    end(&f);
+}
+
 static void a_refusal_alone_goes_back_without_content(void **state)
 {
     static const struct remora_part refusal = {.kind = REMORA_PART_REFUSAL,
@@ -1113,7 +1176,8 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         {.type = REMORA_SLICE_INIT("file"), .raw = REMORA_SLICE_INIT("{ \"type\":\"file\"}")},
         {.type = REMORA_SLICE_INIT("url_citation"),
          .url = REMORA_SLICE_INIT("u"),
-         .start_index = {3, true}},
+         .start_index = {3, true},
+         .end_index = {9, true}},
     };
     static const struct remora_part parts[] = {
         {.kind = REMORA_PART_TEXT,
@@ -1141,7 +1205,7 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         "\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
         "png;base64,AAAA\"}}"
         "],\"annotations\":[{ \"type\":\"file\"},{\"type\":\"url_citation\",\"url_citation\":"
-        "{\"url\":\"u\",\"start_index\":3}}]}" UNARY "}");
+        "{\"url\":\"u\",\"start_index\":3,\"end_index\":9}}]}" UNARY "}");
     end(&f);
     begin(&f, "openai", "openai");
     f.request.messages = &message;
@@ -1292,6 +1356,9 @@ int main(void)
         cmocka_unit_test(tool_turn_is_echoed_with_what_the_dialect_wants_of_reasoning),
         cmocka_unit_test(unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text),
         cmocka_unit_test(a_refusal_alone_goes_back_without_content),
+        cmocka_unit_test(a_trace_goes_only_to_who_is_meant_to_see_it),
+        cmocka_unit_test(a_tool_keeps_its_cache_mark),
+        cmocka_unit_test(audio_that_lies_elsewhere_is_named),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
         cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
         cmocka_unit_test(further_members_of_a_message_go_where_further_fields_go),
