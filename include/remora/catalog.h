@@ -240,7 +240,7 @@ struct remora_provider {
     int64_t client_certificate_end_unix_s; /* 0: none, or the file could not be read */
     struct remora_slice proxy;
     bool http2;
-    bool sends_trace; /* the W3C trace context goes to this provider */
+    bool sends_trace; /* the W3C trace context and baggage go to this provider */
     struct remora_deadlines deadlines;
 };
 

@@ -38,6 +38,8 @@ struct remora_trace {
 REMORA_MUST_CHECK bool remora_trace_parse(struct remora_slice header, struct remora_trace *out);
 /* Whether a `tracestate` value may be passed on: 1 to 512 bytes of printable ASCII. */
 bool remora_tracestate_is_valid(struct remora_slice value);
+/* The same of `baggage` (W3C Baggage section 3.3.2): 1 to 8,192 bytes. */
+bool remora_baggage_is_valid(struct remora_slice value);
 struct remora_random;
 /* Gives the trace our span, and an id where the caller sent none. Once per request. */
 void remora_trace_begin(struct remora_trace *trace, struct remora_random *random);

@@ -293,6 +293,7 @@ struct remora_request {
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice tracestate; /* W3C, as received; empty without a valid traceparent */
+    struct remora_slice baggage;    /* W3C, as received */
     struct remora_slice request_id; /* caller's x-request-id or empty */
     struct remora_slice hops;       /* ids of the Remoras before this one (remora/hop.h) or empty */
     struct remora_slice api;        /* static: "chat_completions", "grpc": the metric label */

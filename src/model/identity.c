@@ -15,6 +15,7 @@ enum {
     FLAGS_AT = 53,
     TRACEPARENT_BYTES = 55,
     TRACESTATE_BYTES = 512, /* section 3.3.1.5 */
+    BAGGAGE_BYTES = 8192,   /* W3C Baggage section 3.3.2 */
     RANDOM_DIGITS = 20,
 };
 
@@ -83,14 +84,24 @@ bool remora_trace_parse(struct remora_slice header, struct remora_trace *out)
     return true;
 }
 
-bool remora_tracestate_is_valid(struct remora_slice value)
+static bool may_be_passed_on(struct remora_slice value, size_t most)
 {
     for (size_t i = 0; i < value.length; i++) {
         if (value.data[i] < 0x20 || value.data[i] > 0x7e) {
             return false;
         }
     }
-    return value.length > 0 && value.length <= TRACESTATE_BYTES;
+    return value.length > 0 && value.length <= most;
+}
+
+bool remora_tracestate_is_valid(struct remora_slice value)
+{
+    return may_be_passed_on(value, TRACESTATE_BYTES);
+}
+
+bool remora_baggage_is_valid(struct remora_slice value)
+{
+    return may_be_passed_on(value, BAGGAGE_BYTES);
 }
 
 /* count: a multiple of 8. */

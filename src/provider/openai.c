@@ -29,10 +29,10 @@ static struct remora_slice join_url(struct remora_arena *arena, struct remora_sl
 }
 
 /*
- * Content-Type, Accept, the key, x-request-id, traceparent, tracestate, then the operator's, of which one of the same
+ * Content-Type, Accept, the key, x-request-id, traceparent, tracestate, baggage, then the operator's, of which one of the same
  * name wins.
  */
-enum { OWN_HEADERS = 6 };
+enum { OWN_HEADERS = 7 };
 
 static bool operator_has(const struct remora_provider *provider, struct remora_slice name)
 {
@@ -60,7 +60,7 @@ static void add_header(struct header_list *list, const char *name, struct remora
     }
 }
 
-/* W3C Trace Context section 4: our span is the provider's parent, the state goes on as it came. */
+/* W3C Trace Context section 4: our span is the provider's parent; state and baggage go on as they came. */
 static bool add_trace(struct header_list *list, const struct remora_build_input *input,
                       struct remora_arena *arena)
 {
@@ -71,6 +71,9 @@ static bool add_trace(struct header_list *list, const struct remora_build_input 
     add_header(list, "traceparent", parent, NULL);
     if (input->request->tracestate.length > 0) {
         add_header(list, "tracestate", input->request->tracestate, NULL);
+    }
+    if (input->request->baggage.length > 0) {
+        add_header(list, "baggage", input->request->baggage, NULL);
     }
     return parent.data != NULL;
 }

@@ -222,15 +222,16 @@ TRACED = ", trace_context: true"
 def test_trace_context_is_kept_and_goes_on_only_where_that_is_configured(upstream, is_traced):
     config = two_providers(upstream, "ok", first_provider=TRACED if is_traced else "")
     with Remora(config, environment=SECRETS) as remora:
-        remora.chat({"model": "t/m"}, {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=opaque,other=1"})
+        remora.chat({"model": "t/m"}, {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=opaque,other=1",
+                                        "baggage": "tenant=a, tier=1"})
         line = request_line(remora)
         assert (line["trace_id"], line["parent_span_id"]) == (TRACE, PARENT)
         sent = upstream.last()["header"]
         if not is_traced:
-            assert "traceparent" not in sent and "tracestate" not in sent
+            assert not {"traceparent", "tracestate", "baggage"} & set(sent)
             return
         assert sent["traceparent"] == f"00-{TRACE}-{line['span_id']}-01" and line["span_id"] != PARENT
-        assert sent["tracestate"] == "vendor=opaque,other=1"
+        assert sent["tracestate"] == "vendor=opaque,other=1" and sent["baggage"] == "tenant=a, tier=1"
         # without one, and with one that breaks the rules, a trace begins here
         for headers in ({}, {"traceparent": f"00-{'0' * 32}-{PARENT}-01", "tracestate": "vendor=opaque"}):
             remora.chat({"model": "t/m"}, headers)
@@ -249,12 +250,14 @@ def test_trace_context_over_grpc(upstream, stubs):
         with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
             message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Hello")])
             request = chat_pb2.ChatRequest(model="t/m", messages=[message])
-            metadata = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("tracestate", "a=b"), ("x-request-id", "from-grpc"))
+            metadata = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("tracestate", "a=b"), ("baggage", "c=d"),
+                        ("x-request-id", "from-grpc"))
             chat_pb2_grpc.ChatServiceStub(channel).Chat(request, metadata=metadata)
         line = request_line(remora)
         assert (line["api"], line["trace_id"], line["parent_span_id"], line["request_id"]) == ("grpc", TRACE, PARENT, "from-grpc")
         sent = upstream.last()["header"]
         assert sent["traceparent"] == f"00-{TRACE}-{line['span_id']}-01" and sent["tracestate"] == "a=b"
+        assert sent["baggage"] == "c=d"
 
 
 def test_the_log_level_changes_at_run_time_and_with_a_reload(upstream):

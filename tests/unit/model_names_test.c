@@ -225,6 +225,18 @@ static void tracestate_is_printable_and_short(void **state)
     assert_false(remora_tracestate_is_valid(REMORA_SLICE("a=\xc3\xa4")));
 }
 
+static void baggage_is_printable_and_within_8_kib(void **state)
+{
+    char longest[8193];
+    (void)state;
+    memset(longest, 'a', sizeof longest);
+    assert_true(remora_baggage_is_valid(REMORA_SLICE("tenant=a%20b;private, tier=1")));
+    assert_true(remora_baggage_is_valid(remora_slice(longest, 8192)));
+    assert_false(remora_baggage_is_valid(remora_slice(longest, 8193)));
+    assert_false(remora_baggage_is_valid(REMORA_SLICE("")));
+    assert_false(remora_baggage_is_valid(REMORA_SLICE("a=b\r\nx: y")));
+}
+
 static void traceparent_that_breaks_the_rules_is_refused(void **state)
 {
     (void)state;
@@ -285,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_trace_goes_on_under_our_span),
         cmocka_unit_test(a_request_without_a_trace_begins_one_that_is_not_sampled),
         cmocka_unit_test(tracestate_is_printable_and_short),
+        cmocka_unit_test(baggage_is_printable_and_within_8_kib),
         cmocka_unit_test(traceparent_that_breaks_the_rules_is_refused),
         cmocka_unit_test(generation_id_has_its_shape_and_differs),
         cmocka_unit_test(response_header_is_found_in_any_case),

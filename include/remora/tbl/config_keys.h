@@ -59,7 +59,7 @@ REMORA_CONFIG_KEY(PROVIDER, CLIENT_CERT, "client_cert", OBJECT, CLIENT_CERT, 0, 
 REMORA_CONFIG_KEY(PROVIDER, PROXY, "proxy", TEXT, NONE, 1, 512, "HTTPS_PROXY", "Proxy for this provider: http://HOST:PORT.")
 REMORA_CONFIG_KEY(PROVIDER, INSECURE, "insecure", BOOLEAN, NONE, 0, 0, "false", "Allow http:// beyond loopback.")
 REMORA_CONFIG_KEY(PROVIDER, HTTP2, "http2", BOOLEAN, NONE, 0, 0, "false", "HTTP/2 to this provider.")
-REMORA_CONFIG_KEY(PROVIDER, TRACE_CONTEXT, "trace_context", BOOLEAN, NONE, 0, 0, "false", "Send the W3C trace context (traceparent, tracestate) to this provider.")
+REMORA_CONFIG_KEY(PROVIDER, TRACE_CONTEXT, "trace_context", BOOLEAN, NONE, 0, 0, "false", "Send the W3C trace context (traceparent, tracestate) and baggage to this provider.")
 REMORA_CONFIG_KEY(PROVIDER, DATA_POLICY, "data_policy", OBJECT, DATA_POLICY, 0, 0, "the catalog's", "What the provider does with prompts. An absent value is unknown.")
 REMORA_CONFIG_KEY(PROVIDER, HEADQUARTERS, "headquarters", TEXT, NONE, 2, 2, "the catalog's", "Country of the provider, ISO 3166-1 alpha-2.")
 REMORA_CONFIG_KEY(PROVIDER, DEADLINES, "deadlines", OBJECT, DEADLINES, 0, 0, "the document's", "Deadlines at this provider.")

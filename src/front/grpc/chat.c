@@ -218,6 +218,10 @@ static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
         remora_tracestate_is_valid(tracestate)) {
         request->tracestate = remora_arena_copy(remora_exchange_arena(exchange), tracestate);
     }
+    struct remora_slice baggage = remora_grpc_metadata(call, "baggage");
+    if (remora_baggage_is_valid(baggage)) {
+        request->baggage = remora_arena_copy(remora_exchange_arena(exchange), baggage);
+    }
 }
 
 static void start(struct remora_grpc_call *call, struct remora_slice bytes,

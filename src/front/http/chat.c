@@ -385,20 +385,21 @@ static struct remora_slice request_id_of(const struct http_head *head, struct re
 }
 
 /* All headers of that name as one list (W3C Trace Context section 3.3.1); empty when it may not be passed on. */
-static struct remora_slice tracestate_of(const struct http_head *head, struct remora_arena *arena)
+static struct remora_slice list_of(const struct http_head *head, struct remora_slice name,
+                                   bool (*is_valid)(struct remora_slice list),
+                                   struct remora_arena *arena)
 {
     struct remora_slice all = {0};
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
-        if (!remora_slice_equal_nocase(header->name, REMORA_SLICE("tracestate")) ||
-            header->value.length == 0) {
+        if (!remora_slice_equal_nocase(header->name, name) || header->value.length == 0) {
             continue;
         }
         all = all.length == 0 ? remora_arena_copy(arena, header->value)
                               : remora_arena_printf(arena, "%.*s,%.*s", REMORA_SLICE_ARG(all),
                                                     REMORA_SLICE_ARG(header->value));
     }
-    return remora_tracestate_is_valid(all) ? all : remora_slice(NULL, 0);
+    return is_valid(all) ? all : remora_slice(NULL, 0);
 }
 
 static bool read_milliseconds(struct remora_slice text, int64_t *out_ms)
@@ -525,8 +526,11 @@ static void fill_request(const struct http_site *site, const struct http_head *h
     request->session_id =
         remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));
     if (remora_trace_parse(http_head_get(head, "traceparent"), &request->trace)) {
-        request->tracestate = tracestate_of(head, remora_exchange_arena(exchange));
+        request->tracestate = list_of(head, REMORA_SLICE("tracestate"), remora_tracestate_is_valid,
+                                      remora_exchange_arena(exchange));
     }
+    request->baggage = list_of(head, REMORA_SLICE("baggage"), remora_baggage_is_valid,
+                               remora_exchange_arena(exchange));
 }
 
 static void init_chat(struct chat *chat, struct http_connection *c, const struct http_head *head)
