@@ -1,0 +1,42 @@
+"""What docs/grpc.md says of clients in general, held to grpcio: the largest answer that it takes, and who sends a call again."""
+import json
+
+import grpc
+import pytest
+
+from test_grpc import pb, request, run  # noqa: F401  (pb is a fixture)
+
+RETRIES = {"maxAttempts": 3, "initialBackoff": "0.05s", "maxBackoff": "0.1s", "backoffMultiplier": 1,
+           "retryableStatusCodes": ["UNAVAILABLE", "FAILED_PRECONDITION"]}
+POLICY = ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRIES}]}))
+
+
+def channel(remora, *options):
+    return grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", (("grpc.use_local_subchannel_pool", 1), *options))
+
+
+def failed(pb, c):  # noqa: F811
+    with pytest.raises(grpc.RpcError) as e:
+        pb.chat_grpc.ChatServiceStub(c).Chat(request(pb), timeout=60)
+    return e.value
+
+
+def test_an_answer_beyond_4_mib_needs_an_option_of_the_client(upstream, pb):  # noqa: F811
+    with run(upstream, "giant-event-5m") as remora:
+        with channel(remora) as c:
+            error = failed(pb, c)
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and "4194304" in error.details(), "the client's own word"
+        with channel(remora, ("grpc.max_receive_message_length", 32 << 20)) as c:
+            answer = pb.chat_grpc.ChatServiceStub(c).Chat(request(pb), timeout=60)
+            assert answer.ByteSize() > 5 << 20
+
+
+@pytest.mark.parametrize("behaviour, options, calls", [
+    ("503", (), 1), ("503", (POLICY,), 3), ("503", (POLICY, ("grpc.enable_retries", 0)), 1),
+    ("401", (POLICY,), 1),  # a lasting cause: pushback -1
+], ids=["default", "policy", "policy-off", "lasting"])
+def test_a_client_sends_again_only_where_it_is_told_to(upstream, pb, behaviour, options, calls):  # noqa: F811
+    """Both endpoints are asked once; a further call finds them resting or asks again, but each is in the log."""
+    with run(upstream, behaviour, behaviour) as remora, channel(remora, *options) as c:
+        failed(pb, c)
+        assert len(remora.wait_log("request", calls)) == calls
