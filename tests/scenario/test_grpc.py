@@ -203,10 +203,8 @@ def test_deadline_and_cancel_reach_the_upstream(upstream, pb):
         call = pb.chat_grpc.ChatServiceStub(c).StreamChat(pb.chat.StreamChatRequest(chat=request(pb)))
         upstream.wait_open("hold", 1)
         time.sleep(0.1)
-        call.cancel()
-        gone = time.monotonic()
+        call.cancel()  # how soon: test_phases.py
         upstream.wait_aborted("hold", 2)
-        assert time.monotonic() - gone < 0.2
 
 
 def test_a_slow_reader_pauses_the_upstream(upstream, pb):
