@@ -113,6 +113,19 @@ static void a_path_of_the_host_that_is_not_there_falls_back_to_the_mount(void **
     put("/proc/self/cgroup", "4:memory:/kubepods/burstable/pod1/c\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "6291456\n");
     expect(6 * MIB);
+    put("/proc/self/cgroup", "0::/kubepods.slice/pod1/c\n");
+    put("/sys/fs/cgroup/memory.max", "4194304\n");
+    expect(4 * MIB);
+}
+
+static void where_both_hierarchies_are_mounted_the_smaller_limit_holds(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "4:memory:/a\n1:name=systemd:/a\n0::/a\n");
+    put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "8388608\n");
+    expect(8 * MIB); /* the hybrid layout: v2 has no memory controller */
+    put("/sys/fs/cgroup/a/memory.max", "2097152\n");
+    expect(2 * MIB);
 }
 
 static void what_is_no_number_is_no_limit(void **state)
@@ -148,6 +161,7 @@ int main(void)
         CASE(v1_has_the_controller_s_own_hierarchy),
         CASE(controllers_that_are_mounted_together_are_told_apart),
         CASE(a_path_of_the_host_that_is_not_there_falls_back_to_the_mount),
+        CASE(where_both_hierarchies_are_mounted_the_smaller_limit_holds),
         CASE(what_is_no_number_is_no_limit),
         CASE(a_path_that_is_too_long_is_passed_over),
     };
