@@ -273,7 +273,7 @@ def test_the_log_level_changes_at_run_time_and_with_a_reload(upstream):
             assert status in (400, 413) and "error" in json.loads(body)
         assert json.loads(ask("GET")[2]) == {"level": "error"}
         status, headers, _ = remora.request("DELETE", "/v1/log-level", port=remora.admin_port)
-        assert status == 405 and headers["allow"] == "GET, PUT"
+        assert status == 405 and headers["allow"] == "GET, HEAD, PUT"
         remora.config_path.write_text(two_providers(upstream, "ok", more="log: {level: debug}\n"))
         remora.process.send_signal(signal.SIGHUP)
         remora.wait_log("configuration loaded")
