@@ -775,6 +775,48 @@ static void a_trace_goes_only_to_who_is_meant_to_see_it(void **state)
     end(&f);
 }
 
+/* The id that stands behind `name`, which must be nine letters and digits. */
+static struct remora_slice nine_behind(const char *body, const char *name)
+{
+    const char *id = strstr(body, name);
+    assert_non_null(id);
+    id += strlen(name);
+    for (size_t i = 0; i < 9; i++) {
+        assert_true((id[i] >= '0' && id[i] <= '9') || (id[i] >= 'A' && id[i] <= 'Z') ||
+                    (id[i] >= 'a' && id[i] <= 'z'));
+    }
+    assert_int_equal(id[9], '"');
+    return remora_slice(id, 9);
+}
+
+static void an_id_of_the_right_length_and_the_wrong_letters_is_rewritten(void **state)
+{
+    static const char *const ids[] = {"call-1234", "call_1234", "0123456.8", "zZaA09[`{"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(ids); i++) {
+        const struct remora_tool_call call = {.id = remora_slice_of(ids[i]),
+                                              .name = REMORA_SLICE("f"),
+                                              .arguments_json = REMORA_SLICE("{}")};
+        const struct remora_message turn[] = {
+            {.role = REMORA_ROLE_ASSISTANT, .tool_calls = &call, .tool_call_count = 1},
+            {.role = REMORA_ROLE_TOOL,
+             .tool_call_id = call.id,
+             .parts = &hello,
+             .part_count = 1,
+             .content_is_text = true},
+        };
+        struct fixture f;
+        begin(&f, "mistral", "mistral");
+        f.request.messages = turn;
+        f.request.message_count = 2;
+        const char *body = body_of(&f);
+        struct remora_slice made = nine_behind(body, "\"id\":\"");
+        assert_true(remora_slice_equal(made, nine_behind(body, "\"tool_call_id\":\"")));
+        assert_false(remora_slice_is(made, ids[i]));
+        end(&f);
+    }
+}
+
 static void a_tool_keeps_its_cache_mark(void **state)
 {
     static const struct remora_tool tool = {.name = REMORA_SLICE_INIT("f"),
@@ -1357,6 +1399,7 @@ int main(void)
         cmocka_unit_test(unknown_dialect_echoes_signed_reasoning_as_details_and_plain_as_text),
         cmocka_unit_test(a_refusal_alone_goes_back_without_content),
         cmocka_unit_test(a_trace_goes_only_to_who_is_meant_to_see_it),
+        cmocka_unit_test(an_id_of_the_right_length_and_the_wrong_letters_is_rewritten),
         cmocka_unit_test(a_tool_keeps_its_cache_mark),
         cmocka_unit_test(audio_that_lies_elsewhere_is_named),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
