@@ -410,6 +410,23 @@ static void keys_and_urls_are_taken_out_of_the_words(void **state)
 }
 
 /* Keys and headers of a provider are known by their bytes, whatever they look like. */
+/* What has no digit within its run of letters is a word, however long it is. */
+static void long_words_are_no_keys(void **state)
+{
+    static const char *const kept[] = {
+        "pneumonoultramicroscopicsilicovolcanoconiosis",
+        "gpt4.pneumonoultramicroscopicsilicovolcanoconiosis",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(kept); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"error\":{\"message\":\"before %s after\"}}", kept[i]);
+        struct remora_fail fail = classify(400, body, NULL);
+        assert_non_null(strstr(fail.message, kept[i]));
+        assert_null(strstr(fail.message, "[removed]"));
+    }
+}
+
 static void the_providers_own_secrets_are_removed(void **state)
 {
     (void)state;
@@ -518,6 +535,7 @@ int main(void)
         cmocka_unit_test(every_shape_of_envelope_is_read),
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
         cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
+        cmocka_unit_test(long_words_are_no_keys),
         cmocka_unit_test(the_providers_own_secrets_are_removed),
         cmocka_unit_test(words_are_one_line_and_cut_at_a_character),
         cmocka_unit_test(header_hint_wins_over_the_bodys),
