@@ -76,6 +76,7 @@ fault_02_rate_limit_without_retry_after_falls_back_and_is_told_when_all_are(void
     play_answer(f, 1, 429, "{}");
     assert_said(f, "attempt_failed a CAPACITY_EXHAUSTED\nfailed CAPACITY_EXHAUSTED\n");
     assert_int_equal(f->outcome.fail.retry_after_ms, 7000);
+    assert_false(f->outcome.attempts[0].possibly_billed); /* its head says that nothing was done */
     fixture_free(f);
 }
 
