@@ -118,6 +118,8 @@ class Catalog:
         unknown = set(pricing) - set(PRICES) - {"min_prompt_tokens"}
         if unknown:
             raise SystemExit(f"catalog: unknown prices: {sorted(unknown)}")
+        if pricing.get("image") == pricing.get("prompt"):  # of a token of an image, and those are counted as prompt
+            pricing = {**pricing, "image": None}
         return self.prices.add(tuple(self.pico_usd(pricing.get(name)) for name in PRICES))
 
     def parameter_row(self, names):

@@ -116,6 +116,15 @@ static void every_row_of_the_source_is_there(void **state)
     assert_int_equal(sums.completion_tokens, 361009805);
 }
 
+/* The facts give 13 hosts an image price that is their price of a token: images are counted in tokens there, as prompt. */
+static void no_image_costs_what_a_token_of_it_costs(void **state)
+{
+    (void)state;
+    struct remora_endpoint_facts facts = endpoint_of("google/gemini-2.5-pro", "openrouter");
+    assert_int_equal(facts.prices.pico_usd[REMORA_PRICE_IMAGE], -1);
+    assert_int_equal(facts.prices.pico_usd[REMORA_PRICE_PROMPT], 1250000);
+}
+
 static void prices_that_were_rounded_are_counted(void **state)
 {
     (void)state;
@@ -362,6 +371,7 @@ int main(void)
         cmocka_unit_test(endpoints_have_their_prices_tiers_and_limits),
         cmocka_unit_test(endpoints_have_their_flags),
         cmocka_unit_test(endpoints_have_their_efforts),
+        cmocka_unit_test(no_image_costs_what_a_token_of_it_costs),
         cmocka_unit_test(reasoning_cannot_be_left_out_where_hosts_agree),
         cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
         cmocka_unit_test(providers_have_their_facts),
