@@ -28,6 +28,9 @@ bool policy_region_matches(struct remora_slice asked, struct remora_slice place,
     if (place.length == 0 || asked.length == 0) {
         return false;
     }
+    if (remora_slice_equal_nocase(asked, REMORA_SLICE("uk"))) {
+        asked = REMORA_SLICE("gb");
+    }
     struct remora_slice land = remora_slice_of(country);
     struct remora_slice area = remora_slice(place.data, remora_slice_find(place, '-', 0));
     return remora_slice_equal_nocase(asked, place) || remora_slice_equal_nocase(asked, land) ||

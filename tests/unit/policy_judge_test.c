@@ -473,6 +473,8 @@ static void a_region_of_the_endpoint_is_more_than_the_seat(void **state)
         {"us-nowhere9", "us-nowhere9", true},
         {"ME", "me-south-1", false},
         {"GB", "uk", true},
+        {"UK", "eu-west-2", true},
+        {"uk", "uk", true},
         {"", "global", false},
     };
     struct world *w = *state;
