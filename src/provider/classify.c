@@ -132,21 +132,96 @@ static enum remora_code word_code(struct remora_slice word)
     return REMORA_OK;
 }
 
-/* Sentences of providers that have no code for it. A long quotation of the prompt cannot make one: only the start counts. */
+/*
+ * Sentences of providers that have no code for it, never a word alone: a refusal may name a parameter or a tool so. A long
+ * quotation of the prompt cannot make one: only the start counts.
+ */
 static const struct word phrases[] = {
-    {"context length", REMORA_CONTEXT_LENGTH},
-    {"context window", REMORA_CONTEXT_LENGTH},
-    {"maximum context", REMORA_CONTEXT_LENGTH},
-    {"prompt is too long", REMORA_CONTEXT_LENGTH},
-    {"input is too long", REMORA_CONTEXT_LENGTH},
-    {"too many tokens", REMORA_CONTEXT_LENGTH},
-    {"maximum number of tokens", REMORA_CONTEXT_LENGTH},
-    {"content policy", REMORA_CONTENT_POLICY},
-    {"content management policy", REMORA_CONTENT_POLICY},
-    {"safety system", REMORA_CONTENT_POLICY},
-    {"moderation", REMORA_CONTENT_POLICY},
-    {"flagged", REMORA_CONTENT_POLICY},
+    {"maximum context length", REMORA_CONTEXT_LENGTH}, /* OpenAI, vLLM, DeepSeek, OpenRouter */
+    {"maximum context size", REMORA_CONTEXT_LENGTH},
+    {"available context size", REMORA_CONTEXT_LENGTH}, /* llama.cpp */
+    {"model's context length", REMORA_CONTEXT_LENGTH}, /* SGLang */
+    {"context length exceeded", REMORA_CONTEXT_LENGTH},
+    {"exceeds the context length", REMORA_CONTEXT_LENGTH},
+    {"exceeds the context window", REMORA_CONTEXT_LENGTH}, /* OpenAI */
+    {"exceeds the model's context window", REMORA_CONTEXT_LENGTH},
+    {"exceeds this model's context window", REMORA_CONTEXT_LENGTH},
+    {"exceed context limit", REMORA_CONTEXT_LENGTH},     /* Anthropic */
+    {"prompt is too long", REMORA_CONTEXT_LENGTH},       /* Anthropic, Fireworks */
+    {"input is too long", REMORA_CONTEXT_LENGTH},        /* Bedrock */
+    {"too many tokens: ", REMORA_CONTEXT_LENGTH},        /* Cohere */
+    {"maximum prompt length is", REMORA_CONTEXT_LENGTH}, /* xAI */
+    {"exceeds the maximum number of tokens allowed", REMORA_CONTEXT_LENGTH}, /* Gemini */
+    {"content management policy", REMORA_CONTENT_POLICY},                    /* Azure */
+    {"blocked by content filter", REMORA_CONTENT_POLICY}, /* OpenRouter, Anthropic */
+    {"violates our content policy", REMORA_CONTENT_POLICY},
+    {"violates the content policy", REMORA_CONTENT_POLICY},
+    {"rejected as a result of our safety system", REMORA_CONTENT_POLICY}, /* OpenAI */
+    {"rejected by the safety system", REMORA_CONTENT_POLICY},
+    {"your input was flagged", REMORA_CONTENT_POLICY},  /* OpenRouter */
+    {"your prompt was flagged", REMORA_CONTENT_POLICY}, /* OpenAI */
+    {"your request was flagged", REMORA_CONTENT_POLICY},
+    {"flagged by moderation", REMORA_CONTENT_POLICY},
+    {"content violates usage guidelines", REMORA_CONTENT_POLICY}, /* xAI */
 };
+
+/* Codes of OpenAI and of those who speak its wire: one parameter is bad, and the message may quote its value. */
+static const char *const parameter_codes[] = {
+    "unknown_parameter",
+    "unsupported_parameter",
+    "unsupported_value",
+    "invalid_parameter",
+    "invalid_type",
+    "invalid_value",
+    "invalid_enum_value",
+    "missing_required_parameter",
+    "invalid_function_parameters",
+    "invalid_json_schema",
+    "integer_above_max_value",
+    "integer_below_min_value",
+    "decimal_above_max_value",
+    "decimal_below_min_value",
+    "array_above_max_length",
+    "array_below_min_length",
+    "string_below_min_length",
+    "duplicate_parameter",
+    "mutually_exclusive_parameters",
+};
+
+/* What a prompt is made of, and what shares the window with it (vLLM names either). */
+static const char *const prompt_params[] = {
+    "messages",          "prompt",       "input",      "inputs",
+    "contents",          "input_tokens", "max_tokens", "max_completion_tokens",
+    "max_output_tokens",
+};
+
+static bool is_one_of(struct remora_slice word, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (remora_slice_equal_nocase(word, remora_slice_of(list[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `messages` of `messages[2].content`. */
+static struct remora_slice head_of(struct remora_slice param)
+{
+    size_t length = 0;
+    while (length < param.length && param.data[length] != '.' && param.data[length] != '[') {
+        length++;
+    }
+    return remora_slice(param.data, length);
+}
+
+/* The refusal is about a member that is no part of the prompt: its words say nothing about the prompt. */
+static bool is_about_parameter(const struct envelope *envelope)
+{
+    struct remora_slice head = head_of(envelope->param);
+    return is_one_of(envelope->code, parameter_codes, REMORA_COUNT_OF(parameter_codes)) ||
+           (head.length > 0 && !is_one_of(head, prompt_params, REMORA_COUNT_OF(prompt_params)));
+}
 
 static struct remora_slice start_of(struct remora_slice message)
 {
@@ -157,7 +232,8 @@ static struct remora_slice start_of(struct remora_slice message)
 static enum remora_code phrase_code(const struct envelope *envelope)
 {
     struct remora_slice message = start_of(envelope->message);
-    for (size_t i = 0; i < REMORA_COUNT_OF(phrases); i++) {
+    bool says_prompt = !is_about_parameter(envelope);
+    for (size_t i = 0; i < REMORA_COUNT_OF(phrases) && says_prompt; i++) {
         if (text_has(message, phrases[i].text)) {
             return phrases[i].code;
         }

@@ -141,6 +141,65 @@ static void body_tells_a_closer_class_of_a_refusal(void **state)
     expect_all(cases, REMORA_COUNT_OF(cases));
 }
 
+#define LENGTH     REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR
+#define POLICY     REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR
+#define REFUSED    REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR
+#define SAID(text) "{\"error\":{\"message\":\"" text "\",\"type\":\"invalid_request_error\"}}"
+#define NAMED(text, param, code)                                                                 \
+    "{\"error\":{\"message\":\"" text "\",\"type\":\"invalid_request_error\",\"param\":\"" param \
+    "\",\"code\":" code "}}"
+
+/* A parameter, a tool or a value may be named as a class of refusal is: a word alone makes none. */
+static void a_bad_parameter_is_no_verdict_about_the_prompt(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, NAMED("Unknown parameter: 'moderation'", "moderation", "\"unknown_parameter\""),
+         REFUSED},
+        {400, NAMED("Your input was flagged", "", "\"unsupported_parameter\""), REFUSED},
+        {422, NAMED("Your input was flagged", "messages[0].name", "\"invalid_value\""), REFUSED},
+        {400, NAMED("no tool: prompt is too long", "tools[0].function.name", "null"), REFUSED},
+        {400, NAMED("no such mode: your prompt was flagged", "moderation", "null"), REFUSED},
+        {400, SAID("Invalid value 'not found' for tool named flagged_orders"), REFUSED},
+        {400, SAID("Unknown parameter: moderation"), REFUSED},
+        {400, SAID("No tool is named context window"), REFUSED},
+        {400, SAID("context length must be a number"), REFUSED},
+        {400, SAID("no function: content policy"), REFUSED},
+        {400, SAID("too many tokens in stop"), REFUSED},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void vendors_sentences_about_the_prompt_are_understood(void **state)
+{
+    static const struct expectation cases[] = {
+        {400, NAMED("This model's maximum context length is 9 tokens", "messages", "null"), LENGTH},
+        {400, NAMED("This model's maximum context length is 9 tokens", "input_tokens", "400"),
+         LENGTH},
+        {400, NAMED("too large: the model's context length is 9", "max_tokens", "400"), LENGTH},
+        {400, NAMED("prompt is too long: 9 > 8", "messages[2].content", "null"), LENGTH},
+        {400, SAID("Your input exceeds the context window of this model."), LENGTH},
+        {400, SAID("the request exceeds the available context size"), LENGTH},
+        {400, SAID("input length and `max_tokens` exceed context limit: 9 + 9 > 9"), LENGTH},
+        {400, SAID("Input is too long for requested model."), LENGTH},
+        {400, SAID("too many tokens: size limit exceeded by 9 tokens"), LENGTH},
+        {400, SAID("This model's maximum prompt length is 9 but the request has 10"), LENGTH},
+        {400, SAID("The input token count (9) exceeds the maximum number of tokens allowed (8)."),
+         LENGTH},
+        {400, SAID("filtered due to Azure OpenAI's content management policy"), POLICY},
+        {400, SAID("Output blocked by content filtering policy"), POLICY},
+        {400, SAID("Your request was rejected as a result of our safety system."), POLICY},
+        {400, SAID("Invalid prompt: your prompt was flagged as potentially violating"), POLICY},
+        {400, NAMED("Your input was flagged", "input[0].content", "null"), POLICY},
+        {422, SAID("Content violates usage guidelines."), POLICY},
+        /* The vendor's code goes before all. */
+        {400, NAMED("x", "tools", "\"context_length_exceeded\""), LENGTH},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+#undef REFUSED
+
 /* Other callers would feel it, so nothing that a caller wrote may make it: vendors quote schemas, names and ids. */
 static void quoted_words_of_a_caller_bench_neither_key_nor_endpoint(void **state)
 {
@@ -524,6 +583,8 @@ int main(void)
         cmocka_unit_test(status_alone_gives_the_class),
         cmocka_unit_test(a_remora_that_found_a_loop_is_told_from_every_other_refusal),
         cmocka_unit_test(body_tells_a_closer_class_of_a_refusal),
+        cmocka_unit_test(a_bad_parameter_is_no_verdict_about_the_prompt),
+        cmocka_unit_test(vendors_sentences_about_the_prompt_are_understood),
         cmocka_unit_test(quoted_words_of_a_caller_bench_neither_key_nor_endpoint),
         cmocka_unit_test(a_key_that_is_refused_under_400_is_known_by_its_code),
         cmocka_unit_test(xai_says_in_a_sentence_that_a_key_is_refused),
