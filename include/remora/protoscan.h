@@ -31,7 +31,7 @@ struct remora_proto_field {
     const struct remora_proto_message *message; /* of REMORA_PROTO_MESSAGE */
 };
 
-/* Fields in ascending order of number. `unpacked_bytes` is what one instance costs after unpacking. */
+/* At most 64 fields, in ascending order of number. `unpacked_bytes` is what one instance costs after unpacking. */
 struct remora_proto_message {
     const char *name;
     const struct remora_proto_field *fields;
@@ -46,8 +46,9 @@ struct remora_proto_limits {
 
 /*
  * INVALID_REQUEST with fail->param = the path ("chat.messages[3].parts[0].text") for anything malformed, too deep, not
- * UTF-8 or with a NUL; TOO_LARGE when the elements would outgrow unpacked_bytes. Unknown fields are skipped (and counted
- * into the bytes). Any thread.
+ * UTF-8 or with a NUL; TOO_LARGE when the elements would outgrow unpacked_bytes, or when there is more than 16 times a message
+ * that is not repeated and comes again: protobuf merges such pieces, which copies what their lists hold each time (the copies
+ * count into unpacked_bytes). Unknown fields are skipped (and counted into the bytes). Any thread.
  */
 REMORA_MUST_CHECK enum remora_code remora_proto_scan(struct remora_slice bytes,
                                                      const struct remora_proto_message *message,

@@ -5,7 +5,7 @@
  * of the innermost frame: its tag, then its payload, which is checked, counted and skipped; a message field opens a frame.
  * A frame that is read to its end is left.
  * Fails: malformed bytes, wrong wire type, too deep, text that is not UTF-8 or holds a NUL (INVALID_REQUEST), too many
- * bytes after unpacking (TOO_LARGE). The place in repeated fields is counted only then, by reading again.
+ * bytes after unpacking or too many pieces of messages (TOO_LARGE). The place in repeated fields is counted only then, by reading again.
  * Sources: protobuf.dev "Encoding". Tags and lengths of more than five bytes are refused because protobuf-c 1.4
  * (protobuf-c.c, parse_tag_and_wiretype and scan_length_prefixed_data) refuses them too.
  */
@@ -24,6 +24,9 @@ enum {
     NUMBER_COST = 8,   /* an element of a repeated number, at most */
     UNKNOWN_COST = 32, /* protobuf-c keeps unknown fields: a record each */
     BYTES_COST = 16,   /* ProtobufCBinaryData: length and pointer */
+    MERGE_COST = 8, /* a merge copies the list of elements: at most this for each byte of theirs */
+    MERGES_MOST = 16,
+    SEEN_FIELDS = 64,
     PATH_BYTES = 256,
 };
 
@@ -36,6 +39,8 @@ struct frame {
     const unsigned char *end;
     const unsigned char *tag_at;            /* of the field being read */
     const struct remora_proto_field *field; /* NULL while it is unknown */
+    uint64_t seen;                          /* by place in the schema: single messages that came */
+    size_t pieces_bytes;                    /* of all single messages that came */
 };
 
 struct scan {
@@ -43,6 +48,7 @@ struct scan {
     size_t depth;
     const unsigned char *at;
     size_t bytes_left; /* of what unpacking may take */
+    unsigned merges;
     const struct remora_proto_limits *limits;
     struct remora_fail *fail;
 };
@@ -225,6 +231,29 @@ static enum remora_code read_string(struct scan *s, size_t length)
     return spend(s, length, pointer + 1);
 }
 
+/*
+ * A single message that comes again is merged into the one before: protobuf-c copies what its lists hold so far, each time
+ * (protobuf-c.c, merge_messages), and the arena keeps every copy.
+ */
+static enum remora_code read_piece(struct scan *s, size_t length)
+{
+    struct frame *frame = top(s);
+    size_t place = (size_t)(frame->field - frame->message->fields);
+    assert(place < SEEN_FIELDS);
+    uint64_t bit = UINT64_C(1) << place;
+    size_t before = frame->pieces_bytes;
+    bool is_merge = (frame->seen & bit) != 0;
+    frame->seen |= bit;
+    frame->pieces_bytes += length;
+    if (!is_merge) {
+        return REMORA_OK;
+    }
+    if (++s->merges > MERGES_MOST) {
+        return refuse(s, REMORA_TOO_LARGE, "comes in too many pieces; send it once");
+    }
+    return spend(s, MERGE_COST * before, 0);
+}
+
 static enum remora_code open_frame(struct scan *s, size_t length)
 {
     const struct remora_proto_field *field = top(s)->field;
@@ -233,6 +262,9 @@ static enum remora_code open_frame(struct scan *s, size_t length)
         return refuse(s, REMORA_INVALID_REQUEST, "is nested too deeply");
     }
     enum remora_code rc = spend(s, field->message->unpacked_bytes, pointer);
+    if (rc == REMORA_OK && !field->is_repeated) {
+        rc = read_piece(s, length);
+    }
     if (rc != REMORA_OK) {
         return rc;
     }

@@ -606,6 +606,44 @@ static void a_key_on_the_wire_twice_is_refused(void **state)
     free((void *)again.data);
 }
 
+/* `count` times the encoded text, behind each other, decoded. */
+static void decode_pieces(struct decoded *d, const char *text, size_t count)
+{
+    struct remora_slice piece = test_proto_encode("remora.v1.ChatRequest", text);
+    char *bytes = malloc(piece.length * count);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + i * piece.length, piece.data, piece.length);
+    }
+    d->bytes = remora_slice(bytes, piece.length * count);
+    decode_bytes(d, REMORA_UNARY);
+    free((void *)piece.data);
+}
+
+static void a_message_in_two_pieces_is_merged(void **state)
+{
+    struct decoded d;
+    (void)state;
+    decode_pieces(&d, USER "sampling { stop: \"a\" temperature: 0.5 }", 2);
+    assert_int_equal(d.code, REMORA_OK);
+    assert_int_equal(d.request.message_count, 2);
+    assert_int_equal(d.request.sampling.stop.count, 2);
+    assert_slice_equal(d.request.sampling.stop.items[1], "a");
+    assert_true(d.request.sampling.temperature.value == 0.5);
+    done(&d);
+}
+
+/* Each merge copies what came before: 6,000 pieces of 5 bytes took more than 100 MiB. */
+static void a_message_in_thousands_of_pieces_is_refused(void **state)
+{
+    struct decoded d;
+    (void)state;
+    decode_pieces(&d, "sampling { stop: \"a\" }", 6000);
+    assert_int_equal(d.code, REMORA_TOO_LARGE);
+    assert_string_equal(d.fail.param, "sampling");
+    done(&d);
+}
+
 /* Schemas travel as JSON text: judged as over HTTP. */
 static void a_schema_that_two_readers_understand_differently_is_refused(void **state)
 {
@@ -771,6 +809,8 @@ int main(void)
         cmocka_unit_test(tools_and_schemas_are_judged),
         cmocka_unit_test(what_is_not_built_is_named),
         cmocka_unit_test(a_key_on_the_wire_twice_is_refused),
+        cmocka_unit_test(a_message_in_two_pieces_is_merged),
+        cmocka_unit_test(a_message_in_thousands_of_pieces_is_refused),
         cmocka_unit_test(a_schema_that_two_readers_understand_differently_is_refused),
         cmocka_unit_test(a_struct_nested_8000_deep_is_refused),
         cmocka_unit_test(malformed_bytes_are_refused),

@@ -258,6 +258,61 @@ static void a_mebibyte_of_empty_messages_is_too_large(void **state)
     free(bytes);
 }
 
+/* What comes in pieces is merged, and each merge copies what the lists of the earlier pieces hold. */
+static void pieces_of_one_message_cost_their_merge(void **state)
+{
+    (void)state;
+    static const struct {
+        struct remora_slice bytes;
+        size_t cost; /* beyond the root and the children with what they hold */
+    } cases[] = {
+        {REMORA_SLICE_INIT("\x12\x00\x12\x00"), 0},
+        {REMORA_SLICE_INIT("\x12\x02\x30\x01\x12\x00"), 8 + 8 * 2},
+        {REMORA_SLICE_INIT("\x12\x02\x30\x01\x12\x02\x30\x01"), 2 * 8 + 8 * 2},
+        {REMORA_SLICE_INIT("\x12\x04\x12\x02\x30\x01\x12\x02\x12\x00"),
+         2 * TEST_PROTO_NODE_BYTES + 8 + 8 * 4},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        assert_int_equal(cost_of(cases[i].bytes), 3 * TEST_PROTO_NODE_BYTES + cases[i].cost);
+    }
+}
+
+/* `count` pieces of the child, each with `length` bytes of `body`, through a wide limit. */
+static enum remora_code scan_pieces(size_t count, const char *body, size_t length,
+                                    struct remora_fail *fail)
+{
+    static const struct remora_proto_limits wide = {64, 160 << 20};
+    char bytes[4096];
+    size_t at = 0;
+    assert_true(count * (length + 2) <= sizeof bytes);
+    for (size_t i = 0; i < count; i++) {
+        bytes[at++] = '\x12';
+        bytes[at++] = (char)length;
+        memcpy(bytes + at, body, length);
+        at += length;
+    }
+    return scan(remora_slice(bytes, at), &wide, fail);
+}
+
+static void a_message_in_many_pieces_is_too_large(void **state)
+{
+    (void)state;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(scan_pieces(17, "\x22\x01y", 3, NULL), REMORA_OK);
+    assert_int_equal(scan_pieces(18, "\x22\x01y", 3, &fail), REMORA_TOO_LARGE);
+    assert_string_equal(fail.param, "child");
+    assert_non_null(strstr(fail.message, "too many pieces"));
+    assert_int_equal(scan_pieces(500, "", 0, NULL), REMORA_TOO_LARGE);
+    /* All pieces of the whole message count, at whatever depth they are. */
+    fail = (struct remora_fail)REMORA_FAIL_INIT;
+    assert_int_equal(scan_pieces(5, "\x12\x00\x12\x00\x12\x00\x12\x00", 8, &fail),
+                     REMORA_TOO_LARGE);
+    assert_string_equal(fail.param, "child.child");
+    assert_int_equal(scan_pieces(4, "\x12\x00\x12\x00\x12\x00\x12\x00", 8, NULL), REMORA_OK);
+    /* Elements of a list are no pieces. */
+    assert_int_equal(scan_pieces(1, "\x1A\x00\x1A\x00\x1A\x00\x1A\x00", 8, NULL), REMORA_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +327,8 @@ int main(void)
         cmocka_unit_test(depth_is_limited_exactly),
         cmocka_unit_test(counts_what_unpacking_takes),
         cmocka_unit_test(a_mebibyte_of_empty_messages_is_too_large),
+        cmocka_unit_test(pieces_of_one_message_cost_their_merge),
+        cmocka_unit_test(a_message_in_many_pieces_is_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
