@@ -8,7 +8,8 @@
  * paused.
  *
  * Ways to fail: the decoder or the guard refuses (broken data, in-band error), the transport ends uncleanly before the
- * answer is complete, the status is an error. Each goes to attempt_fail with a code and a cause.
+ * answer is complete, neither content for the caller nor a finish reason came, the status is an error. Each goes to
+ * attempt_fail with a code and a cause.
  *
  * Sources: ARCHITECTURE 6 "Commit point", "End of stream"; reliability.md F8 to F36.
  */
@@ -317,6 +318,25 @@ static void forget_scratch(struct remora_exchange *x)
     }
 }
 
+/* Neither content for the caller nor a finish reason of the provider's: no answer, whatever the model thought meanwhile. */
+static enum remora_code refuse_empty(struct remora_exchange *x, struct remora_fail *fail)
+{
+    if (x->run.is_shown || !decoder_of(x)->lacks_finish) {
+        return REMORA_OK;
+    }
+    fail->cause = REMORA_CAUSE_EMPTY;
+    return remora_fail_set(fail, REMORA_UPSTREAM_UNAVAILABLE, NULL,
+                           "The provider's answer was empty.");
+}
+
+static enum remora_code decode_end(struct remora_exchange *x, enum remora_end end,
+                                   const struct remora_event_out *out, struct remora_fail *fail)
+{
+    enum remora_code code = x->run.adapter->decode_end(decoder_of(x), end, &x->scratch, out, fail);
+    remora_arena_reset(&x->scratch);
+    return code == REMORA_OK && !x->is_gone ? refuse_empty(x, fail) : code;
+}
+
 static enum remora_flow feed(struct remora_exchange *x, struct remora_slice bytes)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
@@ -333,8 +353,7 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
         return REMORA_FLOW_GO;
     }
     if (decoder_of(x)->is_done && x->run.delivery == REMORA_STREAM) {
-        code = adapter->decode_end(decoder_of(x), REMORA_END_CLEAN, &x->scratch, &out, &fail);
-        remora_arena_reset(&x->scratch);
+        code = decode_end(x, REMORA_END_CLEAN, &out, &fail);
         if (code != REMORA_OK || x->is_gone) {
             fail_decoding(x, code, &fail);
             return REMORA_FLOW_GO;
@@ -419,9 +438,7 @@ static void end_answer(struct remora_exchange *x, const struct remora_transfer_e
     bool is_hard = end->cause == REMORA_CAUSE_TOO_LARGE || end->cause == REMORA_CAUSE_BAD_ENCODING;
     enum remora_code code = REMORA_UPSTREAM_UNAVAILABLE;
     if (!is_hard) {
-        code = x->run.adapter->decode_end(
-            decoder_of(x), is_clean ? REMORA_END_CLEAN : REMORA_END_CUT, &x->scratch, &out, &fail);
-        remora_arena_reset(&x->scratch);
+        code = decode_end(x, is_clean ? REMORA_END_CLEAN : REMORA_END_CUT, &out, &fail);
     }
     if (x->is_gone) {
         return;

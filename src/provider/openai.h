@@ -121,6 +121,7 @@ struct openai_feed {
     uint64_t events;           /* put so far */
     enum remora_code life;     /* what putting a sign of life returned */
     bool is_whole;             /* the object is a whole answer, not a chunk */
+    bool is_proven;            /* and HTTP framing proved its end */
     bool is_stateful;          /* the object changed what later ones mean: it is no mold for them */
     struct openai_plain plain; /* the last event, if it was a text */
     bool put_failed;           /* the code is of whoever takes the events */

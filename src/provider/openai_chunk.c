@@ -303,7 +303,7 @@ static enum remora_code decode_members(struct openai_feed *feed, struct remora_j
     if (code == REMORA_OK) {
         code = decode_choices(feed, members);
     }
-    if (code == REMORA_OK && feed->is_whole && feed->decoder->has_content) {
+    if (code == REMORA_OK && feed->is_whole && feed->is_proven && feed->decoder->has_content) {
         code = openai_finish_rest(feed);
     }
     if (code == REMORA_OK) {

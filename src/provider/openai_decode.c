@@ -250,6 +250,7 @@ static enum remora_code end_whole(struct openai_feed *feed, enum remora_end end)
 {
     struct openai_decoder *decoder = feed->decoder;
     feed->is_whole = true;
+    feed->is_proven = end == REMORA_END_CLEAN;
     enum remora_code code = openai_decode_object(feed, remora_buf_slice(&decoder->whole));
     if (code == REMORA_OK) {
         decoder->base.is_done = true;

@@ -239,6 +239,58 @@ static void excluded_reasoning_alone_is_an_answer(void **state)
     fixture_free(f);
 }
 
+#define WHOLE_ANSWER(message)                                                                    \
+    "{\"id\":\"x\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"um\",\"choices\":[{" \
+    "\"index\":0,\"message\":{\"role\":\"assistant\"," message "},\"finish_reason\":null}]}"
+
+/* Nothing for the caller and no word of why: an end alone is not taken for a stop. */
+static void excluded_reasoning_without_a_finish_is_an_empty_answer(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->excludes_reasoning = true;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_REASONING("let me think") CHUNK_DONE);
+    play_good_stream(f, 1, "hello");
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    fixture_free(f);
+
+    f = fixture_new("");
+    f->excludes_reasoning = true;
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 200, WHOLE_ANSWER("\"content\":\"\",\"reasoning\":\"let me think\""));
+    play_good_unary(f, 1, "hello");
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    fixture_free(f);
+}
+
+static void reasoning_that_is_shown_is_content_without_a_finish(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_REASONING("let me think") CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "started um by a\nevent 3\nfinished 0 stop\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
+/* A body that nothing but the connection's end delimits may be half: its missing finish reason is not guessed. */
+static void a_whole_answer_without_a_finish_needs_a_proven_end(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, WHOLE_ANSWER("\"content\":\"half\""));
+    play_end(f, 0, REMORA_CAUSE_TRUNCATED);
+    play_good_unary(f, 1, "hello");
+    assert_said(f,
+                "started um by a\ntext 0 half\nattempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    fixture_free(f);
+}
+
 /* A sign of life for the idle deadline, and silence for the caller: before content and after it. */
 static void excluded_reasoning_is_silence_for_the_caller(void **state)
 {
@@ -446,6 +498,9 @@ int main(void)
         cmocka_unit_test(fault_09_a_stall_before_content_falls_back),
         cmocka_unit_test(excluded_reasoning_commits_nothing),
         cmocka_unit_test(excluded_reasoning_alone_is_an_answer),
+        cmocka_unit_test(excluded_reasoning_without_a_finish_is_an_empty_answer),
+        cmocka_unit_test(reasoning_that_is_shown_is_content_without_a_finish),
+        cmocka_unit_test(a_whole_answer_without_a_finish_needs_a_proven_end),
         cmocka_unit_test(excluded_reasoning_is_silence_for_the_caller),
         cmocka_unit_test(fault_10_a_malformed_chunk_falls_back_before_content_and_is_told_after),
         cmocka_unit_test(fault_11_a_missing_done_is_complete_only_with_a_finish_and_a_clean_end),
