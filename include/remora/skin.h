@@ -117,6 +117,15 @@ REMORA_MUST_CHECK enum remora_code
 remora_chat_read_field(struct remora_slice name, struct remora_slice json, const char *path,
                        struct remora_arena *arena, struct remora_request *request,
                        struct remora_fail *fail);
+/*
+ * The further members of one message, as JSON text of an object that lies in the arena: how the gRPC front judges
+ * Message.extra. Refused at path + "." + name: a member that a message has by itself, and what would choose a host or a
+ * credential, as in a body. Codes as `parse`.
+ */
+REMORA_MUST_CHECK enum remora_code remora_chat_check_members(struct remora_slice json,
+                                                             const char *path,
+                                                             struct remora_arena *arena,
+                                                             struct remora_fail *fail);
 /* The envelope of openrouter.md 10.1 for any error of the HTTP front, before a skin is known. */
 void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
                        struct remora_buf *out);

@@ -289,3 +289,33 @@ enum remora_code remora_chat_read_field(struct remora_slice name, struct remora_
     }
     return parse_member(&p, &chat_further_table, remora_json_root(doc), request);
 }
+
+/* ---- further members of one message ---- */
+
+/* A member of gRPC's Message.extra: what is read of a message has its own place there. */
+static enum remora_code check_further_member(struct parse *p, struct remora_json value,
+                                             void *target)
+{
+    (void)target;
+    for (size_t i = 0; i < chat_message_table.count; i++) {
+        if (remora_slice_equal(chat_message_table.fields[i].name, p->key)) {
+            return parse_refuse(p, REMORA_INVALID_REQUEST,
+                                "is no further member: say it with the fields of the message.");
+        }
+    }
+    return chat_refuse_choice(p, value);
+}
+
+enum remora_code remora_chat_check_members(struct remora_slice json, const char *path,
+                                           struct remora_arena *arena, struct remora_fail *fail)
+{
+    static const struct parse_table table = {NULL, 0, check_further_member};
+    struct remora_json_doc *doc = remora_arena_alloc(arena, sizeof *doc);
+    struct parse p = {.arena = arena, .fail = fail};
+    parse_enter(&p, remora_slice_of(path));
+    if (doc == NULL) {
+        return parse_no_room(&p);
+    }
+    enum remora_code code = parse_document(&p, json, doc);
+    return code == REMORA_OK ? parse_object(&p, remora_json_root(doc), &table, NULL) : code;
+}

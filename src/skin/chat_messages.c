@@ -517,31 +517,32 @@ static enum remora_code finish_message(struct parse *p, struct message *message)
     return code == REMORA_OK ? check_message(p, message) : code;
 }
 
+static const struct parse_field message_fields[] = {
+    {REMORA_SLICE_INIT("role"), read_message_role, .asks = PARSE_ASKS_NOTHING,
+     .null = PARSE_NULL_REFUSED},
+    {REMORA_SLICE_INIT("content"), read_content, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("name"), read_name, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("tool_calls"), read_tool_calls, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("tool_call_id"), read_tool_call_id, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("refusal"), parse_slice, offsetof(struct message, refusal),
+     PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
+    {REMORA_SLICE_INIT("reasoning"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
+     .null = PARSE_NULL_IS_ABSENT},
+    {REMORA_SLICE_INIT("reasoning_content"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
+     .null = PARSE_NULL_IS_ABSENT},
+    {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("audio"), read_audio, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("images"), read_images, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("annotations"), read_annotations, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("model"), read_author, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},
+};
+const struct parse_table chat_message_table = PARSE_TABLE(message_fields, read_message_extra);
+
 static enum remora_code read_message(struct parse *p, struct remora_json value, void *target)
 {
-    static const struct parse_field fields[] = {
-        {REMORA_SLICE_INIT("role"), read_message_role, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-        {REMORA_SLICE_INIT("content"), read_content, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("name"), read_name, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("tool_calls"), read_tool_calls, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("tool_call_id"), read_tool_call_id, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("refusal"), parse_slice, offsetof(struct message, refusal),
-         PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT},
-        {REMORA_SLICE_INIT("reasoning"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_IS_ABSENT},
-        {REMORA_SLICE_INIT("reasoning_content"), read_reasoning, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_IS_ABSENT},
-        {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("audio"), read_audio, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("images"), read_images, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("annotations"), read_annotations, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("model"), read_author, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},
-    };
-    static const struct parse_table table = PARSE_TABLE(fields, read_message_extra);
     struct message message = {.out = target};
-    enum remora_code code = parse_object(p, value, &table, &message);
+    enum remora_code code = parse_object(p, value, &chat_message_table, &message);
     return code == REMORA_OK ? finish_message(p, &message) : code;
 }
 

@@ -131,6 +131,8 @@ enum remora_code chat_read_assistant_audio(struct parse *p, struct remora_json v
 enum remora_code chat_read_assistant_image(struct parse *p, struct remora_json value, void *target);
 /* The fields that the proto lacks (READ in tbl/chat_fields.h): target is the request. */
 extern const struct parse_table chat_further_table;
+/* The members of one message. */
+extern const struct parse_table chat_message_table;
 enum remora_code chat_read_messages(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_tools(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_tool_choice(struct parse *p, struct remora_json value, void *target);

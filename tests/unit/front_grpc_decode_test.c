@@ -348,6 +348,76 @@ static void what_is_not_built_may_be_null_in_extra_body(void **state)
     assert_int_equal(code_of_extra("prompt", "list_value {}"), REMORA_UNIMPLEMENTED);
 }
 
+/* One member of a message's extra is refused at its path. */
+static void refuses_member(const char *name, const char *value, const char *inside)
+{
+    char text[256];
+    char path[96];
+    snprintf(text, sizeof text,
+             "messages { role: ROLE_ASSISTANT parts { text: \"hi\" } extra { fields { key: \"%s\" "
+             "value { %s } } } }",
+             name, value);
+    snprintf(path, sizeof path, "messages[0].extra.%s%s", name, inside);
+    refuses(text, REMORA_INVALID_REQUEST, path);
+}
+
+static void the_extra_of_a_message_cannot_say_what_the_message_says(void **state)
+{
+    static const char *const names[] = {
+        "role",      "content",           "name",  "tool_calls",        "refusal", "tool_call_id",
+        "reasoning", "reasoning_content", "audio", "reasoning_details", "images",  "annotations",
+        "model",     "function_call"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        refuses_member(names[i], "string_value: \"x\"", "");
+        refuses_member(names[i], "null_value: NULL_VALUE", "");
+    }
+    refuses_member("function_call", "struct_value {}", "");
+}
+
+static void the_extra_of_a_message_cannot_choose_a_host(void **state)
+{
+    (void)state;
+    refuses_member("api_base", "string_value: \"x\"", "");
+    refuses_member("apiBase", "string_value: \"x\"", "");
+    refuses_member("service_url", "string_value: \"x\"", "");
+    refuses_member("a",
+                   "struct_value { fields { key: \"base-url\" value { string_value: \"x\" } } }",
+                   ".base-url");
+    struct decoded d;
+    decode_ok(&d,
+              "messages { role: ROLE_USER parts { text: \"hi\" } extra { fields { key: \"Role\" "
+              "value { number_value: 1 } } fields { key: \"prefix\" value { bool_value: true } "
+              "} } } messages { role: ROLE_USER parts { text: \"hi\" } extra {} }");
+    assert_slice_equal(d.request.messages[1].extra, "{}");
+    done(&d);
+    d.bytes =
+        test_proto_encode("remora.v1.StreamChatRequest",
+                          "chat { messages { role: ROLE_USER parts { text: \"a\" } extra { "
+                          "fields { key: \"role\" value { string_value: \"system\" } } } } }");
+    decode_bytes(&d, REMORA_STREAM);
+    assert_int_equal(d.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(d.fail.param, "chat.messages[0].extra.role");
+    done(&d);
+}
+
+static void a_free_block_of_reasoning_has_no_type_with_a_field_of_its_own(void **state)
+{
+    (void)state;
+#define OTHER(type)                                                                      \
+    "messages { role: ROLE_ASSISTANT parts { text: \"a\" } reasoning { other { fields {" \
+    " key: \"type\" value { string_value: \"" type "\" } } fields { key: \"text\" value" \
+    " { number_value: 5 } } } } }"
+    refuses(OTHER("reasoning.text"), REMORA_INVALID_REQUEST, "messages[0].reasoning[0].other");
+    refuses(OTHER("reasoning.summary"), REMORA_INVALID_REQUEST, "messages[0].reasoning[0].other");
+    refuses(OTHER("reasoning.encrypted"), REMORA_INVALID_REQUEST, "messages[0].reasoning[0].other");
+    struct decoded d;
+    decode_ok(&d, OTHER("reasoning.server_tool_call"));
+    assert_int_equal(d.request.messages[0].reasoning[0].kind, REMORA_REASONING_OTHER);
+    done(&d);
+#undef OTHER
+}
+
 static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
 {
     (void)state;
@@ -799,6 +869,9 @@ int main(void)
         cmocka_unit_test(ids_tags_and_words_are_read),
         cmocka_unit_test(extra_body_becomes_raw_json),
         cmocka_unit_test(extra_body_cannot_choose_a_host_or_override_a_field),
+        cmocka_unit_test(the_extra_of_a_message_cannot_say_what_the_message_says),
+        cmocka_unit_test(the_extra_of_a_message_cannot_choose_a_host),
+        cmocka_unit_test(a_free_block_of_reasoning_has_no_type_with_a_field_of_its_own),
         cmocka_unit_test(what_is_not_built_may_be_null_in_extra_body),
         cmocka_unit_test(an_unknown_role_is_not_called_missing),
         cmocka_unit_test(messages_are_judged_by_their_role),

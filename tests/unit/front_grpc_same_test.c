@@ -493,6 +493,13 @@ static void both_refuse_the_same_words(void **state)
          "messages { role: ROLE_TOOL tool_call_id: 'c' parts { text: 'x' } }"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tool_choice\":\"required\"}",
          "messages { role: ROLE_USER parts { text: 'x' } } tool_choice { mode: MODE_REQUIRED }"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"api_base\":\"y\"}]}",
+         "messages { role: ROLE_USER parts { text: 'x' } extra { fields { key: 'api_base' value { "
+         "string_value: 'y' } } } }"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"a\":[{\"api_key\":\"y\"}]}]}",
+         "messages { role: ROLE_USER parts { text: 'x' } extra { fields { key: 'a' value { "
+         "list_value { values { struct_value { fields { key: 'api_key' value { string_value: 'y' } "
+         "} } } } } } } }"},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {

@@ -7,6 +7,7 @@
 
 #include "reader.h"
 #include "remora/media.h"
+#include "remora/skin.h"
 
 /* ---- media ---- */
 
@@ -233,26 +234,43 @@ static enum remora_code read_tool_calls(struct reader *r, const Remora__V1__Mess
     return REMORA_OK;
 }
 
-static bool has_type(const Google__Protobuf__Struct *object)
+/* The text under "type"; false: there is none. */
+static bool find_type(const Google__Protobuf__Struct *object, struct remora_slice *out)
 {
     for (size_t i = 0; i < object->n_fields; i++) {
         const Google__Protobuf__Struct__FieldsEntry *field = object->fields[i];
         if (remora_slice_is(remora_pb_slice(field->key), "type") && field->value != NULL &&
             field->value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE) {
+            *out = remora_pb_slice(field->value->string_value);
             return true;
         }
     }
     return false;
 }
 
+/* Types that have fields of their own (openrouter.md section 9) are not read from a free object. */
+static const char *check_other(const Google__Protobuf__Struct *object)
+{
+    static const char *const own[] = {"reasoning.text", "reasoning.summary", "reasoning.encrypted"};
+    struct remora_slice type;
+    if (!find_type(object, &type)) {
+        return "must have a type; send blocks as they came.";
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(own); i++) {
+        if (remora_slice_is(type, own[i])) {
+            return "has a type with a field of its own: send text, summary or encrypted.";
+        }
+    }
+    return NULL;
+}
+
 static enum remora_code read_other_block(struct reader *r, const Remora__V1__ReasoningBlock *from,
                                          struct remora_reasoning_block *out)
 {
     *out = (struct remora_reasoning_block){.kind = REMORA_REASONING_OTHER};
-    return has_type(from->other)
-               ? reader_struct(r, "other", from->other, &out->raw)
-               : reader_refuse_field(r, REMORA_INVALID_REQUEST, "other",
-                                     "must have a type; send blocks as they came.");
+    const char *why = check_other(from->other);
+    return why == NULL ? reader_struct(r, "other", from->other, &out->raw)
+                       : reader_refuse_field(r, REMORA_INVALID_REQUEST, "other", why);
 }
 
 static enum remora_code read_block(struct reader *r, const Remora__V1__ReasoningBlock *from,
@@ -388,6 +406,20 @@ static enum remora_code read_role(struct reader *r, int number, enum remora_role
     return REMORA_OK;
 }
 
+/* Judged as HTTP judges what a message has further: upstream it stands beside the message's own members. */
+static enum remora_code read_extra(struct reader *r, const Remora__V1__Message *message,
+                                   struct remora_message *out)
+{
+    enum remora_code code = reader_struct(r, "extra", message->extra, &out->extra);
+    if (code != REMORA_OK || out->extra.length == 0) {
+        return code;
+    }
+    size_t mark = reader_enter(r, "extra", -1);
+    code = remora_chat_check_members(out->extra, r->path, r->arena, r->fail);
+    reader_leave(r, mark);
+    return code;
+}
+
 static enum remora_code read_message(struct reader *r, const Remora__V1__Message *message,
                                      struct remora_message *out)
 {
@@ -410,7 +442,7 @@ static enum remora_code read_message(struct reader *r, const Remora__V1__Message
     if (code == REMORA_OK) {
         code = check_message(r, out);
     }
-    return code == REMORA_OK ? reader_struct(r, "extra", message->extra, &out->extra) : code;
+    return code == REMORA_OK ? read_extra(r, message, out) : code;
 }
 
 static enum remora_code check_conversation(struct reader *r)
