@@ -3,6 +3,7 @@
  * parse to as many nodes; numbers read as integers must agree with numbers read as doubles.
  */
 #include "remora/json.h"
+#include "remora/json_fold.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -127,6 +128,22 @@ static void check_progress(struct remora_slice text)
     require(remora_json_progress_is_whole(&bytes) == is_taken, "pieces make no difference");
 }
 
+/* What folds is checked all the same, and its raw text is JSON. */
+static void check_folded(struct remora_slice text)
+{
+    static const struct remora_json_fold fold = {REMORA_SLICE_INIT("a"), 1};
+    struct remora_arena arena;
+    struct remora_json_doc plain;
+    struct remora_json_doc folded;
+    const struct remora_json_limits deep = {DEPTH, UINT32_MAX};
+    remora_arena_init(&arena, 4096, 64 << 20);
+    bool is_taken = remora_json_parse(text, &arena, &deep, &plain, NULL) == REMORA_OK;
+    enum remora_code code = remora_json_parse_folded(text, &arena, &deep, &fold, &folded, NULL);
+    require((code == REMORA_OK) == is_taken, "folding decides nothing");
+    require(!is_taken || folded.node_count <= plain.node_count, "folding makes no nodes");
+    remora_arena_fini(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct remora_arena arena;
@@ -151,5 +168,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     remora_arena_fini(&arena);
     check_progress(remora_slice((const char *)data, size));
+    check_folded(remora_slice((const char *)data, size));
     return 0;
 }

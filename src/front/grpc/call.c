@@ -180,6 +180,20 @@ static void count_end(struct remora_grpc_call *call, enum remora_grpc_end end)
     remora_loop_post(call->front->process->workers[0].loop, &ended->message);
 }
 
+static uint64_t clock_ns(const struct remora_grpc_call *call)
+{
+    const struct remora_clock *clock = remora_loop_clock(call->lane->worker->loop);
+    return clock->now_ns(clock);
+}
+
+/* Who gives up a call that has run for a while has found nothing cheap: a person has left, a page was closed. */
+static enum remora_grpc_end kind_of_end(const struct remora_grpc_call *call, int64_t left_ms)
+{
+    bool is_rapid =
+        clock_ns(call) - call->arrived_ns < REMORA_LIMIT_GRPC_RAPID_MS * UINT64_C(1000000);
+    return left_ms != 0 && is_rapid ? REMORA_GRPC_RESET : REMORA_GRPC_BLAMELESS;
+}
+
 static void on_closed(struct remora_grpc_tag *tag, bool ok)
 {
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, closed);
@@ -191,7 +205,7 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
         if (call->on_gone != NULL) {
             call->on_gone(call, left_ms == 0 ? REMORA_DEADLINE : REMORA_CLIENT_GONE);
         }
-        count_end(call, left_ms == 0 ? REMORA_GRPC_LATE : REMORA_GRPC_RESET);
+        count_end(call, kind_of_end(call, left_ms));
     }
     came_back(call);
 }
@@ -425,6 +439,7 @@ static void on_arrived(struct remora_grpc_tag *tag, bool ok)
     struct remora_grpc_front *front = call->front;
     if (ok) {
         call->has_arrived = true;
+        call->arrived_ns = clock_ns(call);
         atomic_fetch_add(&front->calls, 1);
         if (!atomic_load(&front->is_draining) &&
             remora_grpc_call_arm(front, call->lane) != REMORA_OK) {

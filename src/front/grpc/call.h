@@ -57,6 +57,7 @@ struct remora_grpc_call {
     grpc_byte_buffer *incoming;
     grpc_byte_buffer *outgoing;
     int was_cancelled;
+    uint64_t arrived_ns; /* by the loop's clock */
     bool has_arrived;
     bool is_over;    /* the caller is gone: nothing is sent any more */
     bool has_head;   /* initial metadata was sent */

@@ -341,7 +341,7 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
                                    enum remora_grpc_end end)
 {
     struct connection *c = find(connections, peer);
-    if (end == REMORA_GRPC_LATE) {
+    if (end == REMORA_GRPC_BLAMELESS) {
         uint64_t *late = c == NULL ? &connections->late : &c->late;
         *late += 1;
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {

@@ -23,8 +23,8 @@ bool remora_grpc_connections_add(struct remora_grpc_connections *connections, in
 void remora_grpc_connections_added(struct remora_grpc_connections *connections);
 
 enum remora_grpc_end {
-    REMORA_GRPC_RESET, /* by its caller, whatever of the answer had been sent */
-    REMORA_GRPC_LATE,  /* by its deadline, which is no fault */
+    REMORA_GRPC_RESET, /* by its caller within REMORA_LIMIT_GRPC_RAPID_MS, whatever of the answer had been sent */
+    REMORA_GRPC_BLAMELESS, /* by its caller later, or by its deadline */
 };
 /*
  * A call of this peer (grpc_call_get_peer) ended before its answer did. The connection that has more of these resets than
