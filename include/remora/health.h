@@ -44,11 +44,16 @@ enum remora_condition remora_health_condition(const struct remora_health *health
 /*
  * For endpoints and keys that are in PROBE. True when the way is free (no open breaker, no bench: nothing to claim), or
  * when a probe was due and this call claimed it; false when none is due or somebody else has the window's probe. The
- * claim ends with the next success, failure or bench of the slot; one that is never answered ends with its window.
+ * claim ends with the next success, failure, bench or release of the slot; one that is never answered ends with its window.
  */
 REMORA_MUST_CHECK bool remora_health_claim_probe(struct remora_health *health, uint32_t slot,
                                                  uint64_t now_ns);
+/* By who claimed and has no verdict to give: the probe is due again at once. Without a claim nothing changes. */
+void remora_health_release_probe(struct remora_health *health, uint32_t slot, uint64_t now_ns);
+/* It works: ends a claimed probe of the breaker well, and any bench. */
 void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t now_ns);
+/* It answers, but whether it works is not known (429, a key refused): no failure, and neither an end of a probe. */
+void remora_health_answer(struct remora_health *health, uint32_t slot, uint64_t now_ns);
 /* A failure that counts for the breaker. */
 void remora_health_failure(struct remora_health *health, uint32_t slot, uint64_t now_ns);
 /* max(existing, now + for_ns). */

@@ -38,20 +38,47 @@ void attempt_drop(struct remora_exchange *x)
     }
 }
 
-static void tell_health(struct remora_exchange *x, const struct remora_fail *fail)
+/*
+ * What breaks no rule of the breaker. An endpoint that refuses the request works. A total that is spent, or a drain, leaves
+ * the question open: a claimed probe ends with its window.
+ */
+static void tell_no_effect(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    const struct remora_endpoint *endpoint = x->run.endpoint;
+    bool is_caller_s = remora_code_row(fail->code)->fail_class == REMORA_CLASS_CALLER;
+    if (x->run.has_head && is_caller_s) {
+        remora_health_success(x->engine->use.health, endpoint->health, exchange_now(x));
+    } else if (x->state == STATE_PREPARING) {
+        choose_release(x, endpoint); /* nothing was sent */
+    }
+}
+
+/* It answered, and what it said is no verdict on whether it works. */
+static void tell_answer(struct remora_exchange *x)
+{
+    remora_health_answer(x->engine->use.health, x->run.endpoint->health, exchange_now(x));
+    choose_release(x, x->run.endpoint);
+}
+
+static void tell_endpoint(struct remora_exchange *x, const struct remora_fail *fail)
 {
     struct remora_health *health = x->engine->use.health;
     uint64_t now = exchange_now(x);
     uint32_t slot = x->run.endpoint->health;
     int64_t hint_ms = fail->retry_after_ms;
     if (fail->cause == REMORA_CAUSE_LOOP) {
-        return; /* a fault of the configuration: told in full each time, and gone when that is mended */
+        /* a fault of the configuration: told in full each time, and gone when that is mended */
+        choose_release(x, x->run.endpoint);
+        return;
     }
     switch (remora_code_row(fail->code)->effect) {
     case REMORA_EFFECT_NONE:
+        tell_no_effect(x, fail);
         return;
     case REMORA_EFFECT_COUNTS:
-        if (fail->cause != REMORA_CAUSE_DNS && fail->cause != REMORA_CAUSE_STALE_CONNECTION) {
+        if (fail->cause == REMORA_CAUSE_DNS || fail->cause == REMORA_CAUSE_STALE_CONNECTION) {
+            choose_release(x, x->run.endpoint);
+        } else {
             remora_health_failure(health, slot, now);
         }
         return;
@@ -59,16 +86,27 @@ static void tell_health(struct remora_exchange *x, const struct remora_fail *fai
         uint64_t jitter = remora_random_below(x->engine->use.random, COOL_DEFAULT_MS);
         uint64_t for_ms = hint_ms >= 0 ? (uint64_t)hint_ms : COOL_DEFAULT_MS / 5 + jitter;
         remora_health_cool(health, slot, now, for_ms * REMORA_NS_PER_MS);
+        tell_answer(x);
         return;
     }
     case REMORA_EFFECT_BENCHES:
         remora_health_gone(health, slot, now, BENCH_MODEL_MS * REMORA_NS_PER_MS);
+        remora_health_success(health, slot, now);
         return;
     case REMORA_EFFECT_BENCHES_KEY:
-        if (x->run.credential != NULL) {
-            remora_health_bench(health, x->run.credential->health, now);
-        }
+        tell_answer(x);
         return;
+    }
+}
+
+static void tell_health(struct remora_exchange *x, const struct remora_fail *fail)
+{
+    const struct remora_credential *key = x->run.credential;
+    tell_endpoint(x, fail);
+    if (remora_code_row(fail->code)->effect != REMORA_EFFECT_BENCHES_KEY) {
+        choose_release_key(x, key);
+    } else if (key != NULL) {
+        remora_health_bench(x->engine->use.health, key->health, exchange_now(x));
     }
 }
 

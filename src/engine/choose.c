@@ -41,18 +41,40 @@ static bool suits(const struct remora_exchange *x, const struct remora_endpoint 
 }
 
 /*
- * Health may have changed since the plan; a half-open endpoint is for whoever claims the probe. NONE: the slot may be used;
- * else why not, and until when.
+ * Health may have changed since the plan; a half-open endpoint is for whoever claims the probe. NONE: the slot may be used,
+ * *is_probe: by a claim; else why not, and until when.
  */
-static enum remora_rule rests(struct remora_exchange *x, uint32_t slot, uint64_t *until_ns)
+static enum remora_rule rests(struct remora_exchange *x, uint32_t slot, uint64_t *until_ns,
+                              bool *is_probe)
 {
     struct remora_health *health = x->engine->use.health;
     uint64_t now = exchange_now(x);
     enum remora_condition condition = remora_health_condition(health, slot, now, until_ns);
-    if (condition == REMORA_CONDITION_PROBE && !remora_health_claim_probe(health, slot, now)) {
+    *is_probe = condition == REMORA_CONDITION_PROBE && remora_health_claim_probe(health, slot, now);
+    if (condition == REMORA_CONDITION_PROBE && !*is_probe) {
         condition = remora_health_condition(health, slot, now, until_ns); /* another has it */
     }
     return remora_condition_rule(condition);
+}
+
+static void release(struct remora_exchange *x, uint32_t slot, bool *is_probe)
+{
+    if (*is_probe) {
+        remora_health_release_probe(x->engine->use.health, slot, exchange_now(x));
+        *is_probe = false;
+    }
+}
+
+void choose_release(struct remora_exchange *x, const struct remora_endpoint *endpoint)
+{
+    release(x, endpoint->health, &x->probes_endpoint);
+}
+
+void choose_release_key(struct remora_exchange *x, const struct remora_credential *credential)
+{
+    if (credential != NULL) {
+        release(x, credential->health, &x->probes_key);
+    }
 }
 
 /* Told like a failure, unless the candidate was tried: then its attempt has told already. */
@@ -67,7 +89,7 @@ static void pass_over(struct remora_exchange *x, const struct remora_candidate *
 static bool is_well(struct remora_exchange *x, const struct remora_candidate *candidate)
 {
     uint64_t until_ns = 0;
-    enum remora_rule rule = rests(x, candidate->endpoint->health, &until_ns);
+    enum remora_rule rule = rests(x, candidate->endpoint->health, &until_ns, &x->probes_endpoint);
     if (rule != REMORA_RULE_NONE) {
         pass_over(x, candidate, rule, until_ns);
     }
@@ -80,17 +102,20 @@ bool choose_credential(struct remora_exchange *x, const struct remora_candidate 
     const struct remora_provider *provider = candidate->endpoint->provider;
     uint64_t soonest_ns = REMORA_NEVER_NS;
     *out = NULL;
+    x->probes_key = false;
     if (!provider->needs_credential && provider->credential_count == 0) {
         return true;
     }
     for (size_t i = 0; i < provider->credential_count; i++) {
         uint64_t until_ns = 0;
-        if (rests(x, provider->credentials[i].health, &until_ns) == REMORA_RULE_NONE) {
+        if (rests(x, provider->credentials[i].health, &until_ns, &x->probes_key) ==
+            REMORA_RULE_NONE) {
             *out = &provider->credentials[i];
             return true;
         }
         soonest_ns = until_ns < soonest_ns ? until_ns : soonest_ns;
     }
+    choose_release(x, candidate->endpoint);
     pass_over(x, candidate, REMORA_RULE_CREDENTIAL_BENCHED, soonest_ns);
     return false;
 }

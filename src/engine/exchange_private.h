@@ -131,6 +131,8 @@ struct remora_exchange {
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
     bool withholds_reasoning;  /* reasoning.exclude */
+    bool probes_endpoint;      /* of the candidate being tried: its claim is ours */
+    bool probes_key;
     bool is_paused;
     bool is_resend;
     bool has_open_record; /* an attempt's record waits to be closed */
@@ -199,6 +201,10 @@ const struct remora_candidate *choose_next(struct remora_exchange *x);
 /* Notes what a failure means for the candidates to come. */
 void choose_after(struct remora_exchange *x, const struct remora_candidate *candidate,
                   enum remora_code code);
+/* Gives back the claimed probe of an endpoint that will not be tried, or that was tried without a verdict on it. */
+void choose_release(struct remora_exchange *x, const struct remora_endpoint *endpoint);
+/* The same for the key. */
+void choose_release_key(struct remora_exchange *x, const struct remora_credential *credential);
 /*
  * The first key of its provider that may be used now, claiming a probe where one is due; false when none may: the candidate
  * is passed over then.

@@ -142,6 +142,20 @@ static bool trip_claim(_Atomic uint64_t *word, window_fn window, uint64_t now_ns
     return true;
 }
 
+/* The window that claiming began is taken back. In whole milliseconds that are over: the next claim may come at once. */
+static void trip_release(_Atomic uint64_t *word, uint64_t now_ns)
+{
+    uint64_t trip = atomic_load_explicit(word, memory_order_acquire);
+    while ((trip & TRIP_PROBED) != 0) {
+        uint64_t until_ms = now_ns / REMORA_NS_PER_MS & TRIP_UNTIL_MASK;
+        uint64_t next = until_ms | trip_step(trip) << TRIP_STEP_SHIFT;
+        if (atomic_compare_exchange_weak_explicit(word, &trip, next, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            return;
+        }
+    }
+}
+
 /* ---- the window of 10 s ---- */
 
 static uint64_t cell_make(uint32_t second, uint64_t attempts, uint64_t failures)
@@ -332,7 +346,15 @@ bool remora_health_claim_probe(struct remora_health *health, uint32_t slot, uint
            trip_claim(&s->bench, bench_window_ms, now_ns);
 }
 
-void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t now_ns)
+void remora_health_release_probe(struct remora_health *health, uint32_t slot, uint64_t now_ns)
+{
+    assert(slot < SLOTS);
+    struct slot *s = &health->slots[slot];
+    trip_release(&s->breaker, now_ns);
+    trip_release(&s->bench, now_ns);
+}
+
+void remora_health_answer(struct remora_health *health, uint32_t slot, uint64_t now_ns)
 {
     assert(slot < SLOTS);
     if (slot == 0) {
@@ -343,6 +365,16 @@ void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t
     if (atomic_load_explicit(&s->failures_in_a_row, memory_order_relaxed) != 0) {
         atomic_store_explicit(&s->failures_in_a_row, 0, memory_order_relaxed);
     }
+}
+
+void remora_health_success(struct remora_health *health, uint32_t slot, uint64_t now_ns)
+{
+    assert(slot < SLOTS);
+    if (slot == 0) {
+        return;
+    }
+    struct slot *s = &health->slots[slot];
+    remora_health_answer(health, slot, now_ns);
     uint64_t breaker = atomic_load_explicit(&s->breaker, memory_order_acquire);
     while ((breaker & TRIP_PROBED) != 0) {
         if (atomic_compare_exchange_weak_explicit(&s->breaker, &breaker, 0, memory_order_acq_rel,

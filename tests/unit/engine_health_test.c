@@ -103,6 +103,8 @@ static void the_first_slot_is_always_well(void **state)
     remora_health_cool(health, slot, now, S);
     remora_health_bench(health, slot, now);
     remora_health_success(health, slot, now);
+    remora_health_answer(health, slot, now);
+    remora_health_release_probe(health, slot, now);
     expect(REMORA_CONDITION_WELL, 0);
     assert_true(claim());
 }
@@ -264,6 +266,35 @@ static void a_probe_without_an_answer_ends_with_its_window(void **state)
     expect(REMORA_CONDITION_PROBE, 0);
     assert_true(claim());
     assert_false(claim());
+}
+
+static void a_released_probe_is_due_at_once(void **state)
+{
+    (void)state;
+    fail_times(IN_A_ROW);
+    now += 30 * S + 1; /* no whole millisecond */
+    assert_true(claim());
+    remora_health_release_probe(health, slot, now);
+    expect(REMORA_CONDITION_PROBE, 0);
+    assert_true(claim());
+    fail_times(1);
+    expect(REMORA_CONDITION_BREAKER_OPEN, 1090 * S + REMORA_NS_PER_MS); /* the second window */
+    remora_health_release_probe(health, slot, now);                     /* nothing is claimed */
+    expect(REMORA_CONDITION_BREAKER_OPEN, 1090 * S + REMORA_NS_PER_MS);
+}
+
+static void an_answer_breaks_the_row_and_ends_no_probe(void **state)
+{
+    (void)state;
+    fail_times(IN_A_ROW - 1);
+    remora_health_answer(health, slot, now);
+    fail_times(IN_A_ROW - 1);
+    expect(REMORA_CONDITION_WELL, 0);
+    fail_times(1);
+    now += 30 * S;
+    assert_true(claim());
+    remora_health_answer(health, slot, now);
+    expect(REMORA_CONDITION_BREAKER_OPEN, now + 30 * S);
 }
 
 static void attempts_from_before_say_nothing_while_the_window_runs(void **state)
@@ -478,6 +509,8 @@ int main(void)
         CASE(windows_grow_with_each_failed_probe_up_to_five_minutes),
         CASE(a_failed_probe_opens_it_again_though_the_row_was_broken),
         CASE(a_probe_without_an_answer_ends_with_its_window),
+        CASE(a_released_probe_is_due_at_once),
+        CASE(an_answer_breaks_the_row_and_ends_no_probe),
         CASE(attempts_from_before_say_nothing_while_the_window_runs),
         CASE(cooling_ends_by_itself),
         CASE(the_longer_cooling_stays),

@@ -296,15 +296,21 @@ struct engine_fixture *fixture_new(const char *more)
     return fixture_new_yaml(yaml);
 }
 
+void fixture_forget(struct engine_fixture *f)
+{
+    for (size_t i = 0; i < f->transfer_count; i++) {
+        assert_false(f->transfers[i].is_live);
+        free(f->transfers[i].body);
+    }
+    f->transfer_count = 0;
+}
+
 void fixture_free(struct engine_fixture *f)
 {
     if (f->exchange != NULL) {
         remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
     }
-    for (size_t i = 0; i < f->transfer_count; i++) {
-        assert_false(f->transfers[i].is_live);
-        free(f->transfers[i].body);
-    }
+    fixture_forget(f);
     assert_int_equal(remora_engine_inflight(f->engine), 0);
     assert_int_equal(remora_admission_inflight(f->admission), 0);
     assert_int_equal(remora_timers_next_ns(&f->timers), REMORA_NEVER_NS);

@@ -68,6 +68,8 @@ struct engine_fixture *fixture_new(const char *more);
 /* Any document. */
 struct engine_fixture *fixture_new_yaml(const char *yaml);
 void fixture_free(struct engine_fixture *f);
+/* The next transfer is number 0 again; none may be under way. */
+void fixture_forget(struct engine_fixture *f);
 
 /* Starts a request for `model` with one user message. */
 void fixture_start(struct engine_fixture *f, enum remora_delivery delivery, const char *model);
