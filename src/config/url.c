@@ -3,11 +3,12 @@
  *
  * The host is a name, a dotted quad or an IPv6 address in brackets. A host that ends in a number must be a dotted quad as
  * it stands: hexadecimal, octal and short forms are refused, because readers disagree about them (WHATWG URL standard, 3.5
- * "ends in a number checker"). Link-local addresses, among them the metadata services of the clouds (169.254.169.254,
- * fd00:ec2::254), and unspecified ones are never called, however they are written, mapped IPv6 forms included.
+ * "ends in a number checker"). Link-local and unspecified addresses and the metadata services of the clouds are never
+ * called, however they are written (remora/address.h).
  */
 #include "url.h"
 
+#include "remora/address.h"
 #include "remora/text.h"
 
 #include <arpa/inet.h>
@@ -38,35 +39,7 @@ static bool parse_address(int family, struct remora_slice host, unsigned char ou
     return strlen(text) == host.length && inet_pton(family, text, out) == 1;
 }
 
-/* RFC 3927 link-local, RFC 1122 "this host", and one cloud's metadata address outside of them. */
-static bool is_forbidden_v4(const unsigned char a[4])
-{
-    static const unsigned char alibaba_metadata[4] = {100, 100, 100, 200};
-    return (a[0] == 169 && a[1] == 254) || a[0] == 0 || memcmp(a, alibaba_metadata, 4) == 0;
-}
-
 static const unsigned char mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-/* RFC 6052 section 2.1 */
-static const unsigned char nat64_prefix[12] = {0, 0x64, 0xff, 0x9b};
-
-static bool is_forbidden_v6(const unsigned char a[16])
-{
-    static const unsigned char ec2[16] = {0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0,    0,
-                                          0,    0,    0,    0,    0, 0, 0x02, 0x54};
-    static const unsigned char gce[16] = {0xfd, 0x20, 0x00, 0xce, 0, 0, 0,    0,
-                                          0,    0,    0,    0,    0, 0, 0x02, 0x54};
-    static const unsigned char compatible[12] = {0};
-    bool is_loopback =
-        memcmp(a, compatible, 12) == 0 && a[12] == 0 && a[13] == 0 && a[14] == 0 && a[15] == 1;
-    if (memcmp(a, mapped_prefix, 12) == 0 || memcmp(a, nat64_prefix, 12) == 0) {
-        return is_forbidden_v4(a + 12);
-    }
-    if (memcmp(a, compatible, 12) == 0) {
-        return !is_loopback;
-    }
-    return (a[0] == 0xfe && (a[1] & 0xc0) == 0x80) || memcmp(a, ec2, 16) == 0 ||
-           memcmp(a, gce, 16) == 0;
-}
 
 /* RFC 1123 2.1, and the underscore that names inside clusters have. */
 static bool is_name(struct remora_slice host)
@@ -122,7 +95,7 @@ static bool check_v6(struct remora_slice host, const char **why)
         *why = "has brackets without an IPv6 address";
         return false;
     }
-    if (is_forbidden_v6(a)) {
+    if (remora_address_is_refused_v6(a)) {
         *why = "names a link-local, metadata or unspecified address, which is never called";
         return false;
     }
@@ -137,7 +110,7 @@ static bool check_host(struct remora_slice host, const char **why)
             *why = "has a numeric host that is not four plain decimal numbers";
             return false;
         }
-        if (is_forbidden_v4(a)) {
+        if (remora_address_is_refused_v4(a)) {
             *why = "names a link-local, metadata or unspecified address, which is never called";
             return false;
         }

@@ -14,7 +14,7 @@ ORDER = ["base", "json", "wire", "model", "catalog", "account", "loop", "config"
          "engine", "telemetry", "skin", "front", "app"]
 # include/remora/X.h belongs to the room that implements it.
 OWNER = {
-    "base": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base", "cgroup": "base",
+    "base": "base", "address": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base", "cgroup": "base",
     "clock": "base", "text": "base", "guess": "base", "json": "json", "json_fold": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
     "identity": "model", "preferences": "model", "request": "model", "media": "model", "usage": "model", "event": "model",
     "attempt": "model", "hop": "model",

@@ -31,6 +31,10 @@ static void services_of_the_host_are_for_metadata_only(void **state)
     assert_taken("fd00:ec2::23", "M");
     assert_taken("fd20:ce::254", "M");
     assert_taken("::ffff:169.254.169.254", "M");
+    assert_taken("100.100.100.200", "M");
+    assert_taken("::ffff:100.100.100.200", "M");
+    assert_taken("168.63.129.16", "M");
+    assert_taken("::ffff:168.63.129.16", "M");
 }
 
 static void other_link_local_addresses_are_for_nobody(void **state)
@@ -49,49 +53,26 @@ static void loopback_and_private_addresses_are_for_providers_only(void **state)
 {
     (void)state;
     static const char *const THEM[] = {
-        "127.0.0.1",
-        "127.255.255.255",
-        "0.0.0.0",
-        "10.0.0.1",
-        "10.255.255.255",
-        "100.64.0.0",
-        "100.127.255.255",
-        "172.16.0.0",
-        "172.31.255.255",
-        "192.0.0.1",
-        "192.0.2.7",
-        "192.88.99.1",
-        "192.168.0.0",
-        "192.168.255.255",
-        "198.18.0.0",
-        "198.19.255.255",
-        "198.51.100.1",
-        "203.0.113.255",
-        "224.0.0.1",
-        "239.255.255.255",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::127.0.0.1",
-        "fc00::1",
-        "fd12:3456::1",
-        "fec0::1",
-        "ff02::1",
-        "2001::1",
-        "2001:2::1",
-        "2001:1ff:ffff::1",
-        "2001:db8::1",
-        "2002:7f00:1::",
-        "3fff::1",
-        "3fff:fff::1",
-        "4000::1",
-        "64:ff9b:1::1",
-        "100::1",
-        "::ffff:10.0.0.1",
-        "::ffff:7f00:1",
-        "64:ff9b::a00:1",
-        "64:ff9b::7f00:1",
+        "127.0.0.1",        "127.255.255.255",
+        "10.0.0.1",         "10.255.255.255",
+        "100.64.0.0",       "100.127.255.255",
+        "172.16.0.0",       "172.31.255.255",
+        "192.0.0.1",        "192.0.2.7",
+        "192.88.99.1",      "192.168.0.0",
+        "192.168.255.255",  "198.18.0.0",
+        "198.19.255.255",   "198.51.100.1",
+        "203.0.113.255",    "224.0.0.1",
+        "239.255.255.255",  "240.0.0.1",
+        "255.255.255.255",  "::1",
+        "fc00::1",          "fd12:3456::1",
+        "fec0::1",          "ff02::1",
+        "2001::1",          "2001:2::1",
+        "2001:1ff:ffff::1", "2001:db8::1",
+        "2002:7f00:1::",    "3fff::1",
+        "3fff:fff::1",      "4000::1",
+        "64:ff9b:1::1",     "100::1",
+        "::ffff:10.0.0.1",  "::ffff:7f00:1",
+        "64:ff9b::a00:1",   "64:ff9b::7f00:1",
         "5f00::1",
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(THEM); i++) {
@@ -117,12 +98,40 @@ static void public_addresses_are_for_providers_and_public(void **state)
     }
 }
 
+/* Linux takes 0.0.0.0 and :: for loopback, so whatever the name says, they are this machine. */
+static void unspecified_and_compatible_addresses_are_for_nobody(void **state)
+{
+    (void)state;
+    static const char *const THEM[] = {
+        "0.0.0.0",     "0.255.255.255",     "::",         "::2",
+        "::127.0.0.1", "::169.254.169.254", "::1.1.1.1",  "::ffff:0.0.0.0",
+        "::ffff:0:1",  "64:ff9b::",         "64:ff9b::1",
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(THEM); i++) {
+        assert_taken(THEM[i], "");
+    }
+}
+
+static void neighbours_of_a_service_of_the_host_are_taken(void **state)
+{
+    (void)state;
+    assert_taken("100.100.100.199", "P");
+    assert_taken("100.100.100.201", "P");
+    assert_taken("168.63.129.15", "PU");
+    assert_taken("168.63.129.17", "PU");
+    assert_taken("1.0.0.0", "PU");
+    assert_taken("fd00:ec1::254", "P");
+    assert_taken("fd20:cf::254", "P");
+}
+
 /* An IPv6-only network reaches IPv4 through NAT64; what it hides there is hidden no better. */
 static void nat64_hides_no_service_of_the_host(void **state)
 {
     (void)state;
     assert_taken("64:ff9b::a9fe:a9fe", "M");
     assert_taken("64:ff9b::a9fe:1", "");
+    assert_taken("64:ff9b::6464:64c8", "M");
+    assert_taken("64:ff9b::a83f:8110", "M");
 }
 
 static void what_is_no_address_is_for_nobody(void **state)
@@ -164,6 +173,8 @@ int main(void)
         cmocka_unit_test(other_link_local_addresses_are_for_nobody),
         cmocka_unit_test(loopback_and_private_addresses_are_for_providers_only),
         cmocka_unit_test(public_addresses_are_for_providers_and_public),
+        cmocka_unit_test(unspecified_and_compatible_addresses_are_for_nobody),
+        cmocka_unit_test(neighbours_of_a_service_of_the_host_are_taken),
         cmocka_unit_test(nat64_hides_no_service_of_the_host),
         cmocka_unit_test(what_is_no_address_is_for_nobody),
         cmocka_unit_test(socket_addresses_are_judged_as_their_text_is),
