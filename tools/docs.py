@@ -60,7 +60,7 @@ CAUSES = {
     "NONE": "it did not fail, or for no cause below",
     "REFUSED": "the connection was refused",
     "UNREACHABLE": "no way to the provider, or the proxy refused",
-    "FORBIDDEN_ADDRESS": "the address is one that is never connected to: link-local, or a cloud's metadata service",
+    "FORBIDDEN_ADDRESS": "the address is one that is never connected to: unspecified, link-local, or a cloud's service on the host",
     "DNS": "the name could not be resolved",
     "TLS": "the handshake or the certificate failed",
     "CONNECT_TIMEOUT": "name, TCP and TLS took longer than `connect_ms`",

@@ -74,7 +74,7 @@ struct remora_transfer_callbacks {
  * where it points gives that one its reach. An IPv4 address inside an IPv6 one (mapped, NAT64) is judged as itself.
  */
 enum remora_reach {
-    /* Hosts that the operator or the catalog names: anywhere, but no link-local address and no metadata service. */
+    /* Hosts that the operator or the catalog names: anywhere but where no provider is (remora/address.h). */
     REMORA_REACH_PROVIDER,
     /* The services of a cloud on its own host that hand out credentials (169.254.169.254 and its like), and nothing else.
      * Never through a proxy. */

@@ -4,6 +4,7 @@
  */
 #include "remora/media.h"
 
+#include "remora/address.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -206,7 +207,7 @@ static bool read_quad(struct remora_slice host, uint8_t out[4])
     return true;
 }
 
-/* Addresses that mean this machine or its link: loopback, link-local (cloud metadata), unspecified. */
+/* Addresses that mean this machine or its link: loopback, and those that no provider is called at. */
 static bool is_inside(struct remora_slice host)
 {
     static const struct remora_slice local = REMORA_SLICE_INIT("localhost");
@@ -224,8 +225,7 @@ static bool is_inside(struct remora_slice host)
     if (!remora_host_ends_in_number(host)) {
         return false;
     }
-    return !read_quad(host, quad) || quad[0] == 127 || quad[0] == 0 ||
-           (quad[0] == 169 && quad[1] == 254);
+    return !read_quad(host, quad) || quad[0] == 127 || remora_address_is_refused_v4(quad);
 }
 
 static bool is_host_byte(char c)
@@ -255,7 +255,9 @@ static const char *check_authority(struct remora_slice authority)
          port == 0 || port > 65535)) {
         return bad;
     }
-    return is_inside(host) ? "must not name this machine or a link-local address." : NULL;
+    return is_inside(host)
+               ? "must not name this machine, a link-local address or a cloud's service."
+               : NULL;
 }
 
 static const char *from_http_url(struct remora_slice url, size_t scheme, struct remora_media *out)

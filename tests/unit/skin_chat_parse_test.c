@@ -403,6 +403,12 @@ static const struct refusal refusals[] = {
          "169.254.169.254/\"}}]}",
          "messages[0].content[0].image_url.url"),
     BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "100.100.100.200/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
+         "168.63.129.16/\"}}]}",
+         "messages[0].content[0].image_url.url"),
+    BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
          "127.0.0.1/a.png\"}}]}",
          "messages[0].content[0].image_url.url"),
     BADM("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://"
