@@ -46,9 +46,74 @@ static enum remora_code transient_code(const struct remora_exchange *x)
     return limited + overloaded > 0 ? REMORA_UPSTREAM_OVERLOADED : REMORA_UPSTREAM_UNAVAILABLE;
 }
 
+static const struct remora_candidate *candidate_of(const struct remora_plan *plan,
+                                                   const struct remora_attempt *attempt)
+{
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const struct remora_candidate *one = &plan->candidates[i];
+        if (remora_slice_equal(one->endpoint->facts.tag, attempt->endpoint_tag) &&
+            remora_slice_equal(one->endpoint->model->facts.id, attempt->model)) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+/* Whether a failed attempt rules out an endpoint that stands behind it. *refusals: of its model so far. */
+static bool bars(const struct remora_attempt *attempt, const struct remora_candidate *tried,
+                 const struct remora_candidate *rest, unsigned *refusals)
+{
+    const struct remora_code_row *row = remora_code_row(attempt->code);
+    bool is_same_model = tried->model == rest->model;
+    switch (row->next_endpoint) {
+    case REMORA_NEXT_YES:
+        return false;
+    case REMORA_NEXT_LARGER_WINDOW: {
+        int64_t window = tried->endpoint->facts.context_length;
+        return is_same_model && (window == 0 || rest->endpoint->facts.context_length <= window);
+    }
+    case REMORA_NEXT_OTHER_PROVIDER:
+        *refusals += is_same_model ? 1 : 0;
+        return *refusals > 1 || (is_same_model && remora_slice_equal(rest->endpoint->facts.provider,
+                                                                     attempt->provider));
+    case REMORA_NEXT_NEVER:
+        return is_same_model || !row->next_model;
+    }
+    return false;
+}
+
+/* Whether an endpoint that rests would have been asked, had it been well: what was tried before it lets it have its turn. */
+static bool had_a_turn(const struct remora_exchange *x, const struct remora_candidate *rest)
+{
+    unsigned refusals = 0;
+    for (size_t i = 0; i < x->outcome.attempt_count; i++) {
+        const struct remora_attempt *attempt = &x->outcome.attempts[i];
+        const struct remora_candidate *tried = candidate_of(x->plan, attempt);
+        if (tried != NULL && tried->position <= rest->behind &&
+            bars(attempt, tried, rest, &refusals)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_rest_help(const struct remora_exchange *x)
+{
+    for (size_t i = 0; i < x->plan->candidate_count; i++) {
+        const struct remora_candidate *one = &x->plan->candidates[i];
+        bool heals = one->exclusion.rule == REMORA_RULE_COOLING ||
+                     one->exclusion.rule == REMORA_RULE_BREAKER_OPEN;
+        if (heals && had_a_turn(x, one)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * Nothing was tried: health took out what the plan had left, and gives the reason. Where all that was tried failed for a
- * lasting cause, endpoints that only rest are the transient class: a retry may help.
+ * lasting cause or the caller's fault, endpoints that only rest are the transient class: a retry may help. Where the
+ * request was refused, only those count that would have been asked after that.
  */
 static void judge_rest(const struct remora_exchange *x, struct remora_fail *out)
 {
@@ -62,7 +127,8 @@ static void judge_rest(const struct remora_exchange *x, struct remora_fail *out)
     const struct remora_code_row *row = remora_code_row(out->code);
     bool is_lasting =
         row->fail_class == REMORA_CLASS_LASTING && row->next_endpoint == REMORA_NEXT_YES;
-    if (is_lasting && remora_plan_rest(x->plan, now, &rest) != REMORA_OK) {
+    bool is_caller_s = row->fail_class == REMORA_CLASS_CALLER && may_rest_help(x);
+    if ((is_lasting || is_caller_s) && remora_plan_rest(x->plan, now, &rest) != REMORA_OK) {
         *out = rest;
     }
 }

@@ -172,15 +172,62 @@ static void a_lasting_failure_beside_a_resting_endpoint_is_worth_a_retry(void **
     fixture_free(f);
 }
 
-static void a_refused_request_stays_the_caller_s_fault(void **state)
+static void a_refused_request_beside_a_resting_endpoint_is_worth_a_retry(void **state)
 {
     (void)state;
-    struct engine_fixture *f = fixture_new_yaml(TWO_MODELS);
-    cool(f, 1);
+    for (size_t resting = 0; resting < 2;
+         resting++) { /* in front of the one that refuses, or behind */
+        struct engine_fixture *f = fixture_new_yaml(TWO_MODELS);
+        cool(f, resting);
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 0, 400, "{}");
+        assert_int_equal(f->outcome.fail.code, REMORA_CAPACITY_EXHAUSTED);
+        assert_int_equal(f->outcome.fail.retry_after_ms, MINUTE_S * 1000);
+        assert_int_equal(f->outcome.attempts[0].code, REMORA_UPSTREAM_REFUSED_REQUEST);
+        fixture_free(f);
+    }
+}
+
+#define THREE                                                              \
+    "service: checkout\nproviders:\n"                                      \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"              \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"              \
+    "  c: {kind: openai, base_url: \"http://127.0.0.1/c\"}\n"              \
+    "models:\n  t/m:\n    endpoints:\n"                                    \
+    "      - {provider: a, model_id: m, context_length: 1000}\n"           \
+    "      - {provider: b, model_id: m, context_length: 2000}\n"           \
+    "      - {provider: a, model_id: n, tag: a/2, context_length: 1000}\n" \
+    "      - {provider: c, model_id: m, context_length: 1000}\n"
+#define CONTEXT "{\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}"
+#define CONTENT "{\"error\":{\"message\":\"no\",\"code\":\"content_policy_violation\"}}"
+
+/* Of the endpoints behind a, those of `rest` rest. What the last attempt says is the caller's own. */
+static void expect_refused(unsigned rest, size_t answers, const char *body, enum remora_code code)
+{
+    struct engine_fixture *f = fixture_new_yaml(THREE);
+    for (size_t i = 0; i < 4; i++) {
+        if ((rest & 1U << i) != 0) {
+            cool(f, i);
+        }
+    }
     fixture_start(f, REMORA_UNARY, "t/m");
-    play_answer(f, 0, 400, "{}");
-    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_REFUSED_REQUEST);
+    for (size_t i = 0; i < answers; i++) {
+        play_answer(f, i, 400, body);
+    }
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.fail.code, code);
     fixture_free(f);
+}
+
+static void what_would_not_have_been_asked_is_worth_no_retry(void **state)
+{
+    (void)state;
+    expect_refused(1U << 2, 2, "{}", REMORA_UPSTREAM_REFUSED_REQUEST); /* the same provider */
+    expect_refused(1U << 3, 2, "{}", REMORA_UPSTREAM_REFUSED_REQUEST); /* two have refused */
+    expect_refused(1U << 1, 1, CONTENT, REMORA_CONTENT_POLICY);
+    expect_refused(1U << 3, 2, CONTEXT, REMORA_CONTEXT_LENGTH);     /* no larger window */
+    expect_refused(1U << 1, 1, CONTEXT, REMORA_CAPACITY_EXHAUSTED); /* a larger one */
+    expect_refused(1U << 0, 1, CONTENT, REMORA_CAPACITY_EXHAUSTED); /* it stood in front */
 }
 
 /* Another worker that cools t/m's endpoints when the clock is read for the nth time. */
@@ -236,7 +283,8 @@ int main(void)
         cmocka_unit_test(one_that_began_to_rest_after_the_plan_is_told),
         cmocka_unit_test(an_endpoint_that_was_tried_is_no_skipped_one),
         cmocka_unit_test(a_lasting_failure_beside_a_resting_endpoint_is_worth_a_retry),
-        cmocka_unit_test(a_refused_request_stays_the_caller_s_fault),
+        cmocka_unit_test(a_refused_request_beside_a_resting_endpoint_is_worth_a_retry),
+        cmocka_unit_test(what_would_not_have_been_asked_is_worth_no_retry),
         cmocka_unit_test(what_rests_before_its_turn_gives_the_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
