@@ -1,6 +1,6 @@
 /*
  * The deadlines of an exchange behind one timer. Connect is the transport's own; first byte, response, idle, the policy's
- * attempt_timeout and the total are here, and so are the time that a request may wait for its turn and the notice that a
+ * attempt_timeout, the endpoint's total and the request's are here, and so are the time that a request may wait for its turn and the notice that a
  * stream has been silent for 10 s.
  *
  * An error's body has 5 s, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
@@ -81,6 +81,11 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = whole;
     }
+    uint64_t total = after_ms(began, limits->total_ms);
+    if (total < due) {
+        *cause = REMORA_CAUSE_DEADLINE;
+        due = total;
+    }
     return due;
 }
 
@@ -99,6 +104,16 @@ static void fail_total(struct remora_exchange *x)
     fail.cause = REMORA_CAUSE_DEADLINE;
     remora_fail_set(&fail, REMORA_DEADLINE, NULL, "The request's total time is spent.");
     attempt_fail(x, &fail);
+}
+
+/* The endpoint's own total: another may be asked until there is content; from then on it is the end, and no ill health. */
+static void fail_attempt(struct remora_exchange *x, enum remora_cause cause)
+{
+    if (cause == REMORA_CAUSE_DEADLINE && x->state == STATE_COMMITTED) {
+        fail_total(x);
+    } else {
+        fail_late(x, cause);
+    }
 }
 
 static void give_notice(struct remora_exchange *x, uint64_t now)
@@ -123,7 +138,7 @@ static void fired(struct remora_timer *timer)
         if (is_reading_error(x)) {
             decode_judge_error(x);
         } else {
-            fail_late(x, cause);
+            fail_attempt(x, cause);
         }
     } else if (now >= x->notice_ns) {
         uint64_t quiet_since = x->state == STATE_COMMITTED ? x->run.handed_ns : 0;

@@ -428,6 +428,51 @@ static void the_total_deadline_is_the_configuration_s_when_the_caller_has_none(v
     fixture_free(f);
 }
 
+#define SLOW_A                                                                             \
+    "service: checkout\nproviders:\n"                                                      \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", deadlines: {total_ms: 3000}}\n" \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"                              \
+    "deadlines: {total_ms: 8000}\n"                                                        \
+    "models:\n  t/m:\n    endpoints:\n"                                                    \
+    "      - {provider: a, model_id: m}\n      - {provider: b, model_id: m}\n"
+
+static void the_total_of_an_endpoint_bounds_an_attempt_there(void **state)
+{
+    (void)state;
+    static const enum remora_delivery deliveries[] = {REMORA_UNARY, REMORA_STREAM};
+    for (size_t i = 0; i < REMORA_COUNT_OF(deliveries); i++) {
+        struct engine_fixture *f = fixture_new_yaml(SLOW_A);
+        fixture_start(f, deliveries[i], "t/m");
+        fixture_pass_ms(f, 2999);
+        assert_int_equal(f->transfer_count, 1);
+        fixture_pass_ms(f, 1);
+        assert_int_equal(f->transfer_count, 2);
+        fixture_pass_ms(f, 4999); /* b has none of its own */
+        assert_non_null(f->exchange);
+        fixture_pass_ms(f, 1);
+        assert_int_equal(f->outcome.fail.code, REMORA_DEADLINE);
+        assert_int_equal(f->outcome.attempts[0].code, REMORA_UPSTREAM_TIMEOUT);
+        assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_DEADLINE);
+        fixture_free(f);
+    }
+}
+
+static void the_total_of_an_endpoint_ends_a_stream_that_goes_on(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(SLOW_A);
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x"));
+    fixture_pass_ms(f, 2999);
+    (void)play_body(f, 0, CHUNK_TEXT("y"));
+    fixture_pass_ms(f, 1);
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.fail.code, REMORA_DEADLINE);
+    assert_int_equal(f->transfer_count, 1);
+    fixture_free(f);
+}
+
 static void the_configured_deadlines_are_used(void **state)
 {
     (void)state;
@@ -737,6 +782,8 @@ int main(void)
         cmocka_unit_test(the_caller_s_deadline_ends_everything),
         cmocka_unit_test(the_caller_s_deadline_after_content_is_told_in_band),
         cmocka_unit_test(the_total_deadline_is_the_configuration_s_when_the_caller_has_none),
+        cmocka_unit_test(the_total_of_an_endpoint_bounds_an_attempt_there),
+        cmocka_unit_test(the_total_of_an_endpoint_ends_a_stream_that_goes_on),
         cmocka_unit_test(the_configured_deadlines_are_used),
         cmocka_unit_test(a_full_sink_pauses_the_upstream_until_it_has_room),
         cmocka_unit_test(cancelling_ends_the_upstream_in_every_phase),

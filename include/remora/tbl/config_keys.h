@@ -162,7 +162,7 @@ REMORA_CONFIG_KEY(DEADLINES, CONNECT_MS, "connect_ms", INTEGER, NONE, 1, 3600000
 REMORA_CONFIG_KEY(DEADLINES, FIRST_BYTE_MS, "first_byte_ms", INTEGER, NONE, 1, 3600000, "30000; 300000 for models that reason", "First byte of a stream.")
 REMORA_CONFIG_KEY(DEADLINES, RESPONSE_MS, "response_ms", INTEGER, NONE, 1, 3600000, "300000", "A whole answer that is not streamed.")
 REMORA_CONFIG_KEY(DEADLINES, IDLE_MS, "idle_ms", INTEGER, NONE, 1, 3600000, "60000; 300000 for models that reason", "Between two events of a stream.")
-REMORA_CONFIG_KEY(DEADLINES, TOTAL_MS, "total_ms", INTEGER, NONE, 1, 3600000, "600000", "The whole request.")
+REMORA_CONFIG_KEY(DEADLINES, TOTAL_MS, "total_ms", INTEGER, NONE, 1, 3600000, "600000", "The whole request; of a provider, model or endpoint: one attempt there, within the request's. An attempt that takes longer is a time-out: the next endpoint is asked, or a stream that has begun ends.")
 REMORA_CONFIG_KEY(ATTEMPTS, PER_MODEL, "per_model", INTEGER, NONE, 1, REMORA_LIMIT_ATTEMPTS, "3", "Attempts for one model.")
 REMORA_CONFIG_KEY(ATTEMPTS, PER_REQUEST, "per_request", INTEGER, NONE, 1, REMORA_LIMIT_ATTEMPTS, "6", "Attempts for one request.")
 REMORA_CONFIG_KEY(DRAIN, DELAY_MS, "delay_ms", INTEGER, NONE, 0, 600000, "0; 5000 in gateway mode", "How long new calls are still taken after SIGTERM.")
