@@ -28,6 +28,17 @@ static bool is_digits(struct remora_slice s)
     return s.length > 0;
 }
 
+/* 0x alone is one, too: as 0 (WHATWG URL standard, "IPv4 number parser"). */
+static bool is_hex_number(struct remora_slice s)
+{
+    bool is_hex = s.length > 1 && s.data[0] == '0' && (s.data[1] == 'x' || s.data[1] == 'X');
+    for (size_t i = 2; i < s.length && is_hex; i++) {
+        char lower = (char)(s.data[i] | 0x20);
+        is_hex = (s.data[i] >= '0' && s.data[i] <= '9') || (lower >= 'a' && lower <= 'f');
+    }
+    return is_hex;
+}
+
 bool remora_host_ends_in_number(struct remora_slice host)
 {
     size_t end = host.length;
@@ -39,9 +50,7 @@ bool remora_host_ends_in_number(struct remora_slice host)
         from--;
     }
     struct remora_slice label = remora_slice(host.data + from, end - from);
-    bool is_hex =
-        label.length > 1 && label.data[0] == '0' && (label.data[1] == 'x' || label.data[1] == 'X');
-    return is_hex || is_digits(label);
+    return is_hex_number(label) || is_digits(label);
 }
 
 /* On a mismatch only the last star takes one byte more: what earlier stars took can stay as it is. */

@@ -197,7 +197,7 @@ static void host_that_ends_in_a_number_is_no_name(void **state)
                                           "99999999999999999999"};
     static const char *const NAMES[] = {"",       ".",    "a",     "a.test", "1.a",
                                         "a.1b",   "a.b1", "a.1.b", "a.1..",  "0x7f.a1",
-                                        "x0.b0x", "a.-1", "::1"};
+                                        "x0.b0x", "a.-1", "::1",   "a.0xg",  "0x1g"};
     for (size_t i = 0; i < REMORA_COUNT_OF(NUMBERS); i++) {
         assert_true(remora_host_ends_in_number(remora_slice_of(NUMBERS[i])));
     }
