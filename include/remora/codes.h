@@ -84,7 +84,9 @@ struct remora_fail {
     char param
         [128]; /* the field that is wrong, as the caller spelt it ("messages[2].role"), or "" */
     int64_t retry_after_ms; /* hint, or -1 */
-    int upstream_status;    /* HTTP status of the provider, 0 when there was none */
+    /* Of an attempt: it may concern this request alone, so nothing rests for it. */
+    bool spares_health;
+    int upstream_status; /* HTTP status of the provider, 0 when there was none */
     int http_status; /* 0: the row's; else a framing status such as 414 or 431 (ARCHITECTURE 4) */
     int grpc_status; /* 0: the row's; else that of a broken message frame (INTERNAL) */
 };

@@ -71,6 +71,10 @@ static void tell_endpoint(struct remora_exchange *x, const struct remora_fail *f
         choose_release(x, x->run.endpoint);
         return;
     }
+    if (fail->spares_health) {
+        tell_answer(x);
+        return;
+    }
     switch (remora_code_row(fail->code)->effect) {
     case REMORA_EFFECT_NONE:
         tell_no_effect(x, fail);

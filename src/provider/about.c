@@ -59,8 +59,15 @@ static bool says_any(struct remora_slice text, const struct sentence *sentences,
 
 /* As servers write it that have no code for it; the last three: nothing is served under the path, which callers do not choose. */
 static const struct sentence model_sentences[] = {
-    {"the model * does not exist", BEGINS_WITH},            /* OpenAI, vLLM, xAI */
-    {"model * not found", BEGINS_WITH},                     /* Ollama, Cohere */
+    {"the model * does not exist", BEGINS_WITH}, /* OpenAI, vLLM, xAI */
+    {"model * not found", BEGINS_WITH},          /* Ollama, Cohere */
+    {"model * does not exist", BEGINS_WITH},
+    {"publisher model * was not found", BEGINS_WITH}, /* Vertex */
+    {"not found the model *", BEGINS_WITH},           /* Moonshot */
+    {"the model * has been deprecated", BEGINS_WITH}, /* OpenAI */
+    {"this model has been deprecated", BEGINS_WITH},
+    {"the model * is blocked", BEGINS_WITH},                /* Groq */
+    {"you don't have access to the model", BEGINS_WITH},    /* Bedrock */
     {"model not found", BEGINS_WITH},                       /* Fireworks, xAI */
     {"model: *", WHOLE},                                    /* Anthropic */
     {"model is not available", BEGINS_WITH},                /* DeepInfra */
@@ -79,6 +86,81 @@ bool about_model(const struct envelope *envelope)
     bool is_elsewhere = envelope->param.length > 0 && !remora_slice_is(envelope->param, "model");
     return !is_elsewhere &&
            says_any(envelope->message, model_sentences, REMORA_COUNT_OF(model_sentences));
+}
+
+static bool is_part_of_name(char c)
+{
+    char lower = (char)(c | 0x20);
+    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') || c == '-' || c == '/' ||
+           c == '.';
+}
+
+/* The text behind `words`, with blanks as in sentences or underscores as in codes; false when it begins with others. */
+static bool skip_words(struct remora_slice *text, const char *words)
+{
+    struct remora_slice wanted = remora_slice_of(words);
+    for (size_t i = 0; i < wanted.length; i++) {
+        bool is_gap = wanted.data[i] == ' ' && i < text->length && text->data[i] == '_';
+        if (i >= text->length ||
+            (!is_gap && !remora_slice_equal_nocase(remora_slice(text->data + i, 1),
+                                                   remora_slice(wanted.data + i, 1)))) {
+            return false;
+        }
+    }
+    *text = rest_of(*text, wanted.length);
+    return true;
+}
+
+static void skip_openings(struct remora_slice *text)
+{
+    static const char *const openings[] = {
+        "no ",       "such ",      "the ",     "requested ",      "previous ",
+        "provided ", "specified ", "invalid ", "could not find ", "cannot find "};
+    for (size_t i = 0; i < REMORA_COUNT_OF(openings); i++) {
+        if (skip_words(text, openings[i])) {
+            i = SIZE_MAX; /* from the first again */
+        }
+    }
+}
+
+/* "No such File object: x", "Previous response with id x not found", "container_expired"; not an image model. */
+static bool names_other(struct remora_slice text)
+{
+    static const char *const others[] = {
+        "file",    "files",        "container",      "item",         "items",  "response",
+        "thread",  "assistant",    "tool",           "image",        "images", "vector store",
+        "batch",   "prompt",       "document",       "audio",        "video",  "skill",
+        "session", "conversation", "cached content", "cachedcontent"};
+    skip_openings(&text);
+    for (size_t i = 0; i < REMORA_COUNT_OF(others); i++) {
+        struct remora_slice rest = text;
+        if (skip_words(&rest, others[i]) && (rest.length == 0 || !is_part_of_name(rest.data[0]))) {
+            return !skip_words(&rest, " model");
+        }
+    }
+    return false;
+}
+
+bool about_other(const struct envelope *envelope)
+{
+    bool is_elsewhere = envelope->param.length > 0 &&
+                        !remora_slice_starts_with(envelope->param, REMORA_SLICE("model"));
+    return is_elsewhere || names_other(envelope->code) || names_other(envelope->type) ||
+           names_other(envelope->message);
+}
+
+/* Reasons of our own envelope, and OpenRouter's words for the same (openrouter.md 10.4). */
+bool about_policy(const struct envelope *envelope)
+{
+    static const enum remora_code reasons[] = {REMORA_MODEL_NOT_ALLOWED, REMORA_REGION_RESTRICTED,
+                                               REMORA_PRIVACY_RESTRICTED, REMORA_PERMISSION_DENIED};
+    for (size_t i = 0; i < REMORA_COUNT_OF(reasons); i++) {
+        if (remora_slice_is(envelope->reason, remora_code_row(reasons[i])->name)) {
+            return true;
+        }
+    }
+    return remora_slice_is(envelope->code, "region_restricted") ||
+           remora_slice_is(envelope->code, "privacy_restricted");
 }
 
 /* openrouter.md 10.5 (guardrails, moderation); xAI "Content violates usage guidelines", its error page. */

@@ -104,6 +104,9 @@ static const struct word words[] = {
     {"no_endpoints", REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* this and the next: openrouter.md 10.4 */
     {"model_deprecated", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"model_unavailable_upstream", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
+    {"model_permission_blocked_org",
+     REMORA_MODEL_UNAVAILABLE_UPSTREAM}, /* this and the next: Groq */
+    {"model_permission_blocked_project", REMORA_MODEL_UNAVAILABLE_UPSTREAM},
     {"rate_limit_exceeded", REMORA_CAPACITY_EXHAUSTED},
     {"rate_limit_error", REMORA_CAPACITY_EXHAUSTED},
     {"RESOURCE_EXHAUSTED", REMORA_CAPACITY_EXHAUSTED},
@@ -260,10 +263,26 @@ static enum remora_code said_code(const struct envelope *envelope,
     return code != REMORA_OK ? code : word_code(envelope->type);
 }
 
+/* What stands before the first quotation: further on it may be a caller's. An apostrophe within a word is none. */
+static struct remora_slice own_words(struct remora_slice message)
+{
+    message = start_of(message);
+    for (size_t i = 0; i < message.length; i++) {
+        char c = message.data[i];
+        bool is_quote = c == '"' || c == '`' || c == ':' ||
+                        (c == '\'' && (i == 0 || message.data[i - 1] == ' '));
+        if (is_quote) {
+            message.length = i;
+        }
+    }
+    return message;
+}
+
 /*
  * What the account may spend is spent: waiting does not cure it, whatever the status says (reliability.md F20, F23). What a
  * minute allows is not meant: providers speak of quotas there, too, but with other codes. Sentences count only where the status
- * is about the account: under others they may quote a prompt, and no caller must be able to bench a key. 0: in a stream.
+ * is about the account, no code says that it is a rate, and before anything quoted: no caller must be able to bench a key.
+ * 0: in a stream.
  */
 static bool is_quota(const struct envelope *envelope, int status)
 {
@@ -282,8 +301,9 @@ static bool is_quota(const struct envelope *envelope, int status)
             return true;
         }
     }
-    for (size_t i = 0; i < REMORA_COUNT_OF(quota_phrases) && is_of_account; i++) {
-        if (text_has(start_of(envelope->message), quota_phrases[i])) {
+    bool is_rate = word_code(envelope->code) == REMORA_CAPACITY_EXHAUSTED;
+    for (size_t i = 0; i < REMORA_COUNT_OF(quota_phrases) && is_of_account && !is_rate; i++) {
+        if (text_has(own_words(envelope->message), quota_phrases[i])) {
             return true;
         }
     }
@@ -308,22 +328,31 @@ static enum remora_code closer_refusal(const struct envelope *envelope,
     return is_closer ? said : REMORA_UPSTREAM_REFUSED_REQUEST;
 }
 
-/* 403 is about our key unless something says that it is about the content, or about one model that the key may not use. */
+/* 403 is about our key unless something says that it is about the content, about one model, or a policy behind us. */
 static enum remora_code closer_forbidden(const struct envelope *envelope)
 {
     enum remora_code said = coded(envelope);
     if (said == REMORA_CONTENT_POLICY || about_content(envelope)) {
         return REMORA_CONTENT_POLICY;
     }
-    return said == REMORA_MODEL_UNAVAILABLE_UPSTREAM ? said : REMORA_UPSTREAM_CREDENTIAL;
+    bool is_model = said == REMORA_MODEL_UNAVAILABLE_UPSTREAM || about_policy(envelope) ||
+                    about_model(envelope);
+    return is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_UPSTREAM_CREDENTIAL;
 }
 
-/* Where something is said, the model is missing only if that says so: else it is a file, a container, a response. */
+/* Said of the model by what no caller can make a provider say; a body that says nothing speaks of the path, so of the model. */
+static bool names_model(const struct envelope *envelope)
+{
+    bool says_nothing = envelope->message.length == 0 && envelope->code.length == 0 &&
+                        envelope->reason.length == 0 && envelope->param.length == 0;
+    return says_nothing || coded(envelope) == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
+           remora_slice_is(envelope->param, "model") || about_model(envelope);
+}
+
+/* The model, unless the body says what else is missing: a file, a container, a response. */
 static enum remora_code closer_missing(const struct envelope *envelope)
 {
-    bool is_model = coded(envelope) == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
-                    remora_slice_is(envelope->param, "model") || about_model(envelope) ||
-                    envelope->message.length == 0;
+    bool is_model = names_model(envelope) || !about_other(envelope);
     return is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_UPSTREAM_REFUSED_REQUEST;
 }
 
@@ -444,6 +473,8 @@ enum remora_code envelope_judge(const struct envelope *envelope, int status,
     }
     fail->cause = cause;
     fail->upstream_status = status;
+    fail->spares_health =
+        code == REMORA_MODEL_UNAVAILABLE_UPSTREAM && envelope != NULL && !names_model(envelope);
     fail->retry_after_ms = envelope == NULL ? -1 : envelope->retry_after_ms;
     return code;
 }

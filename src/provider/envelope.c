@@ -95,6 +95,7 @@ static void read_object(struct remora_json object, struct remora_arena *arena, s
     read_text(remora_json_get(object, "type"), arena, &out->type);
     read_text(remora_json_get(object, "param"), arena, &out->param);
     read_code(remora_json_get(object, "code"), arena, out);
+    read_word(remora_json_get(object, "reason"), arena, out); /* Novita: "MODEL_NOT_FOUND" */
     read_details(remora_json_get(object, "details"), arena, out);
     struct remora_json availability = remora_json_get(object, "availability");
     read_word(remora_json_get(availability, "code"), arena, out); /* openrouter.md 10.4 */

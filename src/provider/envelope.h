@@ -20,6 +20,10 @@ struct envelope {
 bool envelope_read(struct remora_json root, struct remora_arena *arena, struct envelope *out);
 /* What a refusal is about, by facts that no text of the caller's can make (about.c). The endpoint may be NULL. */
 bool about_model(const struct envelope *envelope);
+/* Something else than the model is named as missing. */
+bool about_other(const struct envelope *envelope);
+/* A policy of whoever stands behind us (a Remora, OpenRouter) leaves the model out, for this request or for all. */
+bool about_policy(const struct envelope *envelope);
 bool about_content(const struct envelope *envelope);
 bool about_key(const struct envelope *envelope, const struct remora_endpoint *endpoint);
 /*

@@ -243,6 +243,7 @@ def test_a_refusal_names_the_provider_s_words_and_field(remora):
 
 
 def test_a_404_that_is_not_about_the_model(remora):
-    """aimock's for a request that it has no answer to, code `no_fixture_match`: that request's fault, the model stays."""
+    """aimock's for a request that it has no answer to, code `no_fixture_match`: nothing says that the model is gone, so it stays."""
     status, _, body = chat(remora, "nobody answers this")
-    assert status == 400 and body["error"]["metadata"]["reason"] == "UPSTREAM_REFUSED_REQUEST"
+    assert status == 404 and body["error"]["metadata"]["reason"] == "MODEL_UNAVAILABLE_UPSTREAM"
+    assert chat(remora, "plain")[0] == 200

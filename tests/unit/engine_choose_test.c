@@ -190,6 +190,23 @@ static void a_model_that_is_gone_is_told_as_such_while_it_rests(void **state)
     fixture_free(f);
 }
 
+/* It may concern one caller's request alone: the other endpoint answers, and the next request finds both. */
+static void a_404_that_does_not_name_the_model_rests_nothing(void **state)
+{
+    (void)state;
+    static const char unclear[] = "{\"error\":{\"message\":\"no Route matched\"}}";
+    struct engine_fixture *f = fixture_new("");
+    for (size_t i = 0; i < 3; i++) {
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 2 * i, 404, unclear);
+        play_good_unary(f, 2 * i + 1, "x");
+        assert_int_equal(f->outcome.attempts[0].code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+        assert_int_equal(f->outcome.attempt_count, 2);
+        assert_int_equal(f->outcome.skipped_count, 0);
+    }
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_resting_endpoint_takes_no_key_its_place),
         cmocka_unit_test(a_hint_of_no_time_rests_nobody),
         cmocka_unit_test(a_request_id_that_holds_a_secret_is_left_out),
+        cmocka_unit_test(a_404_that_does_not_name_the_model_rests_nothing),
         cmocka_unit_test(a_model_that_is_gone_is_told_as_such_while_it_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,7 +299,7 @@ static void forbidden_is_about_the_key_unless_it_says_content_or_model(void **st
     expect_all(cases, REMORA_COUNT_OF(cases));
 }
 
-static void missing_is_the_model_only_where_that_is_said(void **state)
+static void missing_is_the_model_unless_something_else_is_named(void **state)
 {
 #define GONE    REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR
 #define REFUSED REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR
@@ -314,9 +314,13 @@ static void missing_is_the_model_only_where_that_is_said(void **state)
          REFUSED},
         {410, "{\"error\":{\"message\":\"Container expired\",\"code\":\"container_expired\"}}",
          REFUSED},
-        {404,
-         "{\"error\":{\"code\":404,\"message\":\"No endpoints found that support tool use.\"}}",
+        {404, "{\"error\":{\"message\":\"Previous response with id 'resp_1' not found.\"}}",
          REFUSED},
+        {404, "{\"error\":{\"message\":\"The requested image could not be found\"}}", REFUSED},
+        {404, "{\"error\":{\"message\":\"x\",\"code\":\"previous_response_not_found\"}}", REFUSED},
+        {404, "{\"error\":{\"message\":\"x\",\"type\":\"vector_store_not_found\"}}", REFUSED},
+        {404, "{\"error\":{\"message\":\"x\",\"param\":\"previous_response_id\"}}", REFUSED},
+        {404, "{\"error\":{\"param\":\"file_id\"}}", REFUSED},
         {404, "{\"error\":{\"message\":\"x\",\"param\":\"model\"}}", GONE},
         {404, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}", GONE},
         {404, "{\"error\":{\"message\":\"model 'x' not found\",\"type\":\"not_found_error\"}}",
@@ -342,6 +346,82 @@ static void missing_is_the_model_only_where_that_is_said(void **state)
     };
     (void)state;
     expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+static void expect_spared(int status, const char *body, bool is_spared)
+{
+    struct remora_fail fail = classify(status, body, NULL);
+    if (fail.code != REMORA_MODEL_UNAVAILABLE_UPSTREAM || fail.spares_health != is_spared) {
+        print_error("%d %s: is %s, spared %d\n", status, body, remora_code_row(fail.code)->name,
+                    fail.spares_health);
+    }
+    assert_int_equal(fail.code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    assert_int_equal(fail.spares_health, is_spared);
+}
+
+/* Vendors' words for a model that is gone; then what may concern one request: others are asked, and nothing rests. */
+static void an_endpoint_rests_only_where_the_model_is_named(void **state)
+{
+    static const char *const gone[] = {
+        "{\"error\":{\"message\":\"Not found the model kimi-k2 or Permission denied\",\"type\":"
+        "\"resource_not_found_error\"}}",
+        "{\"error\":{\"code\":404,\"message\":\"Publisher Model `projects/p/models/x` was not "
+        "found or "
+        "your project does not have access to it.\",\"status\":\"NOT_FOUND\"}}",
+        "{\"error\":{\"message\":\"Model foo/bar does not exist\"}}",
+        "{\"code\":404,\"reason\":\"MODEL_NOT_FOUND\",\"message\":\"nothing of this name\"}",
+        "{\"error\":{\"message\":\"This model has been deprecated\",\"type\":"
+        "\"invalid_request_error\"}}",
+        "{\"error\":{\"message\":\"The model `x` has been deprecated, learn more here\"}}",
+        "{\"error\":{\"code\":404}}",
+        "<html>",
+        "",
+    };
+    static const char *const unclear[] = {
+        "{\"message\":\"no Route matched with those values\"}",
+        "{\"error\":{\"message\":\"No allowed providers are available for the selected model.\"}}",
+        "{\"error\":{\"code\":404,\"message\":\"No endpoints found that support tool use.\"}}",
+        "{\"error\":{\"message\":\"x\",\"availability\":{\"code\":\"privacy_restricted\"}}}",
+        "{\"error\":{\"message\":\"Image model x is gone\"}}",
+        "{\"error\":{\"message\":\"tool-llm-2 is gone\"}}",
+        "{\"error\":{\"message\":\"x says: The model `y` does not exist\"}}",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(gone); i++) {
+        expect_spared(404, gone[i], false);
+        expect_spared(410, gone[i], false);
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(unclear); i++) {
+        expect_spared(404, unclear[i], true);
+        expect_spared(410, unclear[i], true);
+    }
+}
+
+static void a_policy_behind_us_benches_neither_key_nor_endpoint(void **state)
+{
+    static const char *const reasons[] = {"MODEL_NOT_ALLOWED", "REGION_RESTRICTED",
+                                          "PRIVACY_RESTRICTED", "PERMISSION_DENIED"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(reasons); i++) {
+        char body[256];
+        snprintf(body, sizeof body,
+                 FORBIDDEN("\"message\":\"m\",\"error_type\":\"permission_denied\",\"metadata\":"
+                           "{\"error_type\":\"permission_denied\",\"reason\":\"%s\"}"),
+                 reasons[i]);
+        expect_spared(403, body, true);
+    }
+    expect_spared(403,
+                  FORBIDDEN("\"message\":\"This model is not available in your region.\","
+                            "\"availability\":{\"code\":\"region_restricted\"}"),
+                  true);
+    expect_spared(403, "{\"error\":{\"message\":\"x\",\"code\":\"model_permission_blocked_org\"}}",
+                  false);
+    expect_spared(403,
+                  "{\"error\":{\"message\":\"x\",\"code\":\"model_permission_blocked_project\"}}",
+                  false);
+    expect_spared(
+        403, "{\"message\":\"You don't have access to the model with the specified model ID.\"}",
+        false);
 }
 
 static void body_cannot_soften_a_status_of_the_server(void **state)
@@ -379,6 +459,14 @@ static void a_quota_that_is_used_up_is_the_keys(void **state)
         /* It may be a prompt that is quoted. */
         {400, "{\"error\":{\"message\":\"cannot parse 'spend limit'\"}}",
          REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {429, "{\"error\":{\"message\":\"You've reached your spending limit.\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {429, "{\"error\":{\"message\":\"Slow down, 'raise my spending limit' is too much\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {429,
+         "{\"error\":{\"message\":\"Below your spending limit, above your rate\",\"code\":"
+         "\"rate_limit_exceeded\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
         /* What a minute allows. */
         {429,
          "{\"error\":{\"message\":\"You exceeded your current quota. Please retry in 32 s.\","
@@ -589,7 +677,9 @@ int main(void)
         cmocka_unit_test(a_key_that_is_refused_under_400_is_known_by_its_code),
         cmocka_unit_test(xai_says_in_a_sentence_that_a_key_is_refused),
         cmocka_unit_test(forbidden_is_about_the_key_unless_it_says_content_or_model),
-        cmocka_unit_test(missing_is_the_model_only_where_that_is_said),
+        cmocka_unit_test(missing_is_the_model_unless_something_else_is_named),
+        cmocka_unit_test(an_endpoint_rests_only_where_the_model_is_named),
+        cmocka_unit_test(a_policy_behind_us_benches_neither_key_nor_endpoint),
         cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
         cmocka_unit_test(a_quota_that_is_used_up_is_the_keys),
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),
