@@ -137,8 +137,12 @@ REMORA_MUST_CHECK enum remora_code remora_exchange_plan(struct remora_exchange *
                                                         struct remora_fail *fail);
 /* Never started: gives everything back; not observed. */
 void remora_exchange_discard(struct remora_exchange *exchange);
-/* Never started, because the request is not acceptable: observed with *fail and what is known of it, then as discard. */
-void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail);
+/*
+ * Never started, because the request is not acceptable: observed with *fail and what is known of it, then as discard. `sink`
+ * (or NULL) is told by `failed`, before this returns.
+ */
+void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail,
+                            struct remora_sink *sink);
 /*
  * Begins. The sink may be called, its terminal call included, before this returns; afterwards use the handle only if no
  * terminal call was made.

@@ -407,11 +407,15 @@ void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail)
     exchange_leave(x);
 }
 
-void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail)
+void remora_exchange_refuse(struct remora_exchange *exchange, const struct remora_fail *fail,
+                            struct remora_sink *sink)
 {
     remember_request(exchange);
     exchange->outcome.fail = *fail;
     observe_settled(exchange);
+    if (sink != NULL) {
+        sink->ops->failed(sink, &exchange->outcome);
+    }
     remora_exchange_discard(exchange);
 }
 

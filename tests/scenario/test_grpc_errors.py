@@ -124,6 +124,30 @@ def test_what_the_request_or_the_policy_asked_for(served, p, reason):
         same_over_both(remora.chat({"model": "t/ok", **REQUESTS[reason]}), told)
 
 
+@pytest.mark.parametrize("is_stream", [False, True], ids=["unary", "stream"])
+def test_what_is_refused_has_its_ids_and_its_place_in_the_message(served, p, is_stream):
+    _, c = served
+    inside = "chat." if is_stream else ""
+    asked = {"sampling.temperature": {"sampling": p.chat.SamplingOptions(temperature=9)}, "model": {"model": "t/okk"},
+             "provider.order[0]": {"provider": p.routing.ProviderPreferences(order=["nobody"])}}
+    for place, fields in asked.items():
+        _, _, details, trailers = failed(p, c, is_stream, **{"model": "t/ok", **fields})
+        assert details["BadRequest"][0].field_violations[0].field == inside + place
+        generation = trailers["remora-generation-id"]
+        assert generation.startswith("gen-") and details["ErrorInfo"][0].metadata["generation_id"] == generation
+        assert trailers["remora-attempts"] == "0"
+
+
+def test_what_cannot_be_explained_has_its_place_in_the_message(served, p):
+    chat = request(p, model="t/ok", provider=p.routing.ProviderPreferences(order=["nobody"]))
+    with pytest.raises(grpc.RpcError) as e:
+        p.gateway_grpc.GatewayServiceStub(served[1]).ExplainRoute(p.gateway.ExplainRouteRequest(chat=chat), timeout=20)
+    status = p.status.Status.FromString(dict(e.value.trailing_metadata())["grpc-status-details-bin"])
+    bad = p.details.BadRequest()
+    assert any(detail.Unpack(bad) for detail in status.details)
+    assert bad.field_violations[0].field == "chat.provider.order[0]"
+
+
 def test_deadlines_broken_streams_methods_and_sizes(served, p):
     remora, c = served
     with pytest.raises(grpc.RpcError) as e:

@@ -352,11 +352,38 @@ static void error_info_comes_first_and_bad_request_names_the_field(void **state)
                 "\"type.googleapis.com/google.rpc.BadRequest\" value: "
                 "\"\\n\\025\\n\\005model\\022\\014model is bad\" }");
     free((void *)text.data);
-    fail = (struct remora_fail)REMORA_FAIL_INIT;
-    remora_fail_set(&fail, REMORA_INVALID_REQUEST, "models[1]", "bad");
-    text = details_of(&fail, NULL);
-    assert_non_null(strstr(text.data, "\\n\\022fallback_models[1]\\022\\003bad"));
-    free((void *)text.data);
+}
+
+static void a_place_is_named_as_the_message_has_it(void **state)
+{
+    static const struct {
+        const char *param;
+        bool is_in_chat;
+        int upstream_status;
+        const char *place;
+    } cases[] = {
+        {"model", false, 0, "model"},
+        {"model", true, 0, "chat.model"},
+        {"models[1]", false, 0, "fallback_models[1]"},
+        {"models[1]", true, 0, "chat.fallback_models[1]"},
+        {"provider.order", true, 0, "chat.provider.order"},
+        {"", true, 0, ""},
+        {"messages[0].content", false, 400, ""},
+        {"input", true, 400, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_fail_set(&fail, REMORA_INVALID_REQUEST, cases[i].param, "bad");
+        fail.upstream_status = cases[i].upstream_status;
+        remora_grpc_status_place(&fail, cases[i].is_in_chat);
+        assert_string_equal(fail.param, cases[i].place);
+    }
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    memset(fail.param, 'x', sizeof fail.param - 1);
+    remora_grpc_status_place(&fail, true);
+    assert_int_equal(strlen(fail.param), sizeof fail.param - 1);
+    assert_int_equal(strncmp(fail.param, "chat.xx", 7), 0);
 }
 
 static void attempts_are_listed_and_a_hint_becomes_retry_info(void **state)
@@ -554,6 +581,7 @@ int main(void)
         cmocka_unit_test(no_room_makes_no_message),
         cmocka_unit_test(a_collected_answer_becomes_one_response),
         cmocka_unit_test(error_info_comes_first_and_bad_request_names_the_field),
+        cmocka_unit_test(a_place_is_named_as_the_message_has_it),
         cmocka_unit_test(attempts_are_listed_and_a_hint_becomes_retry_info),
         cmocka_unit_test(too_many_candidates_are_cut_and_marked),
         cmocka_unit_test(our_own_mistakes_are_masked),

@@ -46,8 +46,13 @@ static void no_room(struct remora_fail *fail)
 static void on_failed(struct remora_sink *sink, const struct remora_outcome *outcome)
 {
     struct remora_grpc_call *call = call_of(sink);
+    struct remora_fail fail = outcome->fail;
+    /* Before it began, the decoder has told the place in the message itself. */
+    if (call->exchange != NULL) {
+        remora_grpc_status_place(&fail, outcome->delivery == REMORA_STREAM);
+    }
     call->exchange = NULL;
-    end_with(call, &outcome->fail, outcome);
+    end_with(call, &fail, outcome);
 }
 
 static void on_gone(struct remora_grpc_call *call, enum remora_code why)
@@ -249,8 +254,7 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
     }
     if (code != REMORA_OK) {
         request->delivery = delivery;
-        remora_exchange_refuse(exchange, &fail);
-        end_with(call, &fail, NULL);
+        remora_exchange_refuse(exchange, &fail, &call->sink);
         return;
     }
     call->exchange = exchange;

@@ -151,14 +151,6 @@ static void add_retry(struct details *d, const struct remora_fail *fail)
     add(d, &info.base);
 }
 
-/* The field as chat.proto calls it: what is `models` over HTTP is `fallback_models` there. */
-static struct remora_slice field_of(struct details *d, const char *param)
-{
-    bool is_fallback = strncmp(param, "models[", sizeof "models[" - 1) == 0;
-    return is_fallback ? remora_arena_printf(d->arena, "fallback_%s", param)
-                       : remora_slice_of(param);
-}
-
 static void add_bad_request(struct details *d, const struct remora_fail *fail)
 {
     Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
@@ -168,7 +160,7 @@ static void add_bad_request(struct details *d, const struct remora_fail *fail)
     if (fail->param[0] == '\0') {
         return;
     }
-    REMORA_PB_TEXT(&violation, field, field_of(d, fail->param));
+    REMORA_PB_TEXT(&violation, field, remora_slice_of(fail->param));
     REMORA_PB_TEXT(&violation, description, remora_slice_of(fail->message));
     bad.field_violations = &one;
     bad.n_field_violations = 1;
@@ -259,6 +251,20 @@ grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
         d.status.details[0] = any_of(scratch, &info->base);
     }
     return scratch->failed == REMORA_OK ? remora_pb_pack(&d.status.base) : grpc_empty_slice();
+}
+
+void remora_grpc_status_place(struct remora_fail *fail, bool is_in_chat)
+{
+    /* What is `models` over HTTP is `fallback_models` in chat.proto. */
+    bool is_fallback = strncmp(fail->param, "models[", sizeof "models[" - 1) == 0;
+    char place[sizeof fail->param + sizeof "chat.fallback_"];
+    if (fail->param[0] == '\0') {
+        return;
+    }
+    snprintf(place, sizeof place, "%s%s%s", is_in_chat ? "chat." : "",
+             is_fallback ? "fallback_" : "", fail->param);
+    snprintf(fail->param, sizeof fail->param, "%.*s", (int)sizeof fail->param - 1,
+             fail->upstream_status > 0 ? "" : place);
 }
 
 /* ---- trailers ---- */

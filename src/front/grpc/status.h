@@ -25,6 +25,11 @@ void remora_grpc_status_ok(struct remora_grpc_status *status, const struct remor
 /* Failed; outcome may be NULL (refused before an exchange). `scratch` holds what is packed; it is reset first. */
 void remora_grpc_status_fail(struct remora_grpc_status *status, const struct remora_fail *fail,
                              const struct remora_outcome *outcome, struct remora_arena *scratch);
+/*
+ * What the engine found wrong names the field as HTTP spells it: from now on as the message that was sent does, in which the
+ * request may be the field `chat`. What a provider calls wrong is a field of its own API: none of ours is named.
+ */
+void remora_grpc_status_place(struct remora_fail *fail, bool is_in_chat);
 /* The google.rpc.Status alone, at most REMORA_LIMIT_GRPC_DETAILS_BYTES; an empty slice when there is no room. */
 grpc_slice remora_grpc_status_details(const struct remora_fail *fail,
                                       const struct remora_outcome *outcome,

@@ -104,6 +104,7 @@ void remora_grpc_explain_route(struct remora_grpc_call *call, struct remora_slic
     }
     enum remora_code code = remora_exchange_plan(exchange, &plan, &fail);
     if (plan == NULL || !remora_plan_is_made(code)) {
+        remora_grpc_status_place(&fail, true);
         remora_grpc_refuse(call, &fail);
     } else {
         answer(call, exchange, plan, &fail);

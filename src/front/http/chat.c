@@ -245,7 +245,7 @@ static void refuse_exchange(struct chat *chat, const struct remora_fail *fail)
 {
     struct remora_exchange *exchange = chat->exchange;
     chat->exchange = NULL;
-    remora_exchange_refuse(exchange, fail);
+    remora_exchange_refuse(exchange, fail, NULL);
 }
 
 static enum remora_code grow_body(struct chat *chat, size_t bytes, struct remora_fail *fail)
