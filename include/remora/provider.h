@@ -72,6 +72,7 @@ struct remora_build_input {
 };
 struct remora_build_output {
     struct remora_http_request http;
+    bool may_search; /* what is sent lets the provider search the web */
     struct remora_dropped dropped[REMORA_DROPPED_MAX];
     size_t dropped_count;
 };

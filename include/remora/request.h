@@ -364,7 +364,6 @@ struct remora_request_load {
     size_t
         text_bytes; /* texts, names, tools, schemas, reasoning sent back: what a model reads, media not counted */
     int64_t image_count;
-    bool may_search; /* it lets the provider search the web */
 };
 struct remora_request_load remora_request_load(const struct remora_request *request);
 

@@ -142,7 +142,7 @@ static void close_record(struct remora_exchange *x, const struct remora_fail *fa
 static bool may_have_searched(const struct remora_exchange *x)
 {
     enum remora_dialect dialect = remora_dialect_of(&x->run.endpoint->provider->facts);
-    return x->load.may_search || x->run.has_citations || dialect == REMORA_DIALECT_PERPLEXITY;
+    return x->run.may_search || x->run.has_citations || dialect == REMORA_DIALECT_PERPLEXITY;
 }
 
 void attempt_settle_usage(struct remora_exchange *x)
@@ -289,6 +289,8 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->sends_events = false;
     run->has_byte = false;
     run->is_shown = false;
+    run->may_search = false;
+    run->has_citations = false;
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
     remora_buf_reset(&run->error_body, 0);
@@ -341,6 +343,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         return code;
     }
     fail->cause = REMORA_CAUSE_NONE;
+    x->run.may_search = built->may_search;
     remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;
 }

@@ -69,6 +69,7 @@ struct attempt_run {
     bool sends_events;   /* the head says so, whatever was asked for */
     bool has_byte;       /* of the body of an answer */
     bool is_shown;       /* content went to the sink */
+    bool may_search;     /* what was sent lets the provider search the web */
     bool has_citations;  /* of the web: it was searched */
     size_t answer_bytes; /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];

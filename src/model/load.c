@@ -1,6 +1,6 @@
 /*
- * What a request brings: bytes of text, images, and whether the provider may search the web. Media are not text: a megabyte
- * of base64 is no quarter of a million tokens. One walk over what was parsed; cannot fail.
+ * What a request brings: bytes of text, and images. Media are not text: a megabyte of base64 is no quarter of a million
+ * tokens. One walk over what was parsed; cannot fail.
  */
 #include "remora/request.h"
 
@@ -45,38 +45,12 @@ static size_t inputs_bytes(const struct remora_request *request)
     return bytes;
 }
 
-/* A further field is the provider's own, and is known by its name: enable_search, search_parameters. */
-static bool names_search(struct remora_slice name)
-{
-    static const char word[] = "search";
-    size_t length = sizeof word - 1;
-    for (size_t at = 0; at + length <= name.length; at++) {
-        if (memcmp(name.data + at, word, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool may_search(const struct remora_request *request)
-{
-    bool may = request->web_search_options_json.length > 0 || request->plugin_count > 0;
-    for (size_t i = 0; i < request->tool_count; i++) {
-        may |= request->tools[i].kind == REMORA_TOOL_NATIVE;
-    }
-    for (size_t i = 0; i < request->extra_count; i++) {
-        may |= names_search(request->extra[i].key);
-    }
-    return may;
-}
-
 struct remora_request_load remora_request_load(const struct remora_request *request)
 {
     struct remora_request_load load = {
         .text_bytes = tools_bytes(request) + inputs_bytes(request) +
                       request->response_format.schema_json.length +
                       request->response_format.pattern.length,
-        .may_search = may_search(request),
     };
     for (size_t i = 0; i < request->message_count; i++) {
         add_message(&load, &request->messages[i]);

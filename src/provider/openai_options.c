@@ -82,6 +82,16 @@ static void write_raw(struct openai_build *build, enum remora_parameter paramete
     }
 }
 
+static void write_search(struct openai_build *build)
+{
+    struct remora_slice options = build->request->web_search_options_json;
+    if (options.length > 0 && openai_takes(build, REMORA_PARAMETER_WEB_SEARCH_OPTIONS)) {
+        remora_json_key(json_of(build), remora_parameter_name(REMORA_PARAMETER_WEB_SEARCH_OPTIONS));
+        pieces_raw(&build->pieces, options);
+        build->out->may_search = true;
+    }
+}
+
 static void write_logprobs(struct openai_build *build)
 {
     const struct remora_request *request = build->request;
@@ -163,7 +173,7 @@ void openai_write_options(struct openai_build *build)
     write_raw(build, REMORA_PARAMETER_AUDIO, request->audio_json);
     write_raw(build, REMORA_PARAMETER_IMAGE_CONFIG, request->image_config_json);
     write_raw(build, REMORA_PARAMETER_PREDICTION, request->prediction_json);
-    write_raw(build, REMORA_PARAMETER_WEB_SEARCH_OPTIONS, request->web_search_options_json);
+    write_search(build);
     write_raw(build, REMORA_PARAMETER_PROMPT_CACHE_OPTIONS, request->prompt_cache_options_json);
     openai_write_cache(build, &request->cache);
     if (build->dialect->always_true != NULL) {
@@ -186,6 +196,30 @@ static bool takes_field(const struct openai_build *build, struct remora_slice na
                                       build->endpoint->facts.supported, name);
 }
 
+/* xAI's search_parameters: an object whose `mode` is "auto" where it is absent (its guide to Live Search). */
+static bool has_search_mode(struct openai_build *build, struct remora_slice parameters)
+{
+    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                                     .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_doc doc;
+    struct remora_json_error error;
+    if (remora_json_parse(parameters, build->pieces.arena, &limits, &doc, &error) != REMORA_OK ||
+        !remora_json_is(remora_json_root(&doc), REMORA_JSON_OBJECT)) {
+        return false;
+    }
+    struct remora_json mode = remora_json_get(remora_json_root(&doc), "mode");
+    return !remora_json_is(mode, REMORA_JSON_STRING) || !remora_json_equals(mode, "off");
+}
+
+/* Further fields that make a provider search; others only say how. */
+static bool turns_search_on(struct openai_build *build, const struct remora_pair *field)
+{
+    if (remora_slice_is(field->key, "enable_search")) { /* Qwen */
+        return remora_slice_is(field->value, "true");
+    }
+    return remora_slice_is(field->key, "search_parameters") && has_search_mode(build, field->value);
+}
+
 void openai_write_extra(struct openai_build *build)
 {
     const struct remora_request *request = build->request;
@@ -198,6 +232,7 @@ void openai_write_extra(struct openai_build *build)
         } else if (takes_field(build, pair->key)) {
             remora_json_key_slice(json_of(build), pair->key);
             pieces_raw(&build->pieces, pair->value);
+            build->out->may_search |= turns_search_on(build, pair);
         } else {
             openai_note_field(build, pair->key, not_taken);
         }

@@ -4,6 +4,8 @@
 #include "remora/memory.h"
 #include "remora/telemetry.h"
 
+#include <stdio.h>
+
 /* ---- commit and hold-back ---- */
 
 static void nothing_reaches_the_sink_before_the_first_content_event(void **state)
@@ -734,6 +736,33 @@ static void images_are_billed_and_searches_are_a_guess(void **state)
     }
 }
 
+/* web_search_options that the endpoint does not take are dropped: nothing was searched, and nothing is billed. */
+static void a_search_is_billed_only_where_it_was_asked_of_the_provider(void **state)
+{
+    static const char *const supported[] = {"", ", supported_parameters: [seed]"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(supported); i++) {
+        char yaml[512];
+        snprintf(yaml, sizeof yaml,
+                 "version: 1\nservice: svc\nproviders:\n"
+                 "  a: {kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+                 "models:\n  t/m: {endpoints: [{provider: a, model_id: um%s, pricing: {"
+                 "prompt: \"0.001\", completion: \"0.001\", web_search: \"0.1\"}}]}\n",
+                 supported[i]);
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        f->search_options = "{}";
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_head(f, 0, 200, NULL);
+        (void)play_body(f, 0, CHUNK_TEXT("a") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+        assert_int_equal(f->outcome.dropped_count, i);
+        assert_int_equal(f->outcome.cost.total_pico_usd,
+                         i == 0 ? INT64_C(107000000000) : INT64_C(7000000000));
+        assert_int_equal(f->outcome.cost.certainty,
+                         i == 0 ? REMORA_CERTAINTY_ESTIMATED : REMORA_CERTAINTY_ACTUAL);
+        fixture_free(f);
+    }
+}
+
 static void the_last_of_several_usage_reports_counts_as_a_whole(void **state)
 {
     (void)state;
@@ -758,6 +787,7 @@ int main(void)
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
         cmocka_unit_test(an_estimate_is_bounded_by_the_limit_of_all_choices),
         cmocka_unit_test(images_are_billed_and_searches_are_a_guess),
+        cmocka_unit_test(a_search_is_billed_only_where_it_was_asked_of_the_provider),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),
         cmocka_unit_test(times_are_by_the_precise_clock),

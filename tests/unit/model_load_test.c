@@ -1,4 +1,4 @@
-/* What a request brings: text for estimates, images and searches for prices by the piece. */
+/* What a request brings: text for estimates, images for prices by the piece. */
 #include "support.h"
 
 #include "remora/request.h"
@@ -21,7 +21,6 @@ static void media_are_no_text_and_images_are_counted(void **state)
     struct remora_request_load load = remora_request_load(&request);
     assert_int_equal(load.text_bytes, 4);
     assert_int_equal(load.image_count, 2);
-    assert_false(load.may_search);
 }
 
 static void all_that_a_model_reads_is_text(void **state)
@@ -54,39 +53,11 @@ static void all_that_a_model_reads_is_text(void **state)
     assert_int_equal(remora_request_load(&request).text_bytes, 26);
 }
 
-static void what_lets_a_provider_search_is_known(void **state)
-{
-    static const struct remora_tool native = {.kind = REMORA_TOOL_NATIVE};
-    static const struct remora_pair plugin = {.key = REMORA_SLICE_INIT("web")};
-    static const struct remora_pair extra = {.key = REMORA_SLICE_INIT("enable_search")};
-    static const struct remora_pair other = {.key = REMORA_SLICE_INIT("enable_thinking")};
-    struct remora_request request;
-    (void)state;
-    remora_request_init(&request);
-    request.extra = &other;
-    request.extra_count = 1;
-    assert_false(remora_request_load(&request).may_search);
-    request.extra = &extra;
-    assert_true(remora_request_load(&request).may_search);
-    remora_request_init(&request);
-    request.web_search_options_json = REMORA_SLICE("{}");
-    assert_true(remora_request_load(&request).may_search);
-    remora_request_init(&request);
-    request.plugins = &plugin;
-    request.plugin_count = 1;
-    assert_true(remora_request_load(&request).may_search);
-    remora_request_init(&request);
-    request.tools = &native;
-    request.tool_count = 1;
-    assert_true(remora_request_load(&request).may_search);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(media_are_no_text_and_images_are_counted),
         cmocka_unit_test(all_that_a_model_reads_is_text),
-        cmocka_unit_test(what_lets_a_provider_search_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -896,6 +896,57 @@ static void further_fields_go_on_but_cannot_replace_ours(void **state)
     end(&f);
 }
 
+static bool searches(const char *slug, const char *dialect, const char *key, const char *value)
+{
+    const struct remora_pair field = {remora_slice_of(key), remora_slice_of(value)};
+    struct fixture f;
+    begin(&f, slug, dialect);
+    f.request.extra = &field;
+    f.request.extra_count = 1;
+    (void)body_of(&f);
+    bool may = f.out.may_search;
+    end(&f);
+    return may;
+}
+
+static void only_a_switch_that_is_sent_and_on_makes_a_search(void **state)
+{
+    static const struct {
+        const char *slug;
+        const char *dialect;
+        const char *key;
+        const char *value;
+        bool may;
+    } cases[] = {
+        {"qwen", "qwen", "enable_search", "true", true},
+        {"qwen", "qwen", "enable_search", "false", false},
+        {"qwen", "qwen", "search_options", "{}", false},
+        {"openai", "openai", "enable_search", "true", false}, /* dropped */
+        {"xai", "xai", "search_parameters", "{\"mode\":\"on\"}", true},
+        {"xai", "xai", "search_parameters", "{}", true},
+        {"xai", "xai", "search_parameters", "{\"mode\":\"off\"}", false},
+        {"xai", "xai", "search_parameters", "null", false},
+        {"acme", "", "research_id", "\"r\"", false},
+    };
+    struct fixture f;
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        assert_int_equal(searches(cases[i].slug, cases[i].dialect, cases[i].key, cases[i].value),
+                         cases[i].may);
+    }
+    begin(&f, "acme", "");
+    f.request.web_search_options_json = REMORA_SLICE("{}");
+    assert_non_null(strstr(body_of(&f), "web_search_options"));
+    assert_true(f.out.may_search);
+    end(&f);
+    begin(&f, "acme", "");
+    f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_SEED;
+    f.request.web_search_options_json = REMORA_SLICE("{}");
+    assert_null(strstr(body_of(&f), "web_search_options"));
+    assert_false(f.out.may_search);
+    end(&f);
+}
+
 static void further_fields_go_only_where_the_provider_has_them(void **state)
 {
     static const char *const by_mistral[] = {"stream", "model", "temperature", "guided_json"};
@@ -1403,6 +1454,7 @@ int main(void)
         cmocka_unit_test(a_tool_keeps_its_cache_mark),
         cmocka_unit_test(audio_that_lies_elsewhere_is_named),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
+        cmocka_unit_test(only_a_switch_that_is_sent_and_on_makes_a_search),
         cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
         cmocka_unit_test(further_members_of_a_message_go_where_further_fields_go),
         cmocka_unit_test(a_dropped_member_leaves_the_beginning_marked),

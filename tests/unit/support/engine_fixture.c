@@ -362,6 +362,7 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     request->models = list_models(remora_exchange_arena(f->exchange), models);
     request->messages = f->message == NULL ? &message : f->message;
     request->message_count = 1;
+    request->web_search_options_json = remora_slice_of(f->search_options);
     request->timeout_ms = timeout_ms;
     request->body_bytes = 64;
     remora_exchange_start(f->exchange, &f->sink);

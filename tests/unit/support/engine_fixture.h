@@ -47,6 +47,7 @@ struct engine_fixture {
     bool excludes_reasoning;   /* requests to come say so */
     int64_t choice_count;      /* of requests to come, 0 none */
     const struct remora_message *message; /* of requests to come; NULL: "hi" */
+    const char *search_options;           /* of requests to come, or NULL: web_search_options */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
     size_t transfer_count;
