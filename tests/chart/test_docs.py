@@ -23,7 +23,7 @@ PROGRAMS = {
     'remora: configuration: provider: 2:1: unknown key "provider": did you mean "providers"?':
         ("config/check.c", [': unknown key "', '": did you mean "', '"?']),
     "not ready: the mesh policy is absent": ("front/http/plain.c", ["not ready: "]),
-    "the gateway is not ready: the mesh policy is absent": ("route/plan.c", ["the gateway is not ready: "]),
+    "the gateway is not ready: the mesh policy is absent": ("config/lookup.c", ["the gateway is not ready: "]),
     "configuration refused": ("app/snapshot.c", ["configuration refused"]),
     "secret file /etc/remora/credentials/openai does not exist": ("base/secret.c", ["secret file ", "does not exist"]),
     "no endpoint of 'openai/gpt-4o-mini' can be tried: no_credential (1)": ("route/verdict.c", ["no endpoint of '", "' can be tried: "]),
