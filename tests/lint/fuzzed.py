@@ -13,6 +13,8 @@ import re
 import sys
 import tempfile
 
+import runner
+
 TABLE = "tests/fuzz/README.md"
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 FUNCTION = re.compile(r"(?<![\w*])((?:remora|config|http|transport|app)_\w+)\s*\(([^;{}]*?)\)[^;{}()]*(?:\([^;{}()]*\))?;", re.S)
@@ -84,14 +86,4 @@ def self_test():
     print(f"fuzzed self-test: {len(rows)} cases")
 
 
-def main():
-    if "--self-test" in sys.argv:
-        self_test()
-        return
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
-    found = list(violations(os.path.normpath(root)))
-    print("\n".join(found) if found else "fuzzed: every parser has its target")
-    sys.exit(1 if found else 0)
-
-
-main()
+runner.main(violations, self_test, "fuzzed: every parser has its target")

@@ -9,6 +9,8 @@ import re
 import sys
 import tempfile
 
+import runner
+
 # The rooms from the ground up; a room may include the contracts of itself and of rooms below it.
 ORDER = ["base", "json", "wire", "model", "catalog", "account", "loop", "config", "policy", "route", "transport", "provider",
          "engine", "telemetry", "skin", "front", "app"]
@@ -162,14 +164,4 @@ def self_test():
     print(f"layering self-test: {len(cases)} refused, {len(good)} accepted")
 
 
-def main():
-    if "--self-test" in sys.argv:
-        self_test()
-        return
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
-    found = list(violations(os.path.normpath(root)))
-    print("\n".join(found) if found else "layering: no include runs upwards")
-    sys.exit(1 if found else 0)
-
-
-main()
+runner.main(violations, self_test, "layering: no include runs upwards")

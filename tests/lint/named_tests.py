@@ -9,6 +9,8 @@ import re
 import sys
 import tempfile
 
+import runner
+
 TABLES = ["tests/integration/README.md"]
 PLACES = ["tests/integration", "tests/unit", "tests/scenario"]
 FILE = re.compile(r"^(\w+\.(?:c|py)): (\w+)$")
@@ -66,14 +68,4 @@ def self_test():
     print(f"named tests self-test: {len(bad)} refused, {len(good)} accepted")
 
 
-def main():
-    if "--self-test" in sys.argv:
-        self_test()
-        return
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
-    found = list(violations(os.path.normpath(root)))
-    print("\n".join(found) if found else "named tests: all there")
-    sys.exit(1 if found else 0)
-
-
-main()
+runner.main(violations, self_test, "named tests: all there")

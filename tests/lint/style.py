@@ -11,6 +11,8 @@ import re
 import sys
 import tempfile
 
+import runner
+
 FUNCTION_MAX = 100
 FILE_MAX = 600
 BANNED = {
@@ -144,14 +146,4 @@ def self_test():
     print(f"style self-test: {len(cases + contracts)} refused, {len(good + good_contracts)} accepted")
 
 
-def main():
-    if "--self-test" in sys.argv:
-        self_test()
-        return
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "..")
-    found = list(violations(os.path.normpath(root)))
-    print("\n".join(found) if found else "style: nothing to say")
-    sys.exit(1 if found else 0)
-
-
-main()
+runner.main(violations, self_test, "style: nothing to say")
