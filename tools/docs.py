@@ -264,12 +264,18 @@ def refused_fields(tables):
 def refused_words(tables):
     words = tables.rows("refused_words", "REMORA_REFUSED_WORD")
     behind = tables.rows("refused_words", "REMORA_REFUSED_BEHIND")
+    harmless = tables.rows("refused_words", "REMORA_HARMLESS_BEFORE")
 
-    def listed(rows, of):
-        return ", ".join(f"`{word}`" for word, kind in rows if kind == of)
-    return (f"- As a field of the request, of a message or of an `extra_body`, unless it holds a number or a flag: what ends in the word "
-            f"{listed(words, 'ANYTHING')}; in {listed(words, 'HOST')} behind one of {listed(behind, 'HOST')}; in "
-            f"{listed(words, 'CREDENTIAL')} behind one of {listed(behind, 'CREDENTIAL')} or a vendor's name.")
+    def listed(rows, of=None):
+        return ", ".join(f"`{row[0]}`" for row in rows if of is None or row[1] == of)
+    return (f"- By its last word: {listed(words, 'ANYTHING')}.\n"
+            f"- {listed(words, 'OUTSIDE')}; inside a further field only behind one of the next list or of {listed(behind, 'SETTING')}. "
+            f"Not directly behind {listed(harmless, 'CONTENT')}.\n"
+            f"- {listed(words, 'HOST')} behind one of {listed(behind, 'HOST')}.\n"
+            f"- {listed(words, 'CREDENTIAL')} behind one of {listed(behind, 'CREDENTIAL')} or a vendor's name. "
+            f"Not directly behind {listed(harmless, 'SIGN')}.\n"
+            f"- Cut from the end: {listed(tables.rows('refused_words', 'REMORA_REFUSED_TAIL'))}.\n"
+            f"- Not judged by words inside {listed(tables.rows('refused_words', 'REMORA_HARMLESS_INSIDE'))}: the caller's data name those members.")
 
 
 def fields_of_the_skin(root):

@@ -60,7 +60,7 @@ static const struct {
     const char *names[12];
 } own_extras[] = {
     {REMORA_DIALECT_OPENAI, {"store"}},
-    {REMORA_DIALECT_AZURE, {"store", "data_sources"}},
+    {REMORA_DIALECT_AZURE, {"store"}},
     {REMORA_DIALECT_MISTRAL, {"safe_prompt", "prompt_mode"}},
     {REMORA_DIALECT_GROQ, {"reasoning_format", "search_settings"}},
     {REMORA_DIALECT_XAI, {"search_parameters", "deferred"}},

@@ -1,11 +1,16 @@
 /*
- * The words of a name. A name is cut where it has anything but letters and digits and where small letters turn to capitals
- * (service_url, serviceUrl, APIKey: "api", "key"); its last word says what it is, those before whose (tbl/refused_words.h).
- * A word that is written together of nothing but words of the tables (serviceurl) counts as those.
+ * The words of a name (tbl/refused_words.h). A name is cut where it has anything but letters and where small letters turn to
+ * capitals (service_url, serviceUrl, APIKey1: "api", "key"); what is written together of nothing but words of the tables
+ * (serviceurl) counts as those. Then, from its end:
+ *
+ * 1. Words that may follow say nothing else and go (api_key_value).
+ * 2. The last one says what it is; the ones before say whose. Where none is before, those of the object around do
+ *    (server.url).
+ * 3. A harmless word directly before ends the matter (dataset_url, client_request_token).
  */
 #include "parse.h"
 
-enum set { ANYTHING, HOST, CREDENTIAL };
+enum set { ANYTHING, OUTSIDE, HOST, SETTING, CREDENTIAL, TAIL, CONTENT, SIGN };
 
 struct term {
     struct remora_slice word;
@@ -18,13 +23,19 @@ static const struct term heads[] = {
 #undef REMORA_REFUSED_WORD
 };
 
-static const struct term before[] = {
+static const struct term others[] = {
 #define REMORA_REFUSED_BEHIND(text, set) {REMORA_SLICE_INIT(text), set},
 #include "remora/tbl/refused_words.h"
 #undef REMORA_REFUSED_BEHIND
 #define REMORA_REFUSED_VENDOR(text) {REMORA_SLICE_INIT(text), CREDENTIAL},
 #include "remora/tbl/refused_vendors.h"
 #undef REMORA_REFUSED_VENDOR
+#define REMORA_REFUSED_TAIL(text) {REMORA_SLICE_INIT(text), TAIL},
+#include "remora/tbl/refused_words.h"
+#undef REMORA_REFUSED_TAIL
+#define REMORA_HARMLESS_BEFORE(text, set) {REMORA_SLICE_INIT(text), set},
+#include "remora/tbl/refused_words.h"
+#undef REMORA_HARMLESS_BEFORE
 };
 
 /* What is longer is judged by its end. */
@@ -46,17 +57,17 @@ static bool is_small(char c)
     return c >= 'a' && c <= 'z';
 }
 
-static bool is_plain(char c)
+static bool is_letter(char c)
 {
-    return is_capital(c) || is_small(c) || (c >= '0' && c <= '9');
+    return is_capital(c) || is_small(c);
 }
 
 /* Whether the letter at `at`, which others precede, begins a word: fooBar, APIKey; not the s of URLs. */
 static bool begins_word(struct remora_slice name, size_t at)
 {
     const char *c = name.data + at;
-    if (!is_plain(c[-1]) || !is_capital(*c)) {
-        return !is_plain(c[-1]);
+    if (!is_letter(c[-1]) || !is_capital(*c)) {
+        return !is_letter(c[-1]);
     }
     bool small_follows = at + 1 < name.length && is_small(c[1]);
     bool ends_as_plural =
@@ -64,88 +75,156 @@ static bool begins_word(struct remora_slice name, size_t at)
     return !is_capital(c[-1]) || (small_follows && !ends_as_plural);
 }
 
+/* Whether the text begins with the word, or with its plural, which is one longer. */
+static bool begins_with(struct remora_slice text, struct remora_slice word, size_t plural)
+{
+    return remora_slice_starts_with(text, word) &&
+           (plural == 0 || (text.length > word.length && text.data[word.length] == 's'));
+}
+
+static bool add_run(struct words *out, struct remora_slice text);
+
+static bool add_run_of(struct words *out, struct remora_slice text, const struct term *terms,
+                       size_t count)
+{
+    for (size_t i = 0; i < 2 * count; i++) {
+        size_t length = terms[i / 2].word.length + i % 2;
+        if (begins_with(text, terms[i / 2].word, i % 2)) {
+            out->items[out->count++] = remora_slice(text.data, length);
+            if (add_run(out, remora_slice(text.data + length, text.length - length))) {
+                return true;
+            }
+            out->count--;
+        }
+    }
+    return false;
+}
+
+/* The words of a text that is nothing but words of the tables, one behind the other; otherwise adds none. */
+static bool add_run(struct words *out, struct remora_slice text)
+{
+    return text.length == 0 || add_run_of(out, text, heads, REMORA_COUNT_OF(heads)) ||
+           add_run_of(out, text, others, REMORA_COUNT_OF(others));
+}
+
+static void add_word(struct words *out, struct remora_slice word)
+{
+    if (word.length > 0 && !add_run(out, word)) {
+        out->items[out->count++] = word;
+    }
+}
+
 static void split(struct remora_slice name, struct words *out)
 {
+    size_t skipped = name.length > NAME_BYTES ? name.length - NAME_BYTES : 0;
+    name = remora_slice(name.data + skipped, name.length - skipped);
+    struct remora_slice word = remora_slice(out->text, 0);
     out->count = 0;
     for (size_t at = 0; at < name.length; at++) {
         char c = name.data[at];
-        if (!is_plain(c)) {
+        if (!is_letter(c)) {
             continue;
         }
-        if (at == 0 || begins_word(name, at)) {
-            out->items[out->count++] = remora_slice(out->text + at, 0);
+        if (at > 0 && begins_word(name, at)) {
+            add_word(out, word);
+            word = remora_slice(out->text + at, 0);
+        } else if (word.length == 0) {
+            word = remora_slice(out->text + at, 0);
         }
         out->text[at] = is_capital(c) ? (char)(c - 'A' + 'a') : c;
-        out->items[out->count - 1].length++;
+        word.length++;
     }
+    add_word(out, word);
 }
 
-static bool is_run(struct remora_slice text);
-
-static bool begins_run(struct remora_slice text, const struct term *terms, size_t count)
+static bool is_word(struct remora_slice word, struct remora_slice term)
 {
-    for (size_t i = 0; i < count; i++) {
-        size_t length = terms[i].word.length;
-        if (remora_slice_starts_with(text, terms[i].word) &&
-            is_run(remora_slice(text.data + length, text.length - length))) {
+    size_t plural = word.length - term.length;
+    return word.length >= term.length && plural <= 1 && begins_with(word, term, plural);
+}
+
+static bool is_of(struct remora_slice word, enum set set)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(others); i++) {
+        if (others[i].set == set && is_word(word, others[i].word)) {
             return true;
         }
     }
     return false;
 }
 
-/* Nothing but words of the tables, one behind the other. */
-static bool is_run(struct remora_slice text)
-{
-    return text.length == 0 || begins_run(text, before, REMORA_COUNT_OF(before)) ||
-           begins_run(text, heads, REMORA_COUNT_OF(heads));
-}
+/* The words that say whose it is, in their order. */
+struct owners {
+    const struct remora_slice *items;
+    size_t count;
+};
 
-/* `word` without `tail`, or its plural, at its end; false when it does not end so. */
-static bool cut_tail(struct remora_slice word, struct remora_slice tail, struct remora_slice *rest)
+static bool has_of(struct owners owners, enum set set)
 {
-    for (size_t plural = 0; plural < 2; plural++) {
-        size_t length = tail.length + plural;
-        if (word.length >= length &&
-            memcmp(word.data + word.length - length, tail.data, tail.length) == 0 &&
-            (plural == 0 || word.data[word.length - 1] == 's')) {
-            *rest = remora_slice(word.data, word.length - length);
+    for (size_t i = 0; i < owners.count; i++) {
+        if (is_of(owners.items[i], set)) {
             return true;
         }
     }
     return false;
 }
 
-/* Whether a word of the set stands before the last, or at the end of what is written together with it. */
-static bool has_before(const struct words *words, struct remora_slice rest, enum set set)
+static bool is_right_behind(struct owners owners, enum set set)
 {
-    for (size_t i = 0; i < REMORA_COUNT_OF(before); i++) {
-        struct remora_slice ignored;
-        bool is_found = before[i].set == set && cut_tail(rest, before[i].word, &ignored);
-        for (size_t w = 0; before[i].set == set && !is_found && w + 1 < words->count; w++) {
-            is_found = remora_slice_equal(words->items[w], before[i].word);
-        }
-        if (is_found) {
-            return true;
-        }
-    }
-    return set == ANYTHING;
+    return owners.count > 0 && is_of(owners.items[owners.count - 1], set);
 }
 
-bool chat_words_choose(struct remora_slice name)
+/* Whether a head that wants `set` before it has that. */
+static bool is_owned(enum set set, struct owners owners, bool is_top)
 {
-    struct words words;
-    struct remora_slice rest;
-    size_t skipped = name.length > NAME_BYTES ? name.length - NAME_BYTES : 0;
-    split(remora_slice(name.data + skipped, name.length - skipped), &words);
-    if (words.count == 0) {
-        return false;
+    switch (set) {
+    case OUTSIDE:
+        return !is_right_behind(owners, CONTENT) &&
+               (is_top || has_of(owners, HOST) || has_of(owners, SETTING));
+    case HOST:
+        return has_of(owners, HOST);
+    case CREDENTIAL:
+        return !is_right_behind(owners, SIGN) && has_of(owners, CREDENTIAL);
+    case ANYTHING:
+    case SETTING:
+    case TAIL:
+    case CONTENT:
+    case SIGN:
+        break;
+    }
+    return true;
+}
+
+/* Whether the last of the first `count` words of the name chooses, the ones before or those around being its owners. */
+static bool is_choice(const struct words *own, size_t count, const struct words *around,
+                      bool is_top)
+{
+    struct owners owners = {own->items, count - 1};
+    if (owners.count == 0) {
+        owners = (struct owners){around->items, around->count};
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(heads); i++) {
-        if (cut_tail(words.items[words.count - 1], heads[i].word, &rest) && is_run(rest) &&
-            has_before(&words, rest, heads[i].set)) {
+        bool is_all = is_top && own->count == 1 && remora_slice_equal(own->items[0], heads[i].word);
+        if (is_word(own->items[count - 1], heads[i].word) &&
+            (is_all || is_owned(heads[i].set, owners, is_top))) {
             return true;
         }
+    }
+    return false;
+}
+
+bool chat_words_choose(struct remora_slice name, struct remora_slice around, bool is_top)
+{
+    struct words own;
+    struct words outer;
+    split(name, &own);
+    split(is_top ? REMORA_SLICE("") : around, &outer);
+    bool goes_on = true;
+    for (size_t count = own.count; count > 0 && goes_on; count--) {
+        if (is_choice(&own, count, &outer, is_top)) {
+            return true;
+        }
+        goes_on = is_of(own.items[count - 1], TAIL);
     }
     return false;
 }

@@ -147,8 +147,11 @@ enum remora_code chat_read_metadata(struct parse *p, struct remora_json value, v
 REMORA_MUST_CHECK enum remora_code chat_refuse_choices(struct parse *p, struct remora_json value);
 /* The same of the member that is being read, its own name (p->key) included. */
 REMORA_MUST_CHECK enum remora_code chat_refuse_choice(struct parse *p, struct remora_json value);
-/* Whether the name is made of words that choose a host or a credential (tbl/refused_words.h). */
-bool chat_words_choose(struct remora_slice name);
+/*
+ * Whether the name is made of words that choose a host or a credential (tbl/refused_words.h): one of the request itself, or
+ * with `is_top` false one inside the member named `around`.
+ */
+bool chat_words_choose(struct remora_slice name, struct remora_slice around, bool is_top);
 /* A top-level field that no table names: kept, or refused when it would choose a host or a credential. */
 enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void *target);
 

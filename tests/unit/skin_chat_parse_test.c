@@ -1192,7 +1192,7 @@ static void every_refused_name_is_refused_in_any_spelling(void **state)
         with_extra("", other, "", REMORA_INVALID_REQUEST);
         with_extra("\"a\":[{\"b\":1,", other, "}]", REMORA_INVALID_REQUEST);
         with_extra("\"extra_body\":{", rows[i].name, "}", REMORA_INVALID_REQUEST);
-        with_extra("\"a\":[1,{", rows[i].name, "}]",
+        with_extra("\"documents\":[1,{", rows[i].name, "}]",
                    rows[i].where == TOP ? REMORA_OK : REMORA_INVALID_REQUEST);
     }
 }
@@ -1279,6 +1279,37 @@ static void further_names_are_refused_by_their_words(void **state)
         "webhooks",
         "project_id",
         "organizationId",
+        "base_url2",
+        "base2_url",
+        "baseUrl2",
+        "apiKey1",
+        "api_key_1",
+        "openaiKey2",
+        "api_key_value",
+        "apikeyvalue",
+        "api_keys_map",
+        "base_url_override",
+        "endpoint_id",
+        "endpointName",
+        "deployment_name",
+        "header_list",
+        "credential_ref",
+        "proxy_settings",
+        "oauth2_token",
+        "url_value",
+        "key",
+        "Key",
+        "key1",
+        "address",
+        "addr",
+        "ip",
+        "domain",
+        "keys",
+        "addresses",
+        "oauth_request_token",
+        "aws_dataset_key",
+        "data_sources",
+        "dataSources",
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
@@ -1337,7 +1368,7 @@ static void harmless_names_are_kept(void **state)
         "headerless",
         "region_hint",
         "store",
-        "data_sources",
+        "data_source_notes",
         "safe_prompt",
         "prompt_mode",
         "reasoning_format",
@@ -1355,9 +1386,28 @@ static void harmless_names_are_kept(void **state)
         "enable_search",
         "search_options",
         "mask_sensitive_info",
+        "dataset_url",
+        "datasetUrl",
+        "image_urls",
+        "source_document_uri",
+        "client_request_token",
+        "clientRequestToken",
+        "idempotency_key",
+        "api_idempotency_key",
+        "aws_client_request_token",
+        "gemini_stop_token",
+        "tokens",
+        "token_ids",
+        "prompt_token_ids",
+        "domains",
+        "key_name",
+        "image_base64",
+        "list",
+        "value2",
         "",
         "_",
         "__",
+        "1",
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
@@ -1369,6 +1419,53 @@ static void harmless_names_are_kept(void **state)
                 "\"allow_fallbacks\":true,\"base_urls\":null"));
     assert_int_equal(p.request.extra_count, 5);
     remora_arena_fini(&p.arena);
+}
+
+/* Inside a further field a common word needs another one, its own or that of what holds it. */
+static void members_of_further_fields_are_judged_by_their_words(void **state)
+{
+    static const struct {
+        const char *json;
+        enum remora_code code;
+    } cases[] = {
+        {"\"options\":{\"endpoint\":\"http://h\"}", REMORA_INVALID_REQUEST},
+        {"\"kv_transfer_params\":{\"remote_host\":\"h\"}", REMORA_INVALID_REQUEST},
+        {"\"kv_transfer_params\":{\"remote_port\":\"80\"}", REMORA_INVALID_REQUEST},
+        {"\"kv_transfer_params\":{\"remote_engine_id\":\"e\",\"remote_port\":80}", REMORA_OK},
+        {"\"options\":{\"url\":\"http://h\"}", REMORA_INVALID_REQUEST},
+        {"\"options\":[[{\"url\":\"http://h\"}]]", REMORA_INVALID_REQUEST},
+        {"\"extra_body\":{\"options\":{\"url\":\"http://h\"}}", REMORA_INVALID_REQUEST},
+        {"\"backend\":{\"address\":\"h:80\"}", REMORA_INVALID_REQUEST},
+        {"\"server\":{\"base\":\"http://h\"}", REMORA_INVALID_REQUEST},
+        {"\"mistral\":{\"key\":\"k\"}", REMORA_INVALID_REQUEST},
+        {"\"mistral\":{\"key_value\":\"k\"}", REMORA_INVALID_REQUEST},
+        {"\"a\":{\"api_key_value\":\"k\"}", REMORA_INVALID_REQUEST},
+        {"\"a\":{\"b\":{\"baseUrl2\":\"http://h\"}}", REMORA_INVALID_REQUEST},
+        {"\"parameters\":{\"headers\":{\"X\":\"y\"}}", REMORA_INVALID_REQUEST},
+        {"\"web_search_options\":{\"url\":\"http://h\"}", REMORA_INVALID_REQUEST},
+        {"\"image_config\":{\"server_url\":\"http://h\"}", REMORA_INVALID_REQUEST},
+        {"\"image_config\":{\"font_inputs\":[{\"font_url\":\"http://h\"}]}", REMORA_OK},
+        {"\"items\":[{\"url\":\"http://h\",\"headers\":[\"a\"]}]", REMORA_OK},
+        {"\"image\":{\"url\":\"http://h\"}", REMORA_OK},
+        {"\"sort\":{\"key\":\"k\"},\"a\":{\"address\":\"x\",\"token\":\"t\"}", REMORA_OK},
+        {"\"mistral\":{\"stop_token\":\"</s>\"}", REMORA_OK},
+        {"\"documents\":[{\"data\":{\"host\":\"h\",\"endpoint\":\"e\"}}]", REMORA_OK},
+        {"\"chat_template_kwargs\":{\"service\":{\"url\":\"u\"}}", REMORA_OK},
+        {"\"documents\":[{\"api_key\":\"k\"}]", REMORA_INVALID_REQUEST},
+        {"\"documents_url\":\"x\"", REMORA_OK},
+        {"\"guided_json\":{\"properties\":{\"endpoint\":{\"type\":\"string\"}}}", REMORA_OK},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char body[512];
+        struct parsed p;
+        snprintf(body, sizeof body, "{" M ",%s}", cases[i].json);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        if (p.code != cases[i].code) {
+            fail_msg("%s: %d", body, (int)p.code);
+        }
+        remora_arena_fini(&p.arena);
+    }
 }
 
 /* As names alone: what is documented reaches its reader before any judge of names. */
@@ -1566,6 +1663,7 @@ int main(void)
         cmocka_unit_test(every_refused_name_is_refused_in_any_spelling),
         cmocka_unit_test(further_names_are_refused_by_their_words),
         cmocka_unit_test(harmless_names_are_kept),
+        cmocka_unit_test(members_of_further_fields_are_judged_by_their_words),
         cmocka_unit_test(no_documented_field_is_refused_by_its_name),
         cmocka_unit_test(a_refused_name_is_told_where_it_stands),
         cmocka_unit_test(a_schema_names_its_properties_as_it_likes),

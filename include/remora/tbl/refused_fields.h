@@ -1,7 +1,7 @@
 /*
  * REMORA_REFUSED_FIELD(name, where): further fields by which other gateways let a caller choose a host or a credential
- * (codes.md; reference/reliability.md N61 to N65). Only letters and digits are compared, without regard to case (api_base,
- * apiBase, API-Base), also behind a vendor's name (tbl/refused_vendors.h).
+ * (codes.md; reference/reliability.md N61 to N65). Only letters are compared, without regard to case (api_base, apiBase,
+ * API-Base, api_base2), also behind a vendor's name (tbl/refused_vendors.h).
  * where: ANYWHERE also inside further fields, at any depth; TOP only as a field of the request itself or of an `extra_body`,
  * because inside a structure the word is a common one.
  */
@@ -102,3 +102,9 @@ REMORA_REFUSED_FIELD("configurable_clientside_auth_params", ANYWHERE)
 REMORA_REFUSED_FIELD("server", TOP)
 REMORA_REFUSED_FIELD("callback", TOP)
 REMORA_REFUSED_FIELD("custom_provider", ANYWHERE)
+REMORA_REFUSED_FIELD("data_sources", ANYWHERE)
+REMORA_REFUSED_FIELD("oauth_request_token", ANYWHERE)
+REMORA_REFUSED_FIELD("keys", TOP)
+REMORA_REFUSED_FIELD("addresses", TOP)
+REMORA_REFUSED_FIELD("servers", TOP)
+REMORA_REFUSED_FIELD("secrets", TOP)
