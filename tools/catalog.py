@@ -36,11 +36,18 @@ PARAMETER_ALIASES = {
     "include_reasoning": "reasoning",
     "reasoning_effort": "reasoning",
 }
-# What no list in the facts has a word for: what the provider's own documents say (reference/providers.md section 1). Only of
-# endpoints: a model's list is told to callers as OpenRouter tells it.
+# What no list in the facts has a word for: what the provider's own documents say (reference/providers.md sections 1 and 8;
+# OpenRouter: the ChatRequest of its OpenAPI document; Groq and xAI: API reference, Create chat completion; Mistral: API
+# specification, ChatCompletionRequest; read 2026-11). Who is not named is not known to take them. Only of endpoints: a model's list
+# is told to callers as OpenRouter tells it.
 UNLISTED_PARAMETERS = {
     "openai": {"n", "user", "safety_identifier", "service_tier", "modalities", "audio", "prediction", "prompt_cache_key",
                "prompt_cache_options", "parallel_tool_calls"},
+    "openrouter": {"user", "service_tier", "modalities", "audio", "image_config", "prediction", "prompt_cache_key",
+                   "prompt_cache_options", "parallel_tool_calls"},
+    "groq": {"user", "parallel_tool_calls"},
+    "mistral": {"n", "prediction", "parallel_tool_calls"},
+    "xai": {"n", "user", "parallel_tool_calls"},
 }
 # By provider, what the model's id begins with, and whether it reasons. DeepSeek: parameters of its API reference that the
 # flags do not know; with thinking it refuses them, and logit_bias is not among them at all.

@@ -8,24 +8,6 @@
  */
 #include "needs.h"
 
-/* Parameters that the catalog's lists have no word for: that they do not name one says nothing of the endpoint. */
-static const remora_parameter_set without_word =
-    UINT64_C(1) << REMORA_PARAMETER_PREDICTION | UINT64_C(1) << REMORA_PARAMETER_N |
-    UINT64_C(1) << REMORA_PARAMETER_USER | UINT64_C(1) << REMORA_PARAMETER_SERVICE_TIER |
-    UINT64_C(1) << REMORA_PARAMETER_MODALITIES | UINT64_C(1) << REMORA_PARAMETER_AUDIO |
-    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_KEY | UINT64_C(1) << REMORA_PARAMETER_METADATA |
-    UINT64_C(1) << REMORA_PARAMETER_SAFETY_IDENTIFIER |
-    UINT64_C(1) << REMORA_PARAMETER_IMAGE_CONFIG |
-    UINT64_C(1) << REMORA_PARAMETER_PROMPT_CACHE_OPTIONS;
-
-/* Whether nothing is known of it: an operator's own list is complete, and so is what a dialect refuses. */
-static bool is_unspoken(const struct remora_endpoint *endpoint, enum remora_dialect dialect,
-                        enum remora_parameter parameter)
-{
-    return !endpoint->is_own && remora_parameter_set_has(without_word, parameter) &&
-           !remora_parameter_set_has(remora_dialect_refused(dialect), parameter);
-}
-
 static const char *lost_of_reasoning(const struct remora_request *request,
                                      const struct remora_endpoint *endpoint,
                                      enum remora_dialect dialect)
@@ -40,9 +22,6 @@ static const char *lost_of_parameter(const struct remora_judge *judge,
                                      enum remora_dialect dialect, enum remora_parameter parameter)
 {
     const struct remora_request *request = judge->request;
-    if (is_unspoken(endpoint, dialect, parameter)) {
-        return NULL;
-    }
     const char *lacks = policy_lacks(judge, endpoint, parameter);
     if (lacks == NULL && parameter == REMORA_PARAMETER_REASONING) {
         return lost_of_reasoning(request, endpoint, dialect);

@@ -301,6 +301,7 @@ enum remora_code parse_id(struct parse *p, struct remora_json value, void *targe
     if (has_control(text)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST, "must not hold control characters.");
     }
+    p->is_neutral = text.length == 0;
     *(struct remora_slice *)target = text;
     return REMORA_OK;
 }

@@ -145,3 +145,18 @@ def test_the_lists_say_what_is_usable_and_why_the_rest_is_not(upstream, tmp_path
     assert "groq" in tool("providers", "--config", str(path), "--all").stdout
     assert tool("models", "--config", str(tmp_path / "absent")).returncode == 2
     assert SECRETS["A_SECRET"] not in models.stdout + providers.stdout
+
+
+CATALOG = "version: 1\nproviders:\n  openai: {api_key: {env: A_SECRET}}\n  helicone: {api_key: {env: A_SECRET}}\n"
+
+
+@pytest.mark.parametrize("name, value", [
+    ("user", "ann"), ("n", 2), ("service_tier", "flex"), ("prompt_cache_key", "k"), ("safety_identifier", "ann"),
+    ("prediction", {"type": "content", "content": "x"}), ("parallel_tool_calls", False)])
+def test_a_catalog_endpoint_that_would_drop_what_its_list_has_no_word_for_is_out_where_all_is_required(tmp_path, name, value):
+    body = {"model": "openai/gpt-4o-mini", name: value}
+    only = {"only": ["openai", "helicone"]}
+    assert sorted(Explained(tmp_path, CATALOG, {**body, "provider": only}).tried()) == ["helicone", "openai"]
+    required = Explained(tmp_path, CATALOG, {**body, "provider": {**only, "require_parameters": True}})
+    assert required.tried() == ["openai"]
+    assert required.out()["helicone"] == (f"require_parameters:{name}", "POLICY_LAYER_REQUEST")

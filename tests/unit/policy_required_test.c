@@ -50,6 +50,7 @@ static void ask_effort_of_an_answer(struct remora_request *request)
 {
     ask_effort(request);
     request->sampling.max_output_tokens = (struct remora_opt_i64){1000, true};
+    remora_request_ask(request, REMORA_PARAMETER_MAX_TOKENS);
 }
 
 static void ask_budget(struct remora_request *request)
@@ -155,6 +156,38 @@ static void ask_template_and_effort(struct remora_request *request)
     ask_template(request);
 }
 
+/* What the catalog's lists have no word for. */
+#define WORD(name, member, asked, value)                       \
+    static void name(struct remora_request *request)           \
+    {                                                          \
+        request->member = S(value);                            \
+        remora_request_ask(request, REMORA_PARAMETER_##asked); \
+    }
+WORD(ask_user, end_user_id, USER, "u")
+WORD(ask_safety, safety_identifier, SAFETY_IDENTIFIER, "u")
+WORD(ask_tier, service_tier, SERVICE_TIER, "flex")
+WORD(ask_cache_key, prompt_cache_key, PROMPT_CACHE_KEY, "k")
+WORD(ask_audio, audio_json, AUDIO, "{}")
+WORD(ask_image, image_config_json, IMAGE_CONFIG, "{}")
+WORD(ask_prediction, prediction_json, PREDICTION, "{}")
+WORD(ask_search, web_search_options_json, WEB_SEARCH_OPTIONS, "{}")
+WORD(ask_cache_options, prompt_cache_options_json, PROMPT_CACHE_OPTIONS, "{}")
+#undef WORD
+
+static void ask_choices(struct remora_request *request)
+{
+    request->sampling.choice_count = (struct remora_opt_i64){2, true};
+    remora_request_ask(request, REMORA_PARAMETER_N);
+}
+
+static void ask_parallel(struct remora_request *request)
+{
+    request->tools = marked_last;
+    request->tool_count = 1;
+    request->parallel_tool_calls = REMORA_NO;
+    remora_request_ask(request, REMORA_PARAMETER_PARALLEL_TOOL_CALLS);
+}
+
 static const struct {
     const char *name;
     void (*ask)(struct remora_request *request);
@@ -183,6 +216,17 @@ static const struct {
     {"the field stream_options", ask_stream_options},
     {"the field thinking", ask_thinking},
     {"chat_template_kwargs and an effort", ask_template_and_effort},
+    {"user", ask_user},
+    {"safety_identifier", ask_safety},
+    {"a service tier", ask_tier},
+    {"prompt_cache_key", ask_cache_key},
+    {"audio", ask_audio},
+    {"image_config", ask_image},
+    {"a prediction", ask_prediction},
+    {"a search", ask_search},
+    {"prompt_cache_options", ask_cache_options},
+    {"two choices", ask_choices},
+    {"no parallel calls", ask_parallel},
 };
 
 struct world {
@@ -201,7 +245,8 @@ static void begin(struct world *w, enum remora_dialect dialect, remora_parameter
     w->provider->facts.dialect = remora_slice_of(remora_dialect_name(dialect));
     w->provider->facts.base_url = S("https://api.example/v1");
     w->endpoint->facts.upstream_model = S("echo-1");
-    w->endpoint->facts.supported = supported;
+    /* As a configuration builds it. */
+    w->endpoint->facts.supported = supported & ~remora_dialect_refused(dialect);
     w->endpoint->is_own = true;
     w->f.request.messages = &said;
     w->f.request.message_count = 1;
@@ -233,12 +278,15 @@ static struct remora_exclusion judged(const struct world *w)
 static void who_would_drop_something_is_out_and_nobody_else(void **state)
 {
     static const remora_parameter_set lists[] = {
-        REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K)};
+        REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K),
+        UINT64_C(1) << REMORA_PARAMETER_TEMPERATURE | UINT64_C(1) << REMORA_PARAMETER_REASONING |
+            UINT64_C(1) << REMORA_PARAMETER_RESPONSE_FORMAT};
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(asks) * REMORA_COUNT_OF(lists); i++) {
         for (int dialect = 0; dialect < REMORA_DIALECT_COUNT; dialect++) {
             struct world w;
             begin(&w, (enum remora_dialect)dialect, lists[i % REMORA_COUNT_OF(lists)]);
+            w.endpoint->is_own = i % REMORA_COUNT_OF(lists) < 2;
             asks[i / REMORA_COUNT_OF(lists)].ask(&w.f.request);
             struct remora_slice lost = dropped(&w);
             struct remora_exclusion out = judged(&w);

@@ -108,10 +108,11 @@ static void values_that_ask_for_nothing_are_not_noted(void **state)
 {
     (void)state;
     struct parsed p;
-    parse(&p, R("\"n\":1,\"logprobs\":false,\"tools\":[],\"stop\":[],\"logit_bias\":{},"
-                "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],"
-                "\"functions\":[],"
-                "\"preset\":null"));
+    parse(&p,
+          R("\"n\":1,\"logprobs\":false,\"tools\":[],\"stop\":[],\"logit_bias\":{},"
+            "\"response_format\":{\"type\":\"text\"},\"temperature\":null,\"plugins\":[],"
+            "\"functions\":[],\"user\":\"\",\"safety_identifier\":\"\",\"prompt_cache_key\":\"\","
+            "\"preset\":null"));
     assert_int_equal(p.request.asked_count, 0);
     remora_arena_fini(&p.arena);
 }
