@@ -139,7 +139,7 @@ struct remora_adapter {
                      struct remora_fail *fail);
 };
 
-#define REMORA_DECODER_BYTES 2048
+#define REMORA_DECODER_BYTES 1024
 
 /* NULL for a wire that is not built. */
 const struct remora_adapter *remora_adapter_for(enum remora_wire wire);

@@ -12,10 +12,11 @@
 #include "inside.h"
 
 /*
- * What libcurl grows begins with this much: a request's head is put together byte by byte, and each doubling on the way was an
- * allocation, a copy and a wipe.
+ * What libcurl grows: a request's head is put together byte by byte, and each doubling on the way was an allocation, a copy and a
+ * wipe. Most of what begins so never grows, and five such texts (the URL, hosts, keys by which connections are found) stay for as long
+ * as a transfer lasts: so a text begins small, and what has outgrown that goes on with room for a head.
  */
-enum { GROWING_BYTES = 512 };
+enum { FIRST_BYTES = 120, GROWING_BYTES = 512 };
 
 /*
  * The buffer that a transfer reads into holds answers only, and wiping its 16 KiB behind every request cost more than anything
@@ -186,7 +187,8 @@ static void *wiping_realloc(void *block, size_t bytes)
         (void)take_mark(block, held); /* what grows may hold anything */
         return block;
     }
-    void *grown = malloc(bytes < GROWING_BYTES ? GROWING_BYTES : bytes);
+    size_t least = block == NULL ? FIRST_BYTES : GROWING_BYTES;
+    void *grown = malloc(bytes < least ? least : bytes);
     if (grown == NULL || block == NULL) {
         return grown;
     }
