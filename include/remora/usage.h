@@ -39,9 +39,11 @@ enum remora_usage_extent {
 
 struct remora_usage {
     int64_t tokens[REMORA_USAGE_CLASS_COUNT]; /* disjoint; -1 absent */
-    int64_t accepted_prediction_tokens;       /* within the output, as reported; -1 absent */
-    int64_t rejected_prediction_tokens;       /* likewise: billed, though not in the text */
-    int64_t image_count;                      /* images that the model was sent; -1 not known */
+    int64_t
+        cached_audio_tokens; /* of CACHE_READ, where audio cannot lie beside it; -1 none known */
+    int64_t accepted_prediction_tokens; /* within the output, as reported; -1 absent */
+    int64_t rejected_prediction_tokens; /* likewise: billed, though not in the text */
+    int64_t image_count;                /* images that the model was sent; -1 not known */
     int64_t search_count; /* web searches; -1: there may have been some, and nobody said how many */
     enum remora_certainty certainty;
     enum remora_usage_extent extent; /* of one report, said by the adapter */
@@ -55,13 +57,19 @@ void remora_usage_init(struct remora_usage *usage);
 /* Sum of a direction's classes; -1 when every one is absent. */
 int64_t remora_usage_input_total(const struct remora_usage *usage);
 int64_t remora_usage_output_total(const struct remora_usage *usage);
+/* Audio of the input, what came from the cache included; -1 absent. */
+int64_t remora_usage_audio_input(const struct remora_usage *usage);
 /*
  * The later report wins (Perplexity reports cumulatively in every chunk: providers.md 0.1). A WHOLE one replaces what was known
  * of each direction that it counts, a PART class by class; a direction that neither counts stays as it was.
  */
 void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later);
 
-/* A price list; -1 is "not known", except where tbl/prices.h names a fallback. */
+/*
+ * A price list. -1: none is stated, which tbl/prices.h says how to bill (its fallback, nothing, or not at all).
+ * REMORA_PRICE_UNKNOWN: there is one and nobody knows it (`request: null`); what needs it has no cost and passes no cap.
+ */
+#define REMORA_PRICE_UNKNOWN (-2)
 struct remora_price_tier {
     int64_t
         min_prompt_tokens; /* strictly more than this: the tier's rates apply to the whole request */

@@ -9,11 +9,30 @@
 
 enum { SUGGEST_EDITS = 3 };
 
+/* Whether nothing is charged where no price is stated, so that null has to say something else. */
+static bool is_free_when_absent(size_t price)
+{
+    enum fallback { NONE, SELF, PROMPT, COMPLETION, CACHED_WRITE };
+    static const enum fallback fallbacks[REMORA_PRICE_COUNT] = {
+#define REMORA_PRICE(name, key, fallback, unit) [REMORA_PRICE_##name] = fallback,
+#include "remora/tbl/prices.h"
+#undef REMORA_PRICE
+    };
+    return fallbacks[price] == SELF;
+}
+
 static enum remora_code read_price(struct config_loader *loader, const struct config_node *node,
-                                   int64_t *out)
+                                   size_t price, int64_t *out)
 {
     enum remora_decimal_exactness exactness = REMORA_DECIMAL_EXACT;
-    if (node == NULL || config_is_null(node)) {
+    if (node == NULL) {
+        return REMORA_OK;
+    }
+    if (config_is_null(node)) {
+        if (is_free_when_absent(price)) {
+            *out = REMORA_PRICE_UNKNOWN;
+            config_warn(loader, node, "is not known: costs that need it are null");
+        }
         return REMORA_OK;
     }
     if (!remora_decimal_parse(node->text, 12, out, &exactness)) {
@@ -34,7 +53,7 @@ static enum remora_code read_prices(struct config_loader *loader, const struct c
 #undef REMORA_PRICE
     };
     for (size_t i = 0; i < REMORA_PRICE_COUNT; i++) {
-        enum remora_code rc = read_price(loader, config_get_named(node, keys[i]), &out[i]);
+        enum remora_code rc = read_price(loader, config_get_named(node, keys[i]), i, &out[i]);
         if (rc != REMORA_OK) {
             return rc;
         }

@@ -6,7 +6,7 @@
  * Not known (-1), never 0: a part whose counts are all absent or whose price is; the total when a counted class has no
  * price, when a direction was not counted at all, or when it does not fit.
  * The price of one request is added as it stands, those of images and searches as often as there were any; where nobody said
- * how often, once, and then the cost is an estimate.
+ * how often, once, and then the cost is an estimate. Is one of these prices not known and was there any, the total is not.
  * Sources: ARCHITECTURE 7; catalog README "Fields" (tiers apply to the whole request; null prices).
  */
 #include "remora/usage.h"
@@ -103,16 +103,22 @@ static const struct remora_price_tier *tier_for(const struct remora_prices *pric
     return tier;
 }
 
-/* Fallbacks form chains without a ring (cached_write_1h, cached_write, prompt), so this ends. */
+/* What the tier, else the list states; -1 nothing. */
+static int64_t stated_price(const struct remora_prices *prices,
+                            const struct remora_price_tier *tier, int price)
+{
+    bool is_of_tier = tier != NULL && tier->pico_usd[price] != -1;
+    return is_of_tier ? tier->pico_usd[price] : prices->pico_usd[price];
+}
+
+/* Below 0: not known. Fallbacks form chains without a ring (cached_write_1h, cached_write, prompt), so this ends. */
 static int64_t price_of(const struct remora_prices *prices, const struct remora_price_tier *tier,
                         int price)
 {
     while (price < REMORA_PRICE_COUNT) {
-        if (tier != NULL && tier->pico_usd[price] >= 0) {
-            return tier->pico_usd[price];
-        }
-        if (prices->pico_usd[price] >= 0) {
-            return prices->pico_usd[price];
+        int64_t stated = stated_price(prices, tier, price);
+        if (stated != -1) {
+            return stated;
         }
         price = fallbacks[price];
     }
@@ -153,10 +159,12 @@ static void add_classes(const struct remora_usage *usage, const struct remora_pr
 struct pieces {
     __int128 pico_usd;
     bool is_guessed;
+    bool has_no_price;
 };
 
 static void add_pieces(struct pieces *pieces, int64_t count, int64_t price)
 {
+    pieces->has_no_price |= price < 0 && count != 0;
     if (price > 0) {
         pieces->is_guessed |= count < 0;
         pieces->pico_usd += (__int128)price * (count < 0 ? 1 : count);
@@ -178,9 +186,17 @@ static int64_t fitting(__int128 pico_usd)
     return pico_usd > INT64_MAX ? -1 : (int64_t)pico_usd;
 }
 
+static int64_t pieces_value(const struct pieces *pieces)
+{
+    return pieces->has_no_price ? -1 : fitting(pieces->pico_usd);
+}
+
 static int64_t total_of(const struct sum parts[PART_COUNT], const struct pieces *pieces)
 {
     __int128 total = pieces->pico_usd;
+    if (pieces->has_no_price) {
+        return -1;
+    }
     for (size_t i = 0; i < PART_COUNT; i++) {
         if (parts[i].has_no_price) {
             return -1;
@@ -207,7 +223,7 @@ void remora_cost_compute(const struct remora_usage *usage, const struct remora_p
         return;
     }
     struct pieces pieces = pieces_of(usage, prices, tier);
-    out->other_pico_usd = fitting(pieces.pico_usd);
+    out->other_pico_usd = pieces_value(&pieces);
     out->total_pico_usd = total_of(parts, &pieces);
     if (out->total_pico_usd >= 0) {
         out->certainty = pieces.is_guessed ? REMORA_CERTAINTY_ESTIMATED : usage->certainty;

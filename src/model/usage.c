@@ -15,6 +15,7 @@ void remora_usage_init(struct remora_usage *usage)
     for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
         usage->tokens[i] = -1;
     }
+    usage->cached_audio_tokens = -1;
     usage->accepted_prediction_tokens = -1;
     usage->rejected_prediction_tokens = -1;
     usage->image_count = -1;
@@ -49,6 +50,16 @@ int64_t remora_usage_output_total(const struct remora_usage *usage)
     return total_of(usage, DIRECTION_OUTPUT);
 }
 
+int64_t remora_usage_audio_input(const struct remora_usage *usage)
+{
+    int64_t beside = usage->tokens[REMORA_USAGE_AUDIO_INPUT];
+    int64_t cached = usage->cached_audio_tokens;
+    if (beside < 0 || cached < 0) {
+        return beside < 0 ? cached : beside;
+    }
+    return beside + cached;
+}
+
 static void replace(int64_t *count, int64_t later, bool is_whole)
 {
     if (is_whole || later >= 0) {
@@ -64,6 +75,8 @@ void remora_usage_merge(struct remora_usage *into, const struct remora_usage *la
     for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
         replace(&into->tokens[i], later->tokens[i], is_whole && is_counted[directions[i]]);
     }
+    bool replaces_input = is_whole && is_counted[DIRECTION_INPUT];
+    replace(&into->cached_audio_tokens, later->cached_audio_tokens, replaces_input);
     bool replaces_output = is_whole && is_counted[DIRECTION_OUTPUT];
     replace(&into->accepted_prediction_tokens, later->accepted_prediction_tokens, replaces_output);
     replace(&into->rejected_prediction_tokens, later->rejected_prediction_tokens, replaces_output);

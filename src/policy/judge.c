@@ -266,7 +266,7 @@ static int64_t billed_price(const struct remora_endpoint *endpoint, enum remora_
 {
     const int64_t *prices = endpoint->facts.prices.pico_usd;
     int64_t price = prices[caps[cap].price];
-    if (price >= 0) {
+    if (price >= 0 || price == REMORA_PRICE_UNKNOWN) {
         return price;
     }
     if (cap == REMORA_CAP_AUDIO) {

@@ -8,7 +8,8 @@
  *   more reasoning than completion    completion excludes reasoning (DeepInfra)
  * Without a total the dialect's rule decides whether reasoning comes on top.
  * A count that is negative, no integer, a string or above 2^53 is absent (reliability.md F29); 0 stays 0. Details that do
- * not fit into their total are dropped rather than believed.
+ * not fit into their total are dropped rather than believed. Sound, pictures and films of the prompt may have come from the cache:
+ * where both together are more than the prompt, what is over is the cache's, and how the rest divides is a guess.
  * Money that the provider says it charged is kept aside: cost (OpenRouter, Perplexity), cost_in_usd_ticks (xAI, 1e-10 USD),
  * estimated_cost (DeepInfra).
  */
@@ -116,19 +117,39 @@ static void split_off(struct remora_usage *usage, enum remora_usage_class at, in
     }
 }
 
-static void fill_input(struct remora_usage *out, const struct counts *c,
+/* The same of a kind of input, part of which may be in the cache: how many must be, and lie there already. */
+static int64_t split_off_kind(struct remora_usage *usage, enum remora_usage_class at, int64_t *rest,
+                              int64_t part)
+{
+    int64_t cached = usage->tokens[REMORA_USAGE_CACHE_READ];
+    int64_t over = part - *rest;
+    if (over <= 0 || over > cached) {
+        split_off(usage, at, rest, part);
+        return 0;
+    }
+    split_off(usage, at, rest, *rest);
+    return over;
+}
+
+/* False when how it divides is a guess. */
+static bool fill_input(struct remora_usage *out, const struct counts *c,
                        const struct remora_json details[DETAIL_MEMBERS])
 {
     int64_t rest = c->prompt;
     if (rest < 0) {
-        return;
+        return true;
     }
     split_off(out, REMORA_USAGE_CACHE_READ, &rest, c->cached);
     split_off(out, REMORA_USAGE_CACHE_WRITE_5M, &rest, c->cache_written);
-    split_off(out, REMORA_USAGE_AUDIO_INPUT, &rest, count_of(details[DETAIL_AUDIO_TOKENS]));
-    split_off(out, REMORA_USAGE_IMAGE_INPUT, &rest, count_of(details[DETAIL_IMAGE_TOKENS]));
-    split_off(out, REMORA_USAGE_VIDEO_INPUT, &rest, count_of(details[DETAIL_VIDEO_TOKENS]));
+    int64_t audio = split_off_kind(out, REMORA_USAGE_AUDIO_INPUT, &rest,
+                                   count_of(details[DETAIL_AUDIO_TOKENS]));
+    int64_t image = split_off_kind(out, REMORA_USAGE_IMAGE_INPUT, &rest,
+                                   count_of(details[DETAIL_IMAGE_TOKENS]));
+    int64_t video = split_off_kind(out, REMORA_USAGE_VIDEO_INPUT, &rest,
+                                   count_of(details[DETAIL_VIDEO_TOKENS]));
+    out->cached_audio_tokens = audio > 0 ? audio : -1;
     out->tokens[REMORA_USAGE_INPUT] = rest;
+    return audio + image + video == 0;
 }
 
 static void fill_output(struct remora_usage *out, const struct counts *c,
@@ -213,7 +234,7 @@ bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct re
     read_spent(usage, &spent);
     struct counts c = read_counts(&spent);
     bool is_told = make_inclusive(&c, rule);
-    fill_input(out, &c, spent.prompt);
+    is_told = fill_input(out, &c, spent.prompt) && is_told;
     fill_output(out, &c, spent.completion);
     fill_predictions(out, &c, spent.completion);
     out->search_count = searches_of(spent.own);

@@ -170,14 +170,14 @@ static const struct {
     {REMORA_PRICE_WEB_SEARCH, "web_search", false, false},
 };
 
-/* USD per token or item as decimal text; left out when it is not known and need not be there. */
+/* USD per token or item as decimal text; where none is stated it is left out, if it need not be there. */
 static void write_price(struct remora_json_writer *w, const char *key, int64_t pico_usd,
                         bool is_required)
 {
     char text[48];
     if (pico_usd >= 0) {
         listing_write_slice(w, key, remora_slice(text, remora_decimal_format(pico_usd, 12, text)));
-    } else if (is_required) {
+    } else if (is_required || pico_usd == REMORA_PRICE_UNKNOWN) {
         listing_write_slice(w, key, REMORA_SLICE("-1"));
     }
 }

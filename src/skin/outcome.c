@@ -49,7 +49,7 @@ static void write_details(struct remora_json_writer *w, const struct remora_usag
     write_count(
         w, "cache_write_tokens",
         add_known(tokens[REMORA_USAGE_CACHE_WRITE_5M], tokens[REMORA_USAGE_CACHE_WRITE_1H]));
-    write_count(w, "audio_tokens", tokens[REMORA_USAGE_AUDIO_INPUT]);
+    write_count(w, "audio_tokens", remora_usage_audio_input(usage));
     write_count(w, "video_tokens", tokens[REMORA_USAGE_VIDEO_INPUT]);
     remora_json_object_close(w);
     remora_json_key(w, "completion_tokens_details");

@@ -388,7 +388,8 @@ static void endpoint_keys_have_effect(void **state)
              "        supported_parameters: [max_completion_tokens, include_reasoning, stream]\n"
              "        reasoning_efforts: [low, max]\n"
              "        free: true\n        stream_only: true\n"
-             "      - {provider: acme, model_id: b, reasoning_efforts: [none, high]}\n",
+             "      - {provider: acme, model_id: b, reasoning_efforts: [none, high],\n"
+             "         pricing: {request: null, image: ~, reasoning: null}}\n",
         NULL);
     const struct remora_model *model = remora_config_model(config, REMORA_SLICE("acme/a"));
     const struct remora_endpoint_facts *facts = &model->endpoints[0].facts;
@@ -406,6 +407,14 @@ static void endpoint_keys_have_effect(void **state)
     assert_int_equal(facts->prices.tier_count, 2);
     assert_int_equal(facts->prices.tiers[0].pico_usd[REMORA_PRICE_PROMPT], INT64_C(2000000000000));
     assert_int_equal(facts->prices.tiers[1].pico_usd[REMORA_PRICE_PROMPT], -1);
+    /* Null is an unknown price where absence means free, and no price of its own where there is another to bill. */
+    const int64_t *nulls = model->endpoints[1].facts.prices.pico_usd;
+    assert_int_equal(nulls[REMORA_PRICE_REQUEST], REMORA_PRICE_UNKNOWN);
+    assert_int_equal(nulls[REMORA_PRICE_IMAGE], REMORA_PRICE_UNKNOWN);
+    assert_int_equal(nulls[REMORA_PRICE_WEB_SEARCH], -1);
+    assert_int_equal(nulls[REMORA_PRICE_REASONING], -1);
+    assert_true(
+        test_config_warns(config, "models.acme/a.endpoints[1].pricing.request", "is not known"));
     assert_int_equal(facts->context_length, 50);
     assert_int_equal(facts->max_prompt_tokens, 40);
     assert_int_equal(facts->max_completion_tokens, 0);

@@ -58,12 +58,31 @@ static void a_later_report_replaces_what_it_counts(void **state)
     usage.tokens[REMORA_USAGE_REASONING] = 4;
     usage.accepted_prediction_tokens = 3;
     later.rejected_prediction_tokens = 2;
+    usage.cached_audio_tokens = 9;
     remora_usage_merge(&usage, &later);
     assert_int_equal(remora_usage_input_total(&usage), 100);
     assert_int_equal(remora_usage_output_total(&usage), 30);
     assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_READ], -1);
     assert_int_equal(usage.accepted_prediction_tokens, -1);
     assert_int_equal(usage.rejected_prediction_tokens, 2);
+    assert_int_equal(usage.cached_audio_tokens, -1);
+}
+
+static void audio_from_the_cache_is_audio_of_the_input(void **state)
+{
+    struct remora_usage usage = usage_of(10, 1);
+    struct remora_usage later = usage_of(-1, 7);
+    (void)state;
+    assert_int_equal(remora_usage_audio_input(&usage), -1);
+    usage.cached_audio_tokens = 30;
+    assert_int_equal(remora_usage_audio_input(&usage), 30);
+    usage.tokens[REMORA_USAGE_AUDIO_INPUT] = 20;
+    assert_int_equal(remora_usage_audio_input(&usage), 50);
+    assert_int_equal(remora_usage_input_total(&usage), 30); /* it is counted as cached */
+    remora_usage_merge(&usage, &later);
+    assert_int_equal(remora_usage_audio_input(&usage), 50);
+    usage.cached_audio_tokens = -1;
+    assert_int_equal(remora_usage_audio_input(&usage), 20);
 }
 
 static void a_direction_that_a_later_report_does_not_count_stays(void **state)
@@ -142,6 +161,61 @@ static void pieces_are_priced_and_a_number_nobody_told_is_a_guess(void **state)
     assert_int_equal(cost.other_pico_usd, -1);
     assert_int_equal(cost.total_pico_usd, -1);
     assert_int_equal(cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+}
+
+/* `request: null` of an operator: there is a price, and nobody knows it. */
+static void a_piece_without_a_known_price_makes_the_total_unknown(void **state)
+{
+    static const struct {
+        enum remora_price price;
+        int64_t images;
+        int64_t searches;
+        int64_t total;
+    } cases[] = {
+        {REMORA_PRICE_REQUEST, 0, 0, -1},    {REMORA_PRICE_IMAGE, 0, 0, 80},
+        {REMORA_PRICE_IMAGE, 1, 0, -1},      {REMORA_PRICE_IMAGE, -1, 0, -1},
+        {REMORA_PRICE_WEB_SEARCH, 0, 0, 80}, {REMORA_PRICE_WEB_SEARCH, 0, -1, -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_usage usage = usage_of(10, 10);
+        struct remora_prices prices = prices_of(3, 5);
+        struct remora_cost cost;
+        list[cases[i].price] = REMORA_PRICE_UNKNOWN;
+        usage.image_count = cases[i].images;
+        usage.search_count = cases[i].searches;
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.total_pico_usd, cases[i].total);
+        assert_int_equal(cost.other_pico_usd, cases[i].total < 0 ? -1 : 0);
+        assert_int_equal(cost.input_pico_usd, 30);
+        assert_int_equal(cost.certainty,
+                         cases[i].total < 0 ? REMORA_CERTAINTY_UNKNOWN : REMORA_CERTAINTY_ACTUAL);
+    }
+}
+
+/* A tier states its own, or that it is not known, or nothing. */
+static void a_tier_may_know_what_the_list_does_not(void **state)
+{
+    struct remora_usage usage = usage_of(10, 10);
+    struct remora_prices prices = prices_of(3, 5);
+    struct remora_price_tier tier = {.min_prompt_tokens = 1};
+    struct remora_cost cost;
+    (void)state;
+    memset(tier.pico_usd, 0xff, sizeof tier.pico_usd);
+    prices.tiers = &tier;
+    prices.tier_count = 1;
+    list[REMORA_PRICE_REQUEST] = REMORA_PRICE_UNKNOWN;
+    usage.image_count = 0;
+    usage.search_count = 0;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, -1);
+    tier.pico_usd[REMORA_PRICE_REQUEST] = 2;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 82);
+    list[REMORA_PRICE_REQUEST] = 7;
+    tier.pico_usd[REMORA_PRICE_REQUEST] = REMORA_PRICE_UNKNOWN;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, -1);
 }
 
 static void absent_cache_prices_fall_back_along_their_chain(void **state)
@@ -245,10 +319,13 @@ int main(void)
         cmocka_unit_test(fresh_usage_is_absent_and_not_zero),
         cmocka_unit_test(totals_are_inclusive),
         cmocka_unit_test(a_later_report_replaces_what_it_counts),
+        cmocka_unit_test(audio_from_the_cache_is_audio_of_the_input),
         cmocka_unit_test(a_direction_that_a_later_report_does_not_count_stays),
         cmocka_unit_test(a_report_that_is_a_part_is_laid_over),
         cmocka_unit_test(cost_is_tokens_times_price_per_class),
         cmocka_unit_test(pieces_are_priced_and_a_number_nobody_told_is_a_guess),
+        cmocka_unit_test(a_piece_without_a_known_price_makes_the_total_unknown),
+        cmocka_unit_test(a_tier_may_know_what_the_list_does_not),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
         cmocka_unit_test(no_tokens_cost_nothing_whatever_the_price),

@@ -588,6 +588,10 @@ static void an_unknown_price_passes_no_cap(void **state)
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_COMPLETION, -1);
     cap(w, REMORA_LAYER_KEY, REMORA_CAP_AUDIO, INT64_MAX);
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "audio");
+    plan_price(w->endpoint, REMORA_PRICE_IMAGE,
+               REMORA_PRICE_UNKNOWN); /* not absent, which is free */
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_IMAGE, INT64_MAX);
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "image");
 }
 
 static void prices_per_item_are_capped_as_they_are_billed(void **state)

@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <stdio.h>
+
 #include "../../src/provider/openai.h" /* private to its room: this is what is tested */
 
 struct row {
@@ -93,10 +95,49 @@ static void counts_become_disjoint_classes(void **state)
     remora_arena_fini(&arena);
 }
 
+/* Sound of the prompt may have come from the cache: what cannot lie beside it does. */
+static void sound_and_cache_may_overlap(void **state)
+{
+    static const struct {
+        int prompt, cached, audio;
+        int64_t input, beside, overlap;
+        enum remora_certainty certainty;
+    } cases[] = {
+        {100, 30, 50, 20, 50, -1, ACTUAL},    {100, 50, 50, 0, 50, -1, ACTUAL},
+        {100, 80, 50, 0, 20, 30, ESTIMATED},  {100, 100, 50, 0, 0, 50, ESTIMATED},
+        {100, 80, 100, 0, 20, 80, ESTIMATED}, {100, 80, 101, 20, -1, -1, ACTUAL}, /* a lie */
+        {100, 0, 101, 100, -1, -1, ACTUAL},
+    };
+    struct remora_arena arena;
+    static const struct remora_json_limits limits = {64, 1000};
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char text[200];
+        struct remora_json_doc doc;
+        struct remora_usage usage;
+        snprintf(text, sizeof text,
+                 "{\"prompt_tokens\":%d,\"completion_tokens\":1,\"prompt_tokens_details\":"
+                 "{\"cached_tokens\":%d,\"audio_tokens\":%d}}",
+                 cases[i].prompt, cases[i].cached, cases[i].audio);
+        assert_int_equal(remora_json_parse(remora_slice_of(text), &arena, &limits, &doc, NULL),
+                         REMORA_OK);
+        assert_true(openai_read_usage(remora_json_root(&doc), USAGE_INCLUSIVE, &usage));
+        assert_int_equal(usage.tokens[REMORA_USAGE_INPUT], cases[i].input);
+        assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_READ], cases[i].cached);
+        assert_int_equal(usage.tokens[REMORA_USAGE_AUDIO_INPUT], cases[i].beside);
+        assert_int_equal(usage.cached_audio_tokens, cases[i].overlap);
+        assert_int_equal(remora_usage_input_total(&usage), cases[i].prompt);
+        assert_int_equal(usage.certainty, cases[i].certainty);
+    }
+    remora_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_become_disjoint_classes),
+        cmocka_unit_test(sound_and_cache_may_overlap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

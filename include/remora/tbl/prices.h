@@ -1,6 +1,7 @@
 /*
  * REMORA_PRICE(name, catalog key, fallback, unit). An absent price is billed at its fallback (NONE: not known); a fallback
- * of SELF means that absence costs nothing (per-item prices that most endpoints do not have).
+ * of SELF means that absence costs nothing (per-item prices that most endpoints do not have); there an operator's `null` is no
+ * absence but a price that is not known.
  * Source: catalog README "pricing"; openrouter.md 15.3.
  */
 REMORA_PRICE(PROMPT, "prompt", NONE, "token")

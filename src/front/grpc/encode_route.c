@@ -41,7 +41,7 @@ Remora__V1__Usage *remora_pb_usage(struct remora_arena *arena, const struct remo
     REMORA_PB_COUNT(out, cache_write_5m_input_tokens, tokens[REMORA_USAGE_CACHE_WRITE_5M]);
     REMORA_PB_COUNT(out, cache_write_1h_input_tokens, tokens[REMORA_USAGE_CACHE_WRITE_1H]);
     REMORA_PB_COUNT(out, reasoning_output_tokens, tokens[REMORA_USAGE_REASONING]);
-    REMORA_PB_COUNT(out, audio_input_tokens, tokens[REMORA_USAGE_AUDIO_INPUT]);
+    REMORA_PB_COUNT(out, audio_input_tokens, remora_usage_audio_input(usage));
     REMORA_PB_COUNT(out, audio_output_tokens, tokens[REMORA_USAGE_AUDIO_OUTPUT]);
     REMORA_PB_COUNT(out, image_input_tokens, tokens[REMORA_USAGE_IMAGE_INPUT]);
     REMORA_PB_COUNT(out, image_output_tokens, tokens[REMORA_USAGE_IMAGE_OUTPUT]);
