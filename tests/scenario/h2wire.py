@@ -7,6 +7,7 @@
 
 Frames are RFC 9113's; hpack and hyperframe are those of python-hyper.
 """
+import select
 import socket
 import ssl
 import struct
@@ -148,6 +149,11 @@ class H2:
             self.socket.settimeout(left)
             self._read()
         return True
+
+    def drain(self):
+        """Reads what is there by now: who only writes fills the kernel's buffers, and then the peer's last words find no room."""
+        while not self.is_closed and select.select([self.socket], [], [], 0)[0]:
+            self._read()
 
     def ends(self, seconds=20):
         """True when the peer closes within the time."""

@@ -6,8 +6,9 @@
  *   1. a call that we have seen and that is reset is told at once (_ended): its connection is found by the name of its peer
  *   2. the newer core drops what is reset at once before we see it, but counts it for each socket (channelz.h): that is asked
  *      for every two seconds, and what ended by its deadline, which the core counts as well, is taken off
- *   3. the core cannot be asked to say GOAWAY to one connection. A plaintext one gets the frame from us and is shut down behind
- *      it: nothing of the core's follows, so nothing can be out of frame. TLS is shut down without a word
+ *   3. the core cannot be asked to say GOAWAY to one connection. A plaintext one gets the frame from us, between
+ *      two of the core's, and is shut down when it has had time to arrive: what comes in after a shutdown is answered by RST,
+ *      and that takes with it what is not acknowledged yet. TLS is shut down without a word
  *
  * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says
  * nothing, so there is only the second way. That core has forgotten the peer of a call whose deadline is over: such calls are
@@ -33,6 +34,9 @@
 
 #define LOOK_NS   (2 * REMORA_NS_PER_S)
 #define RESETS_NS (10 * REMORA_NS_PER_S)
+#define TICK_NS   (10 * REMORA_NS_PER_MS)
+#define ROOM_NS   (200 * REMORA_NS_PER_MS) /* for room to say GOAWAY in */
+#define ARRIVE_NS (50 * REMORA_NS_PER_MS)  /* for it to be acknowledged */
 
 enum {
     ASKED = 64, /* sockets asked about in one look: a full table has its turn in half a minute */
@@ -56,11 +60,15 @@ struct connection {
     uint64_t failed; /* of the core's count, when it was asked last */
     uint64_t late;   /* since then */
     uint64_t asked_ns;
+    uint64_t shut_at_ns; /* of a storm; 0: of none */
+    bool is_told;        /* GOAWAY */
+    bool is_shut;
 };
 
 struct remora_grpc_connections {
     struct remora_worker *worker;
     struct remora_timer timer;
+    struct remora_timer ending; /* armed while a storm's connection is neither shut nor gone */
     intptr_t server;
     intptr_t next_id; /* of a socket that the core will list */
     bool adopts;
@@ -151,30 +159,79 @@ static int fd_of_peer(const char *peer)
     return found;
 }
 
-/* GOAWAY with the greatest stream, since any may have been answered, where it does not fall into the middle of a frame. */
-static void say_goaway(int fd)
+/* GOAWAY with the greatest stream, since any may have been answered. False: it might fall into the middle of a frame now. */
+static bool say_goaway(int fd)
 {
     static const char FRAME[] = "\0\0\x17\x07\0\0\0\0\0"
                                 "\x7f\xff\xff\xff"
                                 "\0\0\0\x0b"
                                 "too_many_resets";
     int waiting = 0;
-    if (ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES) {
-        (void)send(fd, FRAME, sizeof FRAME - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
+    return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES &&
+           send(fd, FRAME, sizeof FRAME - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
-static void end_storm(const struct connection *connection)
+static void shut(struct connection *connection)
 {
-    int fd = connection->fd;
-    if (fd == NO_FD) {
-        fd = fd_of_peer(connection->socket.peer);
-    } else {
-        say_goaway(fd);
-    }
+    int fd = connection->fd == NO_FD ? fd_of_peer(connection->socket.peer) : connection->fd;
+    connection->is_shut = true;
     if (fd != NO_FD) {
         (void)shutdown(fd, SHUT_RDWR);
         remora_log(REMORA_LOG_WARN, "grpc connection ended: a storm of resets", NULL, 0);
+    }
+}
+
+static bool is_leaving(const struct connection *connection)
+{
+    return connection->shut_at_ns != 0 && !connection->is_shut;
+}
+
+static void leave(struct connection *connection, uint64_t at_ns)
+{
+    if (connection->fd != NO_FD && !connection->is_told && say_goaway(connection->fd)) {
+        connection->is_told = true;
+        connection->shut_at_ns = at_ns + ARRIVE_NS;
+    }
+    if (connection->fd == NO_FD || at_ns >= connection->shut_at_ns) {
+        shut(connection);
+    }
+}
+
+static void on_ending(struct remora_timer *timer);
+
+static void arm_ending(struct remora_grpc_connections *c, struct connection *connection)
+{
+    struct remora_timers *timers = remora_loop_timers(c->worker->loop);
+    if (!remora_timer_is_armed(&c->ending) &&
+        remora_timers_arm(timers, &c->ending, now_ns(c) + TICK_NS, on_ending) != REMORA_OK) {
+        shut(connection); /* without memory for the timer: now, even unheard */
+    }
+}
+
+static void on_ending(struct remora_timer *timer)
+{
+    struct remora_grpc_connections *c =
+        REMORA_CONTAINER_OF(timer, struct remora_grpc_connections, ending);
+    for (size_t i = 0; i < c->count; i++) {
+        struct connection *connection = &c->open[i];
+        if (is_leaving(connection) && is_open(connection)) {
+            leave(connection, now_ns(c));
+        }
+        if (is_leaving(connection) && is_open(connection)) {
+            arm_ending(c, connection);
+        }
+    }
+}
+
+static void end_storm(struct remora_grpc_connections *c, struct connection *connection)
+{
+    if (connection->shut_at_ns != 0) {
+        return;
+    }
+    connection->shut_at_ns = now_ns(c) + ROOM_NS;
+    leave(connection, now_ns(c));
+    if (!connection->is_shut) {
+        arm_ending(c, connection);
     }
 }
 
@@ -192,8 +249,7 @@ static bool is_storm(struct resets *resets, uint64_t at_ns, uint64_t more, uint6
     return is_over;
 }
 
-static void ask(const struct remora_grpc_connections *c, struct connection *connection,
-                uint64_t at_ns)
+static void ask(struct remora_grpc_connections *c, struct connection *connection, uint64_t at_ns)
 {
     uint64_t failed = 0;
     if (connection->socket.id == 0 ||
@@ -207,7 +263,7 @@ static void ask(const struct remora_grpc_connections *c, struct connection *conn
     connection->late = 0;
     connection->asked_ns = at_ns;
     if (is_storm(&connection->told, at_ns, more > late ? more - late : 0, over_ns)) {
-        end_storm(connection);
+        end_storm(c, connection);
     }
 }
 
@@ -285,7 +341,9 @@ struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker
 void remora_grpc_connections_free(struct remora_grpc_connections *connections)
 {
     if (connections != NULL) {
-        remora_timers_disarm(remora_loop_timers(connections->worker->loop), &connections->timer);
+        struct remora_timers *timers = remora_loop_timers(connections->worker->loop);
+        remora_timers_disarm(timers, &connections->timer);
+        remora_timers_disarm(timers, &connections->ending);
         remora_free(connections);
     }
 }
@@ -345,6 +403,6 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
         uint64_t *late = c == NULL ? &connections->late : &c->late;
         *late += 1;
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {
-        end_storm(c);
+        end_storm(connections, c);
     }
 }
