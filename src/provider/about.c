@@ -57,7 +57,7 @@ static bool says_any(struct remora_slice text, const struct sentence *sentences,
     return false;
 }
 
-/* As servers write it that have no code for it; the last three: nothing is served under the path, which callers do not choose. */
+/* As servers write it that have no code for it. */
 static const struct sentence model_sentences[] = {
     {"the model * does not exist", BEGINS_WITH}, /* OpenAI, vLLM, xAI */
     {"model * not found", BEGINS_WITH},          /* Ollama, Cohere */
@@ -76,16 +76,55 @@ static const struct sentence model_sentences[] = {
     {"* is not a valid model id", WHOLE},                   /* OpenRouter */
     {"no endpoints found for *", WHOLE},                    /* OpenRouter */
     {"the api deployment for this resource", BEGINS_WITH},  /* Azure */
-    {"invalid url (", BEGINS_WITH},                         /* OpenAI */
-    {"not found", WHOLE},                                   /* FastAPI */
-    {"resource not found", WHOLE},                          /* Azure */
 };
+
+static bool is_elsewhere(const struct envelope *envelope)
+{
+    return envelope->param.length > 0 && !remora_slice_is(envelope->param, "model");
+}
 
 bool about_model(const struct envelope *envelope)
 {
-    bool is_elsewhere = envelope->param.length > 0 && !remora_slice_is(envelope->param, "model");
-    return !is_elsewhere &&
+    return !is_elsewhere(envelope) &&
            says_any(envelope->message, model_sentences, REMORA_COUNT_OF(model_sentences));
+}
+
+static const struct sentence path_sentences[] = {
+    {"invalid url (", BEGINS_WITH}, /* OpenAI */
+    {"not found", WHOLE},           /* FastAPI */
+    {"resource not found", WHOLE},  /* Azure */
+};
+
+bool about_path(const struct envelope *envelope)
+{
+    return !is_elsewhere(envelope) &&
+           says_any(envelope->message, path_sentences, REMORA_COUNT_OF(path_sentences));
+}
+
+/*
+ * Azure, "Configure virtual networks for Foundry Tools" and "Use private endpoints"; OpenAI, "Supported countries": no key of
+ * ours would be let through.
+ */
+static const struct sentence place_sentences[] = {
+    {"access denied due to virtual network", BEGINS_WITH},
+    {"public access is disabled", BEGINS_WITH},
+    {"traffic is not from an approved private endpoint", BEGINS_WITH},
+    {"country, region, or territory not supported", BEGINS_WITH},
+};
+
+bool about_place(const struct envelope *envelope)
+{
+    return remora_slice_is(envelope->code, "unsupported_country_region_territory") ||
+           says_any(envelope->message, place_sentences, REMORA_COUNT_OF(place_sentences));
+}
+
+/* Anthropic's words of an account without credit, under 400 and without a code ("Errors" of its API documents). */
+bool about_balance(const struct envelope *envelope)
+{
+    static const struct sentence sentence = {"your credit balance is too low to access the ",
+                                             BEGINS_WITH};
+    return remora_slice_is(envelope->type, "invalid_request_error") &&
+           envelope->param.length == 0 && says(envelope->message, &sentence);
 }
 
 static bool is_part_of_name(char c)

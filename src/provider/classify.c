@@ -243,7 +243,9 @@ static enum remora_code phrase_code(const struct envelope *envelope)
     }
     bool is_gone = text_has(message, "does not exist") || text_has(message, "not found");
     bool is_model = remora_slice_is(envelope->param, "model") && is_gone;
-    return is_model || about_model(envelope) ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_OK;
+    return is_model || about_model(envelope) || about_path(envelope)
+               ? REMORA_MODEL_UNAVAILABLE_UPSTREAM
+               : REMORA_OK;
 }
 
 static enum remora_code said_code(const struct envelope *envelope,
@@ -286,13 +288,21 @@ static struct remora_slice own_words(struct remora_slice message)
  */
 static bool is_quota(const struct envelope *envelope, int status)
 {
-    static const char *const quota_words[] = {"insufficient_quota", "billing_hard_limit_reached",
-                                              "exceeded_current_quota_error" /* Moonshot */};
+    static const char *const quota_words[] = {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",           /* OpenAI */
+        "billing_error",                /* Anthropic */
+        "exceeded_current_quota_error", /* Moonshot */
+    };
     static const char *const quota_phrases[] = {"spend limit", "spending limit",
                                                 "credit balance is too low"};
     bool is_of_account = status == 402 || status == 403 || status == 429;
     if (!is_of_account && status != 0 && status != 400) {
         return false;
+    }
+    if (status == 400 && about_balance(envelope)) {
+        return true;
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(quota_words); i++) {
         struct remora_slice word = remora_slice_of(quota_words[i]);
@@ -328,15 +338,22 @@ static enum remora_code closer_refusal(const struct envelope *envelope,
     return is_closer ? said : REMORA_UPSTREAM_REFUSED_REQUEST;
 }
 
-/* 403 is about our key unless something says that it is about the content, about one model, or a policy behind us. */
+/*
+ * 403 is about our key where the provider's own error object says nothing else: that it is about the content, about one
+ * model, a policy behind us, or the place that we call from. A page (NULL) is somebody's on the way, a firewall's as a rule:
+ * no key is judged by it.
+ */
 static enum remora_code closer_forbidden(const struct envelope *envelope)
 {
+    if (envelope == NULL || about_place(envelope)) {
+        return REMORA_UPSTREAM_UNAVAILABLE;
+    }
     enum remora_code said = coded(envelope);
     if (said == REMORA_CONTENT_POLICY || about_content(envelope)) {
         return REMORA_CONTENT_POLICY;
     }
     bool is_model = said == REMORA_MODEL_UNAVAILABLE_UPSTREAM || about_policy(envelope) ||
-                    about_model(envelope);
+                    about_model(envelope) || about_path(envelope);
     return is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_UPSTREAM_CREDENTIAL;
 }
 
@@ -346,7 +363,8 @@ static bool names_model(const struct envelope *envelope)
     bool says_nothing = envelope->message.length == 0 && envelope->code.length == 0 &&
                         envelope->reason.length == 0 && envelope->param.length == 0;
     return says_nothing || coded(envelope) == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
-           remora_slice_is(envelope->param, "model") || about_model(envelope);
+           remora_slice_is(envelope->param, "model") || about_model(envelope) ||
+           about_path(envelope);
 }
 
 /* The model, unless the body says what else is missing: a file, a container, a response. */
@@ -356,16 +374,20 @@ static enum remora_code closer_missing(const struct envelope *envelope)
     return is_model ? REMORA_MODEL_UNAVAILABLE_UPSTREAM : REMORA_UPSTREAM_REFUSED_REQUEST;
 }
 
-/* The body's word replaces the class of the status only within faults of the request, for 403 and for 404. */
+/* The body's word (NULL: none) replaces the class of the status only within faults of the request, for 403 and for 404. */
 static enum remora_code closer_code(const struct envelope *envelope, int status,
                                     const struct remora_endpoint *endpoint, enum remora_code code)
 {
+    if (status == 403) {
+        return closer_forbidden(envelope);
+    }
+    if (envelope == NULL) {
+        return code;
+    }
     switch (status) {
     case 400:
     case 422:
         return closer_refusal(envelope, endpoint);
-    case 403:
-        return closer_forbidden(envelope);
     case 404:
     case 410:
         return closer_missing(envelope);
@@ -387,8 +409,7 @@ static enum remora_code code_of(const struct envelope *envelope, int status,
         return said == REMORA_OK ? REMORA_UPSTREAM_UNAVAILABLE : said;
     }
     enum remora_code code = remora_classify_status(status, cause);
-    enum remora_code closer =
-        envelope == NULL ? code : closer_code(envelope, status, endpoint, code);
+    enum remora_code closer = closer_code(envelope, status, endpoint, code);
     *cause = closer == code ? *cause : REMORA_CAUSE_CLIENT_ERROR;
     return closer;
 }
@@ -399,9 +420,22 @@ static bool tells_words(enum remora_code code)
            code == REMORA_CONTENT_POLICY;
 }
 
-/* Of one provider, where the table's own sentence speaks of all. */
-static const char *sentence_of(enum remora_code code)
+/* Whether it is the model that is said to be missing. */
+static bool says_model(const struct envelope *envelope)
 {
+    return envelope != NULL && (coded(envelope) == REMORA_MODEL_UNAVAILABLE_UPSTREAM ||
+                                remora_slice_is(envelope->param, "model") || about_model(envelope));
+}
+
+/* Of one provider, where the table's own sentence speaks of all or says more than the provider did. */
+static const char *sentence_of(enum remora_code code, const struct envelope *envelope)
+{
+    if (code == REMORA_MODEL_UNAVAILABLE_UPSTREAM && !says_model(envelope)) {
+        return envelope != NULL && about_policy(envelope)
+                   ? "A policy of the provider's refuses the model to this request."
+                   : "The provider found nothing for the request and does not say that it is the "
+                     "model.";
+    }
     if (code == REMORA_CAPACITY_EXHAUSTED) {
         return "The provider's rate limit is reached.";
     }
@@ -412,7 +446,7 @@ static const char *sentence_of(enum remora_code code)
 static void tell(const struct envelope *envelope, const struct remora_endpoint *endpoint,
                  enum remora_code code, struct remora_fail *fail)
 {
-    const char *summary = sentence_of(code);
+    const char *summary = sentence_of(code, envelope);
     char words_text[240] = "";
     char param[sizeof fail->param] = "";
     if (envelope != NULL && tells_words(code)) {

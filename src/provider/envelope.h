@@ -20,6 +20,12 @@ struct envelope {
 bool envelope_read(struct remora_json root, struct remora_arena *arena, struct envelope *out);
 /* What a refusal is about, by facts that no text of the caller's can make (about.c). The endpoint may be NULL. */
 bool about_model(const struct envelope *envelope);
+/* Nothing is served under the path, which callers do not choose: no word of the model. */
+bool about_path(const struct envelope *envelope);
+/* Where we call from is refused: a network's rule, a country. */
+bool about_place(const struct envelope *envelope);
+/* The account has no money left, and it is said under a status of the request's. */
+bool about_balance(const struct envelope *envelope);
 /* Something else than the model is named as missing. */
 bool about_other(const struct envelope *envelope);
 /* A policy of whoever stands behind us (a Remora, OpenRouter) leaves the model out, for this request or for all. */

@@ -163,7 +163,10 @@ static enum remora_code build(const struct remora_build_input *input, struct rem
     return code == REMORA_OK ? REMORA_OK : fail_build(fail, code);
 }
 
-/* The body of a redirect or of a page that is no JSON says nothing: the status alone decides. */
+/*
+ * The body of a redirect or of a page that is no JSON says nothing: the status alone decides. An object is the provider's own,
+ * though it may say nothing either.
+ */
 void openai_classify(const struct remora_endpoint *endpoint,
                      const struct remora_upstream_error *error, struct remora_arena *scratch,
                      struct remora_fail *fail)
@@ -176,7 +179,8 @@ void openai_classify(const struct remora_endpoint *endpoint,
     bool is_json = remora_json_parse(error->body, scratch, &limits, &doc, &where) == REMORA_OK;
     bool has_envelope = is_json && envelope_read(remora_json_root(&doc), scratch, &envelope);
     bool is_in_band = error->status >= 200 && error->status <= 299;
-    envelope_judge(has_envelope ? &envelope : NULL,
+    bool is_own = is_json && remora_json_is(remora_json_root(&doc), REMORA_JSON_OBJECT);
+    envelope_judge(has_envelope || is_own ? &envelope : NULL,
                    is_in_band && has_envelope ? envelope.status : error->status, endpoint,
                    is_in_band ? REMORA_CAUSE_IN_BAND : REMORA_CAUSE_NONE, fail);
     int64_t hint_ms = remora_response_retry_after_ms(error->head, error->now_unix_ms);

@@ -57,7 +57,10 @@ static void status_alone_gives_the_class(void **state)
         {400, "", REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
         {401, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
         {402, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
-        {403, "", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {403, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_CLIENT_ERROR}, /* of whom? */
+        {403, "<html>Access denied</html>", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_CLIENT_ERROR},
+        {403, "{}", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
+        {401, "<html>", REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL},
         {404, "", REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
         {405, "", REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
         {408, "", REMORA_UPSTREAM_TIMEOUT, REMORA_CAUSE_CLIENT_ERROR},
@@ -268,6 +271,7 @@ static void forbidden_is_about_the_key_unless_it_says_content_or_model(void **st
 #define FORBIDDEN(members) "{\"error\":{\"code\":403," members "}}"
 #define CONTENT            REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR
 #define KEY                REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_CREDENTIAL
+#define PLACE              REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_CLIENT_ERROR
     static const struct expectation cases[] = {
         {403, FORBIDDEN("\"message\":\"Request blocked: prompt injection patterns detected\""),
          CONTENT},
@@ -292,6 +296,20 @@ static void forbidden_is_about_the_key_unless_it_says_content_or_model(void **st
          KEY},
         {403, FORBIDDEN("\"message\":\"Key limit exceeded (total limit)\""), KEY},
         {403, "{\"error\":{\"message\":\"x\",\"type\":\"permission_error\"}}", KEY},
+        {403,
+         "{\"error\":{\"code\":\"403\",\"message\":\"Access denied due to Virtual Network/Firewall "
+         "rules.\"}}",
+         PLACE},
+        {403,
+         "{\"error\":{\"code\":\"403\",\"message\":\"Public access is disabled. Please configure "
+         "private endpoint.\"}}",
+         PLACE},
+        {403,
+         "{\"error\":{\"message\":\"x\",\"code\":\"unsupported_country_region_territory\",\"type\":"
+         "\"request_forbidden\"}}",
+         PLACE},
+        {403, FORBIDDEN("\"message\":\"No access to 'access denied due to virtual network'\""),
+         KEY},
         {403, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
          REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
     };
@@ -397,6 +415,34 @@ static void an_endpoint_rests_only_where_the_model_is_named(void **state)
     }
 }
 
+/* That the model is gone is told only where somebody said it. */
+static void an_unclear_404_does_not_say_that_the_model_is_gone(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        const char *begins;
+    } cases[] = {
+        {404, "{\"error\":{\"message\":\"The model `x` does not exist\"}}",
+         "The provider no longer"},
+        {404, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
+         "The provider no longer"},
+        {404, "{\"error\":{\"message\":\"x\",\"param\":\"model\"}}", "The provider no longer"},
+        {404, "{\"message\":\"no Route matched with those values\"}", "The provider found nothing"},
+        {404, "{\"detail\":\"Not Found\"}", "The provider found nothing"},
+        {404, "<html>", "The provider found nothing"},
+        {410, "", "The provider found nothing"},
+        {403, FORBIDDEN("\"message\":\"m\",\"availability\":{\"code\":\"region_restricted\"}"),
+         "A policy of the provider's"},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_fail fail = classify(cases[i].status, cases[i].body, NULL);
+        assert_int_equal(fail.code, REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+        assert_memory_equal(fail.message, cases[i].begins, strlen(cases[i].begins));
+    }
+}
+
 static void a_policy_behind_us_benches_neither_key_nor_endpoint(void **state)
 {
     static const char *const reasons[] = {"MODEL_NOT_ALLOWED", "REGION_RESTRICTED",
@@ -456,6 +502,29 @@ static void a_quota_that_is_used_up_is_the_keys(void **state)
          REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
         {400, "{\"error\":{\"message\":\"x\",\"type\":\"insufficient_quota\"}}",
          REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {400,
+         "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your "
+         "credit balance is too low to access the Anthropic API. Please go to Plans & Billing to "
+         "upgrade or purchase credits.\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {402, "{\"error\":{\"type\":\"billing_error\",\"message\":\"x\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {429, "{\"error\":{\"code\":\"billing_not_active\",\"message\":\"x\"}}",
+         REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        /* A caller's words: quoted, about a field, or raised by a template. */
+        {400,
+         "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Invalid: Your credit "
+         "balance "
+         "is too low to access the Anthropic API.\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {400,
+         "{\"error\":{\"type\":\"invalid_request_error\",\"param\":\"messages\",\"message\":\"Your "
+         "credit balance is too low to access the API.\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
+        {400,
+         "{\"error\":{\"type\":\"BadRequestError\",\"message\":\"Your credit balance is too low to "
+         "access the API.\"}}",
+         REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
         /* It may be a prompt that is quoted. */
         {400, "{\"error\":{\"message\":\"cannot parse 'spend limit'\"}}",
          REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
@@ -679,6 +748,7 @@ int main(void)
         cmocka_unit_test(forbidden_is_about_the_key_unless_it_says_content_or_model),
         cmocka_unit_test(missing_is_the_model_unless_something_else_is_named),
         cmocka_unit_test(an_endpoint_rests_only_where_the_model_is_named),
+        cmocka_unit_test(an_unclear_404_does_not_say_that_the_model_is_gone),
         cmocka_unit_test(a_policy_behind_us_benches_neither_key_nor_endpoint),
         cmocka_unit_test(body_cannot_soften_a_status_of_the_server),
         cmocka_unit_test(a_quota_that_is_used_up_is_the_keys),
