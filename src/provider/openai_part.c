@@ -269,11 +269,13 @@ static void write_images(struct openai_build *build, const struct remora_message
     close_list(build, count);
 }
 
-/* OpenAI knows its own audio by the id; a router wants all that the answer held. */
+/* OpenAI knows its own audio by the id; a router wants all that the answer held. Without an id it is told as dropped. */
 static void write_audio_answer(struct openai_build *build, const struct remora_message *message)
 {
+    bool has_sound = false;
     for (size_t i = 0; i < message->part_count; i++) {
         const struct remora_part *part = &message->parts[i];
+        has_sound |= part->kind == REMORA_PART_AUDIO;
         if (part->kind != REMORA_PART_AUDIO || part->media.source != REMORA_MEDIA_FILE_ID) {
             continue;
         }
@@ -286,6 +288,10 @@ static void write_audio_answer(struct openai_build *build, const struct remora_m
         write_text(build, "id", part->media.value);
         remora_json_object_close(json_of(build));
         return;
+    }
+    if (has_sound) {
+        openai_note_field(build, REMORA_SLICE("messages[].audio"),
+                          "the provider knows an earlier answer in sound by its id alone");
     }
 }
 

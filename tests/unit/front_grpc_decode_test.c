@@ -468,7 +468,6 @@ static void messages_are_judged_by_their_role(void **state)
     refuses("model: \"m\"", REMORA_INVALID_REQUEST, "messages");
     refuses("messages { parts { text: \"x\" } }", REMORA_INVALID_REQUEST, "messages[0].role");
     refuses("messages { role: ROLE_USER }", REMORA_INVALID_REQUEST, "messages[0]");
-    refuses("messages { role: ROLE_ASSISTANT }", REMORA_INVALID_REQUEST, "messages[0]");
     refuses("messages { role: ROLE_TOOL parts { text: \"x\" } }", REMORA_INVALID_REQUEST,
             "messages[0]");
     refuses("messages { role: ROLE_USER tool_call_id: \"c\" parts { text: \"x\" } }",

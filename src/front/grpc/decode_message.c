@@ -74,9 +74,28 @@ static enum remora_code read_names(struct reader *r, enum remora_part_kind kind,
     return why == NULL ? REMORA_OK : reader_refuse_field(r, REMORA_INVALID_REQUEST, field, why);
 }
 
+/* Sound of an earlier answer is known to its provider by its id; data of it goes nowhere and is whatever the provider sent. */
+static bool read_earlier_sound(const struct reader *r, enum remora_part_kind kind,
+                               const Remora__V1__Media *from, struct remora_part *out)
+{
+    bool has_id = from->source_case == REMORA__V1__MEDIA__SOURCE_FILE_ID;
+    if (r->role != REMORA_ROLE_ASSISTANT || kind != REMORA_PART_AUDIO || has_id) {
+        return false;
+    }
+    out->kind = kind;
+    out->media = (struct remora_media){.source = REMORA_MEDIA_BYTES};
+    if (from->source_case == REMORA__V1__MEDIA__SOURCE_DATA) {
+        out->media.value = remora_pb_slice(from->data);
+    }
+    return true;
+}
+
 static enum remora_code read_media(struct reader *r, const char *field, enum remora_part_kind kind,
                                    const Remora__V1__Media *from, struct remora_part *out)
 {
+    if (read_earlier_sound(r, kind, from, out)) {
+        return REMORA_OK;
+    }
     size_t mark = reader_enter(r, field, -1);
     out->kind = kind;
     out->media = (struct remora_media){.mime_type = remora_pb_slice(from->mime_type),
@@ -378,9 +397,8 @@ static enum remora_code check_message(struct reader *r, const struct remora_mess
         return reader_refuse(r, REMORA_INVALID_REQUEST,
                              "has tool_call_id, which only the role tool has.");
     }
-    if (message->part_count == 0 && !(is_assistant && message->tool_call_count > 0)) {
-        return reader_refuse(r, REMORA_INVALID_REQUEST, "%s",
-                             is_assistant ? "needs content or tool_calls." : "needs content.");
+    if (message->part_count == 0 && !is_assistant) { /* an answer may be empty, or calls alone */
+        return reader_refuse(r, REMORA_INVALID_REQUEST, "needs content.");
     }
     return check_parts(r, message);
 }
@@ -430,6 +448,7 @@ static enum remora_code read_message(struct reader *r, const Remora__V1__Message
     if (message->tool_failed) {
         return reader_unbuilt(r, "tool_failed");
     }
+    r->role = out->role;
     out->name = remora_pb_slice(message->name);
     out->tool_call_id = remora_pb_slice(message->tool_call_id);
     enum remora_code code = read_parts(r, message, out);

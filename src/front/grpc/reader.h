@@ -13,8 +13,9 @@ struct reader {
     struct remora_arena *arena;
     struct remora_request *request;
     struct remora_fail *fail;
-    size_t part_count; /* over all messages */
-    char path[128];    /* of the value being read */
+    size_t part_count;     /* over all messages */
+    enum remora_role role; /* of the message being read */
+    char path[128];        /* of the value being read */
     size_t path_length;
 };
 
