@@ -110,6 +110,10 @@ struct remora_outcome {
         *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
     struct remora_usage usage;
     struct remora_cost cost;
+    /* What the provider said and nothing here has a field for: JSON objects, empty where it said nothing, where the request
+     * did not ask (wants_further) and before the answer is complete. */
+    struct remora_slice further;      /* members of its answer */
+    struct remora_slice native_usage; /* its own report */
     int64_t created_unix_s;
     uint64_t began_ns;
     uint64_t total_ns;

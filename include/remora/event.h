@@ -1,7 +1,7 @@
 /*
  * Events: what an answer is made of, streamed or not, whatever the provider speaks and whatever the caller speaks.
  *
- * From an adapter:   (started | alive | usage)* content* choice_finished+ usage*
+ * From an adapter:   (started | alive | usage | further)* content* choice_finished+ (usage | further)*
  * To a sink:         attempt_failed* started content* choice_finished+ completed     (or one failure instead of the rest)
  * content = text, reasoning, refusal, tool_call, media, annotation, embedding, raw
  *
@@ -38,6 +38,7 @@ enum remora_event_kind {
     REMORA_EVENT_RAW, /* content that has no name here: a JSON object */
     REMORA_EVENT_CHOICE_FINISHED,
     REMORA_EVENT_USAGE,
+    REMORA_EVENT_FURTHER, /* what the answer says and no field here has; a sink finds it in the outcome */
     REMORA_EVENT_ATTEMPT_FAILED, /* engine to sink only, like the next */
     REMORA_EVENT_COMPLETED,
 };
@@ -117,6 +118,12 @@ struct remora_event {
             struct remora_slice native;
         } finished;
         struct remora_usage usage;
+        struct {
+            struct remora_slice
+                name; /* the member of the answer, a JSON string; empty: its report of usage */
+            struct remora_slice
+                value; /* JSON as it came; a later one of the same name replaces it */
+        } further;
         const struct remora_attempt *attempt; /* ATTEMPT_FAILED */
         const struct remora_outcome *outcome; /* COMPLETED */
     };

@@ -289,7 +289,8 @@ const char *remora_parameter_name(enum remora_parameter parameter);
 struct remora_request {
     enum remora_operation operation;
     enum remora_delivery delivery;
-    bool wants_route; /* the route is part of the answer: X-OpenRouter-Metadata: enabled */
+    bool wants_further; /* members of the answer that have no name here are kept for the outcome */
+    bool wants_route;   /* the route is part of the answer: X-OpenRouter-Metadata: enabled */
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice tracestate; /* W3C, as received; empty without a valid traceparent */

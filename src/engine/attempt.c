@@ -294,6 +294,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
     remora_buf_reset(&run->error_body, 0);
+    remora_buf_reset(&run->further, 0);
     x->started = (struct held_start){0};
     x->finishes = NULL;
     x->last_finish = NULL;

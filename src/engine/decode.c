@@ -140,6 +140,9 @@ static enum remora_code take(struct remora_exchange *x, const struct remora_even
     case REMORA_EVENT_USAGE:
         remora_usage_merge(&attempt_record(x)->usage, &event->usage);
         return REMORA_OK;
+    case REMORA_EVENT_FURTHER:
+        further_keep(x, event);
+        return REMORA_OK;
     case REMORA_EVENT_CHOICE_FINISHED:
         return x->run.is_shown ? forward(x, event) : hold_finish(x, event);
     case REMORA_EVENT_TEXT:

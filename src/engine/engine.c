@@ -35,6 +35,7 @@ static void exchange_free(struct remora_exchange *x)
     remora_arena_fini(&x->arena);
     remora_arena_fini(&x->scratch);
     remora_buf_fini(&x->run.error_body);
+    remora_buf_fini(&x->run.further);
     remora_free(x);
 }
 
@@ -128,6 +129,7 @@ struct remora_exchange *engine_take(struct remora_engine *engine)
         remora_arena_init(&x->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                           REMORA_LIMIT_SCRATCH_ARENA_BYTES);
         remora_buf_init(&x->run.error_body, REMORA_LIMIT_UPSTREAM_ERROR_BYTES);
+        remora_buf_init(&x->run.further, REMORA_LIMIT_FURTHER_BYTES);
     }
     x->engine = engine;
     remora_list_init(&x->node);
@@ -150,12 +152,14 @@ static void exchange_clear(struct remora_exchange *x)
     struct remora_arena arena = x->arena;
     struct remora_arena scratch = x->scratch;
     struct remora_buf error_body = x->run.error_body;
+    struct remora_buf further = x->run.further;
     zero_between((char *)x, (char *)x->outcome.attempts);
     zero_between((char *)(x->outcome.attempts + REMORA_LIMIT_ATTEMPTS), x->run.decoder);
     zero_between(x->run.decoder + sizeof x->run.decoder, (char *)(x + 1));
     x->arena = arena;
     x->scratch = scratch;
     x->run.error_body = error_body;
+    x->run.further = further;
 }
 
 void engine_give(struct remora_engine *engine, struct remora_exchange *x)
@@ -165,6 +169,7 @@ void engine_give(struct remora_engine *engine, struct remora_exchange *x)
     remora_arena_reset(&x->arena);
     remora_arena_reset(&x->scratch);
     remora_buf_reset(&x->run.error_body, 0);
+    remora_buf_reset(&x->run.further, 0);
     if (engine->spare_count >= ENGINE_SPARE_MAX) {
         exchange_free(x);
         return;

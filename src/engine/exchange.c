@@ -190,6 +190,7 @@ static void remember_request(struct remora_exchange *x)
     keep_text(outcome->requested_model, REMORA_LIMIT_MODEL_ID_BYTES, request->model);
     keep_text(outcome->request_id, REMORA_LIMIT_ID_BYTES, request->request_id);
     x->withholds_reasoning = request->reasoning.exclude_from_response;
+    x->keeps_further = request->wants_further;
     x->idle_ms = request->idle_timeout_ms;
     x->load = remora_request_load(request);
     x->max_output_tokens = output_limit(&request->sampling);
@@ -383,6 +384,7 @@ static void observe_settled(struct remora_exchange *x)
 void exchange_complete(struct remora_exchange *x)
 {
     attempt_drop(x);
+    further_tell(x);
     x->outcome.total_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
     const struct remora_event event = {.kind = REMORA_EVENT_COMPLETED, .outcome = &x->outcome};
     observe_settled(x);

@@ -60,6 +60,7 @@ struct attempt_run {
     enum remora_delivery delivery; /* from upstream: a unary call may be answered by a stream */
     struct remora_guard guard;
     struct remora_buf error_body;
+    struct remora_buf further;              /* further.c's */
     struct remora_http_response error_head; /* request arena */
     uint64_t life_ns;                       /* last sign of life of the upstream */
     uint64_t handed_ns;                     /* when the sink got its last event */
@@ -132,6 +133,7 @@ struct remora_exchange {
     int64_t retry_after_ms;    /* smallest hint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
     bool withholds_reasoning;  /* reasoning.exclude */
+    bool keeps_further;        /* what has no name here is kept for the outcome */
     bool probes_endpoint;      /* of the candidate being tried: its claim is ours */
     bool probes_key;
     bool is_paused;
@@ -195,6 +197,12 @@ bool attempt_resend(struct remora_exchange *x, const struct remora_fail *why);
 extern const struct remora_transfer_callbacks attempt_callbacks;
 /* The attempt fails with what has come of an error's body so far. */
 void decode_judge_error(struct remora_exchange *x);
+
+/* ---- further.c ---- */
+/* Keeps what an event of kind FURTHER says. What does not fit, or holds a secret of the provider's, is left out. */
+void further_keep(struct remora_exchange *x, const struct remora_event *event);
+/* Makes it the outcome's, in the scratch arena. */
+void further_tell(struct remora_exchange *x);
 
 /* ---- choose.c ---- */
 /* The next candidate that may be tried, or NULL. Moves the cursor past it. */

@@ -297,6 +297,7 @@ static void add_to_choice(struct remora_answer *answer, const struct remora_even
     case REMORA_EVENT_STARTED:
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_ATTEMPT_FAILED:
     case REMORA_EVENT_COMPLETED:
         break;

@@ -23,6 +23,7 @@ bool remora_event_is_content(enum remora_event_kind kind)
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_CHOICE_FINISHED:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_ATTEMPT_FAILED:
     case REMORA_EVENT_COMPLETED:
         return false;

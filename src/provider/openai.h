@@ -98,7 +98,8 @@ struct openai_decoder {
     bool has_started;
     bool has_content;
     const struct dialect *dialect;
-    uint8_t tags[REMORA_LIMIT_CHOICES]; /* openai_think.c's, per choice */
+    uint8_t tags[REMORA_LIMIT_CHOICES];   /* openai_think.c's, per choice */
+    uint8_t images[REMORA_LIMIT_CHOICES]; /* of the choice so far, at most 255 */
     uint64_t answer_hash; /* of the provider's id: makes ids for tool calls that have none */
     struct openai_bits seen;
     struct openai_bits finished;

@@ -2,7 +2,7 @@
  * One JSON object of an openai-chat answer into events: a chunk (choices[].delta) or a whole answer (choices[].message).
  *
  * Order within an object: an error; started (once); per choice text, reasoning, refusal, tool calls, media, annotations,
- * then its finish; usage. An object that yields nothing is a sign of life (role, empty delta, filter results).
+ * then its finish; usage; members that have no name here. An object that yields nothing is a sign of life (role, empty delta, filter results).
  * Ways to fail: it is no JSON (BAD_JSON), it holds an error (IN_BAND, as what the error says), a choice index is out of
  * range (BAD_EVENT), memory.
  * Sources: providers.md sections 1, 2 (first chunk without id), 8 (reasoning fields, content parts, usage places),
@@ -264,17 +264,47 @@ static struct remora_json find_usage(const struct remora_json members[CHUNK_MEMB
     return usage;
 }
 
+/* Not counted: a chunk that says something further is alive or plain for what else it says. */
+static enum remora_code put_further(struct openai_feed *feed, struct remora_slice name,
+                                    struct remora_json value)
+{
+    const struct remora_event event = {
+        .kind = REMORA_EVENT_FURTHER,
+        .further = {.name = name, .value = remora_json_raw(value)},
+    };
+    enum remora_code code = feed->out->put(feed->out->context, &event);
+    feed->put_failed |= code != REMORA_OK;
+    return code;
+}
+
 static enum remora_code decode_usage(struct openai_feed *feed,
                                      const struct remora_json members[CHUNK_MEMBERS])
 {
     struct remora_json usage = find_usage(members);
     struct remora_event event = {.kind = REMORA_EVENT_USAGE};
     enum usage_rule rule = feed->decoder->dialect->usage_rule;
-    if (!remora_json_is(usage, REMORA_JSON_OBJECT) ||
-        !openai_read_usage(usage, rule, &event.usage)) {
+    if (!remora_json_is(usage, REMORA_JSON_OBJECT)) {
         return REMORA_OK;
     }
-    return openai_put(feed, &event);
+    enum remora_code code = put_further(feed, remora_slice(NULL, 0), usage);
+    return code == REMORA_OK && openai_read_usage(usage, rule, &event.usage)
+               ? openai_put(feed, &event)
+               : code;
+}
+
+/* Members that nothing here reads. null says no more than an absent one. */
+static enum remora_code decode_further(struct openai_feed *feed, struct remora_json root)
+{
+    struct remora_json_iter it;
+    enum remora_code code = REMORA_OK;
+    remora_json_iter_begin(&it, root);
+    while (code == REMORA_OK && remora_json_iter_next(&it)) {
+        if (!openai_is_chunk_member(it.key) && !openai_is_padding(it.key) &&
+            !remora_json_is_null(it.value)) {
+            code = put_further(feed, remora_json_raw(it.key), it.value);
+        }
+    }
+    return code;
 }
 
 /* Whether reading an envelope (envelope.c) can find anything at all: seldom, so it is asked first. */
@@ -330,10 +360,13 @@ static enum remora_code decode_root(struct openai_feed *feed, struct remora_slic
     uint64_t events = feed->events;
     uint64_t ignored = feed->decoder->base.ignored;
     struct remora_json members[CHUNK_MEMBERS];
-    openai_chunk_members(root, members);
+    uint32_t further = openai_chunk_members(root, members);
     feed->is_stateful = false;
     feed->plain = (struct openai_plain){0};
     enum remora_code code = decode_members(feed, root, members);
+    if (code == REMORA_OK && further > 0) {
+        code = decode_further(feed, root);
+    }
     if (code == REMORA_OK && is_plain(feed, events, ignored, root, members)) {
         openai_mold_learn(&feed->decoder->mold, text, root, &feed->plain);
     }

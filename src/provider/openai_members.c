@@ -82,24 +82,30 @@ static inline bool is_key(struct remora_json key, const struct remora_json_node 
     return node->escaped && remora_json_equals(key, name.data);
 }
 
-static void collect(struct remora_json object, const struct remora_slice *names, size_t count,
-                    struct remora_json *values)
+/* How many members have none of the names. */
+static uint32_t collect(struct remora_json object, const struct remora_slice *names, size_t count,
+                        struct remora_json *values)
 {
     struct remora_json_iter it;
+    uint32_t further = 0;
     memset(values, 0, count * sizeof *values);
     if (!remora_json_is(object, REMORA_JSON_OBJECT)) {
-        return;
+        return 0;
     }
     remora_json_iter_begin(&it, object);
     while (remora_json_iter_next(&it)) {
         const struct remora_json_node *node = remora_json_node_of(it.key);
-        for (size_t i = 0; i < count; i++) {
-            if (is_key(it.key, node, names[i])) {
-                values[i] = it.value;
-                break;
-            }
+        size_t i = 0;
+        while (i < count && !is_key(it.key, node, names[i])) {
+            i++;
+        }
+        if (i < count) {
+            values[i] = it.value;
+        } else {
+            further++;
         }
     }
+    return further;
 }
 
 bool openai_is_chunk_member(struct remora_json key)
@@ -113,27 +119,36 @@ bool openai_is_chunk_member(struct remora_json key)
     return false;
 }
 
-void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS])
+/* OpenAI, "Create chat completion", stream_options.include_obfuscation; Cloudflare Workers AI's chunks have `p`. */
+bool openai_is_padding(struct remora_json key)
 {
-    collect(object, chunk_names, CHUNK_MEMBERS, values);
+    static const struct remora_slice names[] = {REMORA_SLICE_INIT("obfuscation"),
+                                                REMORA_SLICE_INIT("p")};
+    const struct remora_json_node *node = remora_json_node_of(key);
+    return is_key(key, node, names[0]) || is_key(key, node, names[1]);
+}
+
+uint32_t openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS])
+{
+    return collect(object, chunk_names, CHUNK_MEMBERS, values);
 }
 
 void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS])
 {
-    collect(object, choice_names, CHOICE_MEMBERS, values);
+    (void)collect(object, choice_names, CHOICE_MEMBERS, values);
 }
 
 void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS])
 {
-    collect(object, body_names, BODY_MEMBERS, values);
+    (void)collect(object, body_names, BODY_MEMBERS, values);
 }
 
 void openai_spent_members(struct remora_json object, struct remora_json values[SPENT_MEMBERS])
 {
-    collect(object, spent_names, SPENT_MEMBERS, values);
+    (void)collect(object, spent_names, SPENT_MEMBERS, values);
 }
 
 void openai_detail_members(struct remora_json object, struct remora_json values[DETAIL_MEMBERS])
 {
-    collect(object, detail_names, DETAIL_MEMBERS, values);
+    (void)collect(object, detail_names, DETAIL_MEMBERS, values);
 }

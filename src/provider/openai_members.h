@@ -82,8 +82,11 @@ enum detail_member {
 
 /* Whether a member of a chunk by this key is one of enum chunk_member. */
 bool openai_is_chunk_member(struct remora_json key);
+/* Text of any length that is there to hide the length of the rest: it changes with every chunk and says nothing. */
+bool openai_is_padding(struct remora_json key);
 /* Absent members, and all of what is no object, are absent values. Of a key that occurs twice the last counts. */
-void openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS]);
+/* How many members are none of them is returned. */
+uint32_t openai_chunk_members(struct remora_json object, struct remora_json values[CHUNK_MEMBERS]);
 void openai_choice_members(struct remora_json object, struct remora_json values[CHOICE_MEMBERS]);
 void openai_body_members(struct remora_json object, struct remora_json values[BODY_MEMBERS]);
 void openai_spent_members(struct remora_json object, struct remora_json values[SPENT_MEMBERS]);

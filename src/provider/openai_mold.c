@@ -1,7 +1,7 @@
 /*
  * Chunks that differ in their text only (openai_mold.h).
  *
- *   learn  the holes of a chunk, in order: the text, and top-level strings without a meaning; what lies between is copied
+ *   learn  the holes of a chunk, in order: the text, and top-level strings that are padding; what lies between is copied
  *   match  part, string, part, string, part: equal bytes, valid strings, nothing left over
  * A chunk that does not fit goes the long way, and becomes the next mold if it is plain. So nothing depends on what a
  * provider's chunks look like: if they never fit, each costs one comparison and one copy more.
@@ -50,8 +50,7 @@ static uint8_t find_holes(struct remora_json root, struct remora_slice text,
             holes[count++] = text;
             has_text = true;
         } else if (count < OPENAI_MOLD_HOLES - (has_text ? 0 : 1) &&
-                   remora_json_is(it.value, REMORA_JSON_STRING) &&
-                   !openai_is_chunk_member(it.key)) {
+                   remora_json_is(it.value, REMORA_JSON_STRING) && openai_is_padding(it.key)) {
             holes[count++] = between_quotes(it.value);
         }
     }

@@ -31,8 +31,8 @@ struct openai_mold {
 void openai_mold_init(struct openai_mold *mold);
 void openai_mold_fini(struct openai_mold *mold);
 /*
- * Makes the mold of `chunk`, whose JSON is `root`, and which became `plain` and nothing else. Strings at the top level
- * that nobody reads (`obfuscation`) may change as well. A text that is not a view of the chunk teaches nothing.
+ * Makes the mold of `chunk`, whose JSON is `root`, and which became `plain` and nothing else. Padding at the top level
+ * (`obfuscation`) may change as well. A text that is not a view of the chunk teaches nothing.
  */
 void openai_mold_learn(struct openai_mold *mold, struct remora_slice chunk, struct remora_json root,
                        const struct openai_plain *plain);

@@ -289,15 +289,21 @@ static struct remora_media read_url(struct remora_slice url)
     return media;
 }
 
-static enum remora_code put_media(struct openai_feed *feed, int32_t choice, uint32_t index,
+/* Numbered as they come: a chunk counts its own from 0. */
+static enum remora_code put_image(struct openai_feed *feed, int32_t choice,
                                   const struct remora_media *media)
 {
+    uint8_t *count = &feed->decoder->images[choice];
     const struct remora_event event = {
         .kind = REMORA_EVENT_MEDIA,
         .choice_index = choice,
-        .media = {.index = (int32_t)(index & 0xffffff), .media = *media},
+        .media = {.index = *count, .media = *media},
     };
-    return media->value.length == 0 ? REMORA_OK : openai_put(feed, &event);
+    if (media->value.length == 0) {
+        return REMORA_OK;
+    }
+    *count += *count < UINT8_MAX ? 1 : 0;
+    return openai_put(feed, &event);
 }
 
 static enum remora_code put_sound(struct openai_feed *feed, int32_t choice,
@@ -320,7 +326,7 @@ static enum remora_code put_transcript(struct openai_feed *feed, int32_t choice,
     return text.length == 0 ? REMORA_OK : openai_put(feed, &event);
 }
 
-static enum remora_code decode_image(struct openai_feed *feed, int32_t choice, uint32_t index,
+static enum remora_code decode_image(struct openai_feed *feed, int32_t choice,
                                      struct remora_json image)
 {
     struct remora_json url = remora_json_get(image, "image_url");
@@ -329,7 +335,7 @@ static enum remora_code decode_image(struct openai_feed *feed, int32_t choice, u
         text = openai_text(image, "image_url", feed->scratch);
     }
     const struct remora_media media = read_url(text);
-    return put_media(feed, choice, index, &media);
+    return put_image(feed, choice, &media);
 }
 
 static enum remora_code decode_images(struct openai_feed *feed, int32_t choice,
@@ -338,7 +344,7 @@ static enum remora_code decode_images(struct openai_feed *feed, int32_t choice,
     struct remora_json_iter it;
     remora_json_iter_begin(&it, images);
     while (remora_json_iter_next(&it)) {
-        enum remora_code code = decode_image(feed, choice, it.index, it.value);
+        enum remora_code code = decode_image(feed, choice, it.value);
         if (code != REMORA_OK) {
             return code;
         }
@@ -443,7 +449,7 @@ static enum remora_code decode_thinking(struct openai_feed *feed, int32_t choice
     return code;
 }
 
-static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, uint32_t index,
+static enum remora_code decode_part(struct openai_feed *feed, int32_t choice,
                                     struct remora_json part)
 {
     const struct remora_json none = {0};
@@ -464,7 +470,7 @@ static enum remora_code decode_part(struct openai_feed *feed, int32_t choice, ui
         return decode_thinking(feed, choice, part);
     }
     if (remora_json_equals(type, "image_url")) {
-        return decode_image(feed, choice, index, part);
+        return decode_image(feed, choice, part);
     }
     return put_raw(feed, choice, part);
 }
@@ -488,7 +494,7 @@ static enum remora_code decode_content(struct openai_feed *feed, int32_t choice,
     }
     remora_json_iter_begin(&it, content);
     while (remora_json_iter_next(&it)) {
-        enum remora_code code = decode_part(feed, choice, it.index, it.value);
+        enum remora_code code = decode_part(feed, choice, it.value);
         if (code != REMORA_OK) {
             return code;
         }

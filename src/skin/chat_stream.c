@@ -335,7 +335,7 @@ static void stream_completed(struct remora_encoder *encoder, const struct remora
 static bool goes_on(enum remora_event_kind kind)
 {
     return kind != REMORA_EVENT_COMPLETED && kind != REMORA_EVENT_USAGE &&
-           kind != REMORA_EVENT_ALIVE;
+           kind != REMORA_EVENT_FURTHER && kind != REMORA_EVENT_ALIVE;
 }
 
 void chat_stream_event(struct remora_encoder *encoder, const struct remora_event *event,
@@ -377,6 +377,7 @@ void chat_stream_event(struct remora_encoder *encoder, const struct remora_event
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_EMBEDDING:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_ATTEMPT_FAILED:
         break;
     }

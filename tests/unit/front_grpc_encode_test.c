@@ -164,9 +164,13 @@ static void every_kind_of_content_has_its_message(void **state)
     event.media.media.value = REMORA_SLICE("audio_1");
     event.media.media.mime_type = REMORA_SLICE("audio/*");
     event.media.expires_at_unix_s = 1700003600;
-    assert_event(&event, "media { media { file_id: \"audio_1\" mime_type: \"audio/*\" } }");
+    assert_event(&event,
+                 "media { media { file_id: \"audio_1\" mime_type: \"audio/*\" expire_time { "
+                 "seconds: 1700003600 } } }");
     event.media.media.value = REMORA_SLICE("");
-    assert_false(remora_grpc_event_is_sent(&event));
+    assert_true(remora_grpc_event_is_sent(&event));
+    assert_event(&event, "media { media { mime_type: \"audio/*\" expire_time { seconds: "
+                         "1700003600 } } }");
 
     event = (struct remora_event){.kind = REMORA_EVENT_ANNOTATION};
     event.annotation.type = REMORA_SLICE("url_citation");
@@ -232,6 +236,10 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
     outcome->usage.tokens[REMORA_USAGE_CACHE_READ] = 5;
     outcome->usage.tokens[REMORA_USAGE_OUTPUT] = 3;
     outcome->usage.tokens[REMORA_USAGE_REASONING] = 0;
+    outcome->usage.accepted_prediction_tokens = 2;
+    outcome->usage.rejected_prediction_tokens = 0;
+    outcome->native_usage = REMORA_SLICE("{\"prompt_tokens\":15}");
+    outcome->further = REMORA_SLICE("{\"x\":\"y\"}");
     outcome->usage.certainty = REMORA_CERTAINTY_ACTUAL;
     outcome->cost.total_pico_usd = 1500;
     outcome->cost.certainty = REMORA_CERTAINTY_ACTUAL;
@@ -254,14 +262,18 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
         &event,
         "completed { usage { input_tokens: 15 output_tokens: 3 cache_read_input_tokens: 5 "
         "reasoning_output_tokens: 0 certainty: CERTAINTY_ACTUAL cost { total_nano_usd: 2 "
-        "certainty: CERTAINTY_ACTUAL } } route { provider: \"acme\" endpoint_tag: \"acme/eu\" "
+        "certainty: CERTAINTY_ACTUAL } accepted_prediction_output_tokens: 2 "
+        "rejected_prediction_output_tokens: 0 native_usage { fields { key: \"prompt_tokens\" value "
+        "{ "
+        "number_value: 15 } } } } route { provider: \"acme\" endpoint_tag: \"acme/eu\" "
         "upstream_model: \"echo-1\" attempts { provider: \"acme\" http_status: 200 elapsed { "
         "seconds: 1 nanos: 500000000 } } dropped { field: \"seed\" why: \"not supported\" } "
         "effective_data_collection: DATA_COLLECTION_DENY total_time { seconds: 2 } service: "
         "\"checkout\" skipped { model: \"t/first\" reason: \"MODEL_NOT_FOUND\" } skipped { model: "
         "\"acme/echo\" provider: \"acme\" endpoint_tag: \"acme/eu\" reason: "
         "\"CAPACITY_EXHAUSTED\" excluded_by: \"cooling\" layer: POLICY_LAYER_HEALTH } "
-        "skipped_total: 2 finish_reason_missing: true } }");
+        "skipped_total: 2 finish_reason_missing: true } extra { fields { key: \"x\" value { "
+        "string_value: \"y\" } } } }");
     free(outcome);
 }
 
@@ -318,6 +330,50 @@ static void a_collected_answer_becomes_one_response(void **state)
         "CERTAINTY_UNKNOWN } } route { provider: \"acme\" endpoint_tag: \"acme/eu\" "
         "upstream_model: \"echo-1\" effective_data_collection: DATA_COLLECTION_DENY total_time "
         "{ } service: \"checkout\" }");
+    remora_arena_fini(&arena);
+    remora_arena_fini(&scratch);
+    free(outcome);
+}
+
+static void put_sound(struct remora_answer *answer, enum remora_media_source source,
+                      const char *value, int64_t expires_at_unix_s)
+{
+    struct remora_event event = {.kind = REMORA_EVENT_MEDIA};
+    event.media.media = (struct remora_media){
+        .source = source, .value = remora_slice_of(value), .mime_type = REMORA_SLICE("audio/*")};
+    event.media.expires_at_unix_s = expires_at_unix_s;
+    put(answer, event);
+}
+
+/* "aGVsbG8=" in two pieces, neither of which is base64; the end of the id's life after the id. */
+static void pieces_of_sound_are_one_part(void **state)
+{
+    struct remora_arena arena;
+    struct remora_arena scratch;
+    struct remora_answer answer;
+    struct remora_outcome *outcome = new_outcome();
+    grpc_slice packed;
+    (void)state;
+    outcome->further = REMORA_SLICE("{\"x\":null}");
+    remora_arena_init(&arena, 4096, 1 << 20);
+    remora_arena_init(&scratch, 4096, 1 << 20);
+    remora_answer_init(&answer, &arena);
+    put_sound(&answer, REMORA_MEDIA_FILE_ID, "audio_1", 0);
+    put_sound(&answer, REMORA_MEDIA_BASE64, "aGVsb", 0);
+    put_sound(&answer, REMORA_MEDIA_FILE_ID, "", 1700003600);
+    put_sound(&answer, REMORA_MEDIA_BASE64, "G8=", 0);
+    put(&answer, (struct remora_event){.kind = REMORA_EVENT_CHOICE_FINISHED,
+                                       .finished = {.reason = REMORA_FINISH_STOP}});
+    assert_true(remora_grpc_encode_answer(&answer, outcome, &scratch, &packed));
+    assert_decodes(
+        "remora.v1.ChatResponse", packed,
+        "id: \"gen-1\" create_time { } choices { message { role: ROLE_ASSISTANT parts { audio { "
+        "file_id: \"audio_1\" mime_type: \"audio/*\" expire_time { seconds: 1700003600 } } } parts "
+        "{ "
+        "audio { data: \"hello\" mime_type: \"audio/*\" } } } finish_reason: FINISH_REASON_STOP } "
+        "usage { certainty: CERTAINTY_UNKNOWN cost { certainty: CERTAINTY_UNKNOWN } } route { "
+        "effective_data_collection: DATA_COLLECTION_DENY total_time { } service: \"checkout\" } "
+        "extra { fields { key: \"x\" value { null_value: NULL_VALUE } } }");
     remora_arena_fini(&arena);
     remora_arena_fini(&scratch);
     free(outcome);
@@ -580,6 +636,7 @@ int main(void)
         cmocka_unit_test(completed_tells_usage_inclusive_and_the_route),
         cmocka_unit_test(no_room_makes_no_message),
         cmocka_unit_test(a_collected_answer_becomes_one_response),
+        cmocka_unit_test(pieces_of_sound_are_one_part),
         cmocka_unit_test(error_info_comes_first_and_bad_request_names_the_field),
         cmocka_unit_test(a_place_is_named_as_the_message_has_it),
         cmocka_unit_test(attempts_are_listed_and_a_hint_becomes_retry_info),

@@ -208,6 +208,7 @@ static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
                  struct remora_exchange *exchange, struct remora_request *request)
 {
     request->api = REMORA_SLICE("grpc");
+    request->wants_further = true;
     if (hops->count > 0) {
         request->hops = remora_arena_copy(remora_exchange_arena(exchange), remora_hops_text(hops));
     }

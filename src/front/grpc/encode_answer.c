@@ -32,24 +32,89 @@ static void add_fragments(struct remora_arena *arena, const struct remora_fragme
     }
 }
 
+static void add_media(struct remora_arena *arena, const struct remora_media *media,
+                      int64_t expires_at_unix_s, Remora__V1__ContentPart__KindCase kind,
+                      Remora__V1__Message *message)
+{
+    Remora__V1__ContentPart *part = part_new(arena, kind);
+    if (part != NULL) {
+        part->image = remora_pb_media(arena, media, expires_at_unix_s);
+        add_part(message, part);
+    }
+}
+
 static void add_item(struct remora_arena *arena, const struct remora_event *event,
                      Remora__V1__Message *message)
 {
-    Remora__V1__ContentPart *part = NULL;
-    if (event->kind == REMORA_EVENT_MEDIA && remora_grpc_event_is_sent(event)) {
-        part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_IMAGE);
-        if (part != NULL) {
-            part->image = remora_pb_media(arena, &event->media.media);
-            part->kind_case = remora_event_is_sound(event) ? REMORA__V1__CONTENT_PART__KIND_AUDIO
-                                                           : REMORA__V1__CONTENT_PART__KIND_IMAGE;
-        }
+    if (event->kind == REMORA_EVENT_MEDIA && !remora_event_is_sound(event)) {
+        add_media(arena, &event->media.media, 0, REMORA__V1__CONTENT_PART__KIND_IMAGE, message);
     } else if (event->kind == REMORA_EVENT_RAW) {
-        part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_RAW);
+        Remora__V1__ContentPart *part = part_new(arena, REMORA__V1__CONTENT_PART__KIND_RAW);
         if (part != NULL) {
             part->raw = remora_pb_struct(arena, event->raw);
+            add_part(message, part);
         }
     }
-    add_part(message, part);
+}
+
+/* ---- sound ---- */
+
+/* What all pieces of sound of a choice make: base64 that came in pieces is decoded once they stand together. */
+struct sound {
+    struct remora_media id;   /* empty: none */
+    struct remora_media data; /* likewise */
+    int64_t expires_at_unix_s;
+};
+
+static size_t data_bytes(const struct remora_answer_choice *choice)
+{
+    size_t bytes = 0;
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        bool is_data =
+            remora_event_is_sound(&i->event) && i->event.media.media.source != REMORA_MEDIA_FILE_ID;
+        bytes += is_data ? i->event.media.media.value.length : 0;
+    }
+    return bytes;
+}
+
+static void join_sound(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                       struct sound *out)
+{
+    char *joined = remora_arena_alloc(arena, data_bytes(choice) + 1);
+    size_t length = 0;
+    *out = (struct sound){0};
+    for (const struct remora_answer_item *i = choice->items; joined != NULL && i != NULL;
+         i = i->next) {
+        const struct remora_media *media = &i->event.media.media;
+        if (!remora_event_is_sound(&i->event)) {
+            continue;
+        }
+        if (i->event.media.expires_at_unix_s > 0) {
+            out->expires_at_unix_s = i->event.media.expires_at_unix_s;
+        }
+        if (media->source == REMORA_MEDIA_FILE_ID) {
+            out->id = out->id.value.length == 0 ? *media : out->id;
+        } else if (media->value.length > 0) {
+            memcpy(joined + length, media->value.data, media->value.length);
+            length += media->value.length;
+            out->data = *media;
+            out->data.value = remora_slice(joined, length);
+        }
+    }
+}
+
+static void add_sound(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                      Remora__V1__Message *message)
+{
+    struct sound sound;
+    join_sound(arena, choice, &sound);
+    if (sound.id.value.length > 0 || sound.expires_at_unix_s > 0) {
+        add_media(arena, &sound.id, sound.expires_at_unix_s, REMORA__V1__CONTENT_PART__KIND_AUDIO,
+                  message);
+    }
+    if (sound.data.value.length > 0) {
+        add_media(arena, &sound.data, 0, REMORA__V1__CONTENT_PART__KIND_AUDIO, message);
+    }
 }
 
 static size_t count_items(const struct remora_answer_choice *choice, enum remora_event_kind kind)
@@ -81,7 +146,7 @@ static void put_parts(struct remora_arena *arena, const struct remora_answer_cho
                       Remora__V1__Message *message)
 {
     size_t annotations = count_items(choice, REMORA_EVENT_ANNOTATION);
-    message->parts = remora_pb_list(arena, 3 + count_items(choice, REMORA_EVENT_MEDIA) +
+    message->parts = remora_pb_list(arena, 5 + count_items(choice, REMORA_EVENT_MEDIA) +
                                                count_items(choice, REMORA_EVENT_RAW));
     if (message->parts == NULL) {
         return;
@@ -98,6 +163,7 @@ static void put_parts(struct remora_arena *arena, const struct remora_answer_cho
     if (choice->transcript.length > 0) {
         add_fragments(arena, &choice->transcript, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
     }
+    add_sound(arena, choice, message);
     for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
         add_item(arena, &i->event, message);
     }
@@ -201,10 +267,12 @@ bool remora_grpc_encode_answer(const struct remora_answer *answer,
         outcome->served != NULL ? outcome->served->model->facts.id : answer->upstream_model;
     REMORA_PB_TEXT(&message, model, model);
     put_choices(scratch, answer, &message);
-    message.usage = remora_pb_usage(scratch, &outcome->usage, &outcome->cost);
+    message.usage =
+        remora_pb_usage(scratch, &outcome->usage, &outcome->cost, outcome->native_usage);
     message.route = remora_pb_route(scratch, outcome);
     REMORA_PB_TEXT(&message, service_tier, answer->service_tier);
     REMORA_PB_TEXT(&message, system_fingerprint, answer->system_fingerprint);
+    message.extra = remora_pb_struct(scratch, outcome->further);
     if (scratch->failed != REMORA_OK) {
         return false;
     }

@@ -44,15 +44,22 @@ static void put_source(struct remora_arena *arena, Remora__V1__Media *out,
     }
 }
 
-Remora__V1__Media *remora_pb_media(struct remora_arena *arena, const struct remora_media *media)
+Remora__V1__Media *remora_pb_media(struct remora_arena *arena, const struct remora_media *media,
+                                   int64_t expires_at_unix_s)
 {
     Remora__V1__Media *out = remora_pb_new(arena, &remora__v1__media__descriptor);
-    if (out != NULL) {
-        put_source(arena, out, media);
-        REMORA_PB_TEXT(out, mime_type, media->mime_type);
-        REMORA_PB_TEXT(out, filename, media->filename);
-        REMORA_PB_TEXT(out, detail, media->detail);
+    if (out == NULL) {
+        return NULL;
     }
+    if (expires_at_unix_s > 0) {
+        out->expire_time = remora_pb_timestamp(arena, expires_at_unix_s * 1000);
+    }
+    if (media->value.length > 0) {
+        put_source(arena, out, media);
+    }
+    REMORA_PB_TEXT(out, mime_type, media->mime_type);
+    REMORA_PB_TEXT(out, filename, media->filename);
+    REMORA_PB_TEXT(out, detail, media->detail);
     return out;
 }
 
@@ -166,7 +173,7 @@ struct open_container {
 
 struct json_walk {
     struct remora_arena *arena;
-    struct open_container stack[REMORA_LIMIT_JSON_DEPTH + 1];
+    struct open_container stack[REMORA_LIMIT_FURTHER_DEPTH + 1];
     size_t depth;
 };
 
@@ -268,7 +275,7 @@ static void add_element(struct json_walk *w, struct open_container *open)
 
 Google__Protobuf__Struct *remora_pb_struct(struct remora_arena *arena, struct remora_slice json)
 {
-    static const struct remora_json_limits LIMITS = {.depth = REMORA_LIMIT_JSON_DEPTH,
+    static const struct remora_json_limits LIMITS = {.depth = REMORA_LIMIT_FURTHER_DEPTH,
                                                      .nodes = REMORA_LIMIT_JSON_NODES};
     struct remora_json_doc *doc = remora_arena_alloc(arena, sizeof *doc);
     struct remora_json_error error = {0};

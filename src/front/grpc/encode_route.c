@@ -28,7 +28,7 @@ static Remora__V1__Cost *cost_of(struct remora_arena *arena, const struct remora
 }
 
 Remora__V1__Usage *remora_pb_usage(struct remora_arena *arena, const struct remora_usage *usage,
-                                   const struct remora_cost *cost)
+                                   const struct remora_cost *cost, struct remora_slice native)
 {
     Remora__V1__Usage *out = remora_pb_new(arena, &remora__v1__usage__descriptor);
     if (out == NULL) {
@@ -47,7 +47,10 @@ Remora__V1__Usage *remora_pb_usage(struct remora_arena *arena, const struct remo
     REMORA_PB_COUNT(out, image_output_tokens, tokens[REMORA_USAGE_IMAGE_OUTPUT]);
     REMORA_PB_COUNT(out, video_input_tokens, tokens[REMORA_USAGE_VIDEO_INPUT]);
     REMORA_PB_NUMBER(out, certainty, (Remora__V1__Certainty)usage->certainty);
+    REMORA_PB_COUNT(out, accepted_prediction_output_tokens, usage->accepted_prediction_tokens);
+    REMORA_PB_COUNT(out, rejected_prediction_output_tokens, usage->rejected_prediction_tokens);
     out->cost = cost_of(arena, usage, cost);
+    out->native_usage = remora_pb_struct(arena, native);
     return out;
 }
 
@@ -75,7 +78,7 @@ Remora__V1__Attempt *remora_pb_attempt(struct remora_arena *arena,
     }
     out->elapsed = remora_pb_duration(arena, attempt->elapsed_ns);
     if (has_usage(&attempt->usage)) {
-        out->usage = remora_pb_usage(arena, &attempt->usage, &attempt->cost);
+        out->usage = remora_pb_usage(arena, &attempt->usage, &attempt->cost, remora_slice(NULL, 0));
     }
     return out;
 }

@@ -20,10 +20,11 @@ bool remora_grpc_event_is_sent(const struct remora_event *event)
     case REMORA_EVENT_ATTEMPT_FAILED:
     case REMORA_EVENT_COMPLETED:
         return true;
-    case REMORA_EVENT_MEDIA: /* the end of an id's life alone has no field */
-        return event->media.media.value.length > 0;
+    case REMORA_EVENT_MEDIA:
+        return event->media.media.value.length > 0 || event->media.expires_at_unix_s > 0;
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_EMBEDDING:
         return false;
     }
@@ -51,6 +52,8 @@ static void put_started(struct remora_arena *arena, const struct remora_event *e
     } else {
         REMORA_PB_TEXT(started, model, event->started.model);
     }
+    REMORA_PB_TEXT(started, service_tier, event->started.service_tier);
+    REMORA_PB_TEXT(started, system_fingerprint, event->started.system_fingerprint);
     if (event->started.created_unix_s > 0) {
         started->create_time = remora_pb_timestamp(arena, event->started.created_unix_s * 1000);
     }
@@ -120,7 +123,7 @@ static void put_media(struct remora_arena *arena, const struct remora_event *eve
     if (delta != NULL) {
         REMORA_PB_NUMBER(delta, choice_index, event->choice_index);
         REMORA_PB_NUMBER(delta, media_index, event->media.index);
-        delta->media = remora_pb_media(arena, &event->media.media);
+        delta->media = remora_pb_media(arena, &event->media.media, event->media.expires_at_unix_s);
     }
 }
 
@@ -182,8 +185,10 @@ static void put_completed(struct remora_arena *arena, const struct remora_event 
     out->completed = completed;
     if (completed != NULL) {
         const struct remora_outcome *outcome = event->outcome;
-        completed->usage = remora_pb_usage(arena, &outcome->usage, &outcome->cost);
+        completed->usage =
+            remora_pb_usage(arena, &outcome->usage, &outcome->cost, outcome->native_usage);
         completed->route = remora_pb_route(arena, outcome);
+        completed->extra = remora_pb_struct(arena, outcome->further);
     }
 }
 
@@ -226,6 +231,7 @@ static void put_event(struct remora_arena *arena, const struct remora_event *eve
         return;
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_EMBEDDING:
         return;
     }

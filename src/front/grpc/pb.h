@@ -64,8 +64,9 @@ static inline struct remora_slice remora_pb_slice(ProtobufCBinaryData data)
 
 Google__Protobuf__Duration *remora_pb_duration(struct remora_arena *arena, uint64_t ns);
 Google__Protobuf__Timestamp *remora_pb_timestamp(struct remora_arena *arena, int64_t unix_ms);
+/* `native`: the provider's own report, or empty. */
 Remora__V1__Usage *remora_pb_usage(struct remora_arena *arena, const struct remora_usage *usage,
-                                   const struct remora_cost *cost);
+                                   const struct remora_cost *cost, struct remora_slice native);
 Remora__V1__Attempt *remora_pb_attempt(struct remora_arena *arena,
                                        const struct remora_attempt *attempt);
 Remora__V1__Candidate *remora_pb_candidate(struct remora_arena *arena,
@@ -86,7 +87,9 @@ Remora__V1__Model *remora_pb_model(const struct remora_listing *listing,
 Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
                                        const struct remora_outcome *outcome);
 
-Remora__V1__Media *remora_pb_media(struct remora_arena *arena, const struct remora_media *media);
+/* `expires_at_unix_s`: until when its id is known; 0 not told. */
+Remora__V1__Media *remora_pb_media(struct remora_arena *arena, const struct remora_media *media,
+                                   int64_t expires_at_unix_s);
 Remora__V1__Annotation *remora_pb_annotation(struct remora_arena *arena,
                                              const struct remora_annotation *annotation);
 Remora__V1__ReasoningBlock *remora_pb_reasoning(struct remora_arena *arena,
@@ -94,7 +97,7 @@ Remora__V1__ReasoningBlock *remora_pb_reasoning(struct remora_arena *arena,
                                                 struct remora_slice text);
 Remora__V1__TokenLogprob **remora_pb_logprobs(struct remora_arena *arena,
                                               const struct remora_logprob *items, size_t count);
-/* A JSON object as a Struct; NULL when it is none (or nothing). */
+/* A JSON object as a Struct; NULL when it is none (or nothing), or nested deeper than REMORA_LIMIT_FURTHER_DEPTH. */
 Google__Protobuf__Struct *remora_pb_struct(struct remora_arena *arena, struct remora_slice json);
 
 #endif

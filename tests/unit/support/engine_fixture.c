@@ -114,6 +114,13 @@ static const struct remora_transport_ops script_ops = {
 
 /* ---- sink ---- */
 
+static void say_object(struct remora_buf *said, const char *what, struct remora_slice object)
+{
+    if (object.length > 0) {
+        remora_buf_printf(said, "%s %.*s\n", what, REMORA_SLICE_ARG(object));
+    }
+}
+
 static void say_event(struct remora_buf *said, const struct remora_event *event)
 {
     switch (event->kind) {
@@ -144,9 +151,12 @@ static void say_event(struct remora_buf *said, const struct remora_event *event)
         remora_buf_printf(said, "completed %lld+%lld\n",
                           (long long)remora_usage_input_total(&event->outcome->usage),
                           (long long)remora_usage_output_total(&event->outcome->usage));
+        say_object(said, "further", event->outcome->further);
+        say_object(said, "report", event->outcome->native_usage);
         return;
     case REMORA_EVENT_ALIVE:
     case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
     case REMORA_EVENT_REASONING:
     case REMORA_EVENT_REFUSAL:
     case REMORA_EVENT_MEDIA:
@@ -356,6 +366,7 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
         (struct remora_opt_i64){f->max_output_tokens, f->max_output_tokens > 0};
     request->sampling.choice_count = (struct remora_opt_i64){f->choice_count, f->choice_count > 0};
     request->reasoning.exclude_from_response = f->excludes_reasoning;
+    request->wants_further = f->wants_further;
     request->api = REMORA_SLICE("test");
     request->hops = remora_slice_of(f->hops);
     request->model = remora_slice_of(model);

@@ -45,6 +45,7 @@ struct engine_fixture {
     struct remora_hop_id hop;  /* of the engine: "this-engine" */
     int64_t max_output_tokens; /* of requests to come, 0 none */
     bool excludes_reasoning;   /* requests to come say so */
+    bool wants_further;        /* likewise */
     int64_t choice_count;      /* of requests to come, 0 none */
     const struct remora_message *message; /* of requests to come; NULL: "hi" */
     const char *search_options;           /* of requests to come, or NULL: web_search_options */

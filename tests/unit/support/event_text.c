@@ -178,6 +178,12 @@ static void line_of(struct remora_buf *out, const struct remora_event *event)
                           remora_finish_name(event->finished.reason));
         text_of(out, "native", event->finished.native);
         break;
+    case REMORA_EVENT_FURTHER:
+        remora_buf_append_text(out, "further ");
+        remora_buf_append(out, event->further.name);
+        remora_buf_append_text(out, "=");
+        remora_buf_append(out, event->further.value);
+        break;
     case REMORA_EVENT_USAGE:
         usage_of(out, &event->usage);
         break;
@@ -201,7 +207,10 @@ static bool ends_with_alive(const struct remora_buf *out)
 
 void event_text_append(struct remora_buf *out, const struct remora_event *event)
 {
-    if (event->kind != REMORA_EVENT_ALIVE || !ends_with_alive(out)) {
+    /* The report of usage is the answer's own bytes; its counts are told. */
+    bool is_report = event->kind == REMORA_EVENT_FURTHER && event->further.name.length == 0;
+    bool is_again = event->kind == REMORA_EVENT_ALIVE && ends_with_alive(out);
+    if (!is_report && !is_again) {
         line_of(out, event);
     }
 }

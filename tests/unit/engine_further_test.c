@@ -1,0 +1,115 @@
+/* What a provider says that has no name here: kept while the answer comes, and told with its end. */
+#include "engine_fixture.h"
+
+#include <stdio.h>
+
+#define CHUNK_WITH(text, members)                                  \
+    "data: {\"id\":\"c1\",\"created\":1,\"model\":\"um\"," members \
+    ",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+#define ANSWER_WITH(members)                                                                \
+    "{\"id\":\"c1\",\"created\":1,\"model\":\"um\",\"choices\":[{\"index\":0,\"message\":{" \
+    "\"content\":\"x\"},\"finish_reason\":\"stop\"}]," members                              \
+    "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"queue_s\":0.5}}"
+
+static struct engine_fixture *asked(enum remora_delivery delivery)
+{
+    struct engine_fixture *f = fixture_new("");
+    f->wants_further = true;
+    fixture_start(f, delivery, "t/m");
+    return f;
+}
+
+static void a_whole_answer_tells_its_members_and_report(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = asked(REMORA_UNARY);
+    play_answer(f, 0, 200, ANSWER_WITH("\"timings\":{\"ms\":[1.5]},\"none\":null,\"x\":\"y\","));
+    assert_said(f, "started um by a\ntext 0 x\nfinished 0 stop\ncompleted 5+2\n"
+                   "further {\"timings\":{\"ms\":[1.5]},\"x\":\"y\"}\n"
+                   "report {\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,"
+                   "\"queue_s\":0.5}\n");
+    fixture_free(f);
+}
+
+static void of_a_stream_the_last_word_counts(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = asked(REMORA_STREAM);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_WITH("a", "\"x\":\"first\",\"y\":1,\"obfuscation\":\"abc\""));
+    (void)play_body(f, 0,
+                    CHUNK_WITH("b", "\"x\":\"second, longer\",\"y\":1,\"obfuscation\":\"d\""));
+    (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "started um by a\ntext 0 a\ntext 0 b\nfinished 0 stop\ncompleted 5+2\n"
+                   "further {\"y\":1,\"x\":\"second, longer\"}\n"
+                   "report {\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}\n");
+    fixture_free(f);
+}
+
+static void who_does_not_ask_is_told_nothing(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 200, ANSWER_WITH("\"x\":\"y\","));
+    assert_said(f, "started um by a\ntext 0 x\nfinished 0 stop\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
+static void what_a_failed_attempt_said_is_void(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = asked(REMORA_STREAM);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, "data: {\"id\":\"c1\",\"x\":\"of a\",\"choices\":[]}\n\n");
+    play_end(f, 0, REMORA_CAUSE_NONE);
+    play_good_stream(f, 1, "hi");
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\nstarted um by b\ntext 0 hi\n"
+                   "finished 0 stop\ncompleted 5+2\n"
+                   "report {\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}\n");
+    fixture_free(f);
+}
+
+/* A key of the provider's, levels beyond what clients read, more bytes than are kept: the answer is whole without them. */
+static void what_may_not_be_told_is_left_out(void **state)
+{
+    (void)state;
+    static char body[REMORA_LIMIT_FURTHER_BYTES + 1024];
+    struct engine_fixture *f = asked(REMORA_UNARY);
+    char deepest[2 * REMORA_LIMIT_FURTHER_DEPTH + 1] = "";
+    for (int i = 0; i < REMORA_LIMIT_FURTHER_DEPTH; i++) {
+        deepest[i] = '[';
+        deepest[2 * REMORA_LIMIT_FURTHER_DEPTH - 1 - i] = ']';
+    }
+    int length = snprintf(
+        body, sizeof body,
+        "{\"id\":\"c1\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},"
+        "\"finish_reason\":\"stop\"}],\"deepest\":%s,\"deep\":%.*s,"
+        "\"quoted\":\"]]}}\\\"[{[{[{[{[{[{[{[{[{[{[{[{[{[{[\",\"key\":\"a secret-canary b\","
+        "\"long\":\"",
+        deepest, 2 * REMORA_LIMIT_FURTHER_DEPTH - 2, deepest + 1);
+    memset(body + length, 'x', REMORA_LIMIT_FURTHER_BYTES);
+    strcpy(body + length + REMORA_LIMIT_FURTHER_BYTES, "\",\"y\":2}");
+    play_answer(f, 0, 200, body);
+    remora_buf_append_byte(&f->said, '\0');
+    const char *said = f->said.data;
+    assert_null(strstr(said, "deepest"));
+    assert_null(strstr(said, "secret"));
+    assert_null(strstr(said, "xxx"));
+    assert_non_null(strstr(said, "further {\"deep\":[["));
+    assert_non_null(strstr(said, "\"quoted\":\"]]}}\\\"[{["));
+    assert_non_null(strstr(said, ",\"y\":2}\n"));
+    fixture_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_answer_tells_its_members_and_report),
+        cmocka_unit_test(of_a_stream_the_last_word_counts),
+        cmocka_unit_test(who_does_not_ask_is_told_nothing),
+        cmocka_unit_test(what_a_failed_attempt_said_is_void),
+        cmocka_unit_test(what_may_not_be_told_is_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
