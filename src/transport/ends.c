@@ -109,17 +109,16 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
 
 /*
  * The one free re-send (ARCHITECTURE 6): nothing of an answer, and the request cannot have been complete at the provider.
- * Only bodies that leave through READFUNCTION are counted. A veto on a connection that was new, or over HTTP/2, is
- * REFUSED_STREAM: for nothing else does libcurl repeat a request there (set_http2 in setup.c). A GOAWAY that leaves its only
- * stream out ends with CURLE_HTTP2 on 7.88, as broken frames may: that is not certain, and no re-send.
+ * Only bodies that leave through READFUNCTION are counted. What an HTTP/2 server has refused it has not taken at all, whatever its
+ * end is called: libcurl repeats it, and that is vetoed, or (7.88, the only stream of a connection that goes away) gives up.
  */
 static bool is_free_resend(const struct remora_transfer *transfer, CURLcode result)
 {
     if (transfer->head.bytes > 0 || transfer->send_calls == 0) {
         return false;
     }
-    if (transfer->veto == REMORA_VETO_RESEND) {
-        return !transfer->was_reused || transfer->route.is_http2;
+    if (transfer->was_refused) {
+        return transfer->veto == REMORA_VETO_NONE || transfer->veto == REMORA_VETO_RESEND;
     }
     bool is_broken = result == CURLE_SEND_FAIL_REWIND || result == CURLE_SEND_ERROR ||
                      result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING;

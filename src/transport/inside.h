@@ -150,6 +150,8 @@ struct remora_transfer {
     uint64_t received_bytes;
     size_t released_bytes;
     unsigned send_calls; /* of PREREQFUNCTION */
+    uint32_t stream;     /* over HTTP/2, where libcurl says so, else 0 */
+    bool was_refused;    /* the HTTP/2 server has not taken the request and will not */
     enum remora_veto veto;
     bool was_reused;
     bool is_fresh; /* the handle is set to CURLOPT_FRESH_CONNECT */
@@ -264,7 +266,7 @@ struct remora_curl {
     bool has_http_proxy;
     bool has_https_proxy;
     bool
-        curl_keeps_sent; /* this libcurl has kept what it sent: the stack is wiped when all is over */
+        curl_keeps_sent; /* it has kept what it sent, or worded it: the stack is wiped when all is over */
     bool
         curl_trusts_idle; /* this libcurl looks at an idle connection once a second, not before each use */
 };

@@ -305,17 +305,18 @@ static const char *no_proxy_of(const struct remora_transfer *transfer)
 }
 
 /*
- * A stream that an HTTP/2 server refused (REFUSED_STREAM) was not taken and may be sent again, a request over which a
- * connection died may not: on a reused connection libcurl repeats both by itself and does not say which it was. Of a
- * request that it holds for an RTSP RECEIVE it repeats the refused one only (Curl_retry_request in lib/transfer.c of 7.88
- * and in lib/multi.c of 8.x); over HTTP the option means nothing else. The repetition is vetoed either way, and the veto tells.
+ * What an HTTP/2 server has refused only libcurl's words tell (on_debug in transfer.c), so these are listened to. Over a reused
+ * connection it takes a refusal for a connection that died and says so, unless it holds the request for an RTSP RECEIVE
+ * (Curl_retry_request in lib/transfer.c of 7.88, in lib/multi.c of 8.x); over HTTP the option means nothing else. Should it come to
+ * mean nothing at all, refusals go unnoticed and fall back: what is sent for free rests on the words alone.
  */
 static bool set_http2(CURL *easy, bool is_http2)
 {
     long version = is_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
-    long repeats = is_http2 ? CURL_RTSPREQ_RECEIVE : CURL_RTSPREQ_OPTIONS;
+    long calls_it_refused = is_http2 ? CURL_RTSPREQ_RECEIVE : CURL_RTSPREQ_OPTIONS;
     return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_RTSP_REQUEST, repeats) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_VERBOSE, is_http2 ? 1L : 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_RTSP_REQUEST, calls_it_refused) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PIPEWAIT, is_http2 ? 1L : 0L) == CURLE_OK;
 }
 
@@ -462,7 +463,8 @@ static void wipe_sent(struct remora_transfer *transfer)
     for (size_t i = 0; i < REMORA_ROUTE_PARTS; i++) {
         bytes += transfer->route.lengths[i];
     }
-    transfer->transport->curl_keeps_sent |= transfer->sent.bytes != NULL;
+    transfer->transport->curl_keeps_sent |=
+        transfer->sent.bytes != NULL || transfer->route.is_http2;
     transport_sent_wipe(&transfer->sent, bytes + transfer->body_bytes);
 }
 

@@ -8,6 +8,7 @@
  *   read     the pieces of a large body; counts what was handed over
  *   header   lines of the head, then on_head
  *   write    on_body; counts, holds back, pauses
+ *   debug    over HTTP/2 only: what the server has not taken
  *
  * The user may cancel or release from inside on_head and on_body: curl cannot be called then, so the callback only says
  * "abort" and transport.c takes the handle away later in the same round.
@@ -229,9 +230,52 @@ static size_t on_write(char *data, size_t size, size_t count, void *context)
     return hand_out(transfer, remora_slice(data, bytes));
 }
 
+/* The number behind `name` in a text of libcurl's, 0 where there is none. */
+static uint32_t number_behind(struct remora_slice text, const char *name)
+{
+    const char *at = memmem(text.data, text.length, name, strlen(name));
+    uint32_t number = 0;
+    for (at = at == NULL ? NULL : at + strlen(name);
+         at != NULL && at < text.data + text.length && *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (uint32_t)(*at - '0');
+    }
+    return number;
+}
+
+/*
+ * A stream that an HTTP/2 server refused (REFUSED_STREAM) or ruled out by a GOAWAY below it was not taken and may be sent again; a
+ * request over which a connection died may not (RFC 9113 sections 6.8 and 8.7). No result tells which it was, only libcurl's words do:
+ * those of a refusal are the same from 7.88 to 8.23, and where the only stream of its connection is ruled out 7.88, which does not
+ * call that a refusal, says its own number and the last one that the server takes. A libcurl with other words sends nothing for free.
+ */
+static int on_debug(CURL *easy, curl_infotype kind, char *data, size_t length, void *context)
+{
+    static const char REFUSED[] = "REFUSED_STREAM, ";
+    static const char GOAWAY[] = "received GOAWAY, error=";
+    static const char MISSPELT[] = "recveived GOAWAY, error="; /* 7.88 */
+    static const char STREAM[] = "Using Stream ID: ";
+    struct remora_transfer *transfer = context;
+    struct remora_slice text = remora_slice(data, length);
+    (void)easy;
+    if (kind != CURLINFO_TEXT) {
+        return 0;
+    }
+    if (remora_slice_starts_with(text, remora_slice_of(REFUSED))) {
+        transfer->was_refused = true;
+    } else if (remora_slice_starts_with(text, remora_slice_of(STREAM))) {
+        transfer->stream = number_behind(text, STREAM);
+    } else if (remora_slice_starts_with(text, remora_slice_of(GOAWAY)) ||
+               remora_slice_starts_with(text, remora_slice_of(MISSPELT))) {
+        transfer->was_refused |= number_behind(text, "last_stream=") < transfer->stream;
+    }
+    return 0;
+}
+
 void remora_transfer_hook(struct remora_transfer *transfer)
 {
     CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
+    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);

@@ -184,10 +184,29 @@ static void a_stream_refused_on_a_reused_connection_is_a_free_resend(void **stat
     assert_int_equal(end.cause, REMORA_CAUSE_RESET);
 }
 
-/* libcurl 7.88 does not tell it from a connection that broke when no other stream is left. */
-static void the_only_stream_above_a_goaway_ends_and_is_sent_once(void **state)
+static void the_only_stream_above_a_goaway_is_a_free_resend(void **state)
 {
-    assert_int_equal(second_of(*state, go_away_before_the_second).cause, REMORA_CAUSE_RESET);
+    struct remora_transfer_end end = second_of(*state, go_away_before_the_second);
+    assert_true(end.is_free_resend);
+    assert_int_equal(end.cause, REMORA_CAUSE_RESET);
+}
+
+static void go_away_at_once(struct raw_connection *c)
+{
+    if (h2_begin(c) && h2_read_request(c) != 0) {
+        h2_goaway(c, 0);
+        raw_wait_closed(c);
+    }
+}
+
+static void the_first_stream_above_a_goaway_is_a_free_resend(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(go_away_at_once, f->context);
+    struct remora_transfer_end end = ask(f, true);
+    assert_true(end.is_free_resend);
+    assert_false(end.was_reused);
+    assert_int_equal(requests(f), 1);
 }
 
 /* Of two that are under way the first is answered, in the end. */
@@ -330,6 +349,60 @@ static void a_connection_that_talks_nonsense_is_no_free_resend(void **state)
     assert_not_free(*state, talk_nonsense_in_the_second);
 }
 
+/* Its stream may have been taken, although the connection goes away. */
+static void go_away_behind_the_second_and_close(struct raw_connection *c)
+{
+    uint32_t stream;
+    if (answer_one(c, &stream)) {
+        h2_goaway(c, stream);
+    }
+}
+
+static void go_away_behind_the_second_and_break_it(struct raw_connection *c)
+{
+    uint32_t stream;
+    if (answer_one(c, &stream)) {
+        h2_goaway(c, stream);
+        h2_reset(c, stream, H2_INTERNAL_ERROR);
+        raw_wait_closed(c);
+    }
+}
+
+static void a_stream_within_a_goaway_that_breaks_is_no_free_resend(void **state)
+{
+    struct fixture *f = *state;
+    assert_not_free(f, go_away_behind_the_second_and_close);
+    raw_server_stop(f->server);
+    assert_not_free(f, go_away_behind_the_second_and_break_it);
+}
+
+/* HTTP/1.1 with whoever did not ask for h2; its second request is taken and never answered. */
+static void close_over_the_second_of_http_1_1(struct raw_connection *c)
+{
+    if (!h2_begin(c)) {
+        (void)(raw_read_request(c) && raw_write(c, RAW_OK) && raw_read_request(c));
+        return;
+    }
+    for (uint32_t stream; (stream = h2_read_request(c)) != 0;) {
+        h2_answer(c, stream);
+    }
+}
+
+/*
+ * libcurl may lend a transfer that asks for HTTP/2 the connection that one without the opt-in has left: HTTP/1.1 is spoken then, and
+ * its rules of what is sent again hold.
+ */
+static void over_a_kept_http_1_1_connection_nothing_is_sent_twice(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(close_over_the_second_of_http_1_1, f->context);
+    assert_int_equal(ask(f, false).cause, REMORA_CAUSE_NONE);
+    struct remora_transfer_end end = ask(f, true);
+    assert_false(end.is_free_resend);
+    assert_int_equal(end.cause, end.was_reused ? REMORA_CAUSE_RESET : REMORA_CAUSE_NONE);
+    assert_int_equal(requests(f), 2);
+}
+
 /* A GOAWAY that counts our stream in says nothing against it: it is answered, and the connection takes no further one. */
 static void go_away_behind_the_second(struct raw_connection *c)
 {
@@ -363,7 +436,8 @@ int main(void)
         CASE(who_asked_speaks_http_1_1_with_a_server_that_has_nothing_else),
         CASE(a_stream_refused_on_a_new_connection_is_a_free_resend),
         CASE(a_stream_refused_on_a_reused_connection_is_a_free_resend),
-        CASE(the_only_stream_above_a_goaway_ends_and_is_sent_once),
+        CASE(the_only_stream_above_a_goaway_is_a_free_resend),
+        CASE(the_first_stream_above_a_goaway_is_a_free_resend),
         CASE(a_stream_refused_beside_another_is_a_free_resend),
         CASE(a_stream_above_a_goaway_beside_another_is_a_free_resend),
         CASE(after_a_refusal_the_next_one_is_answered),
@@ -372,6 +446,8 @@ int main(void)
         CASE(a_connection_that_tls_has_closed_is_no_free_resend),
         CASE(a_connection_that_was_reset_is_no_free_resend),
         CASE(a_connection_that_talks_nonsense_is_no_free_resend),
+        CASE(a_stream_within_a_goaway_that_breaks_is_no_free_resend),
+        CASE(over_a_kept_http_1_1_connection_nothing_is_sent_twice),
         CASE(a_stream_within_a_goaway_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
