@@ -389,13 +389,6 @@ void chat_stream_comment(struct remora_encoder *encoder, struct remora_buf *out)
     remora_buf_append(out, REMORA_SLICE(": REMORA PROCESSING\n\n"));
 }
 
-/* The status that the error would have had; what breaks a stream is the provider's (codes.md: 502). */
-static int status_in_band(const struct remora_fail *fail)
-{
-    int status = remora_fail_http_status(fail);
-    return status == 200 ? 502 : status;
-}
-
 void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
                         struct remora_buf *out)
 {
@@ -412,7 +405,7 @@ void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outc
                                         "\"native_finish_reason\":null,\"logprobs\":null}]"));
     w.comma = true;
     remora_json_key(&w, "error");
-    error_write(&w, &outcome->fail, outcome, status_in_band(&outcome->fail));
+    error_write(&w, &outcome->fail, outcome, ERROR_IN_BAND);
     if (encoder->route != NULL && outcome->plan != NULL) { /* nobody answered */
         outcome_write_route(encoder->route, outcome->plan, NULL);
     }

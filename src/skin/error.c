@@ -6,6 +6,8 @@
 #include "outcome.h"
 #include "remora/skin.h"
 
+enum { IN_BAND_CODE = 502 };
+
 static void write_metadata(struct remora_json_writer *w, const struct remora_fail *fail,
                            const struct remora_outcome *outcome)
 {
@@ -35,12 +37,15 @@ static const char *message_of(const struct remora_fail *fail)
 }
 
 void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
-                 const struct remora_outcome *outcome, int http_status)
+                 const struct remora_outcome *outcome, enum error_place place)
 {
     const struct remora_code_row *row = remora_code_row(fail->code);
+    bool is_in_band = place == ERROR_IN_BAND;
+    int status = remora_fail_http_status(fail);
+    int http_status = is_in_band && status == 200 ? IN_BAND_CODE : status;
     remora_json_object_open(w);
     remora_json_key(w, "code");
-    remora_json_write_i64(w, http_status);
+    remora_json_write_i64(w, is_in_band ? IN_BAND_CODE : http_status);
     remora_json_key(w, "message");
     remora_json_write_text(w, message_of(fail));
     remora_json_key(w, "type");
@@ -82,7 +87,7 @@ void remora_error_body(const struct remora_fail *fail, const struct remora_outco
     remora_json_write_begin(&w, out);
     remora_json_object_open(&w);
     remora_json_key(&w, "error");
-    error_write(&w, fail, outcome, remora_fail_http_status(fail));
+    error_write(&w, fail, outcome, ERROR_IN_ENVELOPE);
     write_route(&w, fail, outcome);
     remora_json_object_close(&w);
 }

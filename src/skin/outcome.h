@@ -34,8 +34,12 @@ void outcome_write_route(struct remora_buf *out, const struct remora_plan *plan,
 /* The member `openrouter_metadata` of that part and how it ended; nothing when there is no such part. */
 void outcome_write_metadata(struct remora_json_writer *w, const struct remora_buf *route,
                             const struct remora_outcome *outcome);
-/* The object `error` alone, for an envelope or an in-band error. http_status: error.code. */
+/*
+ * The object `error` alone. Its `code` is the HTTP status, but 502 for whatever is told inside a stream (codes.md "JSON paths of an
+ * error"): the status of the answer is spent then. Its `http_status` is the reason's own in both.
+ */
+enum error_place { ERROR_IN_ENVELOPE, ERROR_IN_BAND };
 void error_write(struct remora_json_writer *w, const struct remora_fail *fail,
-                 const struct remora_outcome *outcome, int http_status);
+                 const struct remora_outcome *outcome, enum error_place place);
 
 #endif

@@ -176,9 +176,19 @@ def test_the_end_of_grace_is_told_in_band(upstream):
     began = time.monotonic()
     remora.process.send_signal(signal.SIGTERM)
     t.join()
-    assert results[0].error()["metadata"]["reason"] == "DRAINING" and not results[0].is_done
+    error = results[0].error()
+    assert error["metadata"]["reason"] == "DRAINING" and not results[0].is_done
+    assert error["code"] == 502 and error["http_status"] == 503, "inside a stream (codes.md)"
     remora.stop()
     assert time.monotonic() - began < 2
+
+
+def test_a_total_that_is_spent_inside_a_stream_is_told_in_band(upstream):
+    with Remora(two_providers(upstream, "stall-after-2"), environment=SECRETS) as remora:
+        stream = remora.stream({"model": "t/m"}, headers={"x-request-timeout-ms": "400"})
+        error = stream.error()
+        assert stream.status == 200 and error["metadata"]["reason"] == "DEADLINE" and not stream.is_done
+        assert error["code"] == 502 and error["http_status"] == 504, "inside a stream (codes.md)"
 
 
 def test_no_secret_is_anywhere(upstream, tmp_path):
