@@ -141,6 +141,7 @@ struct remora_transfer {
     size_t piece_at;
     size_t handed_bytes;
     struct curl_slist *resolve;
+    bool has_begun; /* curl has read its options, `resolve` among them */
     struct remora_head head;
     struct remora_timer timer; /* connect while waiting, then release */
     uint64_t start_ns;
@@ -222,6 +223,11 @@ void remora_names_free(struct remora_names *names);
  */
 enum remora_name_answer remora_names_ask(struct remora_names *names, const struct remora_url *url,
                                          struct curl_slist **resolve);
+/* curl has read that list: it is not handed out again while the addresses stay. */
+void remora_names_took(struct remora_names *names, const struct remora_url *url,
+                       const struct curl_slist *list);
+/* Takes a list back that curl has not read, or NULL. */
+void remora_names_return(struct remora_names *names, struct curl_slist *list);
 /* Keeps this host resolved until the next remora_names_forget. */
 void remora_names_keep(struct remora_names *names, const struct remora_url *url);
 /* Before the hosts of a new configuration are named. */

@@ -3,6 +3,7 @@
  *
  * libcurl starts a thread for every lookup, also of the same name. So names are resolved here, by at most THREADS threads,
  * and their addresses are given to curl by CURLOPT_RESOLVE, once per change: the entry stays in the multi handle's cache.
+ *   - a transfer that is cancelled before curl has seen its list has given nothing: until one has begun, each brings the list.
  *   - hosts of the configuration: every REFRESH; after a failure in RETRY. Others: when they are used and old.
  *   - a name that has never been resolved: its transfers wait. One that failed: transfers fail for RETRY without asking.
  *   - a refresh that fails leaves the addresses as they were.
@@ -62,7 +63,7 @@ struct name {
     bool is_kept; /* of the configuration */
     bool is_asked;
     bool is_known;   /* addresses stand */
-    bool is_applied; /* curl has them */
+    bool is_applied; /* curl is known to have them */
     uint64_t asked_ns;
     uint64_t failed_until_ns;
     struct remora_timer refresh;
@@ -368,9 +369,39 @@ enum remora_name_answer remora_names_ask(struct remora_names *names, const struc
         if (*out == NULL) {
             return REMORA_NAME_FAILED;
         }
-        name->is_applied = true;
     }
     return REMORA_NAME_READY;
+}
+
+/* The addresses may have changed since the list was made. */
+static bool says_addresses(const struct curl_slist *list, const struct name *name)
+{
+    size_t length = strlen(name->addresses);
+    while (list->next != NULL) {
+        list = list->next;
+    }
+    size_t bytes = strlen(list->data);
+    return bytes >= length && strcmp(list->data + bytes - length, name->addresses) == 0;
+}
+
+void remora_names_took(struct remora_names *names, const struct remora_url *url,
+                       const struct curl_slist *list)
+{
+    struct name *name = find(names, url->host, url->port);
+    if (name != NULL && name->is_known && says_addresses(list, name)) {
+        name->is_applied = true;
+    }
+}
+
+void remora_names_return(struct remora_names *names, struct curl_slist *list)
+{
+    for (const struct curl_slist *entry = list; entry != NULL; entry = entry->next) {
+        if (entry->data[0] == '-') {
+            struct curl_slist *forgotten = curl_slist_append(names->forgotten, entry->data);
+            names->forgotten = forgotten == NULL ? names->forgotten : forgotten;
+        }
+    }
+    curl_slist_free_all(list);
 }
 
 void remora_names_keep(struct remora_names *names, const struct remora_url *url)

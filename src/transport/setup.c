@@ -486,7 +486,11 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
     }
     remora_free(transfer->body);
     transfer->body = NULL;
-    curl_slist_free_all(transfer->resolve);
+    if (transfer->has_begun) {
+        curl_slist_free_all(transfer->resolve);
+    } else {
+        remora_names_return(transfer->transport->names, transfer->resolve);
+    }
     transfer->resolve = NULL;
     transfer->request = NULL;
     remora_head_fini(&transfer->head);

@@ -20,10 +20,20 @@
 #include <poll.h>
 #include <unistd.h>
 
+/* The first call from inside curl: it looks for a connection, and what CURLOPT_RESOLVE says lies in its cache. */
+static void note_begin(struct remora_transfer *transfer)
+{
+    if (!transfer->has_begun && transfer->resolve != NULL) {
+        remora_names_took(transfer->transport->names, &transfer->route.url, transfer->resolve);
+    }
+    transfer->has_begun = true;
+}
+
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
     struct remora_transfer *transfer = context;
+    note_begin(transfer);
     if (!transport_address_may(transport_reach_of_hop(transfer), &address->addr)) {
         transfer->veto = REMORA_VETO_ADDRESS;
         errno = EACCES;
@@ -65,6 +75,7 @@ static int on_prereq(void *context, char *remote, char *local, int remote_port, 
     (void)remote_port;
     (void)local_port;
     struct remora_transfer *transfer = context;
+    note_begin(transfer);
     transfer->send_calls++;
     if (transfer->send_calls > 1) {
         transfer->veto = REMORA_VETO_RESEND;

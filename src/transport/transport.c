@@ -248,7 +248,7 @@ static void advance(struct remora_transfer *transfer)
         return;
     }
     if (needs_name(transfer)) {
-        curl_slist_free_all(transfer->resolve);
+        remora_names_return(transfer->transport->names, transfer->resolve);
         transfer->resolve = NULL;
         switch (remora_names_ask(transfer->transport->names, &transfer->route.url,
                                  &transfer->resolve)) {

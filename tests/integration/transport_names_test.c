@@ -230,6 +230,41 @@ static void configured_hosts_are_kept_resolved_without_being_used(void **state)
     assert_int_equal(atomic_load(&lookups_by_curl), 0);
 }
 
+static void cancel_the_other(void *context, const struct remora_transfer_end *end)
+{
+    assert_int_equal(end->cause, REMORA_CAUSE_FORBIDDEN_ADDRESS);
+    probe_cancel(context);
+}
+
+/* A transfer that brings addresses to libcurl and is cancelled before that has looked at it. */
+static void addresses_are_not_lost_with_the_transfer_that_brings_them(void **state)
+{
+    static const struct remora_transfer_callbacks CALLBACKS = {.on_end = cancel_the_other};
+    struct fixture *f = *state;
+    struct probe first;
+    struct probe second;
+    struct remora_transfer *transfer = NULL;
+    keep(f, "good.test");
+    client_run_until(&f->client, &lookups, 1);
+    client_run_ms(&f->client, 20); /* the answer comes home */
+    start_to(f, &first, "good.test");
+    probe_init(&second, &f->client, "http://169.254.169.254", "/");
+    const struct remora_transfer_input input = {.request = &second.request,
+                                                .provider = &second.provider,
+                                                .connect_timeout_ms = 1000,
+                                                .callbacks = &CALLBACKS,
+                                                .context = &first};
+    assert_int_equal(f->client.transport->ops->start(f->client.transport, &input, &transfer),
+                     REMORA_OK);
+    client_run_ms(&f->client, 20);
+    assert_null(first.transfer);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+    assert_int_equal(atomic_load(&lookups), 1);
+    probe_fini(&first);
+    probe_fini(&second);
+}
+
 /* The name is found, and nobody listens there. */
 static void find_only(struct fixture *f, const char *host)
 {
@@ -335,6 +370,7 @@ int main(void)
         CASE(addresses_serve_new_connections_and_other_handles_too),
         CASE(configured_hosts_are_resolved_before_they_are_needed),
         CASE(configured_hosts_are_kept_resolved_without_being_used),
+        CASE(addresses_are_not_lost_with_the_transfer_that_brings_them),
         CASE(name_that_fails_is_not_asked_for_again_at_once),
         CASE(name_that_failed_is_asked_for_again_after_seconds),
         CASE(names_of_callers_take_each_other_s_place),
