@@ -5,6 +5,7 @@
  *   pool.c       easy handles between two transfers
  *   transfer.c   one transfer: curl's callbacks, and how its end is told
  *   setup.c      easy handles and their options; request headers and bodies
+ *   proxy.c      which transfers go through a proxy
  *   head.c       the head of an answer
  *   ends.c       curl's result codes as causes
  *   sockets.c    curl's sockets and timer on the loop
@@ -181,14 +182,21 @@ void remora_transfer_drop_body(struct remora_transfer *transfer);
 
 /* The provider of a transfer, or one that is nobody: public CAs, the environment's proxies, HTTP/1.1. */
 const struct remora_provider *transport_provider_of(const struct remora_transfer_input *input);
+/* False when the URL itself names an address that the transfer must not reach, through a proxy or not. */
+bool transport_url_may(const struct remora_transfer *transfer);
+
+/* ---- proxy.c ---- */
+
+/* Which proxies the environment names, and whom it exempts. SHEDDING: no memory. */
+REMORA_MUST_CHECK enum remora_code remora_curl_read_environment(struct remora_curl *transport);
+/* The environment names a proxy for a provider there that has none of its own. */
+bool transport_has_proxy(const struct remora_curl *transport, const struct remora_url *url);
 /* No proxy stands between us and the provider. */
 bool remora_transfer_is_direct(const struct remora_transfer *transfer);
 /* Of the next hop: a proxy's address is the operator's choice. */
 enum remora_reach transport_reach_of_hop(const struct remora_transfer *transfer);
-/* False when the URL itself names an address that the transfer must not reach, through a proxy or not. */
-bool transport_url_may(const struct remora_transfer *transfer);
-/* Which proxies the environment names: has_http_proxy and has_https_proxy. */
-void remora_curl_read_environment(struct remora_curl *transport);
+/* For CURLOPT_NOPROXY; static text, or NULL: the environment's. */
+const char *transport_no_proxy_of(const struct remora_transfer *transfer);
 
 /* Sets curl's callbacks on a new easy handle. */
 void remora_transfer_hook(struct remora_transfer *transfer);
@@ -271,6 +279,7 @@ struct remora_curl {
     size_t peak; /* of in_flight since it was last 0 */
     bool has_http_proxy;
     bool has_https_proxy;
+    char *no_proxy; /* whom the environment exempts, NULL: nobody */
     bool
         curl_keeps_sent; /* it has kept what it sent, or worded it: the stack is wiped when all is over */
     bool

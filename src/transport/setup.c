@@ -268,40 +268,11 @@ const struct remora_provider *transport_provider_of(const struct remora_transfer
     return input->provider == NULL ? &NOBODY : input->provider;
 }
 
-bool remora_transfer_is_direct(const struct remora_transfer *transfer)
-{
-    const struct remora_curl *transport = transfer->transport;
-    bool is_proxied =
-        transfer->route.url.is_tls ? transport->has_https_proxy : transport->has_http_proxy;
-    bool is_never = transfer->route.reach == REMORA_REACH_METADATA;
-    return is_never || (!is_proxied && transfer->provider->proxy.length == 0);
-}
-
-enum remora_reach transport_reach_of_hop(const struct remora_transfer *transfer)
-{
-    bool is_proxy = !remora_transfer_is_direct(transfer);
-    return is_proxy && transfer->route.reach == REMORA_REACH_PUBLIC ? REMORA_REACH_PROVIDER
-                                                                    : transfer->route.reach;
-}
-
 bool transport_url_may(const struct remora_transfer *transfer)
 {
     const struct remora_url *url = &transfer->route.url;
     const char *address = url->is_loopback ? "127.0.0.1" : url->host; /* localhost is a name */
     return !url->is_literal || transport_address_text_may(transfer->route.reach, address);
-}
-
-/*
- * CURLOPT_NOPROXY. Loopback is never proxied and metadata never leaves the host; a provider's own proxy always is used; else
- * the environment's NO_PROXY decides, but not for what a caller names: NO_PROXY lists the hosts inside.
- */
-static const char *no_proxy_of(const struct remora_transfer *transfer)
-{
-    enum remora_reach reach = transfer->route.reach;
-    if (reach == REMORA_REACH_METADATA || transfer->route.url.is_loopback) {
-        return "*";
-    }
-    return reach == REMORA_REACH_PUBLIC || transfer->provider->proxy.length > 0 ? "" : NULL;
 }
 
 /*
@@ -328,7 +299,7 @@ static bool set_way(struct remora_transfer *transfer)
      * has after every transfer for what is a minute old. */
     long address_age_s = remora_transfer_is_direct(transfer) ? -1L : 60L;
     return set_text(easy, CURLOPT_PROXY, provider->proxy) &&
-           curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy_of(transfer)) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, transport_no_proxy_of(transfer)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, address_age_s) == CURLE_OK &&
            set_http2(easy, provider->http2);
 }
@@ -494,20 +465,4 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
     transfer->resolve = NULL;
     transfer->request = NULL;
     remora_head_fini(&transfer->head);
-}
-
-/* ---- the environment ---- */
-
-static bool is_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0';
-}
-
-/* As libcurl reads them: http_proxy in lower case only (CURLOPT_PROXY(3), "Environment variables"). */
-void remora_curl_read_environment(struct remora_curl *transport)
-{
-    bool has_any = is_set("all_proxy") || is_set("ALL_PROXY");
-    transport->has_http_proxy = has_any || is_set("http_proxy");
-    transport->has_https_proxy = has_any || is_set("https_proxy") || is_set("HTTPS_PROXY");
 }

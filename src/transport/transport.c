@@ -509,11 +509,12 @@ enum remora_code remora_transport_new(struct remora_loop *loop, struct remora_tr
     remora_list_init(&transport->leaving);
     remora_list_init(&transport->resuming);
     remora_list_init(&transport->pool);
-    remora_curl_read_environment(transport);
+    enum remora_code code = remora_curl_read_environment(transport);
     transport->curl_trusts_idle = curl_version_info(CURLVERSION_NOW)->version_num >= 0x081600;
     transport->multi = curl_multi_init();
     transport->names = remora_names_new(transport);
-    if (transport->multi == NULL || transport->names == NULL || !set_multi(transport)) {
+    if (code != REMORA_OK || transport->multi == NULL || transport->names == NULL ||
+        !set_multi(transport)) {
         remora_transport_free(&transport->base);
         return REMORA_SHEDDING;
     }
@@ -553,6 +554,7 @@ void remora_transport_free(struct remora_transport *base)
     remora_timers_disarm(remora_loop_timers(transport->loop), &transport->timer);
     remora_later_disarm(&transport->later);
     remora_sockets_fini(transport);
+    remora_free(transport->no_proxy);
     remora_free(transport);
 }
 
@@ -565,7 +567,7 @@ void remora_transport_set_config(struct remora_transport *base, const struct rem
         struct remora_url url;
         if (provider->disabled_why != NULL || provider->proxy.length > 0 ||
             !remora_url_parse(provider->facts.base_url, &url) || url.is_literal ||
-            (url.is_tls ? transport->has_https_proxy : transport->has_http_proxy)) {
+            transport_has_proxy(transport, &url)) {
             continue;
         }
         remora_names_keep(transport->names, &url);

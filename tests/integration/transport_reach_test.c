@@ -286,6 +286,32 @@ static void public_names_are_the_proxy_s_also_where_no_proxy_lists_them(void **s
     assert_int_equal(atomic_load(&f->server->requests), 1);
 }
 
+/* CURLOPT_NOPROXY(3): names, domains with and without a dot in front, in any case. */
+static void names_that_no_proxy_lists_are_resolved_here_as_others_are(void **state)
+{
+    static const char *const LISTS[] = {"host.test", "a.test,Host.Test.",   "a.test .test", "test",
+                                        "*",         "10.0.0.0/8,host.test"};
+    struct fixture *f = *state;
+    resolve_to("10.0.0.1", "");
+    for (size_t i = 0; i < REMORA_COUNT_OF(LISTS); i++) {
+        with_proxy(f, LISTS[i]);
+        assert_reached(f, REMORA_REACH_PROVIDER, "host.test", " 10.0.0.1");
+    }
+    assert_int_equal(atomic_load(&f->proxy->requests), 0);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
+}
+
+static void names_that_no_proxy_does_not_list_are_the_proxy_s(void **state)
+{
+    static const char *const LISTS[] = {"ost.test", "a.host.test", "host.tes", "*,", ".", "host"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(LISTS); i++) {
+        with_proxy(f, LISTS[i]);
+        assert_reached(f, REMORA_REACH_PROVIDER, "host.test", " 127.0.0.1");
+    }
+    assert_int_equal(atomic_load(&f->proxy->requests), REMORA_COUNT_OF(LISTS));
+}
+
 static void proxy_is_not_asked_for_an_address_inside(void **state)
 {
     struct fixture *f = *state;
@@ -337,6 +363,8 @@ int main(void)
         CASE(metadata_is_for_nobody_else),
         PROXY_CASE(metadata_goes_through_no_proxy),
         PROXY_CASE(public_names_are_the_proxy_s_also_where_no_proxy_lists_them),
+        PROXY_CASE(names_that_no_proxy_lists_are_resolved_here_as_others_are),
+        PROXY_CASE(names_that_no_proxy_does_not_list_are_the_proxy_s),
         PROXY_CASE(proxy_is_not_asked_for_an_address_inside),
         CASE(provider_s_trust_is_for_its_own_reach_only),
     };
