@@ -217,14 +217,23 @@ static enum remora_code set_body(struct remora_transfer *transfer,
     return code;
 }
 
+/* A body may hold what a key is worth (a token's request) and is somebody's prompt otherwise. */
+static void wipe_body(struct remora_transfer *transfer)
+{
+    if (transfer->body != NULL) {
+        explicit_bzero(transfer->body, transfer->body_bytes);
+        remora_free(transfer->body);
+        transfer->body = NULL;
+    }
+}
+
 void remora_transfer_drop_body(struct remora_transfer *transfer)
 {
     curl_off_t sent = 0;
     if (transfer->body != NULL &&
         curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
         (uint64_t)sent >= transfer->body_bytes) {
-        remora_free(transfer->body);
-        transfer->body = NULL;
+        wipe_body(transfer);
     }
 }
 
@@ -455,8 +464,7 @@ void remora_transfer_tear_down(struct remora_transfer *transfer)
         remora_free(transfer->head_block);
         transfer->head_block = NULL;
     }
-    remora_free(transfer->body);
-    transfer->body = NULL;
+    wipe_body(transfer);
     if (transfer->has_begun) {
         curl_slist_free_all(transfer->resolve);
     } else {

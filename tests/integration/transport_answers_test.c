@@ -314,6 +314,35 @@ static void secret_is_sent_and_wiped_from_the_memory_that_held_it(void **state)
     remora_secret_free(secret);
 }
 
+/* Of every size that is gathered: what leaves in one write with its head, and what does not. */
+static void body_is_wiped_from_the_memory_that_gathered_it(void **state)
+{
+    static const size_t SIZES[] = {100, 2000, 60000, 64 << 10};
+    static char body[64 << 10];
+    static const char ANSWER[] =
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    struct fixture *f = *state;
+    memset(body, 'x', sizeof body);
+    for (size_t i = 0; i < REMORA_COUNT_OF(SIZES); i++) {
+        struct probe p;
+        script = ANSWER;
+        script_bytes = sizeof ANSWER - 1;
+        memcpy(body, SECRET, sizeof SECRET - 1);
+        memcpy(body + SIZES[i] - sizeof SECRET, SECRET, sizeof SECRET - 1);
+        probe_init(&p, &f->client, f->server->url, "/");
+        probe_post(&p, body, SIZES[i]);
+        leaks = 0;
+        is_watching = true;
+        probe_start(&p);
+        probe_finish(&p);
+        is_watching = false;
+        assert_int_equal(p.end.cause, REMORA_CAUSE_NONE);
+        assert_int_equal(leaks, 0);
+        probe_fini(&p);
+        memset(body, 'x', sizeof body);
+    }
+}
+
 static void urls_that_could_mean_two_things_are_refused(void **state)
 {
     static const char *const BAD[] = {
@@ -420,6 +449,7 @@ int main(void)
         CASE(only_what_was_asked_for_is_sent),
         CASE(header_that_would_split_the_head_is_refused),
         CASE(secret_is_sent_and_wiped_from_the_memory_that_held_it),
+        CASE(body_is_wiped_from_the_memory_that_gathered_it),
         CASE(urls_that_could_mean_two_things_are_refused),
         CASE(closed_port_is_refused),
         CASE(metadata_addresses_are_never_connected_to),
