@@ -31,6 +31,14 @@ REMORA_MUST_CHECK bool remora_parse_duration_ms(struct remora_slice s, int64_t *
  * one of its spellings, or refused, and never a name (WHATWG URL Standard, "ends-in-a-number checker").
  */
 bool remora_host_ends_in_number(struct remora_slice host);
+/*
+ * The ASCII character at *at, or what a reader that tells no capitals from small letters may take it for: U+017F is an s to
+ * it, U+212A a k, U+0130 and U+0131 are an i (Unicode CaseFolding.txt, status C and T; Go's encoding/json, "Unmarshal";
+ * Java's String.equalsIgnoreCase). In its own case; of any other character its first byte. Moves *at behind what was read.
+ */
+char remora_text_letter(struct remora_slice text, size_t *at);
+/* Whether such a reader takes the name, UTF-8, for the other one, which is ASCII. */
+bool remora_names_alike(struct remora_slice name, struct remora_slice ascii);
 /* `*` matches any run of bytes, the rest literally; linear in practice, no recursion. */
 bool remora_wildcard_match(struct remora_slice pattern, struct remora_slice text);
 /* Appends lower-case hex. */

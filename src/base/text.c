@@ -120,6 +120,42 @@ static void distance_row(unsigned *row, unsigned i, char byte, struct remora_sli
     }
 }
 
+char remora_text_letter(struct remora_slice text, size_t *at)
+{
+    static const struct {
+        struct remora_slice bytes;
+        char letter;
+    } others[] = {
+        {REMORA_SLICE_INIT("\xC5\xBF"), 's'},     /* U+017F, long s */
+        {REMORA_SLICE_INIT("\xE2\x84\xAA"), 'K'}, /* U+212A, Kelvin */
+        {REMORA_SLICE_INIT("\xC4\xB0"), 'I'},     /* U+0130, with a dot */
+        {REMORA_SLICE_INIT("\xC4\xB1"), 'i'},     /* U+0131, without one */
+    };
+    struct remora_slice rest = remora_slice(text.data + *at, text.length - *at);
+    for (size_t i = 0; (unsigned char)rest.data[0] >= 0x80 && i < REMORA_COUNT_OF(others); i++) {
+        if (remora_slice_starts_with(rest, others[i].bytes)) {
+            *at += others[i].bytes.length;
+            return others[i].letter;
+        }
+    }
+    ++*at;
+    return rest.data[0];
+}
+
+bool remora_names_alike(struct remora_slice name, struct remora_slice ascii)
+{
+    size_t at = 0;
+    size_t matched = 0;
+    while (at < name.length && matched < ascii.length) {
+        char letter = remora_text_letter(name, &at);
+        if (!remora_bytes_equal_nocase(&letter, ascii.data + matched, 1)) {
+            return false;
+        }
+        matched++;
+    }
+    return at == name.length && matched == ascii.length;
+}
+
 unsigned remora_edit_distance(struct remora_slice a, struct remora_slice b, unsigned limit)
 {
     unsigned row[DISTANCE_BYTES + 1];

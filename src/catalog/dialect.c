@@ -6,6 +6,8 @@
  */
 #include "remora/catalog.h"
 
+#include "remora/text.h"
+
 struct dialect_row {
     const char *name;
     remora_parameter_set refused;
@@ -105,23 +107,29 @@ static bool is_own_extra(enum remora_dialect dialect, struct remora_slice name)
     return false;
 }
 
+/* In any case: a server that tells no capitals from small letters would read two fields as one. */
+static bool is_alike(struct remora_slice name, const char *written)
+{
+    return remora_names_alike(name, remora_slice_of(written));
+}
+
 bool remora_dialect_writes_field(enum remora_dialect dialect, struct remora_slice name)
 {
     static const char *const names[] = {"model",    "messages",        "stream",
                                         "tools",    "tool_choice",     "stream_options",
                                         "provider", "response_format", "max_completion_tokens"};
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        if (remora_slice_is(name, names[i])) {
+        if (is_alike(name, names[i])) {
             return true;
         }
     }
     for (int i = 0; i < REMORA_PARAMETER_COUNT; i++) {
-        if (remora_slice_is(name, remora_parameter_name((enum remora_parameter)i))) {
+        if (is_alike(name, remora_parameter_name((enum remora_parameter)i))) {
             return true;
         }
     }
-    return (dialect == REMORA_DIALECT_MISTRAL && remora_slice_is(name, "random_seed")) ||
-           (dialect == REMORA_DIALECT_MINIMAX && remora_slice_is(name, "reasoning_split"));
+    return (dialect == REMORA_DIALECT_MISTRAL && is_alike(name, "random_seed")) ||
+           (dialect == REMORA_DIALECT_MINIMAX && is_alike(name, "reasoning_split"));
 }
 
 bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_set supported,
@@ -139,7 +147,7 @@ bool remora_is_reasoning_field(struct remora_slice name)
         "enable_thinking", "thinking_budget",  "disable_reasoning", "chat_template_kwargs",
     };
     for (size_t i = 0; i < REMORA_COUNT_OF(fields); i++) {
-        if (remora_slice_is(name, fields[i])) {
+        if (is_alike(name, fields[i])) {
             return true;
         }
     }

@@ -8,6 +8,7 @@
 #include "parse.h"
 
 #include "remora/limits.h"
+#include "remora/text.h"
 
 /* ---- objects that go on as they are ---- */
 
@@ -298,9 +299,13 @@ static enum remora_code check_further_member(struct parse *p, struct remora_json
 {
     (void)target;
     for (size_t i = 0; i < chat_message_table.count; i++) {
-        if (remora_slice_equal(chat_message_table.fields[i].name, p->key)) {
+        struct remora_slice name = chat_message_table.fields[i].name;
+        if (remora_slice_equal(name, p->key)) {
             return parse_refuse(p, REMORA_INVALID_REQUEST,
                                 "is no further member: say it with the fields of the message.");
+        }
+        if (remora_names_alike(p->key, name)) {
+            return parse_refuse_spelling(p, name);
         }
     }
     return chat_refuse_choice(p, value);

@@ -23,6 +23,9 @@ static enum remora_code read_role(struct parse *p, struct remora_json value, voi
     return code;
 }
 
+/* What is looked for in objects that go back as they came. */
+static const char *const type_name[] = {"type"};
+
 /* ---- content ---- */
 
 struct message {
@@ -197,10 +200,14 @@ static enum remora_code read_known_block(struct parse *p, struct remora_json val
             PARSE_ASKS_NOTHING, .null = PARSE_NULL_IS_ABSENT                              \
     }
     static const struct parse_field fields[] = {
-        BLOCK("text", parse_slice, text),        BLOCK("summary", parse_slice, text),
-        BLOCK("data", parse_slice, text),        BLOCK("signature", parse_slice, signature),
-        BLOCK("format", parse_slice, format),    BLOCK("id", parse_slice, id),
+        BLOCK("text", parse_slice, text),
+        BLOCK("summary", parse_slice, text),
+        BLOCK("data", parse_slice, text),
+        BLOCK("signature", parse_slice, signature),
+        BLOCK("format", parse_slice, format),
+        BLOCK("id", parse_slice, id),
         BLOCK("index", read_block_index, index),
+        {REMORA_SLICE_INIT("type"), skip_member, .asks = PARSE_ASKS_NOTHING},
     };
 #undef BLOCK
     static const struct parse_table table = PARSE_TABLE(fields, skip_member);
@@ -213,6 +220,10 @@ static enum remora_code read_reasoning_block(struct parse *p, struct remora_json
 {
     struct remora_reasoning_block *block = target;
     enum remora_code code = parse_raw_object(p, value, &block->raw);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    code = parse_check_spelling(p, value, type_name, REMORA_COUNT_OF(type_name));
     if (code != REMORA_OK) {
         return code;
     }
@@ -251,6 +262,9 @@ static enum remora_code read_annotation(struct parse *p, struct remora_json valu
 {
     struct remora_annotation *annotation = target;
     enum remora_code code = parse_raw_object(p, value, &annotation->raw);
+    if (code == REMORA_OK) {
+        code = parse_check_spelling(p, value, type_name, REMORA_COUNT_OF(type_name));
+    }
     if (code != REMORA_OK) {
         return code;
     }

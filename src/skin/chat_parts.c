@@ -233,12 +233,17 @@ static enum remora_code find_kind(struct parse *p, struct remora_json value, siz
     if (!remora_json_is(value, REMORA_JSON_OBJECT)) {
         return parse_refuse(p, REMORA_INVALID_REQUEST, "must be an object.");
     }
+    static const char *const names[] = {"type"};
     struct remora_json type = remora_json_get(value, "type");
-    if (remora_json_is_absent(type)) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST, "must be a content part with a type.");
+    enum remora_code code = parse_check_spelling(p, value, names, REMORA_COUNT_OF(names));
+    if (code == REMORA_OK && remora_json_is_absent(type)) {
+        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must be a content part with a type.");
+    }
+    if (code != REMORA_OK) {
+        return code;
     }
     size_t mark = parse_enter(p, REMORA_SLICE("type"));
-    enum remora_code code = parse_word(p, type, type_words, REMORA_COUNT_OF(type_words), kind);
+    code = parse_word(p, type, type_words, REMORA_COUNT_OF(type_words), kind);
     parse_leave(p, mark);
     return code;
 }
@@ -275,9 +280,13 @@ enum remora_code chat_read_part(struct parse *p, struct remora_json value, void 
 /* {id, data, expires_at, transcript}: the id names it at the provider; the whole goes back as it came where that is taken. */
 enum remora_code chat_read_assistant_audio(struct parse *p, struct remora_json value, void *target)
 {
+    static const char *const names[] = {"id", "data", "expires_at", "transcript"};
     struct remora_part *part = target;
     part->kind = REMORA_PART_AUDIO;
     enum remora_code code = parse_raw_object(p, value, &part->text);
+    if (code == REMORA_OK) {
+        code = parse_check_spelling(p, value, names, REMORA_COUNT_OF(names));
+    }
     if (code != REMORA_OK) {
         return code;
     }

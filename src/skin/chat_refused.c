@@ -5,6 +5,8 @@
  */
 #include "parse.h"
 
+#include "remora/text.h"
+
 enum refused_where { ANYWHERE, TOP };
 
 /* Longer than any name that is refused. */
@@ -14,8 +16,8 @@ enum refused_where { ANYWHERE, TOP };
 static struct remora_slice plain_name(struct remora_slice name, char out[PLAIN_BYTES])
 {
     size_t length = 0;
-    for (size_t i = 0; i < name.length; i++) {
-        char c = name.data[i];
+    for (size_t at = 0; at < name.length;) {
+        char c = remora_text_letter(name, &at);
         c = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
         if (c < 'a' || c > 'z') {
             continue;

@@ -122,12 +122,17 @@ static enum remora_code read_tool_type(struct parse *p, struct remora_json value
 
 static enum remora_code check_tool_type(struct parse *p, struct remora_json value)
 {
+    static const char *const names[] = {"type"};
     struct remora_json type = remora_json_get(value, "type");
-    if (remora_json_is_absent(type)) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST, "must have the type \"function\".");
+    enum remora_code code = parse_check_spelling(p, value, names, REMORA_COUNT_OF(names));
+    if (code == REMORA_OK && remora_json_is_absent(type)) {
+        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have the type \"function\".");
+    }
+    if (code != REMORA_OK) {
+        return code;
     }
     size_t mark = parse_enter(p, REMORA_SLICE("type"));
-    enum remora_code code = read_tool_type(p, type, NULL);
+    code = read_tool_type(p, type, NULL);
     parse_leave(p, mark);
     return code;
 }

@@ -10,6 +10,8 @@
  */
 #include "parse.h"
 
+#include "remora/text.h"
+
 enum set { ANYTHING, OUTSIDE, HOST, SETTING, CREDENTIAL, TAIL, CONTENT, SIGN };
 
 struct term {
@@ -114,10 +116,21 @@ static void add_word(struct words *out, struct remora_slice word)
     }
 }
 
+/* The end of the name, with what other readers take for letters as those. */
+static struct remora_slice letters_of(struct remora_slice name, char out[NAME_BYTES])
+{
+    size_t length = 0;
+    size_t at = name.length > NAME_BYTES ? name.length - NAME_BYTES : 0;
+    while (at < name.length) {
+        out[length++] = remora_text_letter(name, &at);
+    }
+    return remora_slice(out, length);
+}
+
 static void split(struct remora_slice name, struct words *out)
 {
-    size_t skipped = name.length > NAME_BYTES ? name.length - NAME_BYTES : 0;
-    name = remora_slice(name.data + skipped, name.length - skipped);
+    char letters[NAME_BYTES];
+    name = letters_of(name, letters);
     struct remora_slice word = remora_slice(out->text, 0);
     out->count = 0;
     for (size_t at = 0; at < name.length; at++) {

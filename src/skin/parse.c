@@ -134,6 +134,25 @@ static const struct parse_field *find_field(const struct parse_table *table,
     return NULL;
 }
 
+/* The row that a reader which tells no capitals from small letters would take the key for. */
+static const struct parse_field *alike_field(const struct parse_table *table,
+                                             struct remora_slice key)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (remora_names_alike(key, table->fields[i].name)) {
+            return &table->fields[i];
+        }
+    }
+    return NULL;
+}
+
+enum remora_code parse_refuse_spelling(struct parse *p, struct remora_slice right)
+{
+    return parse_refuse(p, REMORA_INVALID_REQUEST,
+                        "is spelt \"%.*s\"; send it so, because some servers take both for one.",
+                        REMORA_SLICE_ARG(right));
+}
+
 /* The row whose name is nearest to a misspelt key, when it is near at all. */
 static const struct parse_field *nearest_field(const struct parse_table *table,
                                                struct remora_slice key)
@@ -202,6 +221,10 @@ enum remora_code parse_member(struct parse *p, const struct parse_table *table,
     if (row != NULL) {
         return read_row(p, row, value, target);
     }
+    row = alike_field(table, p->key);
+    if (row != NULL) {
+        return parse_refuse_spelling(p, row->name);
+    }
     if (table->unknown != NULL) {
         return table->unknown(p, value, target);
     }
@@ -236,6 +259,39 @@ enum remora_code parse_object(struct parse *p, struct remora_json value,
         }
     }
     return REMORA_OK;
+}
+
+static enum remora_code check_spelt(struct parse *p, struct remora_slice key,
+                                    const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct remora_slice name = remora_slice_of(names[i]);
+        if (remora_names_alike(key, name) && !remora_slice_equal(key, name)) {
+            size_t mark = parse_enter(p, key);
+            enum remora_code code = parse_refuse_spelling(p, name);
+            parse_leave(p, mark);
+            return code;
+        }
+    }
+    return REMORA_OK;
+}
+
+enum remora_code parse_check_spelling(struct parse *p, struct remora_json object,
+                                      const char *const *names, size_t count)
+{
+    struct remora_json_iter it;
+    enum remora_code code = REMORA_OK;
+    if (!remora_json_is(object, REMORA_JSON_OBJECT)) {
+        return REMORA_OK;
+    }
+    for (remora_json_iter_begin(&it, object); code == REMORA_OK && remora_json_iter_next(&it);) {
+        struct remora_slice key;
+        if (!remora_json_string(it.key, p->arena, &key)) {
+            return parse_no_room(p);
+        }
+        code = check_spelt(p, key, names, count);
+    }
+    return code;
 }
 
 enum remora_code parse_array(struct parse *p, struct remora_json value, size_t bytes, parse_fn read,

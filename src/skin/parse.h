@@ -84,6 +84,14 @@ REMORA_MUST_CHECK enum remora_code parse_document(struct parse *p, struct remora
 /* All members of an object through a table; each row's reader gets target + offset. */
 REMORA_MUST_CHECK enum remora_code parse_object(struct parse *p, struct remora_json value,
                                                 const struct parse_table *table, void *target);
+/* Refuses the member at the current path, a documented one but for capitals: only `right` is read here. */
+enum remora_code parse_refuse_spelling(struct parse *p, struct remora_slice right);
+/*
+ * The same for any member of an object whose name is one of `names` but for capitals: of what goes on as it came, or is looked
+ * into before it is read; of anything else than an object nothing. Tables do it by themselves.
+ */
+REMORA_MUST_CHECK enum remora_code parse_check_spelling(struct parse *p, struct remora_json object,
+                                                        const char *const *names, size_t count);
 /* The member at the end of the current path through another table: for an `unknown` reader that has one. */
 REMORA_MUST_CHECK enum remora_code parse_member(struct parse *p, const struct parse_table *table,
                                                 struct remora_json value, void *target);

@@ -154,6 +154,37 @@ static void hex_is_lower_case(void **state)
     remora_buf_fini(&buf);
 }
 
+static void names_alike_differ_in_capitals_only(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *other;
+        bool is_alike;
+    } cases[] = {
+        {"max_tokens", "max_tokens", true},
+        {"Max_TOKENS", "max_tokens", true},
+        {"max_to\u212Aen\u017f", "max_tokens", true},
+        {"\u0130mage", "image", true},
+        {"m\u0131n_p", "min_p", true},
+        {"\u017f", "s", true},
+        {"", "", true},
+        {"max_token", "max_tokens", false},
+        {"max_tokens_", "max_tokens", false},
+        {"max_tokens\u017f", "max_tokens", false},
+        {"maxtokens", "max_tokens", false},
+        {"mod\u00e9l", "model", false},
+        {"\xC5", "s", false},
+        {"@", "`", false},
+        {"", "a", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        assert_int_equal(
+            remora_names_alike(remora_slice_of(cases[i].name), remora_slice_of(cases[i].other)),
+            cases[i].is_alike);
+    }
+}
+
 static void edit_distance_counts_and_stops_at_the_limit(void **state)
 {
     (void)state;
@@ -216,6 +247,7 @@ int main(void)
         cmocka_unit_test(u64_takes_digits_and_nothing_else),
         cmocka_unit_test(wildcards_match_runs_of_bytes),
         cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(names_alike_differ_in_capitals_only),
         cmocka_unit_test(edit_distance_counts_and_stops_at_the_limit),
         cmocka_unit_test(lists_keep_order_and_forgive_a_second_removal),
         cmocka_unit_test(host_that_ends_in_a_number_is_no_name),

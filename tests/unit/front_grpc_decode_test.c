@@ -373,6 +373,8 @@ static void the_extra_of_a_message_cannot_say_what_the_message_says(void **state
         refuses_member(names[i], "null_value: NULL_VALUE", "");
     }
     refuses_member("function_call", "struct_value {}", "");
+    refuses_member("Content", "string_value: \"x\"", "");
+    refuses_member("tool_call\u017f", "list_value {}", "");
 }
 
 static void the_extra_of_a_message_cannot_choose_a_host(void **state)
@@ -386,7 +388,7 @@ static void the_extra_of_a_message_cannot_choose_a_host(void **state)
                    ".base-url");
     struct decoded d;
     decode_ok(&d,
-              "messages { role: ROLE_USER parts { text: \"hi\" } extra { fields { key: \"Role\" "
+              "messages { role: ROLE_USER parts { text: \"hi\" } extra { fields { key: \"roles\" "
               "value { number_value: 1 } } fields { key: \"prefix\" value { bool_value: true } "
               "} } } messages { role: ROLE_USER parts { text: \"hi\" } extra {} }");
     assert_slice_equal(d.request.messages[1].extra, "{}");
@@ -431,6 +433,9 @@ static void extra_body_cannot_choose_a_host_or_override_a_field(void **state)
             REMORA_INVALID_REQUEST, "extra_body.a.base-url");
     refuses(EXTRA("model"), REMORA_INVALID_REQUEST, "extra_body.model");
     refuses(EXTRA("stream"), REMORA_INVALID_REQUEST, "extra_body.stream");
+    refuses(EXTRA("Model"), REMORA_INVALID_REQUEST, "extra_body.Model");
+    refuses(EXTRA("Max_To\u212Aens"), REMORA_INVALID_REQUEST, "extra_body.Max_To\u212Aens");
+    refuses(EXTRA("Safety_Identifier"), REMORA_INVALID_REQUEST, "extra_body.Safety_Identifier");
     refuses(EXTRA("provider"), REMORA_INVALID_REQUEST, "extra_body.provider");
     refuses(EXTRA("functions"), REMORA_UNIMPLEMENTED, "extra_body.functions");
     refuses(EXTRA("route"), REMORA_INVALID_REQUEST, "extra_body.route");

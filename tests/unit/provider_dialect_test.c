@@ -406,6 +406,21 @@ static void further_fields_do_not_say_again_what_was_said(void **state)
     }
 }
 
+static void a_field_of_ours_in_other_capitals_does_not_go_on(void **state)
+{
+    static const char *const names[] = {"model",    "Model",           "MESSAGES",
+                                        "Provider", "max_To\u212Aens", "Max_Completion_Tokens"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        assert_false(remora_dialect_takes_field(REMORA_DIALECT_OLLAMA, REMORA_PARAMETERS_ALL,
+                                                remora_slice_of(names[i])));
+    }
+    assert_true(remora_dialect_writes_field(REMORA_DIALECT_MISTRAL, REMORA_SLICE("Random_Seed")));
+    assert_true(remora_is_reasoning_field(REMORA_SLICE("Enable_Thinking")));
+    assert_true(remora_dialect_takes_field(REMORA_DIALECT_OLLAMA, REMORA_PARAMETERS_ALL,
+                                           REMORA_SLICE("Num_Ctx")));
+}
+
 static void key_goes_into_the_header_of_the_dialect(void **state)
 {
     static const struct {
@@ -841,6 +856,7 @@ int main(void)
         cmocka_unit_test(every_row_builds_its_bodies),
         cmocka_unit_test(messages_keep_their_parts),
         cmocka_unit_test(further_fields_do_not_say_again_what_was_said),
+        cmocka_unit_test(a_field_of_ours_in_other_capitals_does_not_go_on),
         cmocka_unit_test(key_goes_into_the_header_of_the_dialect),
         cmocka_unit_test(models_that_reason_are_known_by_their_names),
         cmocka_unit_test(newer_models_take_sampling_parameters_when_they_do_not_reason),

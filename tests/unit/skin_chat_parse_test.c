@@ -798,6 +798,101 @@ static void what_is_refused_names_the_field(void **state)
     print_message("%zu refusals\n", REMORA_COUNT_OF(refusals));
 }
 
+/* Go's encoding/json and others take names for one that differ in capitals: what is not read here may not be read there. */
+static void every_field_is_taken_in_its_own_capitals_only(void **state)
+{
+    static const char *const names[] = {
+#define REMORA_CHAT_FIELD(name, ...) name,
+#include "remora/tbl/chat_fields.h"
+#undef REMORA_CHAT_FIELD
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        char other[80];
+        char body[200];
+        char spelling[100];
+        struct parsed p;
+        snprintf(other, sizeof other, "%s", names[i]);
+        other[0] = (char)(other[0] - 'a' + 'A');
+        snprintf(body, sizeof body, R("\"%s\":null"), other);
+        snprintf(spelling, sizeof spelling, "%s is spelt \"%s\";", other, names[i]);
+        parse_on(&p, body, REMORA_SURFACE_OPENAI);
+        assert_int_equal(p.code, REMORA_INVALID_REQUEST);
+        assert_string_equal(p.fail.param, other);
+        assert_non_null(strstr(p.fail.message, spelling));
+        remora_arena_fini(&p.arena);
+    }
+}
+
+static void a_member_is_taken_in_its_own_capitals_only(void **state)
+{
+#define SAID(members) "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"," members "}]}"
+#define PART(members) "{\"messages\":[{\"role\":\"user\",\"content\":[{" members "}]}]}"
+#define TOOL(members) R("\"tools\":[{" members "}]")
+    static const struct {
+        const char *body;
+        const char *param;
+        const char *spelling;
+    } rows[] = {
+        {SAID("\"Content\":\"b\""), "messages[0].Content", "content"},
+        {SAID("\"ROLE\":\"system\""), "messages[0].ROLE", "role"},
+        {SAID("\"Tool_Calls\":[]"), "messages[0].Tool_Calls", "tool_calls"},
+        {SAID("\"\\u0052efusal\":\"b\""), "messages[0].Refusal", "refusal"},
+        {SAID("\"tool_call\\u017f\":[]"), "messages[0].tool_call\u017f", "tool_calls"},
+        {SAID("\"tool_calls\":[{\"Id\":\"x\"}]"), "messages[0].tool_calls[0].Id", "id"},
+        {SAID("\"tool_calls\":[{\"id\":\"x\",\"function\":{\"NAME\":\"f\"}}]"),
+         "messages[0].tool_calls[0].function.NAME", "name"},
+        {SAID("\"audio\":{\"id\":\"a\",\"ID\":\"b\"}"), "messages[0].audio.ID", "id"},
+        {SAID("\"images\":[{\"Image_Url\":{\"url\":\"http://a\"}}]"),
+         "messages[0].images[0].Image_Url", "image_url"},
+        {SAID("\"annotations\":[{\"type\":\"x\",\"Type\":\"y\"}]"),
+         "messages[0].annotations[0].Type", "type"},
+        {SAID("\"reasoning_details\":[{\"Type\":\"x\"}]"), "messages[0].reasoning_details[0].Type",
+         "type"},
+        {SAID(
+             "\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"a\",\"Text\":\"b\"}]"),
+         "messages[0].reasoning_details[0].Text", "text"},
+        {PART("\"type\":\"text\",\"text\":\"a\",\"TEXT\":\"b\""), "messages[0].content[0].TEXT",
+         "text"},
+        {PART("\"Type\":\"text\",\"text\":\"a\""), "messages[0].content[0].Type", "type"},
+        {PART("\"type\":\"image_url\",\"image_url\":{\"Url\":\"http://a\"}"),
+         "messages[0].content[0].image_url.Url", "url"},
+        {TOOL("\"Type\":\"function\""), "tools[0].Type", "type"},
+        {TOOL("\"type\":\"function\",\"Function\":{}"), "tools[0].Function", "function"},
+        {TOOL("\"type\":\"function\",\"function\":{\"name\":\"f\",\"Parameters\":{}}"),
+         "tools[0].function.Parameters", "parameters"},
+        {R("\"tool_choice\":{\"TYPE\":\"function\"}"), "tool_choice.TYPE", "type"},
+        {R("\"provider\":{\"Only\":[]}"), "provider.Only", "only"},
+        {R("\"provider\":{\"max_price\":{\"PROMPT\":1}}"), "provider.max_price.PROMPT", "prompt"},
+        {R("\"response_format\":{\"type\":\"json_schema\",\"JSON_Schema\":{}}"),
+         "response_format.JSON_Schema", "json_schema"},
+        {R("\"reasoning\":{\"Effort\":\"low\"}"), "reasoning.Effort", "effort"},
+        {R("\"stream_options\":{\"Include_Usage\":true}"), "stream_options.Include_Usage",
+         "include_usage"},
+        {R("\"prediction\":{\"type\":\"content\",\"Content\":\"x\"}"), "prediction.Content",
+         "content"},
+        {R("\"trace\":{\"Trace_Id\":\"x\"}"), "trace.Trace_Id", "trace_id"},
+        {R("\"max_to\\u212Aens\":1"), "max_to\u212Aens", "max_tokens"},
+        {R("\"\\u017ftream\":true"), "\u017ftream", "stream"},
+        {R("\"m\\u0130n_p\":1"), "m\u0130n_p", "min_p"},
+        {R("\"top_\\u0131\":1,\"log\\u0131t_bias\":{}"), "log\u0131t_bias", "logit_bias"},
+    };
+#undef SAID
+#undef PART
+#undef TOOL
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char spelling[80];
+        struct parsed p;
+        snprintf(spelling, sizeof spelling, " is spelt \"%s\";", rows[i].spelling);
+        parse_on(&p, rows[i].body, REMORA_SURFACE_OPENAI);
+        assert_int_equal(p.code, REMORA_INVALID_REQUEST);
+        assert_string_equal(p.fail.param, rows[i].param);
+        assert_non_null(strstr(p.fail.message, spelling));
+        remora_arena_fini(&p.arena);
+    }
+}
+
 static void a_misspelt_field_is_answered_with_the_right_one(void **state)
 {
     (void)state;
@@ -1207,6 +1302,9 @@ static void a_refused_name_is_told_where_it_stands(void **state)
     assert_int_equal(p.code, REMORA_INVALID_REQUEST);
     assert_string_equal(p.fail.param, "others[1].api_base");
     remora_arena_fini(&p.arena);
+    with_extra("", "api_\\u212Aey", "", REMORA_INVALID_REQUEST);
+    with_extra("", "ba\\u017fe_url", "", REMORA_INVALID_REQUEST);
+    with_extra("\"\\u017ferver\":{", "url", "}", REMORA_INVALID_REQUEST);
     with_extra("", "vertex_region", "", REMORA_INVALID_REQUEST);
     with_extra("", "tokens", "", REMORA_OK);
     with_extra("\"chat_template_kwargs\":{", "enable_thinking", "}", REMORA_OK);
@@ -1669,6 +1767,8 @@ int main(void)
         cmocka_unit_test(a_refused_name_is_told_where_it_stands),
         cmocka_unit_test(a_schema_names_its_properties_as_it_likes),
         cmocka_unit_test(a_field_alone_is_read_as_in_a_body),
+        cmocka_unit_test(every_field_is_taken_in_its_own_capitals_only),
+        cmocka_unit_test(a_member_is_taken_in_its_own_capitals_only),
         cmocka_unit_test(a_misspelt_field_is_answered_with_the_right_one),
         cmocka_unit_test(switches_of_reasoning_that_differ_are_both_named),
         cmocka_unit_test(a_refusal_names_the_cure_that_works),

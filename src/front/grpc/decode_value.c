@@ -15,6 +15,7 @@
 #include "reader.h"
 #include "remora/json.h"
 #include "remora/skin.h"
+#include "remora/text.h"
 
 struct open_value {
     const Google__Protobuf__Struct *object; /* or NULL */
@@ -200,7 +201,7 @@ static const struct chat_field CHAT_FIELDS[] = {
 static enum remora_code judge(struct reader *r, struct remora_slice name)
 {
     for (size_t i = 0; i < REMORA_COUNT_OF(CHAT_FIELDS); i++) {
-        if (CHAT_FIELDS[i].verdict == TYPED && remora_slice_equal(CHAT_FIELDS[i].name, name)) {
+        if (CHAT_FIELDS[i].verdict == TYPED && remora_names_alike(name, CHAT_FIELDS[i].name)) {
             return reader_refuse(r, REMORA_INVALID_REQUEST,
                                  "has a field of its own in the message; set it there.");
         }
