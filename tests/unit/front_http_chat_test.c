@@ -73,6 +73,45 @@ static void a_body_is_read_in_every_framing(void **state)
     http_fixture_free(f);
 }
 
+/* Observed under its id like any other request, and only then is it told: once, not by the access log as well. */
+static void a_body_that_grows_too_large_is_refused_under_its_id(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    size_t size = 1 << 20;
+    char *chunk = malloc(size + 32);
+    assert_non_null(chunk);
+    size_t head = (size_t)sprintf(chunk, "%zx\r\n", size);
+    memset(chunk + head, ' ', size);
+    memcpy(chunk + head + size, "\r\n", 2);
+    http_fixture_send(f,
+                      REMORA_SLICE("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+                                   "Content-Type: application/json\r\n"
+                                   "Transfer-Encoding: chunked\r\n\r\n"),
+                      0);
+    for (int i = 0; i <= REMORA_LIMIT_MESSAGE_BYTES >> 20 && http_fixture_status(f) == 0; i++) {
+        http_fixture_send(f, remora_slice(chunk, head + size + 2), 0);
+    }
+    free(chunk);
+    assert_int_equal(http_fixture_status(f), 413);
+    assert_true(was_written(f, "X-Generation-Id: gen-"));
+    http_fixture_free(f);
+}
+
+static void a_body_that_breaks_its_framing_has_no_id(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    http_fixture_send(f,
+                      REMORA_SLICE("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+                                   "Content-Type: application/json\r\n"
+                                   "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+                      0);
+    assert_int_equal(http_fixture_status(f), 400);
+    assert_false(was_written(f, "X-Generation-Id"));
+    http_fixture_free(f);
+}
+
 static void pipelined_chats_are_answered_in_order(void **state)
 {
     (void)state;
@@ -415,6 +454,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_unary_answer_comes_whole),
         cmocka_unit_test(a_body_is_read_in_every_framing),
+        cmocka_unit_test(a_body_that_grows_too_large_is_refused_under_its_id),
+        cmocka_unit_test(a_body_that_breaks_its_framing_has_no_id),
         cmocka_unit_test(pipelined_chats_are_answered_in_order),
         cmocka_unit_test(a_stream_holds_its_head_until_content),
         cmocka_unit_test(a_failure_before_content_falls_back_unseen_and_is_told_at_the_end),

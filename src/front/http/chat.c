@@ -339,7 +339,14 @@ static void on_gone(void *context)
     chat_free(chat);
 }
 
-static const struct http_call_ops call_ops = {on_body, on_whole, on_drained, on_gone};
+/* Without its exchange before it was started, the request was refused, and that has been observed. */
+static const char *refused_id(const void *context)
+{
+    const struct chat *chat = context;
+    return chat->exchange == NULL && !chat->is_started ? chat->encoder.id : NULL;
+}
+
+static const struct http_call_ops call_ops = {on_body, on_whole, on_drained, on_gone, refused_id};
 
 /* ---- the head ---- */
 

@@ -154,9 +154,15 @@ void http_call_end(struct http_connection *c)
 /* The request is refused where it stands; what is left of it is thrown away with the connection. */
 static void refuse(struct http_connection *c, const struct remora_fail *fail)
 {
+    char id[REMORA_GENERATION_ID_BYTES] = "";
+    bool may_have_id = c->call != NULL && c->call->refused_id != NULL;
+    const char *refused_id = may_have_id ? c->call->refused_id(c->call_context) : NULL;
+    if (refused_id != NULL) {
+        memcpy(id, refused_id, sizeof id); /* it goes with the call */
+    }
     drop_call(c);
     c->keeps_alive = false;
-    http_respond_fail(c, fail, NULL, NULL);
+    http_respond_fail(c, fail, NULL, refused_id == NULL ? NULL : id);
 }
 
 static enum remora_code on_body(void *context, struct remora_slice bytes)

@@ -201,7 +201,7 @@ static void on_gone(void *context)
     explain_free(context);
 }
 
-static const struct http_call_ops call_ops = {on_body, on_whole, NULL, on_gone};
+static const struct http_call_ops call_ops = {.body = on_body, .whole = on_whole, .gone = on_gone};
 
 void http_route_explain(struct http_connection *c, const struct http_head *head)
 {

@@ -55,6 +55,8 @@ struct http_call_ops {
     void (*drained)(void *context);
     /* The client is gone or the connection ends: give everything back, answer nothing. The last call. */
     void (*gone)(void *context);
+    /* Behind a refused body: the id under which the refusal was observed, for its answer; NULL: under none. May be absent. */
+    const char *(*refused_id)(const void *context);
 };
 
 enum http_state {
