@@ -138,13 +138,6 @@ static void close_record(struct remora_exchange *x, const struct remora_fail *fa
     observe_record(x);
 }
 
-/* Perplexity's models search for every request ("Sonar API", pricing per request by search context). */
-static bool may_have_searched(const struct remora_exchange *x)
-{
-    enum remora_dialect dialect = remora_dialect_of(&x->run.endpoint->provider->facts);
-    return x->run.may_search || x->run.has_citations || dialect == REMORA_DIALECT_PERPLEXITY;
-}
-
 void attempt_settle_usage(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
@@ -153,7 +146,7 @@ void attempt_settle_usage(struct remora_exchange *x)
         .answer_bytes = x->run.answer_bytes,
         .max_output_tokens = x->max_output_tokens,
         .image_count = x->load.image_count,
-        .may_have_searched = may_have_searched(x),
+        .may_have_searched = x->run.may_search || x->run.has_citations,
     };
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
     x->outcome.usage = attempt->usage;

@@ -7,6 +7,8 @@
  */
 #include "openai.h"
 
+#include "envelope.h"
+
 static const char not_taken[] = "the provider does not take it";
 
 static struct remora_json_writer *json_of(struct openai_build *build)
@@ -82,8 +84,23 @@ static void write_raw(struct openai_build *build, enum remora_parameter paramete
     }
 }
 
+/*
+ * Models that search for every request: Perplexity's ("Sonar API", pricing per request by search context) and those that OpenAI
+ * names so ("Web search", Chat Completions: gpt-4o-search-preview, gpt-5-search-api), whoever serves them.
+ */
+static bool always_searches(const struct openai_build *build)
+{
+    static const char *const names[] = {"search-preview", "search-api"};
+    bool is_one = remora_dialect_of(&build->endpoint->provider->facts) == REMORA_DIALECT_PERPLEXITY;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        is_one = is_one || text_has(build->endpoint->facts.upstream_model, names[i]);
+    }
+    return is_one;
+}
+
 static void write_search(struct openai_build *build)
 {
+    build->out->may_search = always_searches(build);
     struct remora_slice options = build->request->web_search_options_json;
     if (options.length > 0 && openai_takes(build, REMORA_PARAMETER_WEB_SEARCH_OPTIONS)) {
         remora_json_key(json_of(build), remora_parameter_name(REMORA_PARAMETER_WEB_SEARCH_OPTIONS));
@@ -211,13 +228,17 @@ static bool has_search_mode(struct openai_build *build, struct remora_slice para
     return !remora_json_is(mode, REMORA_JSON_STRING) || !remora_json_equals(mode, "off");
 }
 
-/* Further fields that make a provider search; others only say how. */
-static bool turns_search_on(struct openai_build *build, const struct remora_pair *field)
+/* Further fields that make a provider search, or keep it from it; others only say how. */
+static void note_search(struct openai_build *build, const struct remora_pair *field)
 {
-    if (remora_slice_is(field->key, "enable_search")) { /* Qwen */
-        return remora_slice_is(field->value, "true");
+    bool is_true = remora_slice_is(field->value, "true");
+    if (remora_slice_is(field->key, "disable_search")) { /* Perplexity */
+        build->out->may_search = build->out->may_search && !is_true;
+    } else if (remora_slice_is(field->key, "enable_search")) { /* Qwen */
+        build->out->may_search |= is_true;
+    } else if (remora_slice_is(field->key, "search_parameters")) {
+        build->out->may_search |= has_search_mode(build, field->value);
     }
-    return remora_slice_is(field->key, "search_parameters") && has_search_mode(build, field->value);
 }
 
 void openai_write_extra(struct openai_build *build)
@@ -232,7 +253,7 @@ void openai_write_extra(struct openai_build *build)
         } else if (takes_field(build, pair->key)) {
             remora_json_key_slice(json_of(build), pair->key);
             pieces_raw(&build->pieces, pair->value);
-            build->out->may_search |= turns_search_on(build, pair);
+            note_search(build, pair);
         } else {
             openai_note_field(build, pair->key, not_taken);
         }

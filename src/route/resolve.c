@@ -200,32 +200,6 @@ static enum remora_code find_stem(const struct search *search, const struct name
     return REMORA_OK;
 }
 
-/* ---- what is not there ---- */
-
-/* What the catalog has and nobody here serves: "; 'openai/gpt-4o' is in the catalog, but ...", or "". Returns out. */
-static const char *hint_of_catalog(const struct search *search, struct remora_slice asked,
-                                   char out[CATALOG_HINT_BYTES])
-{
-    struct remora_guess guess;
-    out[0] = '\0';
-    remora_guess_begin(&guess, asked);
-    for (size_t i = 0; i < remora_catalog_model_count(); i++) {
-        struct remora_model_facts facts;
-        remora_catalog_model(i, &facts);
-        if (remora_config_model(search->config, facts.id) == NULL &&
-            remora_policy_allows_model(search->stack, facts.id, search->variant, NULL)) {
-            remora_guess_offer_model(&guess, facts.id);
-        }
-    }
-    if (guess.count > 0) {
-        char shown[ROUTE_SHOWN_BYTES];
-        snprintf(out, CATALOG_HINT_BYTES,
-                 "; the catalog has '%s', but no provider that is configured here serves it",
-                 route_shown(guess.best[0], shown));
-    }
-    return out;
-}
-
 /* ---- the newest of a family ---- */
 
 static const struct remora_slice latest_suffix = REMORA_SLICE_INIT("-latest");
@@ -245,20 +219,90 @@ static struct remora_slice family_of(struct remora_slice name)
                                                   : remora_slice(NULL, 0);
 }
 
+/* The word of a name that ends at the next '-'. */
+static struct remora_slice next_word(struct remora_slice *rest)
+{
+    size_t length = remora_slice_find(*rest, '-', 0);
+    struct remora_slice word = remora_slice(rest->data, length);
+    size_t past = length < rest->length ? length + 1 : length;
+    *rest = remora_slice(rest->data + past, rest->length - past);
+    return word;
+}
+
+static bool is_version(struct remora_slice word)
+{
+    return word.length > 0 && word.data[0] >= '0' && word.data[0] <= '9';
+}
+
+/* gemini-3.6-flash without its version is gemini-flash. */
+static bool is_without_version(struct remora_slice id, struct remora_slice family)
+{
+    while (id.length > 0) {
+        struct remora_slice word = next_word(&id);
+        if (!is_version(word) && !remora_slice_equal(word, next_word(&family))) {
+            return false;
+        }
+    }
+    return family.length == 0;
+}
+
 static bool is_of_family(struct remora_slice id, struct remora_slice family)
 {
-    return remora_slice_starts_with(id, family) &&
-           (id.length == family.length || id.data[family.length] == '-');
+    bool begins = remora_slice_starts_with(id, family) &&
+                  (id.length == family.length || id.data[family.length] == '-');
+    return begins || is_without_version(id, family);
+}
+
+static bool has_family(struct remora_slice id, struct remora_slice family)
+{
+    return family.length > 0 && (is_of_family(id, family) || is_of_family(bare_id(id), family));
+}
+
+/* Nothing is nearer than the one that is meant. */
+static struct remora_guess only_guess(struct remora_slice asked, struct remora_slice id)
+{
+    return (struct remora_guess){.asked = asked, .best = {id}, .count = 1, .distance = 0};
+}
+
+/* ---- what is not there ---- */
+
+/* What the catalog has and nobody here serves: "; 'openai/gpt-4o' is in the catalog, but ...", or "". Returns out. */
+static const char *hint_of_catalog(const struct search *search, struct remora_slice asked,
+                                   char out[CATALOG_HINT_BYTES])
+{
+    struct remora_guess guess;
+    struct remora_slice family = family_of(asked);
+    int64_t newest_unix_s = -1;
+    out[0] = '\0';
+    remora_guess_begin(&guess, asked);
+    for (size_t i = 0; i < remora_catalog_model_count(); i++) {
+        struct remora_model_facts facts;
+        remora_catalog_model(i, &facts);
+        if (remora_config_model(search->config, facts.id) == NULL &&
+            remora_policy_allows_model(search->stack, facts.id, search->variant, NULL)) {
+            remora_guess_offer_model(&guess, facts.id);
+            if (has_family(facts.id, family) && facts.created_unix_s > newest_unix_s) {
+                newest_unix_s = facts.created_unix_s;
+                guess = only_guess(asked, facts.id);
+            }
+        }
+    }
+    if (guess.count > 0) {
+        char shown[ROUTE_SHOWN_BYTES];
+        snprintf(out, CATALOG_HINT_BYTES,
+                 "; the catalog has '%s', but no provider that is configured here serves it",
+                 route_shown(guess.best[0], shown));
+    }
+    return out;
 }
 
 /* Of those that the service may use; NULL: there is none. */
 static const struct remora_model *newest_of(const struct search *search, struct remora_slice family)
 {
     const struct remora_model *newest = NULL;
-    for (size_t i = 0; i < search->config->model_count && family.length > 0; i++) {
+    for (size_t i = 0; i < search->config->model_count; i++) {
         const struct remora_model *model = &search->config->models[i];
-        bool is_one =
-            is_of_family(model->facts.id, family) || is_of_family(bare_id(model->facts.id), family);
+        bool is_one = has_family(model->facts.id, family);
         bool is_newer =
             newest == NULL || model->facts.created_unix_s > newest->facts.created_unix_s;
         if (is_one && is_newer &&
@@ -274,8 +318,7 @@ static void offer_newest(const struct search *search, struct remora_slice asked,
 {
     const struct remora_model *newest = newest_of(search, family_of(asked));
     if (newest != NULL) {
-        *guess = (struct remora_guess){
-            .asked = asked, .best = {newest->facts.id}, .count = 1, .distance = 0};
+        *guess = only_guess(asked, newest->facts.id);
     }
 }
 

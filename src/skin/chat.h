@@ -18,9 +18,6 @@ struct chat_frame {
     char bytes[CHAT_FRAME_BYTES];
 };
 
-/* encoder->state: reasoning.exclude, the text of reasoning is withheld (openrouter.md 2.1). */
-#define CHAT_EXCLUDES_REASONING 1u
-
 enum remora_code chat_parse(const struct remora_skin_input *input, struct remora_arena *arena,
                             struct remora_request *request, struct remora_encoder *encoder,
                             struct remora_fail *fail);

@@ -163,16 +163,14 @@ static void write_items(struct remora_json_writer *w, const struct remora_answer
     }
 }
 
-static void write_message(struct remora_json_writer *w, const struct remora_encoder *encoder,
-                          const struct remora_answer_choice *choice, struct remora_arena *arena)
+static void write_message(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                          struct remora_arena *arena)
 {
     remora_json_object_open(w);
     remora_json_key(w, "role");
     remora_json_write_text(w, "assistant");
     write_content(w, choice, arena);
-    if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {
-        write_reasoning(w, choice, arena);
-    }
+    write_reasoning(w, choice, arena);
     write_tool_calls(w, choice, arena);
     write_sound(w, choice, arena);
     write_items(w, choice, REMORA_EVENT_ANNOTATION, "annotations");
@@ -218,14 +216,14 @@ static void write_choice_logprobs(struct remora_json_writer *w,
     remora_json_object_close(w);
 }
 
-static void write_choice(struct remora_json_writer *w, const struct remora_encoder *encoder,
-                         const struct remora_answer_choice *choice, struct remora_arena *arena)
+static void write_choice(struct remora_json_writer *w, const struct remora_answer_choice *choice,
+                         struct remora_arena *arena)
 {
     remora_json_object_open(w);
     remora_json_key(w, "index");
     remora_json_write_i64(w, choice->index);
     remora_json_key(w, "message");
-    write_message(w, encoder, choice, arena);
+    write_message(w, choice, arena);
     chat_write_finish(w, choice->finish, choice->native_finish);
     write_choice_logprobs(w, choice);
     remora_json_object_close(w);
@@ -240,7 +238,7 @@ void chat_answer(struct remora_encoder *encoder, const struct remora_answer *ans
     remora_json_key(&w, "choices");
     remora_json_array_open(&w);
     for (const struct remora_answer_choice *c = answer->choices; c != NULL; c = c->next) {
-        write_choice(&w, encoder, c, answer->arena);
+        write_choice(&w, c, answer->arena);
     }
     remora_json_array_close(&w);
     chat_write_tail(&w, encoder);

@@ -401,7 +401,6 @@ static void set_encoder(const struct remora_skin_input *input, const struct pars
 {
     struct remora_encoder *encoder = p->encoder;
     encoder->surface = input->surface;
-    encoder->state = p->request->reasoning.exclude_from_response ? CHAT_EXCLUDES_REASONING : 0;
     encoder->wants_usage_chunk = input->surface == REMORA_SURFACE_OPENROUTER || p->includes_usage;
 }
 

@@ -357,10 +357,6 @@ void chat_stream_event(struct remora_encoder *encoder, const struct remora_event
         }
         break;
     case REMORA_EVENT_REASONING:
-        if ((encoder->state & CHAT_EXCLUDES_REASONING) == 0) {
-            stream_content(encoder, event, out);
-        }
-        break;
     case REMORA_EVENT_REFUSAL:
     case REMORA_EVENT_TOOL_CALL:
     case REMORA_EVENT_MEDIA:

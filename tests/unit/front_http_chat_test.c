@@ -73,6 +73,28 @@ static void a_body_is_read_in_every_framing(void **state)
     http_fixture_free(f);
 }
 
+/* The engine withholds it (engine/decode.c): what comes to the encoder is told. */
+static void excluded_reasoning_does_not_reach_the_caller(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{\"model\":\"t/m\",\"stream\":true,\"reasoning\":{\"exclude\":%s},"
+                 "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+                 i == 0 ? "true" : "false");
+        post(f, body);
+        play_head(f->engine, 0, 200, NULL);
+        (void)play_body(f->engine, 0, CHUNK_REASONING("ponder") CHUNK_TEXT("42"));
+        (void)play_body(f->engine, 0, CHUNK_STOP CHUNK_DONE);
+        assert_int_equal(was_written(f, "ponder"), i);
+        assert_true(was_written(f, "42"));
+        assert_true(was_written(f, "[DONE]"));
+        http_fixture_free(f);
+    }
+}
+
 /* Observed under its id like any other request, and only then is it told: once, not by the access log as well. */
 static void a_body_that_grows_too_large_is_refused_under_its_id(void **state)
 {
@@ -454,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_unary_answer_comes_whole),
         cmocka_unit_test(a_body_is_read_in_every_framing),
+        cmocka_unit_test(excluded_reasoning_does_not_reach_the_caller),
         cmocka_unit_test(a_body_that_grows_too_large_is_refused_under_its_id),
         cmocka_unit_test(a_body_that_breaks_its_framing_has_no_id),
         cmocka_unit_test(pipelined_chats_are_answered_in_order),

@@ -909,6 +909,26 @@ static bool searches(const char *slug, const char *dialect, const char *key, con
     return may;
 }
 
+static void models_that_search_for_every_request_are_known_by_name(void **state)
+{
+    static const struct {
+        const char *model;
+        bool may;
+    } cases[] = {{"gpt-4o-search-preview", true},
+                 {"openai/gpt-4o-mini-search-preview-2025-03-11", true},
+                 {"gpt-5-search-api", true},
+                 {"relace-search", false}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, "acme", "");
+        f.endpoint.facts.upstream_model = remora_slice_of(cases[i].model);
+        (void)body_of(&f);
+        assert_int_equal(f.out.may_search, cases[i].may);
+        end(&f);
+    }
+}
+
 static void only_a_switch_that_is_sent_and_on_makes_a_search(void **state)
 {
     static const struct {
@@ -927,6 +947,10 @@ static void only_a_switch_that_is_sent_and_on_makes_a_search(void **state)
         {"xai", "xai", "search_parameters", "{\"mode\":\"off\"}", false},
         {"xai", "xai", "search_parameters", "null", false},
         {"acme", "", "research_id", "\"r\"", false},
+        {"perplexity", "perplexity", "search_mode", "\"web\"", true}, /* as always */
+        {"perplexity", "perplexity", "disable_search", "false", true},
+        {"perplexity", "perplexity", "disable_search", "true", false},
+        {"openai", "openai", "disable_search", "true", false}, /* dropped */
     };
     struct fixture f;
     (void)state;
@@ -1454,6 +1478,7 @@ int main(void)
         cmocka_unit_test(a_tool_keeps_its_cache_mark),
         cmocka_unit_test(audio_that_lies_elsewhere_is_named),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
+        cmocka_unit_test(models_that_search_for_every_request_are_known_by_name),
         cmocka_unit_test(only_a_switch_that_is_sent_and_on_makes_a_search),
         cmocka_unit_test(further_fields_go_only_where_the_provider_has_them),
         cmocka_unit_test(further_members_of_a_message_go_where_further_fields_go),

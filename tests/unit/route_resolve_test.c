@@ -227,10 +227,32 @@ static void the_newest_of_a_family_is_offered_for_its_latest(void **state)
     expect_fail("-latest", REMORA_MODEL_NOT_FOUND, "there is no model '-latest'");
     assert_null(strstr(f.fail.message, "did you mean"));
     expect_fail("~", REMORA_MODEL_NOT_FOUND, "there is no model '~'");
+    /* The version may stand inside the name. */
+    plan_model(&f, "beta/ara-flash-1.5")->facts.created_unix_s = 50;
+    plan_model(&f, "beta/ara-3.6-flash")->facts.created_unix_s = 60;
+    plan_model(&f, "beta/ara-3.7-flash-lite")->facts.created_unix_s = 70;
+    plan_model(&f, "beta/ara-4-macaw")->facts.created_unix_s = 80;
+    expect_fail("ara-flash-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/ara-3.6-flash'?");
+    expect_fail("beta/ara-flash-latest", REMORA_MODEL_NOT_FOUND,
+                "did you mean 'beta/ara-3.6-flash'?");
+    expect_fail("ara-flash-lite-latest", REMORA_MODEL_NOT_FOUND,
+                "did you mean 'beta/ara-3.7-flash-lite'?");
     plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("beta/parrot-20b"));
     expect_fail("~beta/parrot-latest", REMORA_UNIMPLEMENTED, "did you mean 'beta/parrot-2'?");
     plan_alias(&f, "~beta/parrot-latest", "beta/parrot-2");
     expect("~beta/parrot-latest", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+}
+
+/* Google's name for the newest Flash, in a catalog that puts the version in the middle. */
+static void the_newest_of_a_family_that_nobody_serves_is_told(void **state)
+{
+    (void)state;
+    expect_fail("gemini-flash-latest", REMORA_MODEL_NOT_FOUND,
+                "the catalog has 'google/gemini-3.5-flash', but no provider that is configured "
+                "here serves it");
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("google/gemini-3.5-flash"));
+    expect_fail("gemini-flash-latest", REMORA_MODEL_NOT_FOUND,
+                "the catalog has 'google/gemini-3-flash'");
 }
 
 static void a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves(void **state)
@@ -313,6 +335,7 @@ int main(void)
         CASE(a_near_name_is_offered),
         CASE(names_that_are_as_near_are_all_offered),
         CASE(the_newest_of_a_family_is_offered_for_its_latest),
+        CASE(the_newest_of_a_family_that_nobody_serves_is_told),
         CASE(a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves),
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),

@@ -355,29 +355,6 @@ static void id_and_format_of_a_block_are_told_once(void **state)
     talk_fini(&t);
 }
 
-static void excluded_reasoning_is_withheld(void **state)
-{
-    (void)state;
-    struct talk t;
-    struct remora_fail fail = REMORA_FAIL_INIT;
-    struct remora_request request;
-    const struct remora_skin_input input = {
-        .body = REMORA_SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
-                             "\"reasoning\":{\"exclude\":true}}")};
-    talk_init(&t, REMORA_SURFACE_OPENAI);
-    remora_request_init(&request);
-    assert_int_equal(
-        remora_skin_chat_completions.parse(&input, &t.arena, &request, &t.encoder, &fail),
-        REMORA_OK);
-    say_started(&t);
-    say_reasoning(&t);
-    assert_int_equal(t.out.length, 0);
-    say_text(&t, 0, "42");
-    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
-    assert_answer(&t, "reasoning_excluded.json");
-    talk_fini(&t);
-}
-
 static void a_refusal(void **state)
 {
     (void)state;
@@ -732,7 +709,6 @@ int main(void)
         cmocka_unit_test(parallel_tool_calls),
         cmocka_unit_test(reasoning_before_text),
         cmocka_unit_test(id_and_format_of_a_block_are_told_once),
-        cmocka_unit_test(excluded_reasoning_is_withheld),
         cmocka_unit_test(a_refusal),
         cmocka_unit_test(several_choices),
         cmocka_unit_test(log_probabilities),

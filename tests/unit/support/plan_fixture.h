@@ -7,7 +7,7 @@
 #include "remora/memory.h"
 #include "remora/route.h"
 
-enum { PLAN_PROVIDERS = 16, PLAN_MODELS = 6, PLAN_ENDPOINTS = 64 };
+enum { PLAN_PROVIDERS = 16, PLAN_MODELS = 12, PLAN_ENDPOINTS = 64 };
 
 #define PLAN_NOW_NS (UINT64_C(1000) * REMORA_NS_PER_S)
 
