@@ -391,11 +391,21 @@ static void wait_for_core(struct remora_grpc_front *front)
     }
 }
 
+/* Of two: the thread that shuts the core down, and who waits for it. Whoever leaves last frees it. */
 struct ending {
     sem_t is_done;
+    _Atomic unsigned holders;
     struct remora_grpc_tls
         *tls; /* a handshake that was under way may ask for it until the core is down */
 };
+
+static void leave_ending(struct ending *ending)
+{
+    if (atomic_fetch_sub(&ending->holders, 1) == 1) {
+        sem_destroy(&ending->is_done);
+        remora_free(ending);
+    }
+}
 
 static void *shut_down_core(void *context)
 {
@@ -403,10 +413,11 @@ static void *shut_down_core(void *context)
     grpc_shutdown();
     remora_grpc_tls_free(ending->tls);
     sem_post(&ending->is_done);
+    leave_ending(ending);
     return NULL;
 }
 
-static bool wait_in_time(sem_t *semaphore)
+static void wait_in_time(sem_t *semaphore)
 {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
@@ -417,7 +428,6 @@ static bool wait_in_time(sem_t *semaphore)
     while (!is_late && sem_timedwait(semaphore, &end) != 0) {
         is_late = errno == ETIMEDOUT;
     }
-    return !is_late;
 }
 
 /*
@@ -430,6 +440,7 @@ static void shut_down_in_time(struct remora_grpc_tls *tls)
     struct ending *ending = remora_alloc(sizeof *ending);
     if (ending != NULL) {
         ending->tls = tls;
+        atomic_init(&ending->holders, 2);
     }
     if (ending == NULL || sem_init(&ending->is_done, 0, 0) != 0 ||
         pthread_create(&thread, NULL, shut_down_core, ending) != 0) {
@@ -439,10 +450,8 @@ static void shut_down_in_time(struct remora_grpc_tls *tls)
         return;
     }
     pthread_detach(thread);
-    if (wait_in_time(&ending->is_done)) { /* else it is the thread's for good */
-        sem_destroy(&ending->is_done);
-        remora_free(ending);
-    }
+    wait_in_time(&ending->is_done);
+    leave_ending(ending);
 }
 
 void remora_grpc_front_free(struct remora_grpc_front *front)
