@@ -23,6 +23,45 @@ from upstream import build_dir
 USER = [{"role": "user", "content": "Hello"}]
 
 
+class OwnTime:
+    """How long something takes on a machine of its own: what has passed, less the time in which threads of the processes were ready
+    and had to wait for a processor (the second number of /proc/PID/task/TID/schedstat). Who sleeps for a timer does not wait for one,
+    so bounds on what is waited for hold on a busy machine, too, and for every time that is taken.
+
+        own = OwnTime(remora.process.pid); ...; own.seconds()     # or own.seconds(until=the time.time() of the end)
+    """
+
+    def __init__(self, *pids):
+        self.pids, self.latest = pids, {}
+        self.sample()
+        self.first = dict(self.latest)
+        self.began = time.time()
+
+    def sample(self):
+        """Also before a thread may end: it is known as it was last seen."""
+        for pid in self.pids:
+            for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                try:
+                    self.latest[path] = int(path.read_text().split()[1]) / 1e9
+                except (OSError, ValueError, IndexError):
+                    pass  # it has ended, or this kernel does not say
+
+    def waited(self):
+        """For processors, by all threads together, so far."""
+        self.sample()
+        return sum(delay - self.first.get(path, 0) for path, delay in self.latest.items())
+
+    def seconds(self, until=None):
+        return (until or time.time()) - self.began - self.waited()
+
+    def wait(self, process, seconds):
+        """How long until it has ended, which it must within so many seconds of its own."""
+        while process.poll() is None:
+            assert self.seconds() < seconds, "it does not end"
+            time.sleep(0.01)
+        return self.seconds()
+
+
 class Stream:
     """An SSE answer, read to its end."""
 
