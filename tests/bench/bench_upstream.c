@@ -2,6 +2,7 @@
 //
 // The first letter of the path chooses: /json/... a fixed body of 1.4 KB, /paced/... 100 SSE chunks of
 // about 235 bytes, one per 4 ms to all streams in step, /burst/... the same 100 chunks in one write.
+// Port (0: any) and another pace in milliseconds (1 to 999) may be given: `bench_upstream 0 40`.
 // A stream ends with a finish chunk, a usage chunk and [DONE], sent together with the last chunk.
 // Each event is one HTTP chunk. Requests are framed by Content-Length and not looked at otherwise.
 //
@@ -52,6 +53,7 @@ struct mock {
     int epoll;
     int listener;
     int tick;
+    long pace_ms;
 };
 
 static void fail(const char *what)
@@ -150,7 +152,7 @@ static bool send_whole(struct mock *mock, int fd, const char *data, size_t lengt
 
 static void arm_tick(struct mock *mock, bool on)
 {
-    struct itimerspec pace = {{0, PACE_MS * 1000000L}, {0, PACE_MS * 1000000L}};
+    struct itimerspec pace = {{0, mock->pace_ms * 1000000L}, {0, mock->pace_ms * 1000000L}};
     struct itimerspec never = {{0, 0}, {0, 0}};
     timerfd_settime(mock->tick, 0, on ? &pace : &never, NULL);
 }
@@ -305,6 +307,7 @@ int main(int count, char **arguments)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    mock->pace_ms = count > 2 ? strtol(arguments[2], NULL, 10) : PACE_MS;
     fill_json(&mock->answers);
     fill_stream(&mock->answers);
     open_sockets(mock, count > 1 ? (unsigned)strtoul(arguments[1], NULL, 10) : 0);

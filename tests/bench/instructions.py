@@ -4,6 +4,7 @@ does not move, unlike CPU time.
 
     python3 tests/bench/instructions.py --build build                     # a unary answer
     python3 tests/bench/instructions.py --build build --kind burst        # a stream of 100 chunks
+    python3 tests/bench/instructions.py --build build --kind paced        # the same, each chunk on its own
     python3 tests/bench/instructions.py --build build --top 40            # and the dearest functions, by their own instructions
 
 Answers come in waves over as many connections as bench.py has. Counted is what the threads with a loop do, after two waves that
@@ -25,6 +26,7 @@ import bench
 
 CONNECTIONS = {"json": 32, "paced": 4, "burst": 4}
 WAVES = {"json": 20, "paced": 3, "burst": 10}
+PACE_MS = 40  # slow enough that a gateway under callgrind still reads each chunk on its own
 
 
 class Client:
@@ -91,7 +93,7 @@ def own_instructions(path):
 
 def count(options, directory):
     support = options.build / "tests/support"
-    upstream = subprocess.Popen([support / "bench_upstream"], stdout=subprocess.PIPE, text=True)
+    upstream = subprocess.Popen([support / "bench_upstream", "0", str(PACE_MS)], stdout=subprocess.PIPE, text=True)
     port = int(upstream.stdout.readline().split()[1])
     kind = options.kind
     remora = bench.Remora("remora", directory, options.build / "remora", {kind: f"http://127.0.0.1:{port}/{kind}/v1"})
