@@ -62,7 +62,14 @@ uint16_t remora_grpc_front_port(const struct remora_grpc_front *front);
  */
 void remora_grpc_front_health_changed(struct remora_grpc_front *front,
                                       const struct remora_worker *worker);
-/* GOAWAY; streams go on. On worker 0's thread. */
+/*
+ * Asks those who are connected in plaintext over TCP to open no further call here (GOAWAY), and takes calls as before. True when
+ * there is such a connection: it hears it within some 50 ms. On worker 0's thread.
+ */
+bool remora_grpc_front_farewell(struct remora_grpc_front *front);
+/* Takes no new connection. On worker 0's thread. */
+void remora_grpc_front_close(struct remora_grpc_front *front);
+/* Closes; the core says GOAWAY and refuses new calls; streams go on. On worker 0's thread. */
 void remora_grpc_front_drain(struct remora_grpc_front *front);
 /* Calls in flight. Any thread. */
 uint32_t remora_grpc_front_calls(const struct remora_grpc_front *front);

@@ -2,9 +2,10 @@
  * Shutting down without cutting anybody off (ARCHITECTURE 8 "Drain").
  *
  *   1. not ready any more, and who watches is told; for delay_ms everything is accepted as before (endpoints of a Service
- *      take time to change), but HTTP answers close their connections, so that nobody is on one when they all close
- *   2. the listeners close, idle connections close, gRPC says GOAWAY; new requests on old connections: DRAINING;
- *      health watches, which would never end, end
+ *      take time to change), but HTTP answers close their connections and gRPC says GOAWAY to those that are open, so that
+ *      nobody is on one when they all close
+ *   2. the listeners close, idle connections close; gRPC callers who came since step 1 have FAREWELL_MS to read GOAWAY, during
+ *      which their calls are taken. Then new requests on old connections: DRAINING; health watches, which would never end, end
  *   3. what is running has until grace_ms
  *   4. what is still running then ends with an error, in-band after content; a request that is still arriving is answered 503
  *   5. what has not taken that within ABORT_MS is cut off by the stop that follows (serve.c)
@@ -14,16 +15,38 @@
 #include "app.h"
 #include "remora/telemetry.h"
 
-enum { STEP_MS = 10, ABORT_MS = 500, LINGER_MS = 200 };
+enum { STEP_MS = 10, FAREWELL_MS = 100, ABORT_MS = 500, LINGER_MS = 200 };
+
+struct farewell {
+    struct app *app;
+    bool is_heard; /* by somebody, soon */
+};
+
+static void say_farewell(void *context)
+{
+    struct farewell *farewell = context;
+    farewell->is_heard =
+        farewell->app->grpc != NULL && remora_grpc_front_farewell(farewell->app->grpc);
+}
 
 static void close_listeners(void *context)
 {
-    struct app *app = context;
+    struct farewell *farewell = context;
+    struct app *app = farewell->app;
     for (size_t i = 0; i < REMORA_COUNT_OF(app->http); i++) {
         if (app->http[i] != NULL) {
             remora_http_front_drain(app->http[i]);
         }
     }
+    if (app->grpc != NULL) {
+        remora_grpc_front_close(app->grpc);
+    }
+    say_farewell(farewell);
+}
+
+static void drain_grpc(void *context)
+{
+    struct app *app = context;
     if (app->grpc != NULL) {
         remora_grpc_front_drain(app->grpc);
     }
@@ -121,8 +144,14 @@ void app_drain(struct app *app, struct control *control)
     app->process.is_ready = false;
     app_workers_tell_health(app);
     remora_log(REMORA_LOG_INFO, "draining", NULL, 0);
+    struct farewell farewell = {.app = app};
+    app_worker_call(&app->process.workers[0], say_farewell, &farewell);
     bool is_urgent = wait_delay(control, app->config->drain_delay_ms);
-    app_worker_call(&app->process.workers[0], close_listeners, app);
+    app_worker_call(&app->process.workers[0], close_listeners, &farewell);
+    if (farewell.is_heard && !is_urgent) {
+        is_urgent = wait_delay(control, FAREWELL_MS);
+    }
+    app_worker_call(&app->process.workers[0], drain_grpc, app);
     (void)on_every_worker(app, refuse_new);
     app_workers_tell_health(app);
     if (!is_urgent) {

@@ -67,7 +67,7 @@ class H2:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder(max_header_list_size=1 << 26)
         self.buffer, self.next_stream = b"", 1
-        self.answers, self.goaway, self.is_closed, self.pongs = {}, None, False, 0
+        self.answers, self.goaway, self.last_stream, self.is_closed, self.pongs = {}, None, None, False, 0
         self.credit, self.stream_window = {0: 65535}, 65535  # what the peer lets us send: per stream, 0 is the connection
         self.send(PREFACE + SettingsFrame(settings=settings or {SettingsFrame.INITIAL_WINDOW_SIZE: window}).serialize())
 
@@ -185,7 +185,7 @@ class H2:
         elif isinstance(frame, RstStreamFrame):
             answer.reset, answer.is_ended = frame.error_code, True
         elif isinstance(frame, GoAwayFrame):
-            self.goaway = (frame.error_code, bytes(frame.additional_data))
+            self.goaway, self.last_stream = (frame.error_code, bytes(frame.additional_data)), frame.last_stream_id
         elif isinstance(frame, WindowUpdateFrame):
             self.credit[frame.stream_id] = self.credit.get(frame.stream_id, self.stream_window) + frame.window_increment
         elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:

@@ -168,6 +168,7 @@ def test_a_drain_is_ordered(upstream, stubs, workers):
         assert idle.ends(5)
         with pytest.raises(OSError):
             H2(remora.grpc_port)
+        assert clients[0].until(lambda: clients[0].last_stream == streams[0], 5), "the core's GOAWAY follows ours"
         late = clients[0].open(LIST)
         clients[0].data(late, message(b""), end=True)
         for c, stream in zip(clients, streams):
@@ -176,7 +177,7 @@ def test_a_drain_is_ordered(upstream, stubs, workers):
             assert answer.status == OK and events[-1].HasField("completed")
             # Whole, in however many deltas: those that wait for a send to come back are merged.
             assert "".join(e.text.text for e in events) == "".join(f"w{n} " for n in range(20))
-        assert clients[0].answers[late].status in (None, UNAVAILABLE)
+        assert clients[0].answers[late].status is None
         took = OwnTime(remora.process.pid).wait(remora.process, 1.5)  # of a grace of 25 s, and no thread of the core is waited for
         print(f"took {took:.2f} s")
         for c in (*clients, idle):
@@ -343,3 +344,61 @@ def test_memory_of_watches_that_are_not_read(upstream, stubs):
         for c in clients:
             c.socket.close()
         assert core() > 0
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_farewell_is_heard_before_calls_are_refused(upstream, workers):
+    """During the delay: GOAWAY, and what is still sent on this connection is answered."""
+    with run(upstream, more="drain: {delay_ms: 2000}\n", workers=workers) as remora:
+        with H2(remora.grpc_port) as c:
+            assert c.call(LIST).status == OK
+            began = time.monotonic()
+            remora.process.send_signal(signal.SIGTERM)
+            assert c.until(lambda: c.goaway is not None, 5) and c.goaway == (0, b"") and c.last_stream == 0x7FFFFFFF
+            assert time.monotonic() - began < 1.5, "at the beginning of the delay"
+            assert c.call(LIST).status == OK
+            with H2(remora.grpc_port) as late:  # a Service that has not heard of it yet
+                assert late.call(LIST).status == OK and late.goaway is None
+                assert late.until(lambda: late.goaway is not None, 5)
+                stream = late.open(LIST)
+                late.data(stream, message(b""), end=True)
+                assert late.answer(stream).status == OK, "sent before it could be read"
+        remora.process.wait(10)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_no_call_fails_when_one_of_two_gateways_ends(upstream, pb, workers):  # noqa: F811
+    """As a rollout does it: a channel that knows two addresses, no retry policy, unary and streaming calls throughout."""
+    failed, calls, is_over = [], [0], threading.Event()
+
+    def ask(stub, is_streaming):
+        while not is_over.is_set():
+            try:
+                if is_streaming:
+                    assert list(stub.StreamChat(pb.chat.StreamChatRequest(chat=request(pb)), timeout=30))[-1].HasField("completed")
+                else:
+                    assert stub.Chat(request(pb), timeout=30).choices
+                calls[0] += 1
+            except grpc.RpcError as error:
+                failed.append(f"{error.code()}: {error.details()}")
+
+    more = "drain: {delay_ms: 300}\n"
+    for _ in range(3):
+        with run(upstream, more=more, workers=workers) as first, run(upstream, more=more, workers=workers) as second:
+            address = f"ipv4:127.0.0.1:{first.grpc_port},127.0.0.1:{second.grpc_port}"
+            with grpc.insecure_channel(address) as c:
+                stub = pb.chat_grpc.ChatServiceStub(c)
+                threads = [threading.Thread(target=ask, args=(stub, n % 2 == 1)) for n in range(6)]
+                for thread in threads:
+                    thread.start()
+                time.sleep(0.5)
+                first.process.send_signal(signal.SIGTERM)
+                first.process.wait(30)
+                before = calls[0]
+                time.sleep(0.3)
+                is_over.set()
+                for thread in threads:
+                    thread.join()
+            assert calls[0] > before, "the other one serves"
+        is_over.clear()
+    assert calls[0] > 50 and failed == []

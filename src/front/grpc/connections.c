@@ -10,6 +10,11 @@
  *      two of the core's, and is shut down when it has had time to arrive: what comes in after a shutdown is answered by RST,
  *      and that takes with it what is not acknowledged yet. TLS is shut down without a word
  *
+ * A farewell is said in the same way before the core is shut down, because what callers have sent until they read the core's own
+ * GOAWAY is refused by it. This connection goes on, so the frame may not cut one of the core's in two: it is said when little
+ * waits and little has gone since the last tick, that is, when there was always room for what the core had. TCP only: nobody
+ * tells how much has gone through a unix socket.
+ *
  * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says
  * nothing, so there is only the second way. That core has forgotten the peer of a call whose deadline is over: such calls are
  * taken off from every connection.
@@ -22,6 +27,8 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -41,7 +48,8 @@
 enum {
     ASKED = 64, /* sockets asked about in one look: a full table has its turn in half a minute */
     NEARLY_SENT_BYTES =
-        8192,   /* of 64 KiB: the core writes on long before, so no frame of its is cut in two */
+        8192, /* of 64 KiB: the core writes on long before, so no frame of its is cut in two */
+    QUIET_BYTES = 32768,
     NO_FD = -1, /* the core's own */
 };
 
@@ -63,12 +71,14 @@ struct connection {
     uint64_t shut_at_ns; /* of a storm; 0: of none */
     bool is_told;        /* GOAWAY */
     bool is_shut;
+    enum { NO_FAREWELL, TO_BE_LOOKED_AT, TO_BE_SAID, SAID } farewell;
+    uint64_t sent_bytes; /* until the last tick of a farewell */
 };
 
 struct remora_grpc_connections {
     struct remora_worker *worker;
     struct remora_timer timer;
-    struct remora_timer ending; /* armed while a storm's connection is neither shut nor gone */
+    struct remora_timer ending; /* armed while one has to be shut or to hear a farewell */
     intptr_t server;
     intptr_t next_id; /* of a socket that the core will list */
     bool adopts;
@@ -159,16 +169,50 @@ static int fd_of_peer(const char *peer)
     return found;
 }
 
-/* GOAWAY with the greatest stream, since any may have been answered. False: it might fall into the middle of a frame now. */
-static bool say_goaway(int fd)
+/*
+ * GOAWAY with the greatest stream, since any may have been answered, and no debug data but for a storm. False: it might fall into
+ * the middle of a frame now.
+ */
+static bool say_goaway(int fd, const char *frame, size_t length)
+{
+    int waiting = 0;
+    return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES &&
+           send(fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
+static bool say_calm_down(int fd)
 {
     static const char FRAME[] = "\0\0\x17\x07\0\0\0\0\0"
                                 "\x7f\xff\xff\xff"
                                 "\0\0\0\x0b"
                                 "too_many_resets";
-    int waiting = 0;
-    return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES &&
-           send(fd, FRAME, sizeof FRAME - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+    return say_goaway(fd, FRAME, sizeof FRAME - 1);
+}
+
+static bool say_farewell(int fd)
+{
+    static const char FRAME[] = "\0\0\x08\x07\0\0\0\0\0"
+                                "\x7f\xff\xff\xff"
+                                "\0\0\0\0";
+    return say_goaway(fd, FRAME, sizeof FRAME - 1);
+}
+
+/* One tick of it. */
+static void bid_farewell(struct connection *connection)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    socklen_t length = sizeof info;
+    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) {
+        connection->farewell = NO_FAREWELL;
+        return;
+    }
+    uint64_t more = info.tcpi_bytes_sent - connection->sent_bytes;
+    connection->sent_bytes = info.tcpi_bytes_sent;
+    if (connection->farewell == TO_BE_LOOKED_AT) {
+        connection->farewell = TO_BE_SAID;
+    } else if (more < QUIET_BYTES && say_farewell(connection->fd)) {
+        connection->farewell = SAID;
+    }
 }
 
 static void shut(struct connection *connection)
@@ -188,7 +232,7 @@ static bool is_leaving(const struct connection *connection)
 
 static void leave(struct connection *connection, uint64_t at_ns)
 {
-    if (connection->fd != NO_FD && !connection->is_told && say_goaway(connection->fd)) {
+    if (connection->fd != NO_FD && !connection->is_told && say_calm_down(connection->fd)) {
         connection->is_told = true;
         connection->shut_at_ns = at_ns + ARRIVE_NS;
     }
@@ -197,13 +241,24 @@ static void leave(struct connection *connection, uint64_t at_ns)
     }
 }
 
+static bool is_to_hear(const struct connection *connection)
+{
+    return connection->farewell == TO_BE_LOOKED_AT || connection->farewell == TO_BE_SAID;
+}
+
 static void on_ending(struct remora_timer *timer);
 
-static void arm_ending(struct remora_grpc_connections *c, struct connection *connection)
+static bool arm_ending(struct remora_grpc_connections *c)
 {
     struct remora_timers *timers = remora_loop_timers(c->worker->loop);
-    if (!remora_timer_is_armed(&c->ending) &&
-        remora_timers_arm(timers, &c->ending, now_ns(c) + TICK_NS, on_ending) != REMORA_OK) {
+    return remora_timer_is_armed(&c->ending) ||
+           remora_timers_arm(timers, &c->ending, now_ns(c) + TICK_NS, on_ending) == REMORA_OK;
+}
+
+static void leave_or_wait(struct remora_grpc_connections *c, struct connection *connection)
+{
+    leave(connection, now_ns(c));
+    if (is_leaving(connection) && !arm_ending(c)) {
         shut(connection); /* without memory for the timer: now, even unheard */
     }
 }
@@ -212,13 +267,14 @@ static void on_ending(struct remora_timer *timer)
 {
     struct remora_grpc_connections *c =
         REMORA_CONTAINER_OF(timer, struct remora_grpc_connections, ending);
+    look(c);
     for (size_t i = 0; i < c->count; i++) {
         struct connection *connection = &c->open[i];
-        if (is_leaving(connection) && is_open(connection)) {
-            leave(connection, now_ns(c));
-        }
-        if (is_leaving(connection) && is_open(connection)) {
-            arm_ending(c, connection);
+        if (is_leaving(connection)) {
+            leave_or_wait(c, connection);
+        } else if (is_to_hear(connection)) {
+            bid_farewell(connection);
+            (void)(is_to_hear(connection) && arm_ending(c));
         }
     }
 }
@@ -229,10 +285,7 @@ static void end_storm(struct remora_grpc_connections *c, struct connection *conn
         return;
     }
     connection->shut_at_ns = now_ns(c) + ROOM_NS;
-    leave(connection, now_ns(c));
-    if (!connection->is_shut) {
-        arm_ending(c, connection);
-    }
+    leave_or_wait(c, connection);
 }
 
 /* True when these are too many. `over_ns`: the time in which they came, where that may be longer than RESETS_NS. */
@@ -405,4 +458,19 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {
         end_storm(connections, c);
     }
+}
+
+bool remora_grpc_connections_farewell(struct remora_grpc_connections *connections)
+{
+    bool is_any = false;
+    look(connections);
+    for (size_t i = 0; i < connections->count; i++) {
+        struct connection *c = &connections->open[i];
+        if (c->fd != NO_FD && c->farewell == NO_FAREWELL && c->shut_at_ns == 0) {
+            c->farewell = TO_BE_LOOKED_AT;
+            bid_farewell(c);
+        }
+        is_any = is_any || c->farewell != NO_FAREWELL;
+    }
+    return is_any && arm_ending(connections);
 }

@@ -32,5 +32,11 @@ enum remora_grpc_end {
  */
 void remora_grpc_connections_ended(struct remora_grpc_connections *connections, const char *peer,
                                    enum remora_grpc_end end);
+/*
+ * Says GOAWAY with the greatest stream to every plaintext TCP connection that has not heard it, within some ticks of 10 ms
+ * (RFC 9113 section 6.8): who has read it opens no call here any more; calls that are on their way are taken as ever. True
+ * when there is one that may hear it.
+ */
+bool remora_grpc_connections_farewell(struct remora_grpc_connections *connections);
 
 #endif

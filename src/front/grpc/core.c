@@ -5,7 +5,7 @@
  *          2. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
  *          3. plaintext: our own listener on worker 0's loop: connection cap, peer's user, SO_SNDBUF, then the socket is the
  *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c)
- *   drain  the listener closes, the server says GOAWAY; streams go on
+ *   drain  farewell (connections.c) and some time to read it; the listener closes, the server says GOAWAY; streams go on
  *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
  *
  * Failures at open: an old core beyond loopback (PERMISSION_DENIED), an address that cannot be bound (the listener says
@@ -358,15 +358,25 @@ uint32_t remora_grpc_front_calls(const struct remora_grpc_front *front)
 
 /* ---- the end ---- */
 
+bool remora_grpc_front_farewell(struct remora_grpc_front *front)
+{
+    return !front->is_unix && remora_grpc_connections_farewell(front->connections);
+}
+
+void remora_grpc_front_close(struct remora_grpc_front *front)
+{
+    if (front->listener != NULL) {
+        remora_listener_close(front->listener);
+        front->listener = NULL;
+    }
+}
+
 void remora_grpc_front_drain(struct remora_grpc_front *front)
 {
     if (atomic_exchange(&front->is_draining, true)) {
         return;
     }
-    if (front->listener != NULL) {
-        remora_listener_close(front->listener);
-        front->listener = NULL;
-    }
+    remora_grpc_front_close(front);
     if (front->has_started) {
         remora_grpc_tag_init(&front->shut_down, &front->lanes[0], on_shut_down);
         remora_grpc_tag_give(&front->shut_down);
