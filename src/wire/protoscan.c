@@ -23,7 +23,8 @@ enum {
     FIELD_NUMBER_MOST = (1 << 29) - 1,
     NUMBER_COST = 8,   /* an element of a repeated number, at most */
     UNKNOWN_COST = 32, /* protobuf-c keeps unknown fields: a record each */
-    BYTES_COST = 16,   /* ProtobufCBinaryData: length and pointer */
+    BYTES_COST =
+        16, /* ProtobufCBinaryData: length and pointer; text is one, too (tools/proto_twin.py) */
     MERGE_COST = 8, /* a merge copies the list of elements: at most this for each byte of theirs */
     MERGES_MOST = 16,
     SEEN_FIELDS = 64,
@@ -220,7 +221,6 @@ static enum remora_code read_packed(struct scan *s, unsigned wire, size_t length
 static enum remora_code read_string(struct scan *s, size_t length)
 {
     struct remora_slice text = remora_slice((const char *)s->at, length);
-    size_t pointer = top(s)->field->is_repeated ? sizeof(char *) : 0;
     if (!remora_utf8_is_valid(text)) {
         return refuse(s, REMORA_INVALID_REQUEST, "is not UTF-8");
     }
@@ -228,7 +228,7 @@ static enum remora_code read_string(struct scan *s, size_t length)
         return refuse(s, REMORA_INVALID_REQUEST, "holds a NUL character");
     }
     s->at += length;
-    return spend(s, length, pointer + 1);
+    return spend(s, length, top(s)->field->is_repeated ? BYTES_COST : 0);
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "protoc.h"
+#include "remora/protoscan.h"
 
 #define TWIN(name) extern const ProtobufCMessageDescriptor name
 TWIN(remora__v1__chat_request__descriptor);
@@ -121,12 +122,83 @@ static void errors_and_reflection_pass_unchanged(void **state)
          "all_extension_numbers_response { extension_number: 1 extension_number: 2 }");
 }
 
+/* ---- what unpacking takes ---- */
+
+extern const struct remora_proto_message remora_schema_remora_v1_ChatRequest;
+
+struct tally {
+    size_t live_bytes;
+};
+
+static void *tally_alloc(void *context, size_t bytes)
+{
+    struct tally *tally = context;
+    size_t *block = malloc(sizeof(size_t) * 2 + bytes);
+    assert_non_null(block);
+    block[0] = bytes;
+    tally->live_bytes += bytes;
+    return block + 2;
+}
+
+static void tally_free(void *context, void *memory)
+{
+    struct tally *tally = context;
+    if (memory != NULL) {
+        size_t *block = (size_t *)memory - 2;
+        tally->live_bytes -= block[0];
+        free(block);
+    }
+}
+
+static size_t unpacked_bytes(struct remora_slice bytes)
+{
+    struct tally tally = {0};
+    ProtobufCAllocator allocator = {tally_alloc, tally_free, &tally};
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(&remora__v1__chat_request__descriptor, &allocator, bytes.length,
+                                  (const uint8_t *)bytes.data);
+    assert_non_null(message);
+    size_t live = tally.live_bytes;
+    protobuf_c_message_free_unpacked(message, &allocator);
+    assert_int_equal(tally.live_bytes, 0);
+    return live;
+}
+
+static enum remora_code scan(struct remora_slice bytes, size_t most)
+{
+    const struct remora_proto_limits limits = {.depth = 64, .unpacked_bytes = most};
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    return remora_proto_scan(bytes, &remora_schema_remora_v1_ChatRequest, &limits, &fail);
+}
+
+/* The pre-scan lets through what protobuf-c's own count says, and not with a byte less. */
+static void the_charge_is_what_unpacking_takes(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "model: \"t/m\"",
+        "fallback_models: \"abc\" fallback_models: \"\" fallback_models: \"defg\"",
+        "sampling { stop: \"a\" stop: \"bc\" temperature: 1 }",
+        "messages { parts { text: \"hello\" } parts { image { data: \"\\001\" } } }",
+        "tags { key: \"k\" value: \"value\" } tags { key: \"l\" value: \"\" }",
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(texts); i++) {
+        struct remora_slice bytes = test_proto_encode("remora.v1.ChatRequest", texts[i]);
+        size_t taken = unpacked_bytes(bytes);
+        assert_int_equal(scan(bytes, taken), REMORA_OK);
+        assert_int_equal(scan(bytes, taken - 1), REMORA_TOO_LARGE);
+        free((void *)bytes.data);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_pass_unchanged),
         cmocka_unit_test(answers_pass_unchanged),
         cmocka_unit_test(errors_and_reflection_pass_unchanged),
+        cmocka_unit_test(the_charge_is_what_unpacking_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
