@@ -176,7 +176,7 @@ class File:
         for message in all_of(data, 4):
             self.add_message(self.package, message)
         for enum in all_of(data, 5):
-            self.symbols.append(f"{self.package}.{text_of(enum, 1)}")
+            self.add_enum(self.package, enum)
         for service in all_of(data, 6):
             name = f"{self.package}.{text_of(service, 1)}"
             self.services.append(name)
@@ -184,13 +184,20 @@ class File:
             self.symbols += [f"{name}.{text_of(method, 1)}" for method in all_of(service, 2)]
 
     def add_message(self, scope, message):
-        """DescriptorProto: name 1, field 2, nested_type 3, enum_type 4."""
+        """DescriptorProto: name 1, field 2, nested_type 3, enum_type 4, oneof_decl 8."""
         name = f"{scope}.{text_of(message, 1)}"
         self.symbols.append(name)
+        self.symbols += [f"{name}.{text_of(member, 1)}" for number in (2, 8) for member in all_of(message, number)]
         self.messages[name] = message
         for nested in all_of(message, 3):
             self.add_message(name, nested)
-        self.symbols += [f"{name}.{text_of(enum, 1)}" for enum in all_of(message, 4)]
+        for enum in all_of(message, 4):
+            self.add_enum(name, enum)
+
+    def add_enum(self, scope, enum):
+        """EnumDescriptorProto: name 1, value 2. Values are siblings of their enum (descriptor.proto, EnumValueDescriptorProto)."""
+        name = f"{scope}.{text_of(enum, 1)}"
+        self.symbols += [name, *(f"{scope}.{text_of(value, 1)}" for value in all_of(enum, 2))]
 
 
 # FieldDescriptorProto.Type -> enum remora_proto_kind
@@ -276,7 +283,7 @@ def write_descriptors(out_dir, files):
         for i, file in enumerate(files):
             out.write(f'    {{"{file.name}", bytes_{i}, {len(file.data)}, needs_{i}, {len(closure_of(files, i))}}},\n')
         out.write("};\nstatic const struct remora_grpc_symbol SYMBOLS[] = {\n")
-        pairs = sorted((name, i) for i, f in enumerate(files) for name in f.symbols)
+        pairs = sorted({(name, i) for i, f in enumerate(files) for name in f.symbols})
         out.writelines(f'    {{"{name}", {i}}},\n' for name, i in pairs)
         services = sorted(name for f in files for name in f.services)
         out.write("};\nstatic const char *const SERVICES[] = {\n")

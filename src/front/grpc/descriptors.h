@@ -17,7 +17,8 @@ struct remora_grpc_file {
 };
 
 struct remora_grpc_symbol {
-    const char *name; /* full name of a message, enum, service or method */
+    const char
+        *name; /* full name of a message, field, oneof, enum, enum value, service or method */
     uint16_t file;
 };
 

@@ -1,5 +1,6 @@
 /*
- * Server reflection from the embedded descriptors: by file name, by symbol, the list of services. v1 and v1alpha have the
+ * Server reflection from the embedded descriptors: by file name, by symbol (whatever has a full name: messages, fields, oneofs,
+ * enums and their values, services, methods), the list of services. v1 and v1alpha have the
  * same messages on the wire, so one handler serves both paths. A question is answered before the next one is taken; the
  * call ends when the caller half-closes.
  *
@@ -8,6 +9,8 @@
  *
  * Source: grpc/grpc, doc/server-reflection.md; reference/grpc-core.md section 6 for what grpcurl asks.
  */
+#include <stdlib.h>
+
 #include "descriptors.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "pb.h"
@@ -82,14 +85,21 @@ static const struct remora_grpc_file *file_named(struct remora_slice name)
     return NULL;
 }
 
+static int compare_symbol(const void *key, const void *symbol)
+{
+    const struct remora_slice *name = key;
+    struct remora_slice other = remora_slice_of(((const struct remora_grpc_symbol *)symbol)->name);
+    size_t shorter = name->length < other.length ? name->length : other.length;
+    int order = shorter == 0 ? 0 : memcmp(name->data, other.data, shorter);
+    return order != 0 ? order : (name->length > other.length) - (name->length < other.length);
+}
+
 static const struct remora_grpc_file *file_of_symbol(struct remora_slice name)
 {
-    for (size_t i = 0; i < remora_grpc_descriptors.symbol_count; i++) {
-        if (remora_slice_is(name, remora_grpc_descriptors.symbols[i].name)) {
-            return &remora_grpc_descriptors.files[remora_grpc_descriptors.symbols[i].file];
-        }
-    }
-    return NULL;
+    const struct remora_grpc_symbol *found =
+        bsearch(&name, remora_grpc_descriptors.symbols, remora_grpc_descriptors.symbol_count,
+                sizeof *found, compare_symbol);
+    return found == NULL ? NULL : &remora_grpc_descriptors.files[found->file];
 }
 
 static void put_found(struct remora_arena *arena, reply *out, const struct remora_grpc_file *file)
