@@ -295,6 +295,78 @@ def test_config_status_health_and_reflection(upstream, pb):
             assert answers[3].error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+def test_a_session_that_is_too_long_is_refused_as_over_http(upstream, pb):
+    with run(upstream, "ok") as remora, channel(remora) as c:
+        stub = pb.chat_grpc.ChatServiceStub(c)
+        calls = (lambda chat, m: stub.Chat(chat, metadata=m),
+                 lambda chat, m: list(stub.StreamChat(pb.chat.StreamChatRequest(chat=chat), metadata=m)))
+        long = "s" * 257
+        for call in calls:
+            assert remora.chat({"model": "t/m"}, headers={"x-session-id": long[1:]})[0] == 200
+            assert call(request(pb), [("x-session-id", long[1:])])
+            status, _, body = remora.chat({"model": "t/m"}, headers={"x-session-id": long})
+            assert (status, body["error"]["param"]) == (400, "x-session-id")
+            with pytest.raises(grpc.RpcError) as refused:
+                call(request(pb), [("x-session-id", long)])
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert refused.value.details() == body["error"]["message"].replace("header", "metadata")
+            details = pb.status.Status.FromString(dict(refused.value.trailing_metadata())["grpc-status-details-bin"]).details
+            found = [pb.details.BadRequest.FromString(d.value) for d in details if d.type_url.endswith(".BadRequest")]
+            assert [v.field for bad in found for v in bad.field_violations] == ["x-session-id"]
+            # the message's own beats it, over both fronts
+            assert remora.chat({"model": "t/m", "session_id": "s"}, headers={"x-session-id": long})[0] == 200
+            assert call(request(pb, session_id="s"), [("x-session-id", long)])
+
+
+def symbols_of(file):
+    """The full name of everything that the file declares (descriptor.proto: an enum's values are its siblings)."""
+    def enum(scope, each):
+        return [f"{scope}.{each.name}", *(f"{scope}.{value.name}" for value in each.value)]
+
+    def message(scope, each):
+        name = f"{scope}.{each.name}"
+        members = [f"{name}.{one.name}" for one in (*each.field, *each.oneof_decl)]
+        inner = [n for one in each.nested_type for n in message(name, one)] + [n for one in each.enum_type for n in enum(name, one)]
+        return [name, *members, *inner]
+
+    found = [n for each in file.message_type for n in message(file.package, each)]
+    found += [n for each in file.enum_type for n in enum(file.package, each)]
+    for service in file.service:
+        found += [f"{file.package}.{service.name}", *(f"{file.package}.{service.name}.{one.name}" for one in service.method)]
+    return found
+
+
+def test_reflection_finds_the_file_of_every_symbol(upstream, pb):
+    from google.protobuf import descriptor_pb2  # noqa: PLC0415
+    from wire_reflection.v1 import reflection_pb2 as reflection  # noqa: PLC0415
+
+    with run(upstream, "ok") as remora, channel(remora) as c:
+        info = c.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                               request_serializer=lambda m: m.SerializeToString(),
+                               response_deserializer=reflection.ServerReflectionResponse.FromString)
+
+        def ask(**questions):
+            ((kind, names),) = questions.items()
+            return list(info(iter([reflection.ServerReflectionRequest(**{kind: name}) for name in names])))
+
+        whole = ask(file_containing_symbol=["remora.v1.ChatService", "remora.v1.GatewayService", "grpc.health.v1.Health"])
+        files = {}
+        for answer in whole:
+            for data in answer.file_descriptor_response.file_descriptor_proto:
+                file = descriptor_pb2.FileDescriptorProto.FromString(data)
+                files[file.name] = file
+        names = [(name, file.name) for file in files.values() for name in symbols_of(file)]
+        assert len(names) > 500 and ("remora.v1.ROLE_USER", "remora/v1/chat.proto") in names
+        assert ("remora.v1.ContentPart.kind", "remora/v1/chat.proto") in names
+        for (name, file), answer in zip(names, ask(file_containing_symbol=[name for name, _ in names]), strict=True):
+            assert answer.WhichOneof("message_response") == "file_descriptor_response", name
+            first = answer.file_descriptor_response.file_descriptor_proto[0]
+            assert descriptor_pb2.FileDescriptorProto.FromString(first).name == file, name
+        nowhere = ["", "remora", "remora.v1", "remora.v1.Role.ROLE_USER", "remora.v1.Message.rol", "remora.v1.Message.roles", "zzz"]
+        for name, answer in zip(nowhere, ask(file_containing_symbol=nowhere), strict=True):
+            assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0], name
+
+
 def test_a_unary_call_to_an_endpoint_that_only_streams_is_collected(upstream, pb):
     config = two_providers(upstream, "cut-after-3", "ok").replace("model_id:", "stream_only: true, model_id:")
     with Remora(config, environment=SECRETS) as remora, channel(remora) as c:

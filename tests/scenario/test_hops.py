@@ -199,6 +199,28 @@ def test_several_lines_are_one_list(upstream):
         assert status == 400 and "passed through 4 Remoras" in body["error"]["message"]
 
 
+def test_a_loop_over_grpc_names_the_header_as_http_does(upstream, stubs):
+    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415
+    from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
+
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        lead(remora, document(remora.base_url))
+        _, _, body = remora.chat({"model": "t/m"})
+        assert_loop(body["error"])
+        with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+            stub = chat_pb2_grpc.ChatServiceStub(channel)
+            message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Hello")])
+            request = chat_pb2.ChatRequest(model="t/m", messages=[message])
+            for call in (lambda: stub.Chat(request), lambda: list(stub.StreamChat(chat_pb2.StreamChatRequest(chat=request)))):
+                with pytest.raises(grpc.RpcError) as refused:
+                    call()
+                details = status_pb2.Status.FromString(dict(refused.value.trailing_metadata())["grpc-status-details-bin"]).details
+                found = [error_details_pb2.BadRequest.FromString(d.value) for d in details if d.type_url.endswith(".BadRequest")]
+                assert [v.field for bad in found for v in bad.field_violations] == [body["error"]["param"]] == [HEADER]
+                assert found[0].field_violations[0].description == body["error"]["message"] == refused.value.details()
+                assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
 def test_grpc_metadata_says_the_same(upstream, stubs):
     from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
 

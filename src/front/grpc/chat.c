@@ -215,10 +215,6 @@ static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
     request->timeout_ms = timeout_of(call);
     request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
                                             safe_id(remora_grpc_metadata(call, "x-request-id")));
-    if (request->session_id.length == 0) { /* the message's beats the metadata's */
-        request->session_id = remora_arena_copy(
-            remora_exchange_arena(exchange), safe_id(remora_grpc_metadata(call, "x-session-id")));
-    }
     struct remora_slice tracestate = remora_grpc_metadata(call, "tracestate");
     if (remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace) &&
         remora_tracestate_is_valid(tracestate)) {
@@ -228,6 +224,24 @@ static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
     if (remora_baggage_is_valid(baggage)) {
         request->baggage = remora_arena_copy(remora_exchange_arena(exchange), baggage);
     }
+}
+
+/* The message's beats the metadata's, which is judged as the header over HTTP. */
+static enum remora_code read_session(const struct remora_grpc_call *call,
+                                     struct remora_exchange *exchange,
+                                     struct remora_request *request, struct remora_fail *fail)
+{
+    struct remora_slice told = remora_grpc_metadata(call, "x-session-id");
+    if (request->session_id.length > 0 || told.length == 0) {
+        return REMORA_OK;
+    }
+    if (told.length > REMORA_LIMIT_ID_BYTES) {
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, "x-session-id",
+                               "The metadata x-session-id must be at most %d bytes.",
+                               (int)REMORA_LIMIT_ID_BYTES);
+    }
+    request->session_id = remora_arena_copy(remora_exchange_arena(exchange), told);
+    return REMORA_OK;
 }
 
 static void start(struct remora_grpc_call *call, struct remora_slice bytes,
@@ -252,6 +266,9 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
     if (code == REMORA_OK) {
         code = remora_grpc_decode_chat(bytes, delivery, remora_exchange_arena(exchange), request,
                                        &fail);
+    }
+    if (code == REMORA_OK) {
+        code = read_session(call, exchange, request, &fail);
     }
     if (code != REMORA_OK) {
         request->delivery = delivery;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "pb.h"
+#include "remora/hop.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -258,8 +259,8 @@ void remora_grpc_status_place(struct remora_fail *fail, bool is_in_chat)
     /* What is `models` over HTTP is `fallback_models` in chat.proto. */
     bool is_fallback = strncmp(fail->param, "models[", sizeof "models[" - 1) == 0;
     char place[sizeof fail->param + sizeof "chat.fallback_"];
-    if (fail->param[0] == '\0') {
-        return;
+    if (fail->param[0] == '\0' || strcmp(fail->param, REMORA_HOP_HEADER) == 0) {
+        return; /* metadata has no place in the message; a Remora in front of itself says so, too */
     }
     snprintf(place, sizeof place, "%s%s%s", is_in_chat ? "chat." : "",
              is_fallback ? "fallback_" : "", fail->param);
