@@ -300,13 +300,49 @@ def test_unknown_fields_are_taken(remora):
         assert c.call(LIST, unknown).status == OK
 
 
-def test_n107_time_outs_that_are_none(remora):
-    for value in ("-1S", "1x", "123456789S", "S", ""):
-        with H2(remora.grpc_port) as c:
-            stream = c.open(LIST, {"grpc-timeout": value})
-            c.data(stream, message(b""), end=True)
-            answer = c.answer(stream)
-            assert answer.is_ended or c.is_closed, value
+def test_n107_time_outs_that_are_none_leave_the_gateways_own(upstream, stubs):
+    """The core hides them and gives the call no deadline; a later one may refuse. What a time-out says is kept."""
+    odd = ("-1S", "+1S", "1x", "1s", "123456789S", "99999999H", "1.5S", "0x1S", "S", "")
+    config = two_providers(upstream, "hold").replace("version: 1", "version: 1\ndeadlines: {total_ms: 2000}")
+    with Remora(config, environment=SECRETS) as r:
+        for value, least in (*((value, 2.0) for value in odd), ("500m", 0.4), ("0S", 0)):
+            with H2(r.grpc_port) as c:
+                began = time.monotonic()
+                answer = c.call(CHAT, chat(), {"grpc-timeout": value})
+                seconds = time.monotonic() - began
+                is_refused = core() >= FIXED_CORE and value in odd and answer.status in (INVALID, INTERNAL)
+                assert is_refused or answer.status == DEADLINE, (value, answer.headers)
+                assert is_refused or least - 0.05 < seconds < least + (1.5 if is_sanitized() else 0.4), (value, seconds)
+
+
+def test_a_second_message_is_refused_before_anything_is_done(upstream, remora):
+    """Methods take one: UNIMPLEMENTED, as grpc/grpc has it (doc/statuscodes.md, "Request cardinality violation")."""
+    upstream.reset()
+    health = "/grpc.health.v1.Health/"
+    for path, data in ((LIST, b""), (CHAT, chat()), (STREAM, stream_chat()), (health + "Check", b""), (health + "Watch", b"")):
+        for times in (2, 3):
+            with H2(remora.grpc_port) as c:
+                stream = c.open(path)
+                c.data(stream, message(data) * times, end=True)
+                answer = c.answer(stream)
+                assert answer.status == UNIMPLEMENTED and not answer.messages, (path, times, answer.headers)
+                assert refused_field(answer) == ("INVALID_REQUEST", None)
+                stream = c.open(path)  # the second one later, the end of the caller's side after it
+                c.data(stream, message(data))
+                assert not c.until(lambda s=stream: c.answers[s].is_ended, 0.1)
+                c.data(stream, message(data))
+                assert c.answer(stream).status == UNIMPLEMENTED, path
+    assert upstream.requests() == []
+
+
+def test_a_half_close_that_comes_late_begins_the_call(upstream, remora):
+    with H2(remora.grpc_port) as c:
+        stream = c.open(CHAT)
+        c.data(stream, message(chat()))
+        assert not c.until(lambda: c.answers[stream].is_ended, 0.2)
+        c.data(stream, b"", end=True)
+        answer = c.answer(stream)
+        assert answer.status == OK and b"w0 w1 w2 " in answer.body
 
 
 # ---- F52 and N108 to N113: the connection ----

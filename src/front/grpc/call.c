@@ -3,12 +3,13 @@
  *
  *   1. a slot is armed: grpc_server_request_call for any method, so that unknown ones are answered, too
  *   2. it arrives: the next slot is armed; a method that is not served answers UNIMPLEMENTED at once
- *   3. a caller without a key that is known is refused (remora/caller.h); its close and its message are awaited; the
- *      message goes to the method
+ *   3. a caller without a key that is known is refused (remora/caller.h); its close and its message are awaited, and that it
+ *      sends no more than one; the message goes to the method
  *   4. the method answers (send.c), or the caller leaves: the method is told in the same round
  *   5. freed when every tag has come back
  *
- * Ways to fail: no whole message before the half-close or a compression that is none (INTERNAL), a compressed message that is
+ * Ways to fail: no whole message before the half-close or a compression that is none (INTERNAL), more than one message
+ * (UNIMPLEMENTED: grpc/grpc, doc/statuscodes.md, "Request cardinality violation"), a compressed message that is
  * larger than it may be (inflate.c), a metadata key with a letter in upper case (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
  * that ends), the caller's deadline or cancel (on_gone with DEADLINE or CLIENT_GONE).
  *
@@ -117,6 +118,7 @@ static void call_free(struct remora_grpc_call *call)
     remora_grpc_status_fini(&call->status);
     remora_arena_fini(&call->answer_arena);
     grpc_byte_buffer_destroy(call->incoming);
+    grpc_byte_buffer_destroy(call->surplus);
     grpc_byte_buffer_destroy(call->outgoing);
     grpc_metadata_array_destroy(&call->metadata);
     grpc_call_details_destroy(&call->details);
@@ -295,6 +297,15 @@ void remora_grpc_receive(struct remora_grpc_call *call)
     start_one(call, &op, &call->received);
 }
 
+/* The method begins when the caller has said all: usually its end came with the message. */
+static void receive_end(struct remora_grpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+    op.data.recv_message.recv_message = &call->surplus;
+    call->has_message = true;
+    start_one(call, &op, &call->received);
+}
+
 static void deliver_plain(struct remora_grpc_call *call)
 {
     grpc_byte_buffer_reader reader;
@@ -337,6 +348,8 @@ static void deliver(struct remora_grpc_call *call)
     } else {
         deliver_plain(call);
     }
+    grpc_byte_buffer_destroy(call->incoming);
+    call->incoming = NULL;
 }
 
 /* The caller closed its side before one message was whole: broken framing, for which gRPC has INTERNAL. */
@@ -348,19 +361,41 @@ static void refuse_absent(struct remora_grpc_call *call)
     remora_grpc_refuse(call, &fail);
 }
 
+static void refuse_surplus(struct remora_grpc_call *call)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL,
+                    "The call carries more than one message; send one and half-close.");
+    fail.grpc_status = GRPC_STATUS_UNIMPLEMENTED;
+    remora_grpc_refuse(call, &fail);
+}
+
+/* What came is no (further) message, or one of a talk's. */
+static void take(struct remora_grpc_call *call, bool ok)
+{
+    if (call->surplus != NULL) {
+        refuse_surplus(call);
+    } else if (ok && call->incoming != NULL) {
+        deliver(call);
+    } else if (call->method->is_talk) {
+        call->method->half_closed(call);
+    } else {
+        refuse_absent(call);
+    }
+}
+
 static void on_received(struct remora_grpc_tag *tag, bool ok)
 {
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, received);
     bool is_awaited = !call->is_over && !call->is_ending; /* not sent away meanwhile */
-    receive_ended(call);
-    if (ok && call->incoming != NULL && is_awaited) {
-        deliver(call);
-        grpc_byte_buffer_destroy(call->incoming);
-        call->incoming = NULL;
-    } else if (is_awaited && call->method->is_talk) {
-        call->method->half_closed(call);
-    } else if (is_awaited) {
-        refuse_absent(call);
+    bool is_first = ok && call->incoming != NULL && !call->method->is_talk && !call->has_message;
+    if (is_awaited && is_first) {
+        receive_end(call);
+    } else {
+        receive_ended(call);
+        if (is_awaited) {
+            take(call, ok);
+        }
     }
     came_back(call);
 }

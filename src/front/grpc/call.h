@@ -55,6 +55,8 @@ struct remora_grpc_call {
     struct remora_grpc_tag sent;
     unsigned outstanding; /* tags that have not come back */
     grpc_byte_buffer *incoming;
+    grpc_byte_buffer *surplus; /* a second message, where there may be but one */
+    bool has_message; /* `incoming` is whole, and the end of the caller's side is awaited */
     grpc_byte_buffer *outgoing;
     int was_cancelled;
     uint64_t arrived_ns; /* by the loop's clock */
