@@ -156,13 +156,16 @@ static enum remora_code read_log_level(struct config_loader *loader)
                           "expected error, warn, info or debug");
 }
 
-/* The environment, else the document, else "default". */
+/* The environment, else the document, else "default". The two saying different things is told: policies go by the name. */
 static struct remora_slice read_name(struct config_loader *loader, const char *variable,
                                      enum config_key key)
 {
     const char *override = config_getenv(loader, variable);
     const struct config_node *stated = config_get(loader->root, key);
     if (override != NULL) {
+        if (stated != NULL && !remora_slice_is(stated->text, override)) {
+            config_warn(loader, stated, "the variable %s overrides it: %s", variable, override);
+        }
         return config_keep(loader, remora_slice_of(override));
     }
     return stated == NULL ? REMORA_SLICE("default") : config_keep(loader, stated->text);

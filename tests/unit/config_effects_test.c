@@ -164,6 +164,21 @@ static void the_environment_overrides_who_is_served(void **state)
     assert_int_equal(stack.layers[REMORA_LAYER_NAMESPACE]->provider.zdr, REMORA_YES);
     assert_ptr_equal(stack.layers[REMORA_LAYER_MESH], &config->mesh);
     assert_null(stack.layers[REMORA_LAYER_KEY]);
+    assert_true(test_config_warns(config, "service", "REMORA_SERVICE overrides it: cart"));
+    assert_true(test_config_warns(config, "namespace", "REMORA_NAMESPACE overrides it: eu"));
+    remora_config_release(config);
+}
+
+static void the_environment_that_agrees_is_nothing_to_warn_of(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REMORA_SERVICE", "cart", "REMORA_NAMESPACE", "eu",
+                                              NULL};
+    const struct test_world world = {environment, NULL};
+    struct remora_config *config = test_config("service: cart", &world);
+    assert_slice_equal(config->namespace_name, "eu");
+    assert_false(test_config_warns(config, "service", "overrides"));
+    assert_false(test_config_warns(config, "namespace", "overrides"));
     remora_config_release(config);
 }
 
@@ -766,6 +781,7 @@ int main(void)
         cmocka_unit_test(process_keys_have_effect),
         cmocka_unit_test(the_mode_decides_how_old_connections_become),
         cmocka_unit_test(the_environment_overrides_who_is_served),
+        cmocka_unit_test(the_environment_that_agrees_is_nothing_to_warn_of),
         cmocka_unit_test(a_provider_of_the_catalog_takes_overrides),
         cmocka_unit_test(an_endpoint_supports_no_more_than_its_dialect),
         cmocka_unit_test(an_own_provider_without_key_needs_none),
