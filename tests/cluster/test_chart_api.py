@@ -3,6 +3,7 @@ that has to take it, and what the schema refuses it refuses with the value's nam
 import glob
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -213,28 +214,22 @@ def test_an_example_is_accepted_by_the_server(crds, path):
     assert told.count("created") == len(given)
 
 
-def layer(name):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "data": {"policy.yaml": "{}"},
-            "metadata": {"name": "policy-" + name, "labels": {"remora.dev/policy-layer": name}}}
+def hand_over(crds, namespace):
+    """As docs/kubernetes.md, "Upgrade", has it."""
+    with open(os.path.join(ROOT, "docs", "kubernetes.md")) as text:
+        words, manifest = re.search(r"^kubectl -n llm (apply .*?) -f - <<'END'\n(.*?)^END", text.read(), re.S | re.M).groups()
+    crds.kubectl("-n", namespace, *words.split(), "-f", "-", stdin=manifest)
 
 
-def test_who_may_write_which_policy_layer(crds):
-    """examples/kubernetes/policy-guard.yaml: who may write ConfigMaps writes all but the layers; a role of its own writes one."""
-    namespace = crds.namespace("guard")
-    with open(os.path.join(ROOT, "examples", "kubernetes", "policy-guard.yaml")) as text:
-        crds.apply(namespace, *[d for d in documents(text.read()) if d["kind"].startswith("ValidatingAdmissionPolicy")])
-    crds.kubectl("-n", namespace, "create", "role", "edits", "--verb=get,create,update,patch", "--resource=configmaps")
-    crds.kubectl("-n", namespace, "create", "rolebinding", "dev-edits", "--role=edits", "--user=dev")
-
-    def told(name):
-        return crds.kubectl("-n", namespace, "apply", "--as=dev", "--dry-run=server", "-f", "-", stdin=json.dumps(layer(name)),
-                            check=False, whole=True)
-
-    until("the layers are refused", lambda: "policylayers" in told("service") and "policylayers" in told("mesh"))
-    crds.kubectl("-n", namespace, "create", "configmap", "other", "--as=dev", "--from-literal=a=b")
-    crds.apply(namespace, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "writes-service"},
-                           "rules": [{"apiGroups": ["remora.dev"], "resources": ["policylayers"], "verbs": ["update"],
-                                      "resourceNames": ["service"]}]})
-    crds.kubectl("-n", namespace, "create", "rolebinding", "dev-writes", "--role=writes-service", "--user=dev")
-    until("its own layer is taken", lambda: "created" in told("service"))
-    assert "policylayers" in told("mesh")
+@pytest.mark.parametrize("major", MAJORS)
+def test_a_running_gateway_is_given_to_the_autoscaler_with_all_its_pods(crds, major):
+    """Installed by either Helm, upgraded by Helm 4. Without the hand-over the server puts 1 where the field was."""
+    namespace = crds.namespace("scale%d" % major)
+    words = ["-n", namespace, "--set", "mode=gateway", "--set-json", "config=" + json.dumps(KEYS), "--set", "fullnameOverride=llm"]
+    crds.helm(major, "install", "llm", CHART, *words, "--set", "gateway.replicas=6")
+    hand_over(crds, namespace)
+    crds.helm(4, "upgrade", "llm", CHART, *words, "--set", "gateway.autoscaling.enabled=true", "--server-side=true", "--force-conflicts")
+    assert crds.get("-n", namespace, "hpa", "llm-gateway")["spec"]["minReplicas"] == 2
+    assert crds.get("-n", namespace, "deployment", "llm-gateway")["spec"]["replicas"] == 6
+    crds.helm(4, "upgrade", "llm", CHART, *words, "--set", "gateway.autoscaling.enabled=true,gateway.workers=3", "--server-side=true", "--force-conflicts")
+    assert crds.get("-n", namespace, "deployment", "llm-gateway")["spec"]["replicas"] == 6
