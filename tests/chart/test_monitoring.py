@@ -6,7 +6,7 @@ import promql_parser
 import pytest
 import yaml
 
-from chart import CHART, ROOT, one
+from chart import CHART, ROOT, objects_of, one
 
 # Given by the PodMonitor (Prometheus Operator, "PodMonitor" relabelling) and by Prometheus itself.
 TARGET_LABELS = {"namespace", "pod", "container", "job", "instance", "endpoint"}
@@ -121,6 +121,14 @@ def test_rules_and_dashboard_arrive_whole(helm):
     rules = one(objects, "PrometheusRule")["spec"]["groups"][0]["rules"]
     assert rules == [alert for alert in ALERTS if alert["alert"] != "RemoraCostUnknown"]
     assert json.loads(one(objects, "ConfigMap", "-dashboard")["data"]["remora.json"]) == DASHBOARD
+
+
+def test_pods_of_two_releases_in_a_namespace_are_scraped_once(helm):
+    monitor, other = (one(objects_of(helm.template(["sidecar.yaml"], ["monitoring.podMonitor.enabled=true", "monitoring.podMonitor.namespaces={cart}"],
+                                                   release=release).stdout), "PodMonitor")["spec"]["selector"]["matchLabels"] for release in ("checkout", "search"))
+    sidecar = one(objects_of(helm.template(["sidecar.yaml"], release="checkout").stdout), "ConfigMap", "-sidecar")
+    labels = yaml.safe_load(sidecar["data"]["pod.yaml"])["metadata"]["labels"]
+    assert monitor.items() <= labels.items() and not other.items() <= labels.items()
 
 
 def test_pod_monitors_find_their_pods_and_the_port(helm):

@@ -306,6 +306,37 @@ def test_a_spread_without_a_selector_gets_the_gateways(helm):
     assert given == [{"topologyKey": "rack", "labelSelector": {"matchLabels": {"tier": "edge"}}}]
 
 
+def test_a_drained_node_holds_no_place(helm):
+    """Without the policy a cordoned node counts as an empty one, and with DoNotSchedule its pod is placed nowhere."""
+    for files in (["gateway.yaml"], ["presets/values-ha.yaml", "gateway.yaml"]):
+        spread = one(helm.render(files), "Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert [each["nodeTaintsPolicy"] for each in spread] == ["Honor", "Honor"]
+
+
+NAMESPACE = "config.namespace=llm"
+
+
+def test_a_gateway_takes_the_namespace_of_its_document(helm):
+    """The variable would win; a key without `namespace` is then judged by another namespace's policy."""
+    for sets, expected in (([], ["REMORA_NAMESPACE"] * 2), ([NAMESPACE], [])):
+        found = dict(pods(helm.render(["gateway.yaml"], sets)))
+        containers = [found[name]["spec"]["containers"][0] for name in ("Deployment/shop-remora-gateway", "Pod/shop-remora-test-gateway-config")]
+        assert [each["name"] for container in containers for each in container.get("env", [])] == expected
+
+
+def test_a_sidecars_document_names_no_other_namespace_than_its_pods(helm):
+    assert helm.template(sets=["config.namespace=shop"]).returncode == 0
+    assert "config.namespace is llm and the pods that mount this release's ConfigMaps are in shop" in helm.refusal(sets=[NAMESPACE])
+    assert helm.template(["both.yaml"], ["gateway.config.namespace=llm"]).returncode == 0
+
+
+def test_every_hook_is_a_pod(helm):
+    """`helm test --logs` of Helm 3 asks every test hook for its log, of whatever kind it is, and fails."""
+    for files in MATRIX.values():
+        hooks = [each["kind"] for each in helm.render(files) if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+        assert set(hooks) <= {"Pod"}
+
+
 def test_autoscaling_leaves_the_number_of_pods_alone(helm3):
     assert one(helm3.render(["gateway.yaml"]), "Deployment")["spec"]["replicas"] == 2
     assert "replicas" not in one(helm3.render(["gateway.yaml", "gateway-full.yaml"]), "Deployment")["spec"]

@@ -79,8 +79,10 @@ def test_upgrade_and_rollback_under_traffic_fail_no_request(node, figures, major
 
 
 def helm_test(shop):
-    told = shop.cluster.helm(shop.helm, "test", "shop", "-n", shop.namespace, "--timeout", "180s", whole=True)
+    """With the logs of every test pod, as the documentation and NOTES.txt have it."""
+    told = shop.cluster.helm(shop.helm, "test", "shop", "-n", shop.namespace, "--logs", "--timeout", "180s", whole=True)
     assert "Succeeded" in told and "Failed" not in told, told
+    assert "POD LOGS: shop-remora-test-completion" in told and "demo/echo-1: answered by steady after 2 attempts" in told, told
 
 
 @pytest.mark.parametrize("major", [3, 4])

@@ -30,8 +30,10 @@ args:
   {{- with $own.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- with include "remora.env" . | trim }}
 env:
-  {{- include "remora.env" . | nindent 2 }}
+  {{- . | nindent 2 }}
+{{- end }}
 ports:
   {{- if eq $role "gateway" }}
   - name: http
@@ -75,10 +77,14 @@ volumeMounts:
 {{/* The environment of the container; same arguments. */}}
 {{- define "remora.env" -}}
 {{- $own := include "remora.own" . | fromYaml -}}
+{{- $document := include "remora.givenDocument" . | fromYaml -}}
+{{- /* The variable would win over a gateway's document, and its callers' namespace need not be its own. */ -}}
+{{- if or (ne .role "gateway") (not $document.namespace) }}
 - name: REMORA_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- end }}
 {{- if ne .role "gateway" }}
 - name: REMORA_SERVICE
   value: {{ eq .role "test" | ternary "test" (include "remora.service" .root) | quote }}
@@ -228,6 +234,7 @@ seccompProfile:
 metadata:
   labels:
     remora.dev/sidecar: "true"
+    remora.dev/release: {{ .Release.Name | quote }}
   annotations:
     # A mesh must not capture the port that the kubelet and Prometheus ask.
     config.linkerd.io/skip-inbound-ports: {{ include "remora.probePort" . | quote }}

@@ -173,9 +173,30 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* What the container is started with wins over the document, which must not say otherwise and be passed over in silence. */}}
+{{- define "remora.checkOverruled" -}}
+{{- $namespace := .root.Release.Namespace }}
+{{- $stated := .document.namespace | default $namespace }}
+{{- if and (eq .role "sidecar") (ne $stated $namespace) }}
+{{- fail (printf "config.namespace is %s and the pods that mount this release's ConfigMaps are in %s: leave it out (a gateway's goes into gateway.config)" $stated $namespace) }}
+{{- end }}
+{{- if eq .role "gateway" }}
+{{- $name := .root.Values.gateway.config | empty | ternary "config" "gateway.config" }}
+{{- range $listener := list "http" "grpc" }}
+{{- if hasKey ($.document.listen | default dict) $listener }}
+{{- fail (printf "%s.listen.%s: the gateway listens where its Service sends calls, on bindAddress; leave it out (mode both: `config` with it for the sidecars, `gateway.config` without)" $name $listener) }}
+{{- end }}
+{{- end }}
+{{- if hasKey .document "workers" }}
+{{- fail (printf "%s.workers and gateway.workers are two sources of one number: leave it out (mode both: `config` with it for the sidecars, `gateway.config` without)" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The document of a role as it is mounted. */}}
 {{- define "remora.document" -}}
 {{- $document := include "remora.givenDocument" . | fromYaml }}
+{{- include "remora.checkOverruled" (dict "root" .root "role" .role "document" $document) }}
 {{- include "remora.checkLayers" (dict "root" .root "role" .role "document" $document) }}
 {{- $files := dict }}
 {{- range $layer := splitList " " (include "remora.layers" .) }}
