@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the tools of the cluster tests from Go modules into CACHE/bin and keeps them between runs.
 #
-# usage: build.sh [NAME...]      (default: every tool, in an order that lets later ones reuse what earlier ones compiled)
+# usage: build.sh [NAME...]      (default: every tool of these tests, in an order that lets later ones reuse what earlier ones
+#                                 compiled; promtool is for tests/chart)
 #        build.sh --complete     is everything there? Says nothing and builds nothing
 #        build.sh --able         can this machine build it? Says why not in one line
 #
@@ -31,6 +32,7 @@ recipe() {
     case $1 in
     helm3) printf '%s\n' helm3 helm.sh/helm/v3/cmd/helm "" ;;
     helm4) printf '%s\n' helm4 helm.sh/helm/v4/cmd/helm "" ;;
+    promtool) printf '%s\n' promtool github.com/prometheus/prometheus/cmd/promtool "" ;;
     kubeconform) printf '%s\n' kubeconform github.com/yannh/kubeconform/cmd/kubeconform "" ;;
     etcd) printf '%s\n' etcd go.etcd.io/etcd/server/v3 "" ;;
     podapp) printf '%s\n' ../podapp . "" ;;
@@ -56,8 +58,9 @@ is_built() { # NAME KEY
 }
 
 compile() { # NAME MODULE PACKAGE LINKFLAGS
+    # The tag is promtool's, and no other tool has it: without every cloud's service discovery.
     (cd "$here/modules/$2" &&
-        nice -n 5 go build -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w $4" -o "$cache/bin/$1" "$3")
+        nice -n 5 go build -mod=readonly -trimpath -buildvcs=false -tags remove_all_sd -ldflags "-s -w $4" -o "$cache/bin/$1" "$3")
 }
 
 # Downloads each module (the Go checksum database and the sum in the list both have to agree) and copies one file of it.
