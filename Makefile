@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: build run test unit scenario test-chart test-cluster sanitize bench fuzz stubs format lint clean help image test-image test-newroot
+.PHONY: build run test unit scenario test-chart test-cluster sanitize bench profile fuzz stubs format lint clean help image test-image test-newroot
 
 help:
 	@echo "make build     build/remora (installs the packages it needs, as root)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-chart  the Helm chart: both Helms, no cluster"
 	@echo "make test-cluster  chart and image in a real Kubernetes (root; builds it from Go modules once; not part of make test)"
 	@echo "make bench     speed against nginx (not part of make test)"
+	@echo "make profile   counts of a run for the compiler, anew (docs/benchmarks.md; not part of make test)"
 	@echo "make fuzz      each fuzz target for FUZZ_SECONDS (default 60)"
 	@echo "make image     an OCI image as a tarball, from Debian packages, without a container engine (docs/image.md)"
 	@echo "make test-image    the image as a container under runc, and built twice to the same bytes (root, not part of make test)"
@@ -53,6 +54,12 @@ bench:
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON >/dev/null
 	@ninja -C $(BUILD) -j $(JOBS) --quiet
 	@python3 tests/bench/bench.py --build $(BUILD)
+
+profile:
+	@tools/packages.sh bench
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON >/dev/null
+	@ninja -C $(BUILD) -j $(JOBS) --quiet bench_upstream bench_load
+	@python3 tests/bench/train.py --build $(BUILD)
 
 fuzz:
 	@tools/packages.sh test
