@@ -111,7 +111,7 @@ static bool add_run(struct words *out, struct remora_slice text)
 
 static void add_word(struct words *out, struct remora_slice word)
 {
-    if (word.length > 0 && !add_run(out, word)) {
+    if (!add_run(out, word)) { /* nothing is a run of none */
         out->items[out->count++] = word;
     }
 }

@@ -339,6 +339,11 @@ static void missing_is_the_model_unless_something_else_is_named(void **state)
         {404, "{\"error\":{\"message\":\"x\",\"type\":\"vector_store_not_found\"}}", REFUSED},
         {404, "{\"error\":{\"message\":\"x\",\"param\":\"previous_response_id\"}}", REFUSED},
         {404, "{\"error\":{\"param\":\"file_id\"}}", REFUSED},
+        /* Names that only begin so. */
+        {404, "{\"error\":{\"message\":\"file2 is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"filea is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"vectorXstore is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"Vector store vs_1 is gone\"}}", REFUSED},
         {404, "{\"error\":{\"message\":\"x\",\"param\":\"model\"}}", GONE},
         {404, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}", GONE},
         {404, "{\"error\":{\"message\":\"model 'x' not found\",\"type\":\"not_found_error\"}}",

@@ -56,6 +56,9 @@ static const struct row rows[] = {
     {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"total_tokens\":8,"
      "\"prompt_tokens_details\":{\"cached_tokens\":5}}",
      USAGE_INCLUSIVE, 2, 5, -1, 1, -1, ACTUAL},
+    {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":5,"
+     "\"cache_write_tokens\":3}}",
+     USAGE_INCLUSIVE, 2, 5, 3, 1, -1, ESTIMATED},
     /* one direction alone, and none of it */
     {"{\"completion_tokens\":0}", USAGE_INCLUSIVE, -1, -1, -1, 0, -1, ACTUAL},
     {"{\"prompt_tokens\":0}", USAGE_INCLUSIVE, 0, -1, -1, -1, -1, ACTUAL},
@@ -133,11 +136,65 @@ static void sound_and_cache_may_overlap(void **state)
     remora_arena_fini(&arena);
 }
 
+static struct remora_usage read(const char *text)
+{
+    static const struct remora_json_limits limits = {64, 1000};
+    struct remora_arena arena;
+    struct remora_json_doc doc;
+    struct remora_usage usage;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    assert_int_equal(remora_json_parse(remora_slice_of(text), &arena, &limits, &doc, NULL),
+                     REMORA_OK);
+    assert_true(openai_read_usage(remora_json_root(&doc), USAGE_INCLUSIVE, &usage));
+    remora_arena_fini(&arena);
+    return usage;
+}
+
+static void kinds_of_the_answer_are_parts_of_it(void **state)
+{
+    (void)state;
+    struct remora_usage usage =
+        read("{\"completion_tokens\":10,\"completion_tokens_details\":{\"audio_tokens\":4,"
+             "\"image_tokens\":3,\"accepted_prediction_tokens\":10,"
+             "\"rejected_prediction_tokens\":10}}");
+    assert_int_equal(usage.tokens[REMORA_USAGE_AUDIO_OUTPUT], 4);
+    assert_int_equal(usage.tokens[REMORA_USAGE_IMAGE_OUTPUT], 3);
+    assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 3);
+    assert_int_equal(usage.accepted_prediction_tokens, 10);
+    assert_int_equal(usage.rejected_prediction_tokens, 10);
+    usage = read("{\"completion_tokens\":10,\"completion_tokens_details\":{"
+                 "\"accepted_prediction_tokens\":11,\"rejected_prediction_tokens\":11}}");
+    assert_int_equal(usage.accepted_prediction_tokens, -1);
+    assert_int_equal(usage.rejected_prediction_tokens, -1);
+}
+
+/* Every kind makes the split a guess. */
+static void pictures_and_films_may_come_from_the_cache(void **state)
+{
+    static const char *const kinds[] = {"audio_tokens", "image_tokens", "video_tokens"};
+    static const enum remora_usage_class classes[] = {
+        REMORA_USAGE_AUDIO_INPUT, REMORA_USAGE_IMAGE_INPUT, REMORA_USAGE_VIDEO_INPUT};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(kinds); i++) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "{\"prompt_tokens\":100,\"prompt_tokens_details\":{\"cached_tokens\":80,"
+                 "\"%s\":50}}",
+                 kinds[i]);
+        struct remora_usage usage = read(text);
+        assert_int_equal(usage.tokens[classes[i]], 20);
+        assert_int_equal(usage.certainty, ESTIMATED);
+        assert_int_equal(usage.cached_audio_tokens, i == 0 ? 30 : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_become_disjoint_classes),
         cmocka_unit_test(sound_and_cache_may_overlap),
+        cmocka_unit_test(kinds_of_the_answer_are_parts_of_it),
+        cmocka_unit_test(pictures_and_films_may_come_from_the_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
