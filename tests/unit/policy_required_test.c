@@ -279,7 +279,7 @@ static void who_would_drop_something_is_out_and_nobody_else(void **state)
 {
     static const remora_parameter_set lists[] = {
         REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K),
-        UINT64_C(1) << REMORA_PARAMETER_TEMPERATURE | UINT64_C(1) << REMORA_PARAMETER_REASONING |
+        UINT64_C(1) << REMORA_PARAMETER_SEED | UINT64_C(1) << REMORA_PARAMETER_REASONING |
             UINT64_C(1) << REMORA_PARAMETER_RESPONSE_FORMAT};
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(asks) * REMORA_COUNT_OF(lists); i++) {
