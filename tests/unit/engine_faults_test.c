@@ -254,6 +254,7 @@ static void excluded_reasoning_without_a_finish_is_an_empty_answer(void **state)
     (void)play_body(f, 0, CHUNK_REASONING("let me think") CHUNK_DONE);
     play_good_stream(f, 1, "hello");
     assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_EMPTY);
     fixture_free(f);
 
     f = fixture_new("");
@@ -262,6 +263,7 @@ static void excluded_reasoning_without_a_finish_is_an_empty_answer(void **state)
     play_answer(f, 0, 200, WHOLE_ANSWER("\"content\":\"\",\"reasoning\":\"let me think\""));
     play_good_unary(f, 1, "hello");
     assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n" OK_FROM_B);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_EMPTY);
     fixture_free(f);
 }
 
