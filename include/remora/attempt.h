@@ -144,10 +144,12 @@ size_t remora_skipped_kept(size_t count);
 
 /* It was answered, and a choice came without a finish reason: by [DONE] alone, or in a whole answer. */
 bool remora_outcome_lacks_finish(const struct remora_outcome *outcome);
+/* How many choices (`n`) the attempt that answered was asked for and did not give; 0 where it was not answered. */
+int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome);
 
 /*
  * True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter, an estimate
- * (ARCHITECTURE 6), or a finish reason that nobody gave.
+ * (ARCHITECTURE 6), a finish reason that nobody gave, or fewer choices than were asked for.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 /* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */

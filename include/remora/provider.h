@@ -72,7 +72,8 @@ struct remora_build_input {
 };
 struct remora_build_output {
     struct remora_http_request http;
-    bool may_search; /* what is sent lets the provider search the web */
+    bool may_search;      /* what is sent lets the provider search the web */
+    int64_t choice_count; /* how many choices what is sent asks for; 0: it does not say, one */
     struct remora_dropped dropped[REMORA_DROPPED_MAX];
     size_t dropped_count;
 };
@@ -82,10 +83,13 @@ struct remora_decoder {
     enum remora_operation operation;
     enum remora_delivery delivery; /* as build was told */
     const struct remora_endpoint *endpoint;
+    int64_t
+        choice_count; /* as build said; an answer that is cut before so many are finished is not whole */
     bool is_done;        /* the terminator was read: nothing that follows matters */
     bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */
     bool lacks_finish;   /* a choice came without a finish reason: its CHOICE_FINISHED is a guess */
-    uint64_t ignored;    /* unknown events or fields that were skipped */
+    int64_t missing_choices; /* of those asked for, in an answer that decode_end judged complete */
+    uint64_t ignored;        /* unknown events or fields that were skipped */
 };
 
 /* How the HTTP body ended. */

@@ -1,7 +1,7 @@
 /*
  * Server-sent events, as the WHATWG HTML standard parses them (section 9.2.6 "Interpreting an event stream"): BOM, CR, LF
  * and CRLF, comments, several data lines, fields with and without a space. Incremental: fed in pieces of any size.
- * One stream, one thread. An event that is not ended by a blank line is never delivered.
+ * One stream, one thread. An event that is not ended by a blank line is delivered by remora_sse_end alone.
  */
 #ifndef REMORA_SSE_H
 #define REMORA_SSE_H
@@ -44,6 +44,12 @@ void remora_sse_fini(struct remora_sse *sse);
 REMORA_MUST_CHECK enum remora_code remora_sse_feed(struct remora_sse *sse,
                                                    struct remora_slice bytes,
                                                    const struct remora_sse_handler *handler);
+/*
+ * The stream is known to be whole: an event of which only the blank line is missing is delivered after all, which a browser
+ * would not do. A line that has no end stays undelivered. Codes as of remora_sse_feed.
+ */
+REMORA_MUST_CHECK enum remora_code remora_sse_end(struct remora_sse *sse,
+                                                  const struct remora_sse_handler *handler);
 /* True when bytes of an unfinished line or event are left: the stream was cut inside an event. */
 bool remora_sse_is_partial(const struct remora_sse *sse);
 

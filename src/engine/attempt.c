@@ -283,6 +283,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->has_byte = false;
     run->is_shown = false;
     run->may_search = false;
+    run->choice_count = 0;
     run->has_citations = false;
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
@@ -338,6 +339,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     }
     fail->cause = REMORA_CAUSE_NONE;
     x->run.may_search = built->may_search;
+    x->run.choice_count = built->choice_count;
     remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;
 }

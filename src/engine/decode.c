@@ -203,6 +203,7 @@ static void finish_answer(struct remora_exchange *x)
     }
     attempt->had_terminator = decoder_of(x)->had_terminator;
     attempt->lacks_finish = decoder_of(x)->lacks_finish;
+    attempt->missing_choices = decoder_of(x)->missing_choices;
     if (!x->run.is_shown) {
         exchange_show(x); /* finishes without content are an answer, too */
         if (x->is_gone) {
@@ -288,6 +289,7 @@ static void on_head(void *context, const struct remora_http_response *head)
     decoder->operation = x->outcome.operation;
     decoder->delivery = x->run.delivery;
     decoder->endpoint = x->run.endpoint;
+    decoder->choice_count = x->run.choice_count;
     x->run.adapter->decode_begin(decoder);
     x->run.is_decoding = true;
 }

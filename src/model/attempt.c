@@ -95,10 +95,22 @@ void remora_outcome_keep_skipped(struct remora_outcome *outcome,
     }
 }
 
+static const struct remora_attempt *answering(const struct remora_outcome *outcome)
+{
+    bool is_answered = outcome->fail.code == REMORA_OK && outcome->attempt_count > 0;
+    return is_answered ? &outcome->attempts[outcome->attempt_count - 1] : NULL;
+}
+
 bool remora_outcome_lacks_finish(const struct remora_outcome *outcome)
 {
-    return outcome->fail.code == REMORA_OK && outcome->attempt_count > 0 &&
-           outcome->attempts[outcome->attempt_count - 1].lacks_finish;
+    const struct remora_attempt *attempt = answering(outcome);
+    return attempt != NULL && attempt->lacks_finish;
+}
+
+int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome)
+{
+    const struct remora_attempt *attempt = answering(outcome);
+    return attempt == NULL ? 0 : attempt->missing_choices;
 }
 
 bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome)
@@ -109,8 +121,8 @@ bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome)
 
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
-    return remora_outcome_lacks_finish(outcome) || outcome->attempt_count > 1 ||
-           outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
+    return remora_outcome_lacks_finish(outcome) || remora_outcome_missing_choices(outcome) > 0 ||
+           outcome->attempt_count > 1 || outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
            outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED ||
            outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED;
 }

@@ -107,6 +107,17 @@ static void write_logit_bias(struct openai_build *build)
     remora_json_object_close(json_of(build));
 }
 
+/* One is what everybody gives without being asked. */
+static void write_choice_count(struct openai_build *build)
+{
+    int64_t count = build->request->sampling.choice_count.value;
+    if (count > 1 && openai_takes(build, REMORA_PARAMETER_N)) {
+        remora_json_key(json_of(build), "n");
+        remora_json_write_i64(json_of(build), count);
+        build->out->choice_count = count;
+    }
+}
+
 static void write_sampling(struct openai_build *build)
 {
     const struct remora_sampling *s = &build->request->sampling;
@@ -122,9 +133,7 @@ static void write_sampling(struct openai_build *build)
     write_f64_as(build, REMORA_PARAMETER_REPETITION_PENALTY, dialect->repetition_field,
                  &s->repetition_penalty);
     write_i64(build, REMORA_PARAMETER_SEED, dialect->seed_field, &s->seed);
-    if (s->choice_count.value > 1) { /* one is what everybody gives without being asked */
-        write_i64(build, REMORA_PARAMETER_N, "n", &s->choice_count);
-    }
+    write_choice_count(build);
     if (s->stop.count > 0 && openai_takes(build, REMORA_PARAMETER_STOP)) {
         write_words(build, "stop", &s->stop);
     }

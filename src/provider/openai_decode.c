@@ -6,9 +6,11 @@
  * Which of the two it is, the first byte that is not blank decides, not what was asked for: servers answer streams with a
  * JSON body and the other way round (reliability.md F31). `<` is a page for people: refused at once.
  *
- * Ends (ARCHITECTURE 6 "End of stream"): `[DONE]`, or every choice finished, whether the body then ended cleanly or not.
- * Else: nothing at all is EMPTY, anything cut is TRUNCATED. A JSON body that does not parse is BAD_JSON.
- * After `[DONE]` nothing is read. An unfinished SSE event at the end is dropped, as the WHATWG standard says.
+ * Ends (ARCHITECTURE 6 "End of stream"): `[DONE]`, or every choice asked for finished, whether the body then ended cleanly
+ * or not. Else: nothing at all is EMPTY, anything cut is TRUNCATED. A JSON body that does not parse is BAD_JSON.
+ * Fewer choices than asked for behind an end that is proven are what the provider gives: an answer, and counted as missing.
+ * After `[DONE]` nothing is read. A last SSE event whose lines are whole counts where the body's end is proven, although its
+ * blank line is missing (servers forget it behind usage and `[DONE]`); else it is dropped, as the WHATWG standard says.
  */
 #include "openai.h"
 
@@ -115,13 +117,20 @@ static bool is_done_marker(struct remora_slice data)
     return remora_slice_is(remora_slice_trim(data), "[DONE]");
 }
 
-static bool has_finished_one(const struct openai_decoder *decoder)
+static int64_t count_finished(const struct openai_decoder *decoder)
 {
-    uint64_t any = 0;
+    int64_t count = 0;
     for (size_t i = 0; i < REMORA_COUNT_OF(decoder->finished.words); i++) {
-        any |= decoder->finished.words[i];
+        count += __builtin_popcountll(decoder->finished.words[i]);
     }
-    return any != 0;
+    return count;
+}
+
+/* How many of the choices asked for have not ended. */
+static int64_t count_missing(const struct openai_decoder *decoder)
+{
+    int64_t finished = count_finished(decoder);
+    return finished < decoder->base.choice_count ? decoder->base.choice_count - finished : 0;
 }
 
 /* A marker behind content ends choices that have no finish reason; behind nothing at all it ends nothing. */
@@ -130,7 +139,7 @@ static enum remora_code take_done(struct openai_feed *feed)
     struct openai_decoder *decoder = feed->decoder;
     decoder->base.is_done = true;
     decoder->base.had_terminator = true;
-    if (!decoder->has_content && !has_finished_one(decoder)) {
+    if (!decoder->has_content && count_finished(decoder) == 0) {
         return openai_refuse(feed->fail, REMORA_CAUSE_EMPTY, "The provider's answer was empty.");
     }
     return openai_finish_rest(feed);
@@ -169,10 +178,9 @@ static void on_comment(void *context, struct remora_slice text)
     }
 }
 
-static enum remora_code feed_events(struct openai_feed *feed, struct remora_slice bytes)
+/* What reading events returned, as a fault of the answer. */
+static enum remora_code judge_events(struct openai_feed *feed, enum remora_code code)
 {
-    const struct remora_sse_handler handler = {on_event, on_comment, feed};
-    enum remora_code code = remora_sse_feed(&feed->decoder->sse, bytes, &handler);
     if (code == REMORA_OK) {
         code = feed->life;
     }
@@ -184,6 +192,18 @@ static enum remora_code feed_events(struct openai_feed *feed, struct remora_slic
                              "The provider sent an event that is too large.");
     }
     return code == REMORA_SHEDDING ? openai_no_memory(feed->fail) : code;
+}
+
+static enum remora_code feed_events(struct openai_feed *feed, struct remora_slice bytes)
+{
+    const struct remora_sse_handler handler = {on_event, on_comment, feed};
+    return judge_events(feed, remora_sse_feed(&feed->decoder->sse, bytes, &handler));
+}
+
+static enum remora_code end_events(struct openai_feed *feed)
+{
+    const struct remora_sse_handler handler = {on_event, on_comment, feed};
+    return judge_events(feed, remora_sse_end(&feed->decoder->sse, &handler));
 }
 
 static enum remora_code feed_whole(struct openai_feed *feed, struct remora_slice bytes)
@@ -234,7 +254,7 @@ enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_s
 
 static bool is_complete(const struct openai_decoder *decoder)
 {
-    return openai_unfinished(decoder) < 0 && has_finished_one(decoder);
+    return openai_unfinished(decoder) < 0 && count_finished(decoder) > 0;
 }
 
 static enum remora_code judge_rest(struct openai_feed *feed, enum remora_end end)
@@ -255,6 +275,7 @@ static enum remora_code end_whole(struct openai_feed *feed, enum remora_end end)
     if (code == REMORA_OK) {
         decoder->base.is_done = true;
         decoder->base.had_terminator = end == REMORA_END_CLEAN;
+        decoder->base.missing_choices = count_missing(decoder);
         return is_complete(decoder) ? REMORA_OK : judge_rest(feed, end);
     }
     /* Half a JSON text is no malformed one: the cut is the cause. */
@@ -264,6 +285,23 @@ static enum remora_code end_whole(struct openai_feed *feed, enum remora_end end)
     return code;
 }
 
+static enum remora_code judge_end(struct openai_feed *feed, enum remora_end end)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    decoder->base.missing_choices = count_missing(decoder);
+    if (decoder->base.is_done) {
+        return REMORA_OK;
+    }
+    bool is_short = end == REMORA_END_CUT && decoder->base.missing_choices > 0;
+    if (is_short || !is_complete(decoder)) {
+        return judge_rest(feed, end);
+    }
+    /* The end of the body is the marker of a server that has no other. */
+    decoder->base.had_terminator =
+        end == REMORA_END_CLEAN && decoder->dialect->done_marker == DONE_OPTIONAL;
+    return REMORA_OK;
+}
+
 enum remora_code openai_decode_end(struct remora_decoder *base, enum remora_end end,
                                    struct remora_arena *scratch, const struct remora_event_out *out,
                                    struct remora_fail *fail)
@@ -271,17 +309,14 @@ enum remora_code openai_decode_end(struct remora_decoder *base, enum remora_end 
     struct openai_decoder *decoder = REMORA_CONTAINER_OF(base, struct openai_decoder, base);
     struct openai_feed feed = {
         .decoder = decoder, .scratch = scratch, .out = out, .fail = fail, .life = REMORA_OK};
-    if (base->is_done) {
-        return REMORA_OK;
-    }
-    if (decoder->mode == OPENAI_MODE_WHOLE) {
+    if (decoder->mode == OPENAI_MODE_WHOLE && !base->is_done) {
         return end_whole(&feed, end);
     }
-    if (!is_complete(decoder)) {
-        return judge_rest(&feed, end);
+    if (decoder->mode == OPENAI_MODE_EVENTS && !base->is_done && end == REMORA_END_CLEAN) {
+        enum remora_code code = end_events(&feed);
+        if (code != REMORA_OK) {
+            return code;
+        }
     }
-    /* The end of the body is the marker of a server that has no other. */
-    base->had_terminator =
-        end == REMORA_END_CLEAN && decoder->dialect->done_marker == DONE_OPTIONAL;
-    return REMORA_OK;
+    return judge_end(&feed, end);
 }

@@ -297,6 +297,10 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
         remora_json_key(w, "finish_reason_missing");
         remora_json_write_bool(w, true);
     }
+    if (remora_outcome_missing_choices(outcome) > 0) {
+        remora_json_key(w, "choices_missing");
+        remora_json_write_i64(w, remora_outcome_missing_choices(outcome));
+    }
     if (remora_outcome_cost_is_guess(outcome)) {
         remora_json_key(w, "cost_certainty");
         remora_json_write_text(w, "CERTAINTY_ESTIMATED");

@@ -123,6 +123,10 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
     if (attempt->lacks_finish) {
         remora_metric_add(metrics, REMORA_METRIC_NO_FINISH, labels, 1, 1);
     }
+    if (attempt->missing_choices > 0) {
+        remora_metric_add(metrics, REMORA_METRIC_NO_CHOICE, labels, 1,
+                          (uint64_t)attempt->missing_choices);
+    }
 }
 
 /* ---- settlements ---- */
@@ -373,6 +377,9 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_TEXT_IF("finish_reason", remora_outcome_lacks_finish(outcome)
                                                 ? REMORA_SLICE("missing")
                                                 : nothing),
+        REMORA_LOG_KNOWN("choices_missing", remora_outcome_missing_choices(outcome) > 0
+                                                ? remora_outcome_missing_choices(outcome)
+                                                : -1),
         REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };

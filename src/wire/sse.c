@@ -6,7 +6,7 @@
  * Happy path: a line that lies within one feed is looked at where it is; a data line among them becomes the event's view;
  * the blank line delivers it without a copy. A line cut by the end of a feed is kept in `line`, data of several lines or
  * from an earlier feed in `data`.
- * Where this differs from a browser: bytes are handed on as they are (no U+FFFD for what is not UTF-8), and `id` and
+ * Where this differs from a browser: at a proven end the last event needs no blank line (remora_sse_end), bytes are handed on as they are (no U+FFFD for what is not UTF-8), and `id` and
  * `retry` are skipped, because nobody reconnects here.
  * Fails: a line, or the data of one event, longer than the limit (TOO_LARGE), no memory (SHEDDING), the handler's code.
  * What fails is the same whatever the cuts between feeds. After a failure the stream is over; feeding it again answers
@@ -254,6 +254,15 @@ enum remora_code remora_sse_feed(struct remora_sse *sse, struct remora_slice byt
     }
     keep_view(sse);
     return failure(sse);
+}
+
+enum remora_code remora_sse_end(struct remora_sse *sse, const struct remora_sse_handler *handler)
+{
+    enum remora_code rc = failure(sse);
+    if (rc != REMORA_OK || sse->line.length > 0) {
+        return rc;
+    }
+    return deliver(sse, handler);
 }
 
 bool remora_sse_is_partial(const struct remora_sse *sse)

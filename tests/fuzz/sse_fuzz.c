@@ -53,6 +53,7 @@ static enum remora_code run(const uint8_t *data, size_t size, unsigned most,
     }
     if (rc == REMORA_OK) {
         remora_buf_printf(record, "partial %d", remora_sse_is_partial(&sse));
+        rc = remora_sse_end(&sse, &handler);
     }
     remora_sse_fini(&sse);
     return rc;

@@ -54,6 +54,18 @@ def test_a_finish_reason_that_nobody_gave_is_told_and_half_a_tool_call_fails(ups
         assert reply.route.provider == "b" and not reply.route.finish_reason_missing
 
 
+def test_choices_that_do_not_come_are_told_and_a_cut_before_them_fails(upstream, pb):
+    with run(upstream, "ok") as remora, channel(remora) as c:
+        two = request(pb, sampling=pb.chat.SamplingOptions(choice_count=2))
+        assert pb.chat_grpc.ChatServiceStub(c).Chat(two).route.choices_missing == 1
+        events, _ = stream(pb, c, two)
+        assert events[-1].completed.route.choices_missing == 1
+    with run(upstream, "reset-after-finish") as remora, channel(remora) as c:
+        with pytest.raises(grpc.RpcError) as broken:
+            stream(pb, c, two)
+        assert broken.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
 def test_unary_and_stream_say_the_same(upstream, pb):
     with run(upstream, "ok") as remora, channel(remora) as c:
         reply, call = pb.chat_grpc.ChatServiceStub(c).Chat.with_call(request(pb))

@@ -62,6 +62,7 @@ UPSTREAM = {
     "logprobs": {"choices": [(message("ab"), "stop")], "asks": {"logprobs": True, "top_logprobs": 2}, "logprobs": {
         "content": [token("a", -0.5, ("a", -0.5), ("x", -1.25)), token("b", -0.25)], "refusal": None}},
     "choices": {"choices": [(message("one"), "stop"), (message("two"), "length"), (message("three"), "stop")], "asks": {"n": 3}},
+    "fewer": {"choices": [(message("one"), "stop")], "asks": {"n": 3}},
     "usage": {"choices": [(message("counted"), "stop")], "usage": USAGE},
     "annotations": {"choices": [(message("cited", annotations=[CITATION, {"type": "file", "file": {"name": "a.pdf"}}]), "stop")]},
     "images": {"choices": [(message("a picture", images=[{"type": "image_url", "image_url": {"url": PNG}},
@@ -428,6 +429,7 @@ FIELDS = {
         "skipped": at("skipped"),
         "skipped_total": at("skipped_total"),
         "finish_reason_missing": at("finish_reason_missing"),
+        "choices_missing": at("choices_missing"),
     },
     "Attempt": {
         "provider": at("provider"),

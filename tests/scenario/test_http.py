@@ -285,6 +285,33 @@ def test_an_end_without_a_finish_reason_is_told(upstream):
         assert finish_missing(remora) == ([None], 0)
 
 
+# ---- fewer choices than were asked for ----
+
+
+def test_a_stream_that_breaks_off_before_every_choice_is_broken(upstream):
+    for behaviour in ("reset-after-finish", "cut-after-finish"):  # the first of two is whole then
+        with run(upstream, behaviour) as remora:
+            stream = remora.stream({"model": "t/m", "n": 2})
+            assert not stream.is_done and stream.finish() == ["stop", "error"], (behaviour, stream.text)
+            assert stream.error()["metadata"]["reason"] == "STREAM_BROKEN"
+            assert remora.wait_log("request")[0]["code"] == "STREAM_BROKEN"
+
+
+def test_choices_that_the_provider_does_not_give_are_told(upstream):
+    for behaviour in ("ok", "no-done"):
+        with run(upstream, behaviour) as remora:
+            stream = remora.stream({"model": "t/m", "n": 3})
+            assert stream.is_done and stream.content() == "w0 w1 w2 " and stream.note()["choices_missing"] == 2
+            status, _, body = remora.chat({"model": "t/m", "n": 2})
+            assert status == 200 and len(body["choices"]) == 1 and body["remora"]["choices_missing"] == 1
+            assert [line["choices_missing"] for line in remora.wait_log("request", 2)] == [2, 1]
+            assert remora.metrics()['remora_choices_missing_total{provider="a"}'] == 3
+    with run(upstream, "choices-2") as remora:  # and only where some are
+        assert remora.stream({"model": "t/m", "n": 2}).note() is None
+        assert "remora" not in remora.chat({"model": "t/m", "n": 2})[2]
+        assert remora.metrics().get('remora_choices_missing_total{provider="a"}', 0) == 0
+
+
 def test_half_a_tool_call_is_never_finished_well(upstream):
     with run(upstream, "tools-done") as remora:
         stream = remora.stream({"model": "t/m"})

@@ -369,6 +369,34 @@ static void fault_11_a_missing_done_is_complete_only_with_a_finish_and_a_clean_e
     fixture_free(f);
 }
 
+/* Issue 3: of two choices one was whole when the provider broke off, and the stream was told as complete. */
+static void fault_11_a_cut_before_every_choice_asked_for_is_no_end(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->choice_count = 2;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("hello") CHUNK_STOP);
+    play_end(f, 0, REMORA_CAUSE_RESET);
+    assert_int_equal(f->outcome.fail.code, REMORA_STREAM_BROKEN);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_RESET);
+    fixture_free(f);
+
+    /* Nothing was shown: the next one answers, with fewer than asked for, and that is told. */
+    f = fixture_new("");
+    f->choice_count = 3;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_STOP);
+    play_end(f, 0, REMORA_CAUSE_RESET);
+    play_head(f, 1, 200, NULL);
+    (void)play_body(f, 1, CHUNK_TEXT("hello") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    assert_int_equal(remora_outcome_missing_choices(&f->outcome), 2);
+    fixture_free(f);
+}
+
 #define CONTEXT_BODY                                                                            \
     "{\"error\":{\"message\":\"This model's maximum context length is 1000 tokens.\",\"type\":" \
     "\"invalid_request_error\",\"code\":\"context_length_exceeded\"}}"
@@ -506,6 +534,7 @@ int main(void)
         cmocka_unit_test(excluded_reasoning_is_silence_for_the_caller),
         cmocka_unit_test(fault_10_a_malformed_chunk_falls_back_before_content_and_is_told_after),
         cmocka_unit_test(fault_11_a_missing_done_is_complete_only_with_a_finish_and_a_clean_end),
+        cmocka_unit_test(fault_11_a_cut_before_every_choice_asked_for_is_no_end),
         cmocka_unit_test(fault_12_context_length_goes_only_to_a_larger_window),
         cmocka_unit_test(fault_13_a_moderated_prompt_stops_the_model),
         cmocka_unit_test(fault_14_a_refused_request_goes_once_to_another_provider),

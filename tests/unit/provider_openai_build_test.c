@@ -101,6 +101,7 @@ static void plain_request_has_model_messages_and_delivery(void **state)
     (void)state;
     begin(&f, "acme", "");
     assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_int_equal(f.out.choice_count, 0);
     assert_slice_equal(f.out.http.url, "https://api.example/v1/chat/completions");
     assert_int_equal(f.out.http.method, REMORA_POST);
     end(&f);
@@ -237,6 +238,7 @@ static void every_parameter_is_written_under_its_name(void **state)
     begin(&f, "acme", "");
     fill_parameters(&f.request);
     assert_string_equal(body_of(&f), HEAD USER UNARY SAMPLING("max_tokens", "seed") OPTIONS "}");
+    assert_int_equal(f.out.choice_count, 2);
     assert_int_equal(f.out.dropped_count, 0);
     end(&f);
 }

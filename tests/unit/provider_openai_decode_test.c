@@ -1,7 +1,8 @@
 /*
  * Golden cases of the openai-chat decoder: every file of tests/golden/openai_chat.
  *
- * NAME.sse is asked for as a stream, NAME.json as a unary answer; a name that ends in _cut has its connection cut. Each is
+ * NAME.sse is asked for as a stream, NAME.json as a unary answer; a name that ends in _cut has its connection cut, of one
+ * that begins with n2_ (or another digit) so many choices were asked for. Each is
  * fed whole and in pieces of 1 to 4096 bytes, always with the same result, which is compared with NAME.EXT.events.
  * With REMORA_GOLDEN_WRITE=1 the expectation is written instead: read the difference before committing it.
  */
@@ -35,6 +36,11 @@ static void compare(const char *path, size_t size, struct remora_slice is)
     free((void *)(uintptr_t)expected.data);
 }
 
+static int64_t choices_asked(const char *name)
+{
+    return name[0] == 'n' && name[1] >= '2' && name[1] <= '9' && name[2] == '_' ? name[1] - '0' : 0;
+}
+
 static void check_case(const char *name)
 {
     char path[512];
@@ -50,6 +56,7 @@ static void check_case(const char *name)
             .end = is_cut ? REMORA_END_CUT : REMORA_END_CLEAN,
             .bytes = bytes,
             .chunk_bytes = sizes[i],
+            .choice_count = choices_asked(name),
         };
         struct remora_buf out;
         remora_buf_init(&out, 16 << 20);

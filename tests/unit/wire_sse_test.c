@@ -51,6 +51,12 @@ static enum remora_code feed(struct remora_sse *sse, struct record *record, cons
     return rc;
 }
 
+static enum remora_code end(struct remora_sse *sse, struct record *record)
+{
+    struct remora_sse_handler handler = {on_event, on_comment, record};
+    return remora_sse_end(sse, &handler);
+}
+
 static const struct {
     const char *stream;
     size_t length;
@@ -138,6 +144,40 @@ static void check_cut(size_t index, size_t first, size_t second)
     }
     remora_sse_fini(&sse);
     remora_buf_fini(&record.text);
+}
+
+/* What a proven end adds: an event of which only the blank line is missing, and nothing of a line without its end. */
+static void a_proven_end_delivers_an_event_of_whole_lines(void **state)
+{
+    static const struct {
+        const char *stream;
+        const char *events;
+    } ends[] = {
+        {"data: a\n", "|a;"},
+        {"data: a\r\n", "|a;"},
+        {"data: a", ""},
+        {"data: a\ndata: b", ""},
+        {"data: a\n\ndata: b\n", "|a;|b;"},
+        {"data: a\n\nevent: x\n", "|a;"},
+        {"data: a\n\n", "|a;"},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(ends); i++) {
+        for (size_t cut = 0; cut <= strlen(ends[i].stream); cut++) {
+            struct remora_sse sse;
+            struct record record = {.answer = REMORA_OK};
+            remora_buf_init(&record.text, 1000);
+            remora_sse_init(&sse, 100);
+            assert_int_equal(feed(&sse, &record, ends[i].stream, cut), REMORA_OK);
+            assert_int_equal(
+                feed(&sse, &record, ends[i].stream + cut, strlen(ends[i].stream) - cut), REMORA_OK);
+            assert_int_equal(end(&sse, &record), REMORA_OK);
+            assert_slice_equal(remora_buf_slice(&record.text), ends[i].events);
+            remora_sse_fini(&sse);
+            remora_buf_fini(&record.text);
+        }
+    }
 }
 
 static void follows_the_standard_whatever_the_cuts(void **state)
@@ -313,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_standard_whatever_the_cuts),
+        cmocka_unit_test(a_proven_end_delivers_an_event_of_whole_lines),
         cmocka_unit_test(follows_the_standard_byte_by_byte),
         cmocka_unit_test(nul_passes_through),
         cmocka_unit_test(whole_events_take_no_memory_and_no_copy),

@@ -282,13 +282,18 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     assert_non_null(decoder);
     decoder->delivery = input->delivery;
     decoder->endpoint = input->endpoint;
+    decoder->choice_count = input->choice_count;
     remora_guard_init(&reader.guard);
     input->adapter->decode_begin(decoder);
     enum remora_code code = feed_all(input, decoder, &sink, &fail);
     if (code == REMORA_OK) {
-        remora_buf_printf(out, "ok terminator=%s%s%s\n", decoder->had_terminator ? "yes" : "no",
+        remora_buf_printf(out, "ok terminator=%s%s%s", decoder->had_terminator ? "yes" : "no",
                           decoder->lacks_finish ? " finish=missing" : "",
                           remora_guard_is_complete(&reader.guard) ? "" : " GUARD INCOMPLETE");
+        if (decoder->missing_choices > 0) {
+            remora_buf_printf(out, " choices_missing=%lld", (long long)decoder->missing_choices);
+        }
+        remora_buf_append_byte(out, '\n');
     } else {
         assert_int_equal(fail.code, code);
         remora_buf_printf(out, "%s cause=%s status=%d retry=%lld message=%s\n",

@@ -14,8 +14,9 @@ struct decode_input {
     enum remora_delivery delivery;
     enum remora_end end;
     struct remora_slice bytes;
-    size_t chunk_bytes;  /* 0: all at once */
-    uint64_t piece_seed; /* not 0: pieces of 1 to 4096 bytes instead, drawn from this seed */
+    size_t chunk_bytes;   /* 0: all at once */
+    uint64_t piece_seed;  /* not 0: pieces of 1 to 4096 bytes instead, drawn from this seed */
+    int64_t choice_count; /* asked for, 0: not said */
     const struct remora_endpoint *endpoint; /* NULL: of a provider that nobody knows */
     struct remora_answer *answer;           /* NULL, or where to collect as well */
 };
