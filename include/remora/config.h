@@ -153,6 +153,8 @@ struct remora_config {
 struct remora_config_input {
     struct remora_slice document; /* YAML text; empty: defaults and the environment only */
     const char *document_name;    /* for messages */
+    /* The document is a file's that an operator named: one without `version` is refused. */
+    bool needs_version;
     const char *(*getenv)(void *context, const char *name); /* NULL when unset */
     void *getenv_context;
     enum remora_code (*read_secret)(void *context, const char *path, struct remora_secret **out,

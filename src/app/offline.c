@@ -57,6 +57,7 @@ static enum remora_code read_document(struct offline *offline, const char *path,
         return REMORA_OK;
     }
     input->document_name = path;
+    input->needs_version = true;
     return input->read_file(input->file_context, path, &offline->arena, &input->document, fail);
 }
 

@@ -180,6 +180,7 @@ enum remora_code app_snapshot_read(const struct app *app, const char *document,
     }
     if (code == REMORA_OK) {
         remora_config_input_system(&input);
+        input.needs_version = document == NULL && path != NULL;
         input.document = remora_buf_slice(&text);
         input.document_name = path != NULL ? path : "(built in)";
         input.health = app->health;

@@ -108,11 +108,11 @@ static const struct text_rule *rule_of(enum config_key key)
 
 static bool is_required(enum config_key key)
 {
-    return key == CONFIG_ENDPOINT_PROVIDER || key == CONFIG_ENDPOINT_MODEL_ID ||
-           key == CONFIG_PRICING_TIER_MIN_PROMPT_TOKENS || key == CONFIG_CLIENT_CERT_CERT_FILE ||
-           key == CONFIG_CLIENT_CERT_KEY_FILE || key == CONFIG_TLS_CERT_FILE ||
-           key == CONFIG_TLS_KEY_FILE || key == CONFIG_GATEWAY_KEY_SERVICE ||
-           key == CONFIG_GATEWAY_KEY_HASH;
+    return key == CONFIG_DOCUMENT_VERSION || key == CONFIG_ENDPOINT_PROVIDER ||
+           key == CONFIG_ENDPOINT_MODEL_ID || key == CONFIG_PRICING_TIER_MIN_PROMPT_TOKENS ||
+           key == CONFIG_CLIENT_CERT_CERT_FILE || key == CONFIG_CLIENT_CERT_KEY_FILE ||
+           key == CONFIG_TLS_CERT_FILE || key == CONFIG_TLS_KEY_FILE ||
+           key == CONFIG_GATEWAY_KEY_SERVICE || key == CONFIG_GATEWAY_KEY_HASH;
 }
 
 /* ---- small writers ---- */
@@ -411,7 +411,7 @@ static void put_required(struct remora_json_writer *w, enum config_object object
 
 static void put_object_members(struct remora_json_writer *w, enum config_object object)
 {
-    put_type(w, "object", object == CONFIG_OBJECT_DOCUMENT ? "null" : NULL);
+    put_type(w, "object", NULL);
     remora_json_key(w, "additionalProperties");
     remora_json_write_bool(w, false);
     if (object == CONFIG_OBJECT_SOURCE) { /* env or file */

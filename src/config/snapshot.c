@@ -181,7 +181,21 @@ static void write_revision(struct config_loader *loader)
     remora_buf_fini(&hex);
 }
 
-static enum remora_code fill(struct config_loader *loader)
+/*
+ * A file that was emptied (a full disk, a template that failed, an editor between two writes) is valid YAML and would take keys and
+ * policies away; every default is wider than what it was written for. So a file says what it is.
+ */
+static enum remora_code require_version(const struct config_loader *loader)
+{
+    if (!loader->input->needs_version ||
+        config_get(loader->root, CONFIG_DOCUMENT_VERSION) != NULL) {
+        return REMORA_OK;
+    }
+    return remora_fail_set(loader->fail, REMORA_INVALID_REQUEST, "version",
+                           "1:1: `version: 1` is missing: the file is empty or cut off");
+}
+
+static enum remora_code read_tree(struct config_loader *loader)
 {
     struct config_node *root = NULL;
     enum remora_code rc =
@@ -190,6 +204,12 @@ static enum remora_code fill(struct config_loader *loader)
         rc = config_check(root, loader->fail);
     }
     loader->root = root;
+    return rc == REMORA_OK ? require_version(loader) : rc;
+}
+
+static enum remora_code fill(struct config_loader *loader)
+{
+    enum remora_code rc = read_tree(loader);
     if (rc == REMORA_OK) {
         rc = config_read_tls(loader);
     }

@@ -162,7 +162,7 @@ def test_the_program_would_refuse_the_two_sources_too(what, tmp_path):
     layer, stated = {"two meshes": ("mesh", "policy: {}"), "two policies of the service": ("service", "services: {cart: {}}"),
                      "two policies of the namespace": ("namespace", "namespaces: {shop: {}}")}[what]
     (tmp_path / "policy.yaml").write_text("{}\n")
-    (tmp_path / "remora.yaml").write_text(f"service: cart\nnamespace: shop\n{stated}\npolicy_files: {{{layer}: {tmp_path}/policy.yaml}}\n")
+    (tmp_path / "remora.yaml").write_text(f"version: 1\nservice: cart\nnamespace: shop\n{stated}\npolicy_files: {{{layer}: {tmp_path}/policy.yaml}}\n")
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 1 and "leave one of them out" in result.stderr
 

@@ -20,6 +20,7 @@ def tool(*arguments):
 
 
 CONFIG = """
+version: 1
 service: checkout
 providers:
   a: {kind: openai, base_url: "http://127.0.0.1:1/v1", data_policy: {training: false}}
@@ -149,6 +150,11 @@ def test_the_two_provider_configuration_serves(upstream):
 
 
 SNIPPETS = re.findall(r"^```yaml (\w+)\n(.*?)^```$", (ROOT / "docs/policy.md").read_text(), flags=re.M | re.S)
+
+
+def whole(part):
+    """The page shows parts of documents, too."""
+    return part if re.search(r"^version:", part, re.M) else "version: 1\n" + part
 
 
 def test_every_snippet_of_the_page_is_marked():

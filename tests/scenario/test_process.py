@@ -109,6 +109,21 @@ def test_reload_on_sighup_swaps_the_snapshot_and_keeps_the_old_one_when_invalid(
         assert remora.request("GET", "/readyz", port=remora.probe_port)[0] == 200
 
 
+def test_an_emptied_file_takes_no_key_and_no_policy_away(upstream):
+    """A full disk or a failed template leaves valid YAML behind, and every default is wider."""
+    config = two_providers(upstream, "ok", more="services: {checkout: {provider: {only: [b]}}}")
+    with Remora(config, environment={**SECRETS, "OPENAI_API_KEY": "sk-unused"}) as remora:
+        refused = remora.chat({"model": "openai/gpt-4o"})[0]
+        assert 400 <= refused < 500
+        for nth, text in enumerate(("", "# to be written\n", "{}\n", "---\n", "service: checkout\n")):
+            remora.config_path.write_text(text)
+            remora.process.send_signal(signal.SIGHUP)
+            assert "`version: 1` is missing" in remora.wait_log("configuration refused", nth + 1)[nth]["error"]
+            assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+            assert remora.chat({"model": "openai/gpt-4o"})[0] == refused
+        assert remora.metrics()["remora_config_last_reload_successful"] == 0
+
+
 def test_reload_on_the_kubelet_s_data_swap(upstream, tmp_path):
     for name, behaviour in (("one", "ok"), ("two", "500")):
         folder = tmp_path / f"..{name}"

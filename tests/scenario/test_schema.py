@@ -32,9 +32,14 @@ def validator(schema):
     return jsonschema.Draft202012Validator(schema)
 
 
+def whole(text):
+    """A document of which one part matters here."""
+    return text if "version:" in text.partition("\n")[0] else "version: 1\n" + text
+
+
 def accepted(tmp_path, text):
     path = tmp_path / "document.yaml"
-    path.write_text(text)
+    path.write_text(whole(text))
     result = subprocess.run([str(build_dir() / "remora"), "check", str(path)], capture_output=True, text=True, timeout=60)
     assert result.returncode in (0, 1), result.stderr
     return result.returncode == 0
@@ -132,14 +137,24 @@ def test_the_examples_fit(path, validator):
 
 @pytest.mark.parametrize("text", GOOD)
 def test_what_fits_is_accepted(text, validator, tmp_path):
-    validator.validate(yaml.safe_load(text))
+    validator.validate(yaml.safe_load(whole(text)))
     assert accepted(tmp_path, text)
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 def test_what_does_not_fit_is_refused(text, validator, tmp_path):
-    assert not validator.is_valid(yaml.safe_load(text))
+    assert not validator.is_valid(yaml.safe_load(whole(text)))
     assert not accepted(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}\n", "null\n", "service: s\n"])
+def test_a_document_without_its_version_is_refused(text, validator, tmp_path):
+    assert not validator.is_valid(yaml.safe_load(text))
+    path = tmp_path / "remora.yaml"
+    path.write_text(text)
+    for status, *arguments in ((1, "check", path), (1, "serve", "--config", path), (2, "models", "--config", path)):
+        result = subprocess.run([str(build_dir() / "remora"), *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        assert result.returncode == status and "`version: 1` is missing" in result.stdout + result.stderr, (arguments, result)
 
 
 def test_every_word_of_a_closed_set_is_accepted(schema, tmp_path):

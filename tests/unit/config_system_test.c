@@ -40,6 +40,33 @@ static enum remora_code build(const char *yaml, struct remora_config **out,
     return remora_config_build(&input, out, fail);
 }
 
+static enum remora_code build_file(const char *text, struct remora_config **out,
+                                   struct remora_fail *fail)
+{
+    struct remora_config_input input = {.document = remora_slice_of(text), .needs_version = true};
+    return remora_config_build(&input, out, fail);
+}
+
+/* Issue 3: what a full disk or a failed template leaves behind took keys and policies away at the next reload. */
+static void a_file_without_its_version_is_refused(void **state)
+{
+    static const char *const texts[] = {"",     "# nothing\n", "---\n",
+                                        "{}\n", "null\n",      "service: s\n"};
+    struct remora_config *config = NULL;
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(texts); i++) {
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        assert_int_equal(build_file(texts[i], &config, &fail), REMORA_INVALID_REQUEST);
+        assert_string_equal(fail.param, "version");
+        assert_non_null(strstr(fail.message, "`version: 1` is missing"));
+    }
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(build_file("version: 1\n", &config, &fail), REMORA_OK);
+    remora_config_release(config);
+    assert_int_equal(build("", &config, &fail), REMORA_OK); /* no file at all */
+    remora_config_release(config);
+}
+
 static void keys_and_authorities_come_from_files(void **state)
 {
     (void)state;
@@ -208,6 +235,7 @@ static void addresses_are_parsed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_without_its_version_is_refused),
         cmocka_unit_test(keys_and_authorities_come_from_files),
         cmocka_unit_test(a_key_file_that_all_may_read_is_a_warning),
         cmocka_unit_test(a_client_certificate_that_has_ended_is_a_warning),

@@ -6,7 +6,7 @@
  * design that is refused by name until it is built. min and max bound integers, and the bytes of texts and entries of
  * lists where max is not 0. Source: ARCHITECTURE 8; provider preferences: reference/openrouter.md section 4.
  */
-REMORA_CONFIG_KEY(DOCUMENT, VERSION, "version", INTEGER, NONE, 1, 1, "1", "Version of this format.")
+REMORA_CONFIG_KEY(DOCUMENT, VERSION, "version", INTEGER, NONE, 1, 1, "", "Version of this format. A file must state it: one without is empty or cut off, and is refused.")
 REMORA_CONFIG_KEY(DOCUMENT, LISTEN, "listen", OBJECT, LISTEN, 0, 0, "", "Addresses that the process listens on.")
 REMORA_CONFIG_KEY(DOCUMENT, GRPC, "grpc", OBJECT, GRPC, 0, 0, "", "What concerns the gRPC listener only.")
 REMORA_CONFIG_KEY(DOCUMENT, LOG, "log", OBJECT, LOG, 0, 0, "", "Logging.")
