@@ -79,8 +79,10 @@ struct http_connection {
     struct remora_slice
         route; /* static: of the request under way; "other" where no route is known */
     uint64_t written_bytes;
-    uint64_t taken_bytes; /* of written, when the output was last looked at */
-    uint64_t stuck_ns;    /* since when output waits, as far as is known */
+    uint64_t taken_bytes;   /* of written, when the output was last looked at */
+    uint64_t stuck_ns;      /* since when output waits, as far as is known */
+    uint64_t body_began_ns; /* the head of the request that is read was whole */
+    uint64_t body_bytes;    /* of its body, so far */
     enum http_state state;
     uint8_t minor; /* of the request under way */
     bool keeps_alive;
