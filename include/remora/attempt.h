@@ -27,11 +27,13 @@ struct remora_attempt {
     int http_status;                /* 0: no answer */
     enum remora_code code;          /* REMORA_OK when it answered */
     enum remora_cause cause;
-    int64_t retry_after_ms; /* the provider's hint, -1 none */
-    bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
-    bool had_terminator;    /* the wire's own end marker came */
-    bool lacks_finish;      /* a choice came without a finish reason: the one told is a guess */
-    bool is_resend;         /* the one free re-send of the attempt before it */
+    int64_t retry_after_ms;  /* the provider's hint, -1 none */
+    bool possibly_billed;    /* something may have been processed (reliability.md 2 "Retry-free") */
+    bool had_terminator;     /* the wire's own end marker came */
+    bool lacks_finish;       /* a choice came without a finish reason: the one told is a guess */
+    int64_t missing_choices; /* how many of those asked for did not come */
+    const char *detail;      /* static: more of the cause, for operators only; NULL: none */
+    bool is_resend;          /* the one free re-send of the attempt before it */
     uint64_t began_ns;
     uint64_t elapsed_ns;
     uint64_t first_byte_ns;    /* after began; 0 none */

@@ -49,6 +49,8 @@ struct remora_transfer_end {
     bool
         is_free_resend; /* dead reused connection before the request was written in full, or REFUSED_STREAM */
     int system_error; /* errno or 0 */
+    const char
+        *tls_reason;  /* static: what TLS failed of, for operators; NULL where cause is not TLS */
     uint64_t name_ns; /* durations from the start of the transfer */
     uint64_t connect_ns;
     uint64_t tls_ns;
@@ -123,7 +125,17 @@ struct remora_config;
 struct remora_loop;
 struct remora_trust; /* the public CA store, loaded off the loop; shared by workers */
 
-REMORA_MUST_CHECK struct remora_trust *remora_trust_load_begin(void);
+/* The bundle of public CAs: SSL_CERT_FILE, else the first of where distributions keep it. SSL_CERT_DIR is not read. */
+struct remora_trust_found {
+    const char *path; /* valid during the call; NULL: there is none */
+    size_t
+        certificate_count; /* 0: no server will be believed that has no CA of its own configured */
+};
+typedef void (*remora_trust_found_fn)(void *context, const struct remora_trust_found *found);
+
+/* `on_found` (or NULL) is called once, by the thread that loads, before any transfer over TLS is begun. */
+REMORA_MUST_CHECK struct remora_trust *remora_trust_load_begin(remora_trust_found_fn on_found,
+                                                               void *context);
 void remora_trust_free(struct remora_trust *trust);
 
 /* Once per process: curl_global_init, RES_OPTIONS. INTERNAL when there are threads already, which both forbid. */

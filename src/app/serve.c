@@ -29,6 +29,23 @@ static int complain(const char *what, const struct remora_fail *fail)
 
 /* ---- start ---- */
 
+/* On the thread that loads them. A gateway that can believe no provider looks healthy from everywhere else. */
+static void on_authorities(void *context, const struct remora_trust_found *found)
+{
+    struct remora_metrics *metrics = context;
+    remora_metric_set(metrics, REMORA_METRIC_PUBLIC_CAS, NULL, 0,
+                      (int64_t)found->certificate_count);
+    if (found->certificate_count > 0) {
+        return;
+    }
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_TEXT("bundle", remora_slice_of(found->path)),
+        REMORA_LOG_TEXT("effect", REMORA_SLICE("providers over https without ca_file will fail")),
+        REMORA_LOG_TEXT("cure", REMORA_SLICE("install ca-certificates or set SSL_CERT_FILE")),
+    };
+    remora_log(REMORA_LOG_WARN, "no public authorities", fields, REMORA_COUNT_OF(fields));
+}
+
 static bool make_shared(struct app *app)
 {
     app->process.start_unix_ms = remora_clock_system()->unix_ms(remora_clock_system());
@@ -44,7 +61,7 @@ static bool make_shared(struct app *app)
     app->process.health = app->health;
     app->process.admission = app->admission;
     app->observer = remora_observer_new(app->process.metrics);
-    app->trust = remora_trust_load_begin();
+    app->trust = remora_trust_load_begin(on_authorities, app->process.metrics);
     return app->observer != NULL && app->trust != NULL;
 }
 

@@ -16,20 +16,61 @@ int app_version(int argc, char **argv)
 
 /* ---- check ---- */
 
+static void keep_count(void *context, const struct remora_trust_found *found)
+{
+    size_t *count = context;
+    *count = found->certificate_count;
+}
+
+/* Of the bundle that a process started here and now would read. */
+static bool has_authorities(void)
+{
+    size_t count = 0;
+    struct remora_trust *trust = remora_trust_load_begin(keep_count, &count);
+    remora_trust_free(trust); /* waits for the load */
+    return trust == NULL || count > 0;
+}
+
+/* A provider that has to be believed and can not be; NULL: none. */
+static const struct remora_provider *find_unbelieved(const struct remora_config *config)
+{
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const struct remora_provider *provider = &config->providers[i];
+        if (provider->disabled_why == NULL && provider->ca_pem.length == 0 &&
+            remora_slice_starts_with(provider->facts.base_url, REMORA_SLICE("https://"))) {
+            return has_authorities() ? NULL : provider;
+        }
+    }
+    return NULL;
+}
+
+static size_t count_warnings(const struct remora_config *config, const char *path)
+{
+    const struct remora_provider *unbelieved = find_unbelieved(config);
+    if (unbelieved == NULL) {
+        return config->warning_count;
+    }
+    fprintf(stderr,
+            "%s: warning: providers.%.*s: no public authorities here: https without ca_file will "
+            "fail (install ca-certificates or set SSL_CERT_FILE)\n",
+            path, REMORA_SLICE_ARG(unbelieved->facts.slug));
+    return config->warning_count + 1;
+}
+
 static int report(const struct remora_config *config, const char *path, bool is_strict)
 {
+    size_t warning_count = count_warnings(config, path);
     for (size_t i = 0; i < config->warning_count; i++) {
         const struct remora_warning *warning = &config->warnings[i];
         fprintf(stderr, "%s: warning: %.*s: %.*s\n", path, REMORA_SLICE_ARG(warning->path),
                 REMORA_SLICE_ARG(warning->text));
     }
-    if (is_strict && config->warning_count > 0) {
-        fprintf(stderr, "%s: %zu warnings are errors under --strict\n", path,
-                config->warning_count);
+    if (is_strict && warning_count > 0) {
+        fprintf(stderr, "%s: %zu warnings are errors under --strict\n", path, warning_count);
         return 1;
     }
     printf("%s: valid: %zu providers, %zu models, %zu warnings, revision %.*s\n", path,
-           config->provider_count, config->model_count, config->warning_count,
+           config->provider_count, config->model_count, warning_count,
            REMORA_SLICE_ARG(config->revision));
     return 0;
 }

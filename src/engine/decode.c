@@ -421,6 +421,7 @@ static void fail_transfer(struct remora_exchange *x, const struct remora_transfe
     bool is_late = end->cause == REMORA_CAUSE_CONNECT_TIMEOUT;
     fail.cause = end->cause == REMORA_CAUSE_NONE ? REMORA_CAUSE_BAD_RESPONSE : end->cause;
     fail.upstream_status = attempt_record(x)->http_status;
+    attempt_record(x)->detail = end->tls_reason;
     remora_fail_set(&fail, is_late ? REMORA_UPSTREAM_TIMEOUT : REMORA_UPSTREAM_UNAVAILABLE, NULL,
                     "The provider could not be reached or answered badly (%s).",
                     remora_cause_name(fail.cause));

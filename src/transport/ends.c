@@ -7,6 +7,7 @@
 #include "inside.h"
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 
 static enum remora_cause cause_of_veto(enum remora_veto veto)
 {
@@ -108,6 +109,24 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
 }
 
 /*
+ * OpenSSL's verdict on the chain; where that is fine and the peer is refused all the same, libcurl found that the certificate
+ * names another host (lib/vtls/openssl.c, servercert). UNSPECIFIED is what libcurl writes there before it knows.
+ */
+static const char *tls_reason_of(const struct remora_transfer *transfer, CURLcode result)
+{
+    long verdict = X509_V_OK;
+    if (result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CLIENTCERT) {
+        return "our client certificate cannot be used, or one is asked for";
+    }
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verdict) == CURLE_OK &&
+        verdict != X509_V_OK && verdict != X509_V_ERR_UNSPECIFIED) {
+        return X509_verify_cert_error_string(verdict);
+    }
+    return result == CURLE_PEER_FAILED_VERIFICATION ? "the certificate is for another name"
+                                                    : "the handshake failed";
+}
+
+/*
  * The one free re-send (ARCHITECTURE 6): nothing of an answer, and the request cannot have been complete at the provider.
  * Only bodies that leave through READFUNCTION are counted. What an HTTP/2 server has refused it has not taken at all, whatever its
  * end is called: libcurl repeats it, and that is vetoed, or (7.88, the only stream of a connection that goes away) gives up.
@@ -156,5 +175,8 @@ void remora_transfer_end(const struct remora_transfer *transfer, CURLcode result
     };
     if (transfer->veto == REMORA_VETO_NONE) {
         out->cause = cause_of_result(transfer, result, (int)error);
+    }
+    if (out->cause == REMORA_CAUSE_TLS) {
+        out->tls_reason = tls_reason_of(transfer, result);
     }
 }

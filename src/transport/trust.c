@@ -3,7 +3,8 @@
  *
  * It reaches a connection through SSL_CTX_FUNCTION. That takes CAINFO and CAPATH NULL and CA_CACHE_TIMEOUT 0 beside it (see
  * setup.c): else libcurl 7.88 fills or replaces the store afterwards. A transfer over TLS waits for the thread; when no
- * bundle can be read the store is empty, and each such transfer fails verification: never "verify off".
+ * bundle can be read the store is empty, and each such transfer fails verification: never "verify off". Who began the load is
+ * told what was found, since an empty store looks like a provider's fault from everywhere else.
  * Sources: reference/measurements.md, "Prototypes 2: TLS"; OpenSSL manual, X509_LOOKUP_file(3), SSL_CTX_set1_cert_store(3).
  */
 #include "inside.h"
@@ -26,6 +27,8 @@ struct remora_trust_ticket {
 struct remora_trust {
     pthread_t thread;
     X509_STORE *store;
+    remora_trust_found_fn on_found; /* or NULL */
+    void *found_context;
     atomic_bool is_ready;
     pthread_mutex_t lock; /* guards tickets, and the step to is_ready */
     struct remora_list tickets;
@@ -54,13 +57,22 @@ static const char *bundle_path(void)
     return NULL;
 }
 
+static void fill(struct remora_trust *trust)
+{
+    struct remora_trust_found found = {.path = bundle_path()};
+    if (found.path != NULL) {
+        (void)X509_STORE_load_file(trust->store, found.path);
+        found.certificate_count = (size_t)sk_X509_OBJECT_num(X509_STORE_get0_objects(trust->store));
+    }
+    if (trust->on_found != NULL) {
+        trust->on_found(trust->found_context, &found);
+    }
+}
+
 static void *load(void *context)
 {
     struct remora_trust *trust = context;
-    const char *path = bundle_path();
-    if (path != NULL) {
-        (void)X509_STORE_load_file(trust->store, path);
-    }
+    fill(trust);
     pthread_mutex_lock(&trust->lock);
     atomic_store(&trust->is_ready, true);
     for (struct remora_list *node; (node = remora_list_take(&trust->tickets)) != NULL;) {
@@ -72,12 +84,14 @@ static void *load(void *context)
     return NULL;
 }
 
-struct remora_trust *remora_trust_load_begin(void)
+struct remora_trust *remora_trust_load_begin(remora_trust_found_fn on_found, void *context)
 {
     struct remora_trust *trust = remora_alloc(sizeof *trust);
     if (trust == NULL) {
         return NULL;
     }
+    trust->on_found = on_found;
+    trust->found_context = context;
     trust->store = X509_STORE_new();
     if (trust->store == NULL) {
         remora_free(trust);

@@ -91,7 +91,7 @@ static int setup(void **state)
     test_authority_init(&f.own_ca, "own");
     write_bundle(path, f.public_ca.pem);
     setenv("SSL_CERT_FILE", path, 1);
-    f.trust = remora_trust_load_begin();
+    f.trust = remora_trust_load_begin(NULL, NULL);
     client_init(&f.client, f.trust);
     f.public_context = test_server_context(&f.public_ca, NULL);
     f.own_context = test_server_context(&f.own_ca, NULL);
@@ -148,14 +148,18 @@ static void assert_cause(struct remora_transfer_end end, enum remora_cause cause
 static void public_ca_does_not_vouch_for_an_own_server(void **state)
 {
     struct fixture *f = *state;
-    assert_cause(ask(f, f->own_server, NULL), REMORA_CAUSE_TLS);
+    struct remora_transfer_end end = ask(f, f->own_server, NULL);
+    assert_cause(end, REMORA_CAUSE_TLS);
+    assert_string_equal(end.tls_reason, "unable to get local issuer certificate");
     assert_int_equal(atomic_load(&f->own_server->requests), 0);
 }
 
 static void own_ca_vouches_for_its_server_and_for_nobody_else(void **state)
 {
     struct fixture *f = *state;
-    assert_cause(ask(f, f->own_server, f->own_ca.pem), REMORA_CAUSE_NONE);
+    struct remora_transfer_end end = ask(f, f->own_server, f->own_ca.pem);
+    assert_cause(end, REMORA_CAUSE_NONE);
+    assert_null(end.tls_reason);
     int before = atomic_load(&f->public_server->requests);
     assert_cause(ask(f, f->public_server, f->own_ca.pem), REMORA_CAUSE_TLS);
     assert_int_equal(atomic_load(&f->public_server->requests), before);
@@ -304,7 +308,9 @@ static void http_2_is_offered_to_those_who_asked_for_it_only(void **state)
 static void certificate_for_another_name_is_refused(void **state)
 {
     struct fixture *f = *state;
-    assert_cause(ask(f, f->misnamed_server, NULL), REMORA_CAUSE_TLS);
+    struct remora_transfer_end end = ask(f, f->misnamed_server, NULL);
+    assert_cause(end, REMORA_CAUSE_TLS);
+    assert_string_equal(end.tls_reason, "the certificate is for another name");
     assert_int_equal(atomic_load(&f->misnamed_server->requests), 0);
 }
 
@@ -396,6 +402,39 @@ static void body_cut_without_close_notify_is_not_clean(void **state)
     raw_server_stop(server);
 }
 
+struct found {
+    char path[64];
+    size_t count;
+    int calls;
+};
+
+static void on_found(void *context, const struct remora_trust_found *found)
+{
+    struct found *out = context;
+    snprintf(out->path, sizeof out->path, "%s", found->path == NULL ? "" : found->path);
+    out->count = found->certificate_count;
+    out->calls++;
+}
+
+static void what_the_bundle_holds_is_told_once(void **state)
+{
+    char path[] = "/tmp/remora-bundle-XXXXXX";
+    struct fixture *f = *state;
+    struct found found = {0};
+    int fd = mkstemp(path);
+    write_bundle(path, f->public_ca.pem);
+    setenv("SSL_CERT_FILE", path, 1);
+    remora_trust_free(remora_trust_load_begin(on_found, &found));
+    assert_string_equal(found.path, path);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.calls, 1);
+    close(fd);
+    unlink(path); /* and now there is none: an empty store, which nobody would notice */
+    remora_trust_free(remora_trust_load_begin(on_found, &found));
+    assert_int_equal(found.count, 0);
+    assert_int_equal(found.calls, 2);
+}
+
 /* A transport whose CAs never arrive in time: what needs none is not held up. */
 static void plaintext_does_not_wait_for_the_bundle(void **state)
 {
@@ -405,7 +444,7 @@ static void plaintext_does_not_wait_for_the_bundle(void **state)
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0); /* opening it for reading blocks: a very slow disk */
     setenv("SSL_CERT_FILE", path, 1);
-    struct remora_trust *trust = remora_trust_load_begin();
+    struct remora_trust *trust = remora_trust_load_begin(NULL, NULL);
     struct client client;
     client_init(&client, trust);
     struct raw_server *server = raw_server_start(answer_all, NULL);
@@ -463,6 +502,7 @@ int main(void)
         CASE(plain_server_on_a_tls_url_is_a_tls_failure),
         CASE(old_protocol_is_refused),
         CASE(body_cut_without_close_notify_is_not_clean),
+        CASE(what_the_bundle_holds_is_told_once),
         cmocka_unit_test(plaintext_does_not_wait_for_the_bundle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,14 @@
 """What a provider's configuration says about the way to it: keys in order, headers, authorities, certificates, proxies."""
+import json
+import os
+import subprocess
+import time
+
 import pytest
 
 from gateway import SECRETS, Remora, two_providers
 from peers import ChatUpstream, ConnectProxy, Http2Upstream, authority
+from upstream import build_dir, make_ca
 
 FIRST, SECOND = "sk-canary-first-1111111111111111111111", "sk-canary-second-222222222222222222222"
 KEYS = {"FIRST_KEY": FIRST, "SECOND_KEY": SECOND}
@@ -31,12 +37,16 @@ def said(body):
     return body["choices"][0]["message"]["content"]
 
 
-def refused_for(remora, model):
+def refusal(remora, model):
     """The one attempt fails on the way to the provider: why, closer than its code, stands in the log."""
     before = len([line for line in remora.log_lines() if line.get("message") == "attempt failed"])
     body = ask(remora, model, 502)
     assert [a["reason"] for a in body["error"]["metadata"]["attempts"]] == ["UPSTREAM_UNAVAILABLE"]
-    return remora.wait_log("attempt failed", before + 1)[-1]["cause"]
+    return remora.wait_log("attempt failed", before + 1)[-1]
+
+
+def refused_for(remora, model):
+    return refusal(remora, model)["cause"]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +137,43 @@ def test_an_own_authority_vouches_for_its_server_only(authorities):
                     else:
                         assert refused_for(remora, f"{slug}/m") == "tls"
             assert len(server_one.requests) == len(server_two.requests) == 2
+
+
+def test_what_tls_failed_of_stands_in_the_log_and_not_in_the_answer(authorities, tmp_path):
+    one, two = authorities
+    other = make_ca(tmp_path, hosts="DNS:elsewhere.test")
+    with ChatUpstream("one", tls=one) as server, ChatUpstream("other", tls=other) as misnamed:
+        providers = {"one": f'base_url: "{server.base_url}", ca_file: "{two / "ca.pem"}"',
+                     "other": f'base_url: "{misnamed.base_url}", ca_file: "{other / "ca.pem"}"'}
+        with Remora(config(providers)) as remora:
+            assert "issuer" in refusal(remora, "one/m")["detail"]
+            assert refusal(remora, "other/m")["detail"] == "the certificate is for another name"
+            assert "issuer" not in json.dumps(ask(remora, "one/m", 502))
+
+
+def test_no_bundle_of_authorities_is_told(authorities, tmp_path):
+    one, _ = authorities
+    text = config({"acme": 'base_url: "https://127.0.0.1:1/v1"'})
+    (tmp_path / "remora.yaml").write_text(text)
+    (tmp_path / "own.yaml").write_text(config({"acme": f'base_url: "https://127.0.0.1:1/v1", ca_file: "{one / "ca.pem"}"'}))
+
+    def check(name, bundle):
+        return subprocess.run([str(build_dir() / "remora"), "check", "--strict", str(tmp_path / name)], capture_output=True, text=True,
+                              timeout=60, env={**os.environ, "SSL_CERT_FILE": str(bundle)})
+    for bundle, count in (("/nope", 0), (tmp_path, 0), (one / "ca.pem", 1)):
+        with Remora(text, environment={"SSL_CERT_FILE": str(bundle)}) as remora:
+            if count == 0:
+                remora.wait_log("no public authorities")
+            for _ in range(500):  # they are read while it already serves
+                if remora.metrics().get("remora_tls_public_authorities") == count:
+                    break
+                time.sleep(0.02)
+            assert remora.metrics()["remora_tls_public_authorities"] == count
+            told = [line for line in remora.log_lines() if line["message"] == "no public authorities"]
+            assert [(line["level"], line["bundle"]) for line in told] == ([] if count else [("warn", str(bundle))])
+        result = check("remora.yaml", bundle)
+        assert result.returncode == (0 if count else 1) and ("authorities" in result.stderr) is (count == 0), result
+        assert check("own.yaml", bundle).returncode == 0
 
 
 def test_a_client_certificate_opens_the_door_and_nothing_else_does(authorities):

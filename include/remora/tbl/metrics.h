@@ -37,6 +37,7 @@ REMORA_METRIC(CONFIG_TIME, GAUGE, "remora_config_last_reload_success_timestamp_s
 REMORA_METRIC(CONFIG_WARNINGS, GAUGE, "remora_config_warnings", "", "Warnings of the running configuration.")
 REMORA_METRIC(CREDENTIAL_RELOADS, COUNTER, "remora_credential_reloads_total", "", "Keys of providers that a load of the configuration found changed.")
 REMORA_METRIC(CERTIFICATE_END, GAUGE, "remora_tls_certificate_expiry_timestamp_seconds", "use,provider", "When a certificate of the running configuration ends, unix time; 0 when it is no longer configured.")
+REMORA_METRIC(PUBLIC_CAS, GAUGE, "remora_tls_public_authorities", "", "Authorities in the system's bundle; 0: every provider over https without ca_file fails.")
 REMORA_METRIC(CATALOG_INFO, GAUGE, "remora_catalog_info", "version", "Constant 1; the day that the shipped catalog's facts are of.")
 REMORA_METRIC(CATALOG_AGE, GAUGE, "remora_catalog_age_seconds", "", "Time since that day.")
 REMORA_METRIC(CATALOG_ROUNDED, GAUGE, "remora_catalog_rounded_prices", "", "Shipped prices with more than 12 decimal places.")
