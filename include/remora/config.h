@@ -155,6 +155,8 @@ struct remora_config_input {
     const char *document_name;    /* for messages */
     /* The document is a file's that an operator named: one without `version` is refused. */
     bool needs_version;
+    /* For dry runs: a provider's secret that is named and absent counts as held. */
+    bool assumes_keys;
     const char *(*getenv)(void *context, const char *name); /* NULL when unset */
     void *getenv_context;
     enum remora_code (*read_secret)(void *context, const char *path, struct remora_secret **out,

@@ -150,8 +150,12 @@ int offline_options(const struct offline_option *options, size_t count, const ch
  * The configuration of a file (NULL: of the environment alone) and who would ask (nothing given: the configured service).
  * False when there is none, said on stderr. Either way offline_close follows.
  */
+enum offline_keys {
+    OFFLINE_KEYS_AS_HERE,
+    OFFLINE_KEYS_ASSUMED, /* those of providers that the document names and that are not here */
+};
 REMORA_MUST_CHECK bool offline_open(struct offline *offline, const char *config_path,
-                                    const struct offline_who *who);
+                                    enum offline_keys keys, const struct offline_who *who);
 /* Turns to another caller. */
 REMORA_MUST_CHECK enum remora_code offline_become(struct offline *offline,
                                                   const struct remora_named_caller *named,

@@ -172,7 +172,8 @@ static int explain(int argc, char **argv)
         fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    status = offline_open(&e.offline, e.config, &e.who) ? plan_and_print(&e) : 2;
+    status =
+        offline_open(&e.offline, e.config, OFFLINE_KEYS_AS_HERE, &e.who) ? plan_and_print(&e) : 2;
     offline_close(&e.offline);
     return status;
 }

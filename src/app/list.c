@@ -93,7 +93,7 @@ int app_models(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    bool is_open = offline_open(&offline, config, &who);
+    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who);
     if (is_open) {
         print_models(&offline);
     }
@@ -179,7 +179,7 @@ int app_providers(int argc, char **argv)
         return status;
     }
     const struct offline_who who = {NULL, NULL, NULL};
-    bool is_open = offline_open(&offline, config, &who);
+    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who);
     if (is_open) {
         print_providers(offline.config, with_others);
     }

@@ -103,14 +103,17 @@ static enum remora_code take_who(struct offline *offline, const struct offline_w
     return code;
 }
 
-bool offline_open(struct offline *offline, const char *config_path, const struct offline_who *who)
+bool offline_open(struct offline *offline, const char *config_path, enum offline_keys keys,
+                  const struct offline_who *who)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     *offline = (struct offline){0};
     remora_arena_init(&offline->arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES,
                       REMORA_LIMIT_REQUEST_ARENA_BYTES);
-    if (read_document(offline, config_path, &fail) != REMORA_OK ||
-        build(offline, &fail) != REMORA_OK || take_who(offline, who, &fail) != REMORA_OK) {
+    enum remora_code code = read_document(offline, config_path, &fail);
+    offline->input.assumes_keys = keys == OFFLINE_KEYS_ASSUMED;
+    if (code != REMORA_OK || build(offline, &fail) != REMORA_OK ||
+        take_who(offline, who, &fail) != REMORA_OK) {
         fprintf(stderr, "remora: %s\n", fail.message);
         return false;
     }

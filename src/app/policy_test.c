@@ -3,6 +3,7 @@
  * before it is rolled out. Nothing is sent; health is that of a process that has just started.
  *
  *   config: remora.yaml              # beside this file; --config on the command line wins
+ *   with_keys: true                  # keys of providers count as held where they are not (CI has none)
  *   cases:
  *     - name: checkout begins with our own server
  *       service: checkout            # or namespace, or key (the name of a gateway key)
@@ -119,10 +120,14 @@ static bool read_table(struct run *run)
     if (remora_json_parse(text, &run->arena, &limits, &run->doc, &error) != REMORA_OK) {
         return complain(run, "cases", "too many, or nested too deep");
     }
-    static const char *const keys[] = {"config", "cases", NULL};
+    static const char *const keys[] = {"config", "with_keys", "cases", NULL};
     struct remora_json root = remora_json_root(&run->doc);
     if (!has_only(run, root, "document", keys)) {
         return false;
+    }
+    struct remora_json with_keys = remora_json_get(root, "with_keys");
+    if (!remora_json_is_absent(with_keys) && !remora_json_is(with_keys, REMORA_JSON_BOOL)) {
+        return complain(run, "with_keys", "expected true or false");
     }
     struct remora_json cases = remora_json_get(root, "cases");
     return remora_json_is(cases, REMORA_JSON_ARRAY) && remora_json_count(cases) > 0
@@ -427,6 +432,13 @@ static int run_cases(struct run *run)
     return run->held == run->total ? 0 : 1;
 }
 
+static enum offline_keys keys_of(const struct run *run)
+{
+    bool is_true = false;
+    (void)!remora_json_bool(remora_json_get(remora_json_root(&run->doc), "with_keys"), &is_true);
+    return is_true ? OFFLINE_KEYS_ASSUMED : OFFLINE_KEYS_AS_HERE;
+}
+
 /* What the command line says, else what the table says, beside the table. */
 static const char *config_path(struct run *run, const char *stated)
 {
@@ -452,7 +464,9 @@ static int policy_test(const char *config, const char *file)
     run.file = file;
     remora_arena_init(&run.arena, REMORA_LIMIT_REQUEST_CHUNK_BYTES, CASES_BYTES * 4);
     if (read_table(&run)) {
-        status = offline_open(&run.offline, config_path(&run, config), &who) ? run_cases(&run) : 2;
+        status = offline_open(&run.offline, config_path(&run, config), keys_of(&run), &who)
+                     ? run_cases(&run)
+                     : 2;
         offline_close(&run.offline);
     }
     remora_arena_fini(&run.arena);

@@ -125,6 +125,23 @@ enum remora_code config_read_source(struct config_loader *loader, const struct c
     return config_read_env(loader, name->text.data, out);
 }
 
+/* Nothing is sent where keys are assumed: what stands in for one is never seen. */
+static enum remora_code assume(struct config_loader *loader, struct config_secret *out)
+{
+    if (out->secret != NULL || !loader->input->assumes_keys) {
+        return REMORA_OK;
+    }
+    out->secret = remora_secret_add(pages_of(loader), REMORA_SLICE("assumed"));
+    return out->secret == NULL ? config_no_room(loader) : REMORA_OK;
+}
+
+enum remora_code config_read_outgoing(struct config_loader *loader,
+                                      const struct config_node *source, struct config_secret *out)
+{
+    enum remora_code rc = config_read_source(loader, source, out);
+    return rc == REMORA_OK ? assume(loader, out) : rc;
+}
+
 void config_warn_of_exposure(struct config_loader *loader, const struct config_node *source,
                              const struct config_secret *secret)
 {
@@ -188,6 +205,9 @@ static enum remora_code read_conventional(struct config_loader *loader,
         return REMORA_OK;
     }
     enum remora_code rc = config_read_env(loader, provider->facts.api_key_env.data, &secret);
+    if (rc == REMORA_OK && node != NULL) {
+        rc = assume(loader, &secret);
+    }
     if (rc != REMORA_OK) {
         return rc;
     }
@@ -206,7 +226,7 @@ static enum remora_code read_stated(struct config_loader *loader, const struct c
     const struct config_node *source = keys->kind == CONFIG_NODE_LIST ? keys->first : keys;
     while (source != NULL) {
         struct config_secret secret;
-        enum remora_code rc = config_read_source(loader, source, &secret);
+        enum remora_code rc = config_read_outgoing(loader, source, &secret);
         if (rc != REMORA_OK) {
             return rc;
         }

@@ -62,7 +62,7 @@ static enum remora_code read_value(struct config_loader *loader, const struct co
 {
     if (node->kind == CONFIG_NODE_MAPPING) {
         struct config_secret secret = {0};
-        enum remora_code rc = config_read_source(loader, node, &secret);
+        enum remora_code rc = config_read_outgoing(loader, node, &secret);
         if (rc == REMORA_OK && secret.secret == NULL) {
             provider->disabled_why = secret.why;
             config_warn(loader, node, "%s: no request reaches the provider", secret.why);

@@ -90,6 +90,10 @@ struct config_secret {
 REMORA_MUST_CHECK enum remora_code config_read_source(struct config_loader *loader,
                                                       const struct config_node *source,
                                                       struct config_secret *out);
+/* The same of a secret that a provider is shown; under input->assumes_keys one that is absent is held all the same. */
+REMORA_MUST_CHECK enum remora_code config_read_outgoing(struct config_loader *loader,
+                                                        const struct config_node *source,
+                                                        struct config_secret *out);
 /* When the file of the source may be read by everybody. Not for hashes, which are no secret. */
 void config_warn_of_exposure(struct config_loader *loader, const struct config_node *source,
                              const struct config_secret *secret);

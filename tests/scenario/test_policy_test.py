@@ -40,6 +40,7 @@ def table(tmp_path):
     def run(cases, head="config: remora.yaml\n", *options):
         (tmp_path / "cases.yaml").write_text(head + cases)
         return tool("policy", "test", *options, tmp_path / "cases.yaml")
+    run.folder = tmp_path
     return run
 
 
@@ -135,8 +136,22 @@ def test_files_and_options(table, tmp_path):
 
 def test_the_policy_for_three_services():
     assert tool("check", "--strict", ROOT / "examples/config/three_services.yaml").returncode == 0
-    result = tool("policy", "test", ROOT / "examples/policy/three_services.test.yaml")
+    command = "policy test examples/policy/three_services.test.yaml"
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"build/remora {command}" in readme
+    result = subprocess.run([str(build_dir() / "remora"), *command.split()], capture_output=True, text=True, timeout=60, env=CLEAN, cwd=ROOT)
+    assert result.returncode == 0 and result.stdout.endswith("9 of 9 cases hold\n"), result.stdout + result.stderr
+
+
+def test_keys_that_are_not_here_are_assumed_only_where_the_table_says_so(table):
+    holds = "cases: [{request: {model: t/m}, expect: {endpoints: [a]}}]\n"
+    keyed = CONFIG.replace('a: {kind: openai,', 'a: {kind: openai, api_key: {env: ABSENT_SECRET}, headers: {x-key: {file: /none}},')
+    (table.folder / "keyed.yaml").write_text(keyed)
+    assert table(holds, "config: keyed.yaml\n").returncode == 1
+    assert table(holds, "config: keyed.yaml\nwith_keys: false\n").returncode == 1
+    result = table(holds, "config: keyed.yaml\nwith_keys: true\n")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert table(holds, "config: keyed.yaml\nwith_keys: 1\n").returncode == 2
 
 
 def test_the_two_provider_configuration_serves(upstream):
@@ -172,11 +187,11 @@ def test_the_snippets_of_the_page_hold(tmp_path, index):
         text = f"policy_files: {{mesh: {tmp_path / 'policy.yaml'}}}\n"
     if kind == "cases":
         before = [t for k, t in SNIPPETS[:index] if k == "config"]
-        config.write_text(before[-1])
+        config.write_text(whole(before[-1]))
         cases.write_text(text)
         result = tool("policy", "test", "--config", config, cases)
         assert result.returncode == 0, result.stdout + result.stderr
     else:
-        config.write_text(text)
+        config.write_text(whole(text))
         result = tool("check", config)
         assert result.returncode == 0, result.stderr

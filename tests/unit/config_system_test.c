@@ -67,6 +67,28 @@ static void a_file_without_its_version_is_refused(void **state)
     remora_config_release(config);
 }
 
+static void absent_keys_are_held_where_they_are_assumed(void **state)
+{
+    static const char text[] =
+        "providers: {a: {kind: openai, base_url: \"https://a/v1\", api_key: {env: NO_SUCH}, "
+        "headers: {x: {file: /no/such}}}, openai: {}}";
+    (void)state;
+    for (int assumes = 0; assumes <= 1; assumes++) {
+        struct remora_config *config = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        const struct remora_config_input input = {.document = REMORA_SLICE(text),
+                                                  .assumes_keys = assumes == 1};
+        assert_int_equal(remora_config_build(&input, &config, &fail), REMORA_OK);
+        const char *slugs[] = {"a", "openai"};
+        for (size_t i = 0; i < REMORA_COUNT_OF(slugs); i++) {
+            const struct remora_provider *provider =
+                remora_config_provider(config, remora_slice_of(slugs[i]));
+            assert_int_equal(provider->disabled_why == NULL, assumes);
+        }
+        remora_config_release(config);
+    }
+}
+
 static void keys_and_authorities_come_from_files(void **state)
 {
     (void)state;
@@ -236,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_without_its_version_is_refused),
+        cmocka_unit_test(absent_keys_are_held_where_they_are_assumed),
         cmocka_unit_test(keys_and_authorities_come_from_files),
         cmocka_unit_test(a_key_file_that_all_may_read_is_a_warning),
         cmocka_unit_test(a_client_certificate_that_has_ended_is_a_warning),
