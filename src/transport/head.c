@@ -4,8 +4,10 @@
  * curl passes heads that no strict reader takes and reports success for answers whose end it cannot know
  * (reference/measurements.md, "Prototypes 2: answers"). So the lines are judged here:
  *   - at most REMORA_LIMIT_UPSTREAM_HEAD_BYTES, interim answers (1xx) and trailers included
- *   - CRLF, no folds (RFC 9112, 5.2), a name before each colon
- *   - one Content-Length, of digits, and not beside Transfer-Encoding; that is "chunked", once, on HTTP/1.1 (6.1, 6.3)
+ *   - HTTP/1.1 or 1.0; HTTP/2 only from a provider that was asked for it: its bodies need no framing here
+ *   - CRLF, no bare CR (RFC 9112, 2.2), no folds (5.2), a name without blanks before each colon (5.1)
+ *   - one Content-Length, of digits, that curl can count to (beyond 2^63 it reads to the end of the connection), and not beside
+ *     Transfer-Encoding; that is "chunked", once, on HTTP/1.1 (6.1, 6.3)
  * Interim answers are skipped; 101 is never asked for and is refused.
  */
 #include "inside.h"
@@ -13,7 +15,7 @@
 #include "remora/catalog.h"
 #include "remora/limits.h"
 
-enum { HEADERS_LIMIT = 512 };
+enum { HEADERS_LIMIT = 512, LENGTH_DIGITS = 18 /* always within int64_t */ };
 
 struct framing {
     size_t lengths;
@@ -63,10 +65,22 @@ static int status_of(struct remora_slice line)
     return status >= 100 && status <= 599 ? status : 0;
 }
 
-static bool is_all_digits(struct remora_slice s)
+static bool is_length(struct remora_slice s)
 {
+    size_t counting = 0; /* digits without the zeros before them */
     for (size_t i = 0; i < s.length; i++) {
         if (!is_digit(s.data[i])) {
+            return false;
+        }
+        counting += counting > 0 || s.data[i] != '0' ? 1 : 0;
+    }
+    return s.length > 0 && counting <= LENGTH_DIGITS;
+}
+
+static bool is_name(struct remora_slice s)
+{
+    for (size_t i = 0; i < s.length; i++) {
+        if (s.data[i] <= ' ' || s.data[i] > '~') { /* bytes beyond ASCII are one or the other */
             return false;
         }
     }
@@ -78,7 +92,7 @@ static void judge(struct remora_head *head, struct framing *framing,
 {
     if (remora_slice_equal_nocase(header->name, REMORA_SLICE("content-length"))) {
         framing->lengths++;
-        framing->is_bad = framing->is_bad || !is_all_digits(header->value);
+        framing->is_bad = framing->is_bad || !is_length(header->value);
     } else if (remora_slice_equal_nocase(header->name, REMORA_SLICE("transfer-encoding"))) {
         framing->codings++;
         framing->is_chunked = remora_slice_equal_nocase(header->value, REMORA_SLICE("chunked"));
@@ -92,8 +106,8 @@ static void judge(struct remora_head *head, struct framing *framing,
 static bool split(struct remora_slice line, struct remora_header *out)
 {
     size_t colon = remora_slice_find(line, ':', 0);
-    if (colon == 0 || colon == line.length || line.data[0] == ' ' || line.data[0] == '\t' ||
-        line.data[colon - 1] == ' ' || line.data[colon - 1] == '\t') {
+    if (colon == line.length || !is_name(remora_slice(line.data, colon)) ||
+        memchr(line.data, '\r', line.length) != NULL) {
         return false;
     }
     out->name = remora_slice(line.data, colon);
@@ -115,13 +129,15 @@ static bool settle_framing(struct remora_head *head, const struct framing *frami
 {
     bool is_1_1 = remora_slice_is(version, "HTTP/1.1");
     bool is_1_0 = remora_slice_is(version, "HTTP/1.0");
-    if (framing->is_bad || framing->lengths > 1 || framing->codings > 1) {
+    bool is_2 = head->may_be_http2 && remora_slice_is(version, "HTTP/2");
+    if (!(is_1_1 || is_1_0 || is_2) || framing->is_bad || framing->lengths > 1 ||
+        framing->codings > 1) {
         return false;
     }
     if (framing->codings == 1 && (framing->lengths > 0 || !framing->is_chunked || !is_1_1)) {
         return false;
     }
-    head->is_framed = framing->lengths == 1 || framing->codings == 1 || !(is_1_1 || is_1_0) ||
+    head->is_framed = framing->lengths == 1 || framing->codings == 1 || is_2 ||
                       head->status == 204 || head->status == 304;
     return true;
 }

@@ -56,9 +56,10 @@ struct remora_head {
     struct remora_buf headers; /* struct remora_header, made at the blank line */
     size_t bytes;              /* of all heads and trailers so far */
     int status;
-    bool is_complete; /* the blank line of the final head was seen */
-    bool is_framed;   /* Content-Length, chunked, HTTP/2, or a status without a body */
-    bool is_encoded;  /* a Content-Encoding that nobody asked for */
+    bool may_be_http2; /* the provider was asked for it: set after init */
+    bool is_complete;  /* the blank line of the final head was seen */
+    bool is_framed;    /* Content-Length, chunked, HTTP/2, or a status without a body */
+    bool is_encoded;   /* a Content-Encoding that nobody asked for */
 };
 
 enum remora_head_step {

@@ -351,6 +351,7 @@ static void prepare(struct remora_transfer *transfer, const struct remora_transf
     remora_list_init(&transfer->node);
     remora_list_init(&transfer->resume);
     remora_head_init(&transfer->head);
+    transfer->head.may_be_http2 = transfer->provider->http2;
 }
 
 static enum remora_code transport_start(struct remora_transport *base,

@@ -87,6 +87,15 @@ static struct probe *answer(void **state, const char *text)
     return answer_bytes(*state, text, strlen(text));
 }
 
+/* Where a test has more than one answer. */
+static struct probe *next_answer(void **state, const char *text)
+{
+    struct fixture *f = *state;
+    probe_fini(&f->probe);
+    probe_init(&f->probe, &f->client, f->server->url, "/v1/x");
+    return answer(state, text);
+}
+
 static void assert_ends(const struct probe *probe, enum remora_cause cause, bool got_head)
 {
     assert_string_equal(remora_cause_name(probe->end.cause), remora_cause_name(cause));
@@ -154,6 +163,35 @@ static void two_content_lengths_are_refused(void **state)
     assert_ends(
         answer(state, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 2\r\n\r\n{}"),
         REMORA_CAUSE_BAD_RESPONSE, false);
+}
+
+/* Issue 3: curl 7.88 reads past a length that it cannot count to, until the connection ends, and calls that a success. */
+static void length_that_nobody_can_count_to_is_refused(void **state)
+{
+    assert_ends(
+        next_answer(state, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}"),
+        REMORA_CAUSE_BAD_RESPONSE, false);
+    assert_ends(next_answer(state, "HTTP/1.1 200 OK\r\nContent-Length: 0002\r\n\r\n{}"),
+                REMORA_CAUSE_NONE, true);
+}
+
+/* Issue 3: its bodies need no framing, so a line of text must not claim it. */
+static void version_that_was_not_asked_for_is_refused(void **state)
+{
+    static const char *const versions[] = {"HTTP/2", "HTTP/3", "HTTP/1.2", "HTTP/2.0"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(versions); i++) {
+        static char text[80]; /* the server may still be sending it */
+        snprintf(text, sizeof text, "%s 200 OK\r\nServer: x\r\n\r\n{\"id\":1}", versions[i]);
+        assert_ends(next_answer(state, text), REMORA_CAUSE_BAD_RESPONSE, false);
+    }
+}
+
+static void blanks_in_names_and_bare_carriage_returns_are_refused(void **state)
+{
+    assert_ends(next_answer(state, "HTTP/1.1 200 OK\r\nf oo: b\r\nContent-Length: 2\r\n\r\n{}"),
+                REMORA_CAUSE_BAD_RESPONSE, false);
+    assert_ends(next_answer(state, "HTTP/1.1 200 OK\r\nfoo: a\rb\r\nContent-Length: 2\r\n\r\n{}"),
+                REMORA_CAUSE_BAD_RESPONSE, false);
 }
 
 static void content_length_beside_chunked_is_refused(void **state)
@@ -433,6 +471,9 @@ int main(void)
         CASE(head_cut_before_its_blank_line_is_no_answer),
         CASE(body_ended_by_the_connection_is_not_clean),
         CASE(two_content_lengths_are_refused),
+        CASE(length_that_nobody_can_count_to_is_refused),
+        CASE(version_that_was_not_asked_for_is_refused),
+        CASE(blanks_in_names_and_bare_carriage_returns_are_refused),
         CASE(content_length_beside_chunked_is_refused),
         CASE(folded_header_is_refused_or_one_line),
         CASE(bare_line_feeds_are_refused),
