@@ -23,6 +23,7 @@ struct app_options {
     const char
         *providers;   /* of the demo: where the fake providers listen; NULL: a port of their own */
     uint32_t workers; /* 0: as the configuration says */
+    const char *workers_text; /* as written, or NULL */
     bool is_demo;
 };
 /* Exit status, or -1 to go on. Prints what is wrong. */

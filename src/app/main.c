@@ -9,69 +9,109 @@
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv); /* NULL: documented, not built yet */
+    const char *arguments;
     const char *what;
 };
 
+#define SERVES "[--http A] [--grpc A] [--probe A] [--admin A] [--workers N]"
+#define CALLER "[--config FILE] [--service NAME] [--namespace NAME] [--key NAME]"
+
 static const struct subcommand subcommands[] = {
-    {"serve", app_serve, "run the gateway (the default)"},
-    {"demo", app_demo, "run it with built-in fake providers: no key, no network"},
-    {"check", app_check, "check FILE: is this configuration valid? [--strict]"},
+    {"serve", app_serve, "[--config FILE] " SERVES, "run the gateway (the default)"},
+    {"demo", app_demo, "[--providers A] " SERVES,
+     "run it with built-in fake providers: no key, no network"},
+    {"check", app_check, "FILE [--strict]", "is this configuration valid? --strict: warnings, too"},
     {"healthcheck", app_healthcheck,
-     "is it ready [--probe ADDRESS], or: does it answer --http HOST:PORT --model M [--key-file F]"},
-    {"version", app_version, "print versions"},
-    {"schema", app_schema,
-     "print the JSON Schema of the configuration, or of a policy file: schema policy"},
-    {"route", app_route,
-     "route explain -f REQUEST.json: who would be tried, and why not the others"},
-    {"policy", app_policy,
-     "policy test CASES.yaml: does a table of expectations hold? [--config FILE]"},
-    {"models", app_models, "list the models that a service may use, and why not the others"},
-    {"providers", app_providers, "list the providers, and what the others lack"},
-    {"keys", app_keys, "keys new | keys hash: a gateway key, and the hash of one"},
-    {"usage", NULL, "usage so far"},
-    {"inject", NULL, "admission webhook"},
-    {"certgen", NULL, "certificates"},
+     "[--probe A] | --http HOST:PORT --model M [--key-file F] [--ca-file F]",
+     "is it ready, or: does it answer a completion?"},
+    {"version", app_version, "", "print versions"},
+    {"schema", app_schema, "[config|policy]",
+     "print the JSON Schema of the configuration, or of a policy file"},
+    {"route", app_route, "explain -f REQUEST.json " CALLER " [-o json|text]",
+     "who would be tried, and why not the others"},
+    {"policy", app_policy, "test [--config FILE] CASES.yaml", "does a table of expectations hold?"},
+    {"models", app_models, CALLER,
+     "list the models that a service may use, and why not the others"},
+    {"providers", app_providers, "[--config FILE] [--all]",
+     "list the providers, and what the others lack"},
+    {"keys", app_keys, "new | hash", "make a gateway key, or the hash of one on standard input"},
+    {"usage", NULL, "", "usage so far"},
+    {"inject", NULL, "", "admission webhook"},
+    {"certgen", NULL, "", "certificates"},
 };
 
-static int print_help(FILE *out)
+static void print_serving(void)
 {
-    fputs("usage: remora [SUBCOMMAND] [OPTIONS]\n\n", out);
-    for (size_t i = 0; i < REMORA_COUNT_OF(subcommands); i++) {
-        if (subcommands[i].run != NULL) {
-            fprintf(out, "  %-12s %s\n", subcommands[i].name, subcommands[i].what);
-        }
-    }
-    fputs("\nserve and demo take:\n"
-          "  --config FILE      YAML configuration (serve)\n"
+    fputs("\n  --config FILE      YAML configuration (serve)\n"
           "  --providers ADDR   where the fake providers listen (demo)\n"
           "  --http ADDRESS     OpenAI / OpenRouter API   127.0.0.1:7360\n"
           "  --grpc ADDRESS     remora.v1.ChatService     127.0.0.1:7361\n"
           "  --probe ADDRESS    probes and metrics        127.0.0.1:7362\n"
           "  --admin ADDRESS    introspection             127.0.0.1:7363\n"
           "  --workers N        worker threads\n"
-          "An address is HOST:PORT, unix:PATH or off.\n",
-          out);
-    return out == stdout ? 0 : 2;
+          "An address is HOST:PORT, unix:PATH or off. --name=VALUE is --name VALUE.\n",
+          stdout);
+}
+
+static int print_help(void)
+{
+    fputs("usage: remora [SUBCOMMAND] [OPTIONS]\n"
+          "       remora SUBCOMMAND --help\n\n",
+          stdout);
+    for (size_t i = 0; i < REMORA_COUNT_OF(subcommands); i++) {
+        if (subcommands[i].run != NULL) {
+            printf("  %-12s %s\n", subcommands[i].name, subcommands[i].what);
+        }
+    }
+    fputs("\nserve and demo take:\n", stdout);
+    print_serving();
+    return 0;
+}
+
+static int print_help_of(const struct subcommand *subcommand)
+{
+    printf("usage: remora %s %s\n%s\n", subcommand->name, subcommand->arguments, subcommand->what);
+    if (subcommand->run == app_serve || subcommand->run == app_demo) {
+        print_serving();
+    }
+    return 0;
+}
+
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+static int run(const struct subcommand *subcommand, int argc, char **argv)
+{
+    if (subcommand->run == NULL) {
+        fprintf(stderr, "remora: '%s' is documented but not built yet\n", subcommand->name);
+        return 2;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (is_help(argv[i])) {
+            return print_help_of(subcommand);
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            return app_version(argc, argv);
+        }
+    }
+    return subcommand->run(argc, argv);
 }
 
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "serve";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        return print_help(stdout);
+    if (is_help(name) || strcmp(name, "help") == 0) {
+        return print_help();
     }
     if (name[0] == '-') {
-        return app_serve(argc, argv);
+        return run(&subcommands[0], argc, argv); /* its options, without its name */
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(subcommands); i++) {
-        if (strcmp(name, subcommands[i].name) != 0) {
-            continue;
+        if (strcmp(name, subcommands[i].name) == 0) {
+            return run(&subcommands[i], argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
         }
-        if (subcommands[i].run == NULL) {
-            fprintf(stderr, "remora: '%s' is documented but not built yet\n", name);
-            return 2;
-        }
-        return subcommands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
     }
     fprintf(stderr, "remora: no subcommand '%s'; see remora --help\n", name);
     return 2;

@@ -17,6 +17,7 @@ static const struct option_row rows[] = {
     {"--probe", offsetof(struct app_options, probe)},
     {"--admin", offsetof(struct app_options, admin)},
     {"--providers", offsetof(struct app_options, providers)},
+    {"--workers", offsetof(struct app_options, workers_text)},
 };
 
 /* Where the value goes, or NULL; *value is what stands behind '='. */
@@ -35,10 +36,13 @@ static const char **place_of(struct app_options *options, const char *argument, 
     return NULL;
 }
 
-static int parse_workers(struct app_options *options, const char *value)
+static int parse_workers(struct app_options *options)
 {
     uint64_t count = 0;
-    if (value == NULL || !remora_parse_u64(remora_slice_of(value), &count) || count < 1 ||
+    if (options->workers_text == NULL) {
+        return -1;
+    }
+    if (!remora_parse_u64(remora_slice_of(options->workers_text), &count) || count < 1 ||
         count > 256) {
         fputs("remora: --workers takes a number from 1 to 256\n", stderr);
         return 2;
@@ -50,27 +54,21 @@ static int parse_workers(struct app_options *options, const char *value)
 int app_options_parse(struct app_options *options, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
         const char *value = NULL;
-        if (strcmp(argv[i], "--workers") == 0) {
-            int status = parse_workers(options, i + 1 < argc ? argv[++i] : NULL);
-            if (status >= 0) {
-                return status;
-            }
-            continue;
-        }
-        const char **place = place_of(options, argv[i], &value);
+        const char **place = place_of(options, name, &value);
         if (place == NULL) {
-            fprintf(stderr, "remora: no option '%s'; see remora --help\n", argv[i]);
+            fprintf(stderr, "remora: no option '%s'; see remora --help\n", name);
             return 2;
         }
         if (value == NULL && i + 1 < argc) {
             value = argv[++i];
         }
         if (value == NULL || value[0] == '\0') {
-            fprintf(stderr, "remora: %s takes a value\n", argv[i]);
+            fprintf(stderr, "remora: %s takes a value\n", name);
             return 2;
         }
         *place = value;
     }
-    return -1;
+    return parse_workers(options);
 }

@@ -70,6 +70,7 @@ struct openai_seat {
     int32_t choice;
     int32_t upstream_index; /* -1: the provider gave none */
     uint32_t id_hash;       /* 0: the provider gave none */
+    uint32_t name_hash;     /* of an open tool call's name */
     int16_t dense;
     int8_t kind;                           /* of a reasoning block */
     bool is_open;                          /* a tool call whose first fragment has gone out */

@@ -5,6 +5,8 @@
  *   the call of its index, unless it brings another id and a name: some servers give every parallel call the index 0;
  *   without index, the call of its id; with a name but no known id, a new call; else the last call.
  * A call that begins without a name is held back until the name comes: one at a time, else the answer is refused.
+ * A name comes whole, once or repeated: it has gone out with the first fragment, so that another one behind it (its second half, or
+ * a call that is not told apart from the one before) is no part of a sound answer and is refused.
  * A call without an id gets one made from the answer's id, so that its result can be matched.
  * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text.
  * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk); reliability.md F35.
@@ -22,11 +24,12 @@ uint64_t openai_hash(struct remora_slice text)
     return hash;
 }
 
-static uint32_t id_hash(struct remora_slice id)
+/* 0 of an empty text alone. */
+static uint32_t text_hash(struct remora_slice text)
 {
-    uint64_t hash = openai_hash(id);
+    uint64_t hash = openai_hash(text);
     uint32_t folded = (uint32_t)(hash ^ hash >> 32);
-    return id.length == 0 ? 0 : (folded == 0 ? 1 : folded);
+    return text.length == 0 ? 0 : (folded == 0 ? 1 : folded);
 }
 
 static struct openai_seat *seats_at(const struct openai_seats *seats, size_t *count)
@@ -69,7 +72,7 @@ struct call {
 
 static bool belongs(const struct openai_seat *seat, const struct call *call)
 {
-    uint32_t hash = id_hash(call->id);
+    uint32_t hash = text_hash(call->id);
     bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;
     if (call->index >= 0) {
         return seat->upstream_index == call->index && !(other_id && call->name.length > 0);
@@ -166,6 +169,7 @@ static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *
                              "The provider's answer has too many tool calls.");
     }
     seat->is_open = true;
+    seat->name_hash = text_hash(call->name);
     openai_bit_set(&decoder->has_calls, seat->choice);
     if (first.id.length == 0 && held_id.length > 0) {
         first.id = remora_arena_copy(feed->scratch, held_id);
@@ -228,7 +232,7 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
         }
         const struct openai_seat fresh = {.choice = choice,
                                           .upstream_index = call.index,
-                                          .id_hash = id_hash(call.id),
+                                          .id_hash = text_hash(call.id),
                                           .is_free = call.is_free};
         seat = seat_add(&decoder->calls, &fresh);
         if (seat == NULL) {
@@ -236,10 +240,14 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
         }
     }
     if (seat->id_hash == 0) {
-        seat->id_hash = id_hash(call.id);
+        seat->id_hash = text_hash(call.id);
     }
     if (!seat->is_open) {
         return call.name.length > 0 ? open_call(feed, seat, &call) : hold_back(feed, seat, &call);
+    }
+    if (call.name.length > 0 && text_hash(call.name) != seat->name_hash) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
+                             "The provider's answer names a tool call twice.");
     }
     call.id = (struct remora_slice){0};
     call.name = (struct remora_slice){0};
@@ -264,7 +272,7 @@ int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
                           struct remora_slice id)
 {
     size_t count = 0;
-    uint32_t hash = id_hash(id);
+    uint32_t hash = text_hash(id);
     struct openai_seat *all = seats_at(&decoder->blocks, &count);
     if (kind == REMORA_REASONING_OTHER) {
         count = 0; /* comes whole: each is a block of its own */

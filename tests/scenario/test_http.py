@@ -285,6 +285,15 @@ def test_an_end_without_a_finish_reason_is_told(upstream):
         assert finish_missing(remora) == ([None], 0)
 
 
+def test_a_slash_too_many_is_told(good):
+    for method, path, port in (("POST", "/v1/chat/completions/", good.http_port), ("GET", "/api/v1/models/", good.http_port),
+                               ("GET", "/v1/models/t/m/", good.http_port), ("GET", "/readyz/", good.probe_port)):
+        status, _, body = good.request(method, path, port=port)
+        assert status == 404 and b"without the slash at its end" in body, (path, body)
+    status, _, body = good.request("GET", "/v1/files/", port=good.http_port)
+    assert status == 404 and b"part of OpenAI" in body
+
+
 # ---- fewer choices than were asked for ----
 
 

@@ -1,4 +1,5 @@
 """openrouter_metadata: the full route on X-OpenRouter-Metadata: enabled. Its bytes stand in tests/golden/transcripts/route*."""
+import http.client
 import json
 
 import jsonschema
@@ -39,6 +40,18 @@ def explained(remora, body):
     return json.loads(text)["candidates"]
 
 
+def said_twice(remora, value):
+    connection = http.client.HTTPConnection("127.0.0.1", remora.http_port, timeout=30)
+    body = json.dumps({"model": "t/m", "messages": USER}).encode()
+    connection.putrequest("POST", "/v1/chat/completions")
+    for name, text in (("Content-Type", "application/json"), ("Content-Length", str(len(body))), *[("X-OpenRouter-Metadata", value)] * 2):
+        connection.putheader(name, text)
+    connection.endheaders(body)
+    answer = connection.getresponse().read()
+    connection.close()
+    return answer
+
+
 def test_it_is_there_only_when_asked_for(served):
     for headers in ({}, {"X-OpenRouter-Metadata": "disabled"}, {"X-OpenRouter-Metadata": "true"}):
         assert "openrouter_metadata" not in served.chat({"model": "t/m"}, headers)[2]
@@ -46,6 +59,8 @@ def test_it_is_there_only_when_asked_for(served):
         assert all("openrouter_metadata" not in chunk and chunk["choices"] for chunk in stream.chunks)
     for name in ("X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"):
         assert "openrouter_metadata" in served.chat({"model": "t/m"}, {name: "ENABLED"})[2]
+    assert b"openrouter_metadata" in said_twice(served, "enabled")  # two headers are one list (RFC 9110 section 5.3)
+    assert b"openrouter_metadata" not in said_twice(served, "disabled")
 
 
 @pytest.mark.parametrize("body", [{"model": "t/m"}, {"model": "t/m", "provider": {"ignore": ["a"]}},

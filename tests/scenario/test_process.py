@@ -70,6 +70,25 @@ def test_check_says_what_is_wrong_and_where(tmp_path):
     assert tool("check").returncode == 2
 
 
+def test_every_subcommand_has_help_and_every_option_takes_its_value_both_ways():
+    listed = tool("--help")
+    names = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ") and not line.lstrip().startswith(("-", "remora"))]
+    assert listed.returncode == 0 and {"serve", "demo", "check", "route", "policy", "keys"} <= set(names)
+    for name in names:
+        for arguments in ([name, "--help"], [name, "-h"], [name, "anything", "--help"]):
+            result = tool(*arguments)
+            assert (result.returncode, result.stderr) == (0, "") and result.stdout.startswith(f"usage: remora {name}"), arguments
+        assert tool(name, "--version").stdout == tool("version").stdout
+    assert tool("--version").stdout == tool("version").stdout
+    assert "--workers" in tool("serve", "--help").stdout
+    with Remora(arguments=["--workers=2"]) as remora:
+        ready = [line for line in remora.log_lines() if line["message"] == "ready"][0]
+        assert ready["workers"] == 2
+    for wrong in (["--workers=0"], ["--workers=x"], ["--workers="], ["--workers"], ["--workerss=2"]):
+        result = tool("serve", *wrong)
+        assert result.returncode == 2 and wrong[0].partition("=")[0] in result.stderr, wrong
+
+
 def test_the_examples_are_valid():
     found = sorted((ROOT / "examples").rglob("*.yaml"))
     assert found

@@ -161,6 +161,13 @@ static const struct row rows[] = {
     ROW(91, P H "Content-Type: application/json; charset=utf-16\r\nContent-Length: 2\r\n\r\n{}",
         415, CLOSE),
     ROW(92, P H J "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415, CLOSE),
+    ROW(92, P H J "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        415, CLOSE),
+    ROW(92, P H J "Content-Encoding: identity, br\r\nContent-Length: 2\r\n\r\n{}", 415, CLOSE),
+    ROW(92,
+        P H J "Content-Encoding: identity\r\nContent-Encoding: identity\r\n"
+              "Content-Length: 2\r\n\r\n{}",
+        400, OPEN),
     ROW(93, P H J "Content-Length: 0\r\n\r\n", 400, OPEN),
     ROW(93, P H J "\r\n", 400, OPEN),
     ROW(116, "GET /debug HTTP/1.1\r\n" H "\r\n", 404, OPEN),

@@ -23,8 +23,7 @@ static bool is_json(struct remora_slice type)
 
 static bool judge_media(const struct http_head *head, struct remora_fail *fail)
 {
-    struct remora_slice encoding = http_head_get(head, "Content-Encoding");
-    if (encoding.length > 0 && !remora_slice_equal_nocase(encoding, REMORA_SLICE("identity"))) {
+    if (http_head_lists_other(head, "Content-Encoding", "identity")) {
         return http_refuse(fail, 415, "Content-Encoding is not supported; send the body as it is.");
     }
     return is_json(http_head_get(head, "Content-Type"))
@@ -150,7 +149,7 @@ static bool wants_route(const struct http_head *head)
     static const char *const names[] = {"X-OpenRouter-Metadata",
                                         "X-OpenRouter-Experimental-Metadata"};
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        if (remora_slice_equal_nocase(http_head_get(head, names[i]), REMORA_SLICE("enabled"))) {
+        if (http_head_lists(head, names[i], "enabled")) {
             return true;
         }
     }

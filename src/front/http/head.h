@@ -75,6 +75,10 @@ REMORA_MUST_CHECK bool http_head_read(struct remora_slice bytes, struct http_hea
                                       struct remora_fail *fail);
 /* The value of the only header of this name; empty when there is none or more than one. */
 struct remora_slice http_head_get(const struct http_head *head, const char *name);
+/* Whether the word (any case), or another one, is an element of the list that all headers of this name make together (RFC 9110
+ * sections 5.3 and 5.6.1). */
+bool http_head_lists(const struct http_head *head, const char *name, const char *word);
+bool http_head_lists_other(const struct http_head *head, const char *name, const char *word);
 
 /* Marks a fail with a status of its own; false for returning it. */
 bool http_refuse(struct remora_fail *fail, int http_status, const char *message) REMORA_COLD;

@@ -154,6 +154,35 @@ static bool next_element(struct remora_slice list, size_t *at, struct remora_sli
     return true;
 }
 
+/* How many elements are the word, or with `is_other` how many are neither it nor empty. */
+static size_t count_elements(const struct http_head *head, const char *name, const char *word,
+                             bool is_other)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < head->header_count; i++) {
+        size_t at = 0;
+        struct remora_slice element;
+        if (!remora_slice_equal_nocase(head->headers[i].name, remora_slice_of(name))) {
+            continue;
+        }
+        while (next_element(head->headers[i].value, &at, &element)) {
+            bool is_word = remora_slice_equal_nocase(element, remora_slice_of(word));
+            count += element.length > 0 && is_word != is_other ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+bool http_head_lists(const struct http_head *head, const char *name, const char *word)
+{
+    return count_elements(head, name, word, false) > 0;
+}
+
+bool http_head_lists_other(const struct http_head *head, const char *name, const char *word)
+{
+    return count_elements(head, name, word, true) > 0;
+}
+
 /* Exactly one coding, exactly `chunked`; others are told apart from malformed ones (rows 12 to 17). */
 static bool read_transfer_encoding(struct http_head *out, struct remora_fail *fail)
 {

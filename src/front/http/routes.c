@@ -124,12 +124,31 @@ static bool is_among(struct remora_slice path, const struct remora_slice *all, s
     return false;
 }
 
+/* A route but for a slash behind it: it has one spelling, and which one is easily said. */
+static bool is_route_with_slash(const struct http_site *site, struct remora_slice path)
+{
+    if (path.length < 2 || path.data[path.length - 1] != '/') {
+        return false;
+    }
+    path.length--;
+    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
+        struct remora_slice id = {0};
+        if (routes[i].role == site->role && matches(&routes[i], path, &id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer_unknown(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     struct remora_slice path = behind_version(head->path);
     bool is_data = c->site->role == REMORA_HTTP_DATA;
-    if (is_data && is_among(path, unbuilt_paths, REMORA_COUNT_OF(unbuilt_paths))) {
+    if (is_route_with_slash(c->site, head->path)) {
+        (void)remora_fail_set(&fail, REMORA_NOT_FOUND, NULL,
+                              "There is no such path here: write it without the slash at its end.");
+    } else if (is_data && is_among(path, unbuilt_paths, REMORA_COUNT_OF(unbuilt_paths))) {
         (void)remora_fail_set(&fail, REMORA_UNIMPLEMENTED, NULL,
                               "%.*s is not built yet; this gateway serves /v1/chat/completions and "
                               "/v1/models.",
