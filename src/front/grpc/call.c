@@ -30,8 +30,6 @@
 #include "remora/text.h"
 #include "services.h"
 
-#define GOODBYE_NS (REMORA_NS_PER_S / 2)
-
 static struct remora_slice slice_view(const grpc_slice *slice)
 {
     return remora_slice((const char *)GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice));
@@ -114,6 +112,7 @@ static void call_free(struct remora_grpc_call *call)
     struct remora_grpc_lane *lane = call->lane;
     bool had_arrived = call->has_arrived;
     remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->patience);
+    remora_list_remove(&call->unread);
     remora_grpc_queue_clear(call);
     remora_grpc_status_fini(&call->status);
     remora_arena_fini(&call->answer_arena);
@@ -204,6 +203,7 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
         int64_t left_ms = remora_grpc_time_left_ms(call);
         call->is_over = true;
         remora_grpc_queue_clear(call);
+        remora_grpc_unread_end(call);
         if (call->on_gone != NULL) {
             call->on_gone(call, left_ms == 0 ? REMORA_DEADLINE : REMORA_CLIENT_GONE);
         }
@@ -223,14 +223,6 @@ bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
                              fire) == REMORA_OK;
 }
 
-static void cut_off(struct remora_timer *patience)
-{
-    struct remora_grpc_call *call =
-        REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience);
-    grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE,
-                                 "The gateway waits no longer.", NULL);
-}
-
 /* The status waits for the message before it, which a client that does not read never takes: it may not hold a drain. */
 void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail)
 {
@@ -239,9 +231,7 @@ void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fa
     }
     remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
     remora_grpc_finish(call);
-    if (!call->has_ended && !remora_grpc_wait(call, GOODBYE_NS, cut_off)) {
-        cut_off(&call->patience);
-    }
+    remora_grpc_unread_hurry(call);
 }
 
 void remora_grpc_receivers_drain(struct remora_grpc_lane *lane)
@@ -503,6 +493,7 @@ static struct remora_grpc_call *call_new(struct remora_grpc_front *front,
     remora_list_init(&call->queue);
     remora_list_init(&call->watcher);
     remora_list_init(&call->receiver);
+    remora_list_init(&call->unread);
     remora_arena_init(&call->answer_arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                       REMORA_LIMIT_ANSWER_ARENA_BYTES);
     return call;

@@ -58,6 +58,7 @@ struct remora_grpc_call {
     grpc_byte_buffer *surplus; /* a second message, where there may be but one */
     bool has_message; /* `incoming` is whole, and the end of the caller's side is awaited */
     grpc_byte_buffer *outgoing;
+    size_t outgoing_bytes;
     int was_cancelled;
     uint64_t arrived_ns; /* by the loop's clock */
     bool has_arrived;
@@ -78,6 +79,11 @@ struct remora_grpc_call {
 
     struct remora_list receiver;  /* in the lane's list while a message is awaited */
     struct remora_timer patience; /* until that message, a Watch's old age, or its end unread */
+
+    /* unread.c: the status is final and has not left */
+    struct remora_list unread; /* in the lane's list until then */
+    uint64_t stuck_ns;         /* since when nothing has left */
+    bool is_hurried;           /* half a second is enough */
 
     /* chat.c */
     struct remora_sink sink;
@@ -135,8 +141,8 @@ void remora_grpc_receive(struct remora_grpc_call *call);
 /* `fire` after so long, in place of what was set before; false: no memory. */
 bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
                       void (*fire)(struct remora_timer *patience));
-/* Ends a call that waits for its caller: with the failure behind what was sent, or half a second later without it when the
- * caller does not read. Not a refusal: nothing is counted or logged. Does nothing once the call has its status. */
+/* Ends a call that waits for its caller: with the failure behind what was sent, or without it when the caller takes nothing
+ * for half a second. Not a refusal: nothing is counted or logged. Does nothing once the call has its status. */
 void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail);
 /* Sends away every call of the lane that still waits for a message: the front drains. */
 void remora_grpc_receivers_drain(struct remora_grpc_lane *lane);
@@ -162,5 +168,18 @@ void remora_grpc_answer(struct remora_grpc_call *call, grpc_slice packed);
 void remora_grpc_on_sent(struct remora_grpc_tag *tag, bool ok);
 /* Throws away what waits: the caller is gone. */
 void remora_grpc_queue_clear(struct remora_grpc_call *call);
+
+/* ---- an answer that its client does not read (unread.c) ---- */
+
+/* The status is final: what waits for the caller has its time from now on. */
+void remora_grpc_unread_begin(struct remora_grpc_call *call);
+/* A send of an ending call has come back. */
+void remora_grpc_unread_sent(struct remora_grpc_call *call);
+/* Nothing is waited for any more. Does nothing before the beginning. */
+void remora_grpc_unread_end(struct remora_grpc_call *call);
+/* Half a second is enough now for each message, a large one apart. */
+void remora_grpc_unread_hurry(struct remora_grpc_call *call);
+/* The same for every such call of the lane: the front drains. */
+void remora_grpc_unread_drain(struct remora_grpc_lane *lane);
 
 #endif

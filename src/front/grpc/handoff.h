@@ -75,6 +75,7 @@ struct remora_grpc_lane {
     struct remora_list watchers; /* calls of Health/Watch */
     unsigned watcher_count;
     struct remora_list receivers; /* calls that wait for a message of their caller */
+    struct remora_list unread;    /* calls whose status waits for their caller (unread.c) */
     unsigned missing;             /* calls that found no memory to be armed */
     struct remora_arena scratch;  /* for messages being packed; reset by its user before use */
     struct remora_grpc_tag *first;

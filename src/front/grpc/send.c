@@ -56,6 +56,7 @@ static grpc_op *op_head(struct remora_grpc_call *call, grpc_op *op)
 static grpc_op *op_message(struct remora_grpc_call *call, grpc_op *op, grpc_slice packed)
 {
     call->outgoing = grpc_raw_byte_buffer_create(&packed, 1);
+    call->outgoing_bytes = GRPC_SLICE_LENGTH(packed);
     grpc_slice_unref(packed);
     op->op = GRPC_OP_SEND_MESSAGE;
     op->data.send_message.send_message = call->outgoing;
@@ -162,8 +163,12 @@ void remora_grpc_on_sent(struct remora_grpc_tag *tag, bool ok)
     if (call->outgoing != NULL) {
         grpc_byte_buffer_destroy(call->outgoing);
         call->outgoing = NULL;
+        call->outgoing_bytes = 0;
     }
     pump(call);
+    if (call->is_ending) {
+        remora_grpc_unread_sent(call);
+    }
     if (!call->is_sending && !call->is_over && !call->is_ending && call->on_writable != NULL) {
         call->on_writable(call);
     }
@@ -271,6 +276,7 @@ void remora_grpc_finish(struct remora_grpc_call *call)
 {
     call->is_ending = true;
     pump(call);
+    remora_grpc_unread_begin(call);
 }
 
 /* A call that no exchange took: counted and logged here, the others by the exchange's observer. */
@@ -317,4 +323,5 @@ void remora_grpc_answer(struct remora_grpc_call *call, grpc_slice packed)
         call->is_ending = true;
         send_now(call, packed);
     }
+    remora_grpc_unread_begin(call);
 }
