@@ -1,4 +1,7 @@
 """Clients that leave what they were answered unread: how long they are waited for, what they hold, what a drain makes of them."""
+import contextlib
+import http.server
+import json
 import signal
 import threading
 import time
@@ -107,3 +110,115 @@ def test_an_answer_that_is_not_read_is_waited_for_as_long_as_over_http(upstream,
             time.sleep(0.5)
         for c in (stream, unary, stuck, late):
             c.socket.close()
+
+
+# ---- what a queue holds ----
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    """Sends the chunks of its server: a list and `[DONE]`, or what a generator gives for ever."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for chunk in self.server.chunks():
+                self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def served_by(chunks):
+    """A gateway whose t/m says them."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    server.daemon_threads, server.chunks = True, chunks
+    server.base_url = f"http://127.0.0.1:{server.server_port}/v1"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Remora(two_providers(server, "m"), environment=SECRETS, workers=1) as remora:
+        yield remora
+    server.shutdown()
+
+
+def delta(choice, finish=None, **members):
+    return {"choices": [{"index": choice, "delta": members, "finish_reason": finish}]}
+
+
+def call_of(choice, arguments, **members):
+    return delta(choice, tool_calls=[{"index": 0, "function": {"arguments": arguments, **members.pop("function", {})}, **members}])
+
+
+def begin_choices(c, count):
+    from remora.v1 import chat_pb2  # noqa: PLC0415
+
+    asked = chat_pb2.StreamChatRequest.FromString(stream_chat())
+    asked.chat.sampling.choice_count = count
+    stream = c.open(STREAM)
+    c.data(stream, message(asked.SerializeToString()), end=True)
+    return stream
+
+
+def still(remora, name, seconds=60):
+    """The metric, once it has not changed for a second."""
+    last, end = -1, time.monotonic() + seconds
+    while (now := remora.metrics().get(name, 0)) != last or now == 0:
+        assert time.monotonic() < end
+        last = now
+        time.sleep(1)
+    return now
+
+
+def endlessly(*chunks):
+    def repeat():
+        while True:
+            yield from chunks
+    return repeat
+
+
+@pytest.mark.parametrize("chunks, most, merges", [
+    (endlessly(delta(0, content="a"), delta(1, content="b")), 50, True),
+    (endlessly(delta(0, content="a"), call_of(1, "1", id="c", type="function", function={"name": "f"})), 1000, True),
+    (endlessly(call_of(0, "1", id="c", type="function", function={"name": "f"})), 1000, False),
+    (endlessly(delta(0, reasoning="a")), 1000, False),
+], ids=["choices", "text-beside-a-tool", "tool", "reasoning"])
+def test_a_queue_holds_64_kib_of_memory_whatever_it_is_made_of(stubs, chunks, most, merges):
+    """An entry is 130 bytes and more beside what it says, so few of them fit; text is one entry for each choice."""
+    with served_by(chunks) as remora, H2(remora.grpc_port, window=1000) as c:
+        begin_choices(c, 2)
+        assert still(remora, "remora_grpc_stream_messages_total") < most
+        merged = remora.metrics().get("remora_grpc_merged_deltas_total", 0)
+        assert (merged > 10000) if merges and most < 1000 else (merged > 0) == merges
+
+
+def test_what_waits_keeps_its_order_within_a_choice(stubs):
+    """Text that another choice's has to let pass never passes a tool call, a refusal or the end of its own."""
+    first = [delta(0, content="x" * 2000), delta(1, content="y")]  # beyond the window: all that follows waits
+    mixed = [delta(0, content="a"), delta(1, content="b"), call_of(0, "{", id="c", type="function", function={"name": "f"}),
+             delta(1, content="b"), delta(0, content="A"), delta(1, refusal="no"), delta(0, content="A"), delta(1, content="B"),
+             call_of(0, "}"), delta(1, content="B"), delta(0, content="z")]
+    ends = [delta(0, "tool_calls"), delta(1, "stop")]
+    with served_by(lambda: first + mixed + ends) as remora, H2(remora.grpc_port, window=1000) as c:
+        from remora.v1 import chat_pb2  # noqa: PLC0415
+
+        stream = begin_choices(c, 2)
+        assert c.until(lambda: len(c.answers[stream].body) == 1000)
+        settle(remora)
+        c.grant(0, 1 << 30)
+        c.grant(stream, 1 << 30)
+        assert c.answer(stream).status == OK
+        told = {0: [("", "")], 1: [("", "")]}  # where text is cut plays no part
+        for event in (chat_pb2.StreamChatResponse.FromString(m) for m in c.answers[stream].messages):
+            kind = event.WhichOneof("event")
+            said = getattr(event, kind)
+            if kind not in ("text", "refusal", "tool_call", "choice_finished"):
+                continue
+            words = said.arguments_json_fragment if kind == "tool_call" else "" if kind == "choice_finished" else said.text
+            of_choice = told[said.choice_index]
+            if kind == "text" == of_choice[-1][0]:
+                words = of_choice.pop()[1] + words
+            of_choice.append((kind, words))
+        assert told[0][1:] == [("text", "x" * 2000 + "a"), ("tool_call", "{"), ("text", "AA"), ("tool_call", "}"), ("text", "z"),
+                               ("choice_finished", "")]
+        assert told[1][1:] == [("text", "ybb"), ("refusal", "no"), ("text", "BB"), ("choice_finished", "")]

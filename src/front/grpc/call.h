@@ -32,9 +32,11 @@ struct remora_grpc_pending {
     struct remora_list node;
     grpc_slice packed;
     bool is_text;         /* a text delta that may still grow; `packed` is unused */
-    int32_t choice_index; /* of the delta */
+    int32_t choice_index; /* REMORA_GRPC_NO_CHOICE: of none */
+    size_t charged_bytes; /* in queue_bytes */
     struct remora_buf text;
 };
+enum { REMORA_GRPC_NO_CHOICE = -1 };
 
 /* Whose health is asked. */
 struct remora_grpc_subject {
@@ -71,7 +73,7 @@ struct remora_grpc_call {
     bool is_ending;             /* `status` is final and goes behind the last message */
     bool has_ended;             /* it was handed to the core */
     struct remora_list queue;
-    size_t queue_bytes;
+    size_t queue_bytes; /* memory that the queue takes */
     struct remora_grpc_status status;
     /* Told when the queue has become empty (may be NULL), and when the caller is gone (may be NULL). */
     void (*on_writable)(struct remora_grpc_call *call);
@@ -155,7 +157,9 @@ int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call);
 void remora_grpc_sends_open(struct remora_grpc_lane *lane);
 /* Sends or queues a packed message, which is the callee's from now on. */
 void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
-/* A text delta; merged into the one of the same choice that waits at the end of the queue. */
+/* The same for what is of one choice, or of REMORA_GRPC_NO_CHOICE: what waits of other choices may be overtaken by its text. */
+void remora_grpc_send_event(struct remora_grpc_call *call, int32_t choice_index, grpc_slice packed);
+/* A text delta; merged into the last of the same choice that waits, if that is one, too. */
 void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
                            struct remora_slice text);
 /* What is queued, then call->status, which the caller has filled. Nothing may be sent afterwards. */

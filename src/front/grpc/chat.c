@@ -94,6 +94,31 @@ static void stream_completed(struct remora_grpc_call *call, const struct remora_
     remora_grpc_answer(call, packed);
 }
 
+/* Of the kinds that are sent; text among them where it has logprobs. */
+static int32_t choice_of(const struct remora_event *event)
+{
+    switch (event->kind) {
+    case REMORA_EVENT_TEXT:
+    case REMORA_EVENT_REASONING:
+    case REMORA_EVENT_REFUSAL:
+    case REMORA_EVENT_TOOL_CALL:
+    case REMORA_EVENT_ANNOTATION:
+    case REMORA_EVENT_MEDIA:
+    case REMORA_EVENT_CHOICE_FINISHED:
+        return event->choice_index;
+    case REMORA_EVENT_STARTED:
+    case REMORA_EVENT_RAW:
+    case REMORA_EVENT_ATTEMPT_FAILED:
+    case REMORA_EVENT_COMPLETED:
+    case REMORA_EVENT_ALIVE:
+    case REMORA_EVENT_USAGE:
+    case REMORA_EVENT_FURTHER:
+    case REMORA_EVENT_EMBEDDING:
+        return REMORA_GRPC_NO_CHOICE;
+    }
+    return REMORA_GRPC_NO_CHOICE;
+}
+
 static enum remora_sink_state stream_event(struct remora_sink *sink,
                                            const struct remora_event *event)
 {
@@ -117,7 +142,7 @@ static enum remora_sink_state stream_event(struct remora_sink *sink,
         stream_completed(call, event, packed);
         return REMORA_SINK_READY;
     }
-    remora_grpc_send(call, packed);
+    remora_grpc_send_event(call, choice_of(event), packed);
     return stream_state(call);
 }
 

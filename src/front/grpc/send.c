@@ -2,7 +2,8 @@
  * What a call sends. The core takes one message at a time; a second one waits here.
  *
  *   1. a message leaves at once when nothing is under way, with the initial metadata when it is the first
- *   2. else it joins the queue; a text delta grows the one of its choice that waits at the queue's end
+ *   2. else it joins the queue; a text delta grows the last of its choice that waits, if that is a text delta as well: choices
+ *      are independent of each other, within one the order stays
  *   3. a send that comes back lets the next one leave; the last one takes the status with it
  *   4. an empty queue is told to on_writable
  *
@@ -36,6 +37,24 @@ void remora_grpc_queue_clear(struct remora_grpc_call *call)
         pending_free(REMORA_CONTAINER_OF(node, struct remora_grpc_pending, node));
     }
     call->queue_bytes = 0;
+}
+
+/* Allocator and, of what the core holds, its counter: what an entry takes beside its own bytes. */
+enum { BLOCK_OVERHEAD_BYTES = 16, SLICE_OVERHEAD_BYTES = 32 };
+
+static size_t held_bytes(const struct remora_grpc_pending *pending)
+{
+    size_t own = sizeof *pending + BLOCK_OVERHEAD_BYTES;
+    return pending->is_text ? own + BLOCK_OVERHEAD_BYTES + pending->text.capacity
+                            : own + SLICE_OVERHEAD_BYTES + GRPC_SLICE_LENGTH(pending->packed);
+}
+
+/* The entry is new or has grown: the queue is as large as what it takes, not as what it says. */
+static void charge(struct remora_grpc_call *call, struct remora_grpc_pending *pending)
+{
+    size_t bytes = held_bytes(pending);
+    call->queue_bytes += bytes - pending->charged_bytes;
+    pending->charged_bytes = bytes;
 }
 
 static void count(struct remora_grpc_call *call, enum remora_metric metric)
@@ -123,13 +142,11 @@ static grpc_slice take_packed(struct remora_grpc_call *call)
         REMORA_CONTAINER_OF(remora_list_take(&call->queue), struct remora_grpc_pending, node);
     grpc_slice packed;
     if (pending->is_text) {
-        struct remora_slice text = remora_buf_slice(&pending->text);
-        call->queue_bytes -= text.length;
-        packed = remora_grpc_pack_text(pending->choice_index, text);
+        packed = remora_grpc_pack_text(pending->choice_index, remora_buf_slice(&pending->text));
     } else {
         packed = grpc_slice_ref(pending->packed);
-        call->queue_bytes -= GRPC_SLICE_LENGTH(packed);
     }
+    call->queue_bytes -= pending->charged_bytes;
     pending_free(pending);
     return packed;
 }
@@ -181,13 +198,14 @@ static void give_up(struct remora_grpc_call *call)
                                  "The gateway is out of memory; try again.", NULL);
 }
 
-static struct remora_grpc_pending *pending_new(struct remora_grpc_call *call)
+static struct remora_grpc_pending *pending_new(struct remora_grpc_call *call, int32_t choice_index)
 {
     struct remora_grpc_pending *pending = remora_alloc(sizeof *pending);
     if (pending == NULL) {
         give_up(call);
         return NULL;
     }
+    pending->choice_index = choice_index;
     pending->packed = grpc_empty_slice();
     remora_buf_init(&pending->text, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
     remora_list_append(&call->queue, &pending->node);
@@ -199,18 +217,18 @@ static bool must_wait(const struct remora_grpc_call *call)
     return call->is_sending || !remora_list_is_empty(&call->queue);
 }
 
-static void enqueue(struct remora_grpc_call *call, grpc_slice packed)
+static void enqueue(struct remora_grpc_call *call, int32_t choice_index, grpc_slice packed)
 {
-    struct remora_grpc_pending *pending = pending_new(call);
+    struct remora_grpc_pending *pending = pending_new(call, choice_index);
     if (pending == NULL) {
         grpc_slice_unref(packed);
         return;
     }
-    call->queue_bytes += GRPC_SLICE_LENGTH(packed);
     pending->packed = packed;
+    charge(call, pending);
 }
 
-void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed)
+void remora_grpc_send_event(struct remora_grpc_call *call, int32_t choice_index, grpc_slice packed)
 {
     assert(!call->is_ending);
     if (call->is_over) {
@@ -219,21 +237,32 @@ void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed)
     }
     count(call, REMORA_METRIC_GRPC_MESSAGES);
     if (must_wait(call)) {
-        enqueue(call, packed);
+        enqueue(call, choice_index, packed);
     } else {
         send_now(call, packed);
     }
 }
 
-/* The delta at the end of the queue, if it is one of this choice. */
+void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed)
+{
+    remora_grpc_send_event(call, REMORA_GRPC_NO_CHOICE, packed);
+}
+
+/* The last of the choice that waits, if it is a text delta. What is of no choice keeps its place among all. */
 static struct remora_grpc_pending *growing(struct remora_grpc_call *call, int32_t choice_index)
 {
-    if (remora_list_is_empty(&call->queue)) {
-        return NULL;
+    struct remora_list *head = &call->queue;
+    for (struct remora_list *node = head->previous; node != head; node = node->previous) {
+        struct remora_grpc_pending *last =
+            REMORA_CONTAINER_OF(node, struct remora_grpc_pending, node);
+        if (last->choice_index == choice_index) {
+            return last->is_text ? last : NULL;
+        }
+        if (last->choice_index == REMORA_GRPC_NO_CHOICE) {
+            return NULL;
+        }
     }
-    struct remora_grpc_pending *last =
-        REMORA_CONTAINER_OF(call->queue.previous, struct remora_grpc_pending, node);
-    return last->is_text && last->choice_index == choice_index ? last : NULL;
+    return NULL;
 }
 
 static void append_text(struct remora_grpc_call *call, struct remora_grpc_pending *pending,
@@ -244,7 +273,7 @@ static void append_text(struct remora_grpc_call *call, struct remora_grpc_pendin
         give_up(call);
         return;
     }
-    call->queue_bytes += text.length;
+    charge(call, pending);
 }
 
 void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
@@ -263,11 +292,10 @@ void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
         append_text(call, pending, text);
         return;
     }
-    pending = pending_new(call);
+    pending = pending_new(call, choice_index);
     if (pending != NULL) {
         count(call, REMORA_METRIC_GRPC_MESSAGES);
         pending->is_text = true;
-        pending->choice_index = choice_index;
         append_text(call, pending, text);
     }
 }
@@ -317,7 +345,7 @@ void remora_grpc_answer(struct remora_grpc_call *call, grpc_slice packed)
         return;
     }
     if (must_wait(call)) {
-        enqueue(call, packed);
+        enqueue(call, REMORA_GRPC_NO_CHOICE, packed);
         call->is_ending = true;
     } else {
         call->is_ending = true;
