@@ -7,7 +7,7 @@ import pytest
 from test_grpc import pb, request, run  # noqa: F401  (pb is a fixture)
 
 RETRIES = {"maxAttempts": 3, "initialBackoff": "0.05s", "maxBackoff": "0.1s", "backoffMultiplier": 1,
-           "retryableStatusCodes": ["UNAVAILABLE", "FAILED_PRECONDITION"]}
+           "retryableStatusCodes": ["UNAVAILABLE", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED"]}
 POLICY = ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRIES}]}))
 
 
@@ -15,9 +15,9 @@ def channel(remora, *options):
     return grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", (("grpc.use_local_subchannel_pool", 1), *options))
 
 
-def failed(pb, c):  # noqa: F811
+def failed(pb, c, chat=None):  # noqa: F811
     with pytest.raises(grpc.RpcError) as e:
-        pb.chat_grpc.ChatServiceStub(c).Chat(request(pb), timeout=60)
+        pb.chat_grpc.ChatServiceStub(c).Chat(chat or request(pb), timeout=60)
     return e.value
 
 
@@ -40,3 +40,13 @@ def test_a_client_sends_again_only_where_it_is_told_to(upstream, pb, behaviour, 
     with run(upstream, behaviour, behaviour) as remora, channel(remora, *options) as c:
         failed(pb, c)
         assert len(remora.wait_log("request", calls)) == calls
+
+
+def test_a_client_does_not_send_again_what_is_too_large(upstream, pb):  # noqa: F811
+    """The status says "try again" to clients that look at nothing else; the trailer says not to."""
+    with run(upstream, "ok") as remora, channel(remora, POLICY) as c:
+        chat = request(pb)
+        chat.messages.extend(list(chat.messages) * 10000)
+        error = failed(pb, c, chat)
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "-1"
+        assert sum(n for name, n in remora.metrics().items() if 'code="TOO_LARGE"' in name and "requests_total" in name) == 1

@@ -304,9 +304,28 @@ static void add_outcome(struct remora_grpc_status *status, const struct remora_o
     add_number(status, "remora-attempts", (long long)outcome->attempt_count);
 }
 
+/*
+ * Clients with a retry policy look at the status alone, and one of gRPC stands for refusals that come again as well as for
+ * those that pass: HTTP has 413 and 402 where this has RESOURCE_EXHAUSTED. ABORTED is not among them: what is in flight ends.
+ */
+static bool must_not_retry(const struct remora_fail *fail)
+{
+    int status = remora_fail_grpc_status(fail);
+    switch (remora_code_row(fail->code)->fail_class) {
+    case REMORA_CLASS_LASTING:
+        return true;
+    case REMORA_CLASS_CALLER:
+        return status == GRPC_STATUS_RESOURCE_EXHAUSTED || status == GRPC_STATUS_UNAVAILABLE;
+    case REMORA_CLASS_TRANSIENT:
+    case REMORA_CLASS_NONE:
+        return false;
+    }
+    return false;
+}
+
 static void add_pushback(struct remora_grpc_status *status, const struct remora_fail *fail)
 {
-    if (remora_code_row(fail->code)->fail_class == REMORA_CLASS_LASTING) {
+    if (must_not_retry(fail)) {
         add_number(status, "grpc-retry-pushback-ms", -1);
     } else if (retry_after_ms(fail) >= 0) {
         add_number(status, "grpc-retry-pushback-ms", (long long)retry_after_ms(fail));
