@@ -208,3 +208,4 @@ def test_details_are_typed_in_other_languages(upstream, p, program):
         assert limited["QuotaFailure"] and limited["RetryInfo"] > 0
         code, message, details, _ = failed(p, c)  # and in Python the same
         assert code == 8 and reason_of(details) == "RATE_LIMITED" and details["QuotaFailure"][0].violations[0].description == message
+        assert details["QuotaFailure"][0].violations[0].subject == "service:checkout"

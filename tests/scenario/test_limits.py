@@ -23,6 +23,13 @@ def limited(upstream, limits, first="ok", **kwargs):
                   **kwargs)
 
 
+def quota_subjects(pb, error):  # noqa: F811
+    status = pb.status.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    quota = pb.details.QuotaFailure()
+    assert any(detail.Unpack(quota) for detail in status.details)
+    return [violation.subject for violation in quota.violations]
+
+
 def together(count, call):
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return list(pool.map(lambda _: call(), range(count)))
@@ -147,6 +154,7 @@ def test_a_key_has_limits_of_its_own(upstream, hashes, pb):  # noqa: F811
         with pytest.raises(grpc.RpcError) as e:
             stub.Chat(request(pb), metadata=metadata)
         assert e.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert quota_subjects(pb, e.value) == ["key:ci"], "as the message says, not the service"
         assert [remora.chat({"model": "t/m"}, headers={"x-api-key": OTHER})[0] for _ in range(5)] == [200] * 5
         name = 'remora_limit_rejections_total{service="build",key="ci",scope="key",limit="requests"}'
         assert remora.metrics()[name] == 2

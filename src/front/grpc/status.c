@@ -178,9 +178,11 @@ static void add_quota(struct details *d, const struct remora_fail *fail,
         return;
     }
     if (outcome != NULL) {
+        bool is_key = outcome->throttled.is_key;
+        const struct remora_identity *who = &outcome->identity;
         REMORA_PB_TEXT(&violation, subject,
-                       remora_arena_printf(d->arena, "service:%.*s",
-                                           REMORA_SLICE_ARG(outcome->identity.service)));
+                       remora_arena_printf(d->arena, "%s:%.*s", is_key ? "key" : "service",
+                                           REMORA_SLICE_ARG(is_key ? who->key_id : who->service)));
     }
     REMORA_PB_TEXT(&violation, description, remora_slice_of(fail->message));
     quota.violations = &one;
