@@ -26,7 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct remora_buf out;
     struct remora_fail fail = REMORA_FAIL_INIT;
     remora_buf_init(&out, LIMIT_BYTES);
-    enum remora_code code = remora_grpc_inflate(message, &out, &fail);
+    struct remora_grpc_inflation inflation;
+    enum remora_code code = remora_grpc_inflate_begin(&inflation, message, &fail);
+    assert(code == REMORA_OK);
+    while (code == REMORA_OK && !inflation.is_done) {
+        code = remora_grpc_inflate_step(&inflation, &out, piece, &fail);
+    }
+    remora_grpc_inflate_end(&inflation);
     assert(remora_buf_slice(&out).length <= LIMIT_BYTES);
     assert(code == REMORA_OK || (code == fail.code && fail.message[0] != '\0'));
     remora_buf_fini(&out);

@@ -6,6 +6,7 @@ known holes must live and serve others; a later one must do all that the row say
 """
 import base64
 import functools
+import gzip
 import re
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from upstream import build_dir
 LIST = "/remora.v1.ModelService/ListModels"
 CHAT = "/remora.v1.ChatService/Chat"
 STREAM = "/remora.v1.ChatService/StreamChat"
+COUNT = "/remora.v1.ChatService/CountTokens"
 OK, CANCELLED, UNKNOWN, INVALID, DEADLINE, EXHAUSTED, UNIMPLEMENTED, INTERNAL = 0, 1, 2, 3, 4, 8, 12, 13
 FIXED_CORE = 40  # of src/front/grpc/handoff.h
 MIB = 1024  # KiB
@@ -56,6 +58,12 @@ def chat(model=b"t/m", text=b"Hello", more=b""):
     part = chat_pb2.ContentPart(text=text.decode())
     return chat_pb2.ChatRequest(model=model.decode(), messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[part])]
                                 ).SerializeToString() + more
+
+
+def chat_to_count():
+    from remora.v1 import chat_pb2  # noqa: PLC0415
+
+    return chat_pb2.CountTokensRequest(chat=chat_pb2.ChatRequest.FromString(chat())).SerializeToString()
 
 
 def stream_chat():
@@ -236,6 +244,46 @@ def test_n101_a_bomb_stops_at_the_limit(remora):
         assert c.answers[stream].status == EXHAUSTED
         if not is_sanitized():
             assert max(peak, remora.rss_kib() - before) < 80 * MIB
+
+
+def test_n101_bombs_leave_others_their_turns(remora):
+    """A dozen times 32 MiB out of 32 KB: the work is done in steps, between which whoever else has something to do is served."""
+    bomb, waits, is_over = gzip.compress(bytes(32 << 20), 9), [], threading.Event()
+
+    def probe():
+        while not is_over.wait(0.02):
+            began = time.monotonic()
+            assert remora.request("GET", "/livez", port=remora.probe_port)[0] == 200
+            waits.append(time.monotonic() - began)
+
+    with H2(remora.grpc_port) as c:
+        thread = threading.Thread(target=probe)
+        thread.start()
+        began = time.monotonic()
+        streams = [c.open(COUNT, {"grpc-encoding": "gzip"}) for _ in range(12)]
+        for stream in streams:
+            c.data(stream, message(bomb, flag=1), end=True)
+        assert {c.answer(stream, 60).status for stream in streams} == {INVALID}
+        took = time.monotonic() - began
+        is_over.set()
+        thread.join()
+    assert max(waits) < took / 3, (max(waits), took)
+
+
+def test_a_compressed_message_that_waits_ends_with_its_call(remora):
+    """Those behind it in line go on: one that its caller gives up, one whose deadline is over, and one that is fine."""
+    bomb, fine = gzip.compress(bytes(32 << 20), 9), gzip.compress(chat_to_count())
+    with H2(remora.grpc_port) as c:
+        first = [c.open(COUNT, {"grpc-encoding": "gzip"}) for _ in range(3)]
+        gone, late, last = (c.open(COUNT, {"grpc-encoding": "gzip", **more}) for more in ({}, {"grpc-timeout": "1m"}, {}))
+        for stream in first:
+            c.data(stream, message(bomb, flag=1), end=True)
+        for stream in (gone, late, last):
+            c.data(stream, message(fine, flag=1), end=True)
+        c.reset(gone)
+        assert c.answer(last, 60).status == OK
+        assert c.answer(late).status in (DEADLINE, None)
+        assert {c.answer(stream).status for stream in first} == {INVALID}
 
 
 def refused_field(answer):

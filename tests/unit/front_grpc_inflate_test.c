@@ -26,6 +26,20 @@ static size_t pack(const char *text, size_t length, int bits)
     return count;
 }
 
+/* In steps of a few bytes, and all at once: the same comes of both. */
+static enum remora_code inflate_in_steps(grpc_byte_buffer *message, size_t most,
+                                         struct remora_buf *out, struct remora_fail *fail)
+{
+    struct remora_grpc_inflation inflation;
+    enum remora_code code = remora_grpc_inflate_begin(&inflation, message, fail);
+    assert_int_equal(code, REMORA_OK);
+    while (code == REMORA_OK && !inflation.is_done) {
+        code = remora_grpc_inflate_step(&inflation, out, most, fail);
+    }
+    remora_grpc_inflate_end(&inflation);
+    return code;
+}
+
 /* In slices of at most `piece` bytes. */
 static enum remora_code inflate_pieces(size_t length, size_t piece, size_t limit,
                                        struct remora_buf *out, struct remora_fail *fail)
@@ -41,7 +55,11 @@ static enum remora_code inflate_pieces(size_t length, size_t piece, size_t limit
         grpc_raw_compressed_byte_buffer_create(slices, count, GRPC_COMPRESS_GZIP);
     assert_true(remora_grpc_is_compressed(message));
     remora_buf_init(out, limit);
-    enum remora_code code = remora_grpc_inflate(message, out, fail);
+    struct remora_fail ignored = REMORA_FAIL_INIT;
+    enum remora_code in_steps = inflate_in_steps(message, 100, out, &ignored);
+    remora_buf_fini(out);
+    enum remora_code code = inflate_in_steps(message, SIZE_MAX / 2, out, fail);
+    assert_int_equal(in_steps, code);
     grpc_byte_buffer_destroy(message);
     for (size_t i = 0; i < count; i++) {
         grpc_slice_unref(slices[i]);

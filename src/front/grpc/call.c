@@ -296,7 +296,13 @@ static void receive_end(struct remora_grpc_call *call)
     start_one(call, &op, &call->received);
 }
 
-static void deliver_plain(struct remora_grpc_call *call)
+static void drop_message(struct remora_grpc_call *call)
+{
+    grpc_byte_buffer_destroy(call->incoming);
+    call->incoming = NULL;
+}
+
+static void deliver(struct remora_grpc_call *call)
 {
     grpc_byte_buffer_reader reader;
     grpc_slice *only = NULL;
@@ -316,30 +322,21 @@ static void deliver_plain(struct remora_grpc_call *call)
         grpc_slice_unref(all);
     }
     grpc_byte_buffer_reader_destroy(&reader);
+    drop_message(call);
 }
 
-static void deliver_compressed(struct remora_grpc_call *call)
+void remora_grpc_decompressed(struct remora_grpc_call *call, const struct remora_buf *bytes,
+                              const struct remora_fail *fail)
 {
-    struct remora_buf bytes;
-    struct remora_fail fail = REMORA_FAIL_INIT;
-    remora_buf_init(&bytes, REMORA_LIMIT_MESSAGE_BYTES);
-    if (remora_grpc_inflate(call->incoming, &bytes, &fail) == REMORA_OK) {
-        call->method->message(call, remora_buf_slice(&bytes));
-    } else {
-        remora_grpc_refuse(call, &fail);
+    bool is_awaited = !call->is_over && !call->is_ending;
+    receive_ended(call);
+    if (is_awaited && fail != NULL) {
+        remora_grpc_refuse(call, fail);
+    } else if (is_awaited && bytes != NULL) {
+        call->method->message(call, remora_buf_slice(bytes));
     }
-    remora_buf_fini(&bytes);
-}
-
-static void deliver(struct remora_grpc_call *call)
-{
-    if (remora_grpc_is_compressed(call->incoming)) {
-        deliver_compressed(call);
-    } else {
-        deliver_plain(call);
-    }
-    grpc_byte_buffer_destroy(call->incoming);
-    call->incoming = NULL;
+    drop_message(call);
+    came_back(call);
 }
 
 /* The caller closed its side before one message was whole: broken framing, for which gRPC has INTERNAL. */
@@ -379,8 +376,13 @@ static void on_received(struct remora_grpc_tag *tag, bool ok)
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, received);
     bool is_awaited = !call->is_over && !call->is_ending; /* not sent away meanwhile */
     bool is_first = ok && call->incoming != NULL && !call->method->is_talk && !call->has_message;
+    bool is_packed = ok && call->incoming != NULL && call->surplus == NULL &&
+                     remora_grpc_is_compressed(call->incoming);
     if (is_awaited && is_first) {
         receive_end(call);
+    } else if (is_awaited && is_packed) {
+        remora_grpc_decompress(call); /* comes back with its message */
+        return;
     } else {
         receive_ended(call);
         if (is_awaited) {
@@ -494,6 +496,7 @@ static struct remora_grpc_call *call_new(struct remora_grpc_front *front,
     remora_list_init(&call->watcher);
     remora_list_init(&call->receiver);
     remora_list_init(&call->unread);
+    remora_list_init(&call->packed);
     remora_arena_init(&call->answer_arena, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                       REMORA_LIMIT_ANSWER_ARENA_BYTES);
     return call;

@@ -82,6 +82,8 @@ struct remora_grpc_call {
     struct remora_list receiver;  /* in the lane's list while a message is awaited */
     struct remora_timer patience; /* until that message, a Watch's old age, or its end unread */
 
+    struct remora_list packed; /* in the lane's line while its message is decompressed (packed.c) */
+
     /* unread.c: the status is final and has not left */
     struct remora_list unread; /* in the lane's list until then */
     uint64_t stuck_ns;         /* since when nothing has left */
@@ -148,6 +150,11 @@ bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
 void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail);
 /* Sends away every call of the lane that still waits for a message: the front drains. */
 void remora_grpc_receivers_drain(struct remora_grpc_lane *lane);
+/* Decompresses call->incoming in later rounds, and then calls remora_grpc_decompressed. */
+void remora_grpc_decompress(struct remora_grpc_call *call);
+/* With the message, or why there is none, or with neither: the call is over. It may be freed by this. */
+void remora_grpc_decompressed(struct remora_grpc_call *call, const struct remora_buf *bytes,
+                              const struct remora_fail *fail);
 /* Milliseconds until the caller's deadline, at least 0; -1 when it has none. */
 int64_t remora_grpc_time_left_ms(const struct remora_grpc_call *call);
 

@@ -76,8 +76,11 @@ struct remora_grpc_lane {
     unsigned watcher_count;
     struct remora_list receivers; /* calls that wait for a message of their caller */
     struct remora_list unread;    /* calls whose status waits for their caller (unread.c) */
-    unsigned missing;             /* calls that found no memory to be armed */
-    struct remora_arena scratch;  /* for messages being packed; reset by its user before use */
+    struct remora_list packed;    /* calls whose message is compressed, in line (packed.c) */
+    struct remora_grpc_unpacking *unpacking; /* the first of them, once begun */
+    struct remora_message_node unpack;       /* the line's next turn */
+    unsigned missing;                        /* calls that found no memory to be armed */
+    struct remora_arena scratch; /* for messages being packed; reset by its user before use */
     struct remora_grpc_tag *first;
     struct remora_grpc_tag **last;
     struct remora_later later;

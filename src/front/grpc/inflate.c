@@ -1,6 +1,7 @@
 /*
  * Compressed messages, gzip and deflate. The core would unpack them by itself, but it looks at the limit afterwards: 1 MiB of
- * gzip took 1.6 GB of memory before it was refused. So its decompression is off (core.c) and this stops at the limit.
+ * gzip took 1.6 GB of memory before it was refused. So its decompression is off (core.c) and this stops at the limit. It goes in
+ * steps, because 32 KB may be 80 ms of work (packed.c).
  *
  * Ways to fail: more bytes than the limit of `out` (TOO_LARGE), no memory (SHEDDING), bytes that are not of this compression,
  * end too early or go on behind the end (INVALID_REQUEST; INTERNAL on the wire, as gRPC has it for messages that cannot be
@@ -11,9 +12,7 @@
 #include "inflate.h"
 
 #include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
-#include <zlib.h>
 
 #include "remora/limits.h"
 
@@ -71,50 +70,85 @@ static int turn(z_stream *z, struct remora_buf *out)
     return status;
 }
 
-/* One piece of the input, and all that comes of it; *is_over once the end of the compressed data was seen. */
-static enum remora_code feed(z_stream *z, const grpc_slice *piece, struct remora_buf *out,
-                             bool *is_over, struct remora_fail *fail)
+/* False: there is none. */
+static bool take_piece(struct remora_grpc_inflation *i)
 {
-    z->next_in = (Bytef *)(uintptr_t)GRPC_SLICE_START_PTR(*piece);
-    z->avail_in = (uInt)GRPC_SLICE_LENGTH(*piece);
-    int status = *is_over && z->avail_in > 0 ? Z_DATA_ERROR : Z_OK;
-    do {
-        status = status == Z_OK && !*is_over ? turn(z, out) : status;
-        *is_over = *is_over || status == Z_STREAM_END;
-    } while (status == Z_OK && !*is_over && (z->avail_in > 0 || z->avail_out == 0));
+    if (!i->has_piece && grpc_byte_buffer_reader_next(&i->reader, &i->piece) != 0) {
+        i->has_piece = true;
+        i->z.next_in = (Bytef *)(uintptr_t)GRPC_SLICE_START_PTR(i->piece);
+        i->z.avail_in = (uInt)GRPC_SLICE_LENGTH(i->piece);
+    }
+    return i->has_piece;
+}
+
+static void drop_piece(struct remora_grpc_inflation *i)
+{
+    if (i->has_piece) {
+        grpc_slice_unref(i->piece);
+        i->has_piece = false;
+    }
+}
+
+/* Of the piece at hand; it is dropped when nothing more comes of it. */
+static enum remora_code feed(struct remora_grpc_inflation *i, struct remora_buf *out,
+                             struct remora_fail *fail)
+{
+    z_stream *z = &i->z;
+    if (i->is_over) { /* the end of the compressed data was seen */
+        enum remora_code code = z->avail_in > 0 ? is_broken(fail) : REMORA_OK;
+        drop_piece(i);
+        return code;
+    }
+    int status = turn(z, out);
+    i->is_over = status == Z_STREAM_END;
     if (status == Z_MEM_ERROR) {
         return has_no_room(out, fail);
     }
-    /* Z_BUF_ERROR: nothing more came of the bytes at hand. */
-    bool is_good =
-        status == Z_OK || status == Z_BUF_ERROR || (status == Z_STREAM_END && z->avail_in == 0);
-    return is_good ? REMORA_OK : is_broken(fail);
-}
-
-static enum remora_code feed_all(z_stream *z, grpc_byte_buffer_reader *reader,
-                                 struct remora_buf *out, struct remora_fail *fail)
-{
-    enum remora_code code = REMORA_OK;
-    bool is_over = false;
-    grpc_slice piece;
-    while (code == REMORA_OK && grpc_byte_buffer_reader_next(reader, &piece) != 0) {
-        code = feed(z, &piece, out, &is_over, fail);
-        grpc_slice_unref(piece);
+    if (status != Z_OK || (z->avail_in == 0 && z->avail_out > 0)) {
+        bool has_rest = z->avail_in > 0;
+        drop_piece(i);
+        /* Z_BUF_ERROR: nothing more came of the bytes at hand. */
+        bool is_good = status == Z_OK || status == Z_BUF_ERROR || (i->is_over && !has_rest);
+        return is_good ? REMORA_OK : is_broken(fail);
     }
-    return code == REMORA_OK && !is_over ? is_broken(fail) : code;
+    return REMORA_OK;
 }
 
-enum remora_code remora_grpc_inflate(grpc_byte_buffer *message, struct remora_buf *out,
-                                     struct remora_fail *fail)
+enum remora_code remora_grpc_inflate_begin(struct remora_grpc_inflation *inflation,
+                                           grpc_byte_buffer *message, struct remora_fail *fail)
 {
-    grpc_byte_buffer_reader reader;
-    z_stream z = {0};
-    if (grpc_byte_buffer_reader_init(&reader, message) == 0 ||
-        inflateInit2(&z, ANY_FORMAT) != Z_OK) {
+    *inflation = (struct remora_grpc_inflation){0};
+    if (grpc_byte_buffer_reader_init(&inflation->reader, message) == 0) {
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "No memory to decompress.");
     }
-    enum remora_code code = feed_all(&z, &reader, out, fail);
-    inflateEnd(&z);
-    grpc_byte_buffer_reader_destroy(&reader);
+    if (inflateInit2(&inflation->z, ANY_FORMAT) != Z_OK) {
+        grpc_byte_buffer_reader_destroy(&inflation->reader);
+        return remora_fail_set(fail, REMORA_SHEDDING, NULL, "No memory to decompress.");
+    }
+    return REMORA_OK;
+}
+
+enum remora_code remora_grpc_inflate_step(struct remora_grpc_inflation *inflation,
+                                          struct remora_buf *out, size_t most_bytes,
+                                          struct remora_fail *fail)
+{
+    enum remora_code code = REMORA_OK;
+    const z_stream *z = &inflation->z;
+    uint64_t until = z->total_in + z->total_out + most_bytes;
+    while (code == REMORA_OK && !inflation->is_done && z->total_in + z->total_out < until) {
+        if (take_piece(inflation)) {
+            code = feed(inflation, out, fail);
+        } else {
+            inflation->is_done = true;
+            code = inflation->is_over ? REMORA_OK : is_broken(fail);
+        }
+    }
     return code;
+}
+
+void remora_grpc_inflate_end(struct remora_grpc_inflation *inflation)
+{
+    drop_piece(inflation);
+    inflateEnd(&inflation->z);
+    grpc_byte_buffer_reader_destroy(&inflation->reader);
 }
