@@ -483,8 +483,15 @@ static void messages_are_judged_by_their_role(void **state)
             REMORA_INVALID_REQUEST, "messages[0].parts[0]");
     refuses("messages { role: ROLE_USER parts { text: \"x\" } reasoning { text: \"x\" } }",
             REMORA_INVALID_REQUEST, "messages[0]");
-    refuses("messages { role: ROLE_USER parts { text: \"x\" annotations { type: \"file\" } } }",
-            REMORA_INVALID_REQUEST, "messages[0]");
+    refuses(
+        "messages { role: ROLE_USER parts { text: \"x\" annotations { type: \"url_citation\" } } }",
+        REMORA_INVALID_REQUEST, "messages[0]");
+    refuses(
+        "messages { role: ROLE_ASSISTANT parts { text: \"x\" annotations { type: \"file\" title: "
+        "\"n\" } } }",
+        REMORA_INVALID_REQUEST, "messages[0].parts[0].annotations[0].extra");
+    refuses(USER "tools { function { name: \"f\" } cache_breakpoint { explicit_mode: true } }",
+            REMORA_INVALID_REQUEST, "tools[0].cache_breakpoint.explicit_mode");
     refuses("messages { role: ROLE_ASSISTANT parts { text: \"x\" annotations { url: \"u\" } } }",
             REMORA_INVALID_REQUEST, "messages[0].parts[0].annotations[0].type");
     refuses(USER "messages { role: ROLE_TOOL tool_call_id: \"c\" parts { text: \"x\" } }",

@@ -413,7 +413,8 @@ static void a_conversation_is_the_same(void **state)
     both(
         "{\"messages\":[{\"role\":\"developer\",\"content\":\"d\",\"name\":\"rules\"},"
         "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\",\"cache_control\":{"
-        "\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"b\"}]},"
+        "\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"b\",\"prompt_cache_breakpoint\":{"
+        "\"mode\":\"explicit\"}}]},"
         "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
         "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}],"
         "\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"hm\",\"signature\":\"sig\","
@@ -424,7 +425,8 @@ static void a_conversation_is_the_same(void **state)
         "{\"role\":\"user\",\"content\":\"go on\",\"k\":true},"
         "{\"role\":\"assistant\",\"content\":\"Well\"}]}",
         "messages { role: ROLE_DEVELOPER parts { text: 'd' } name: 'rules' } "
-        "messages { role: ROLE_USER parts { text: 'a' cache_breakpoint {} } parts { text: 'b' } } "
+        "messages { role: ROLE_USER parts { text: 'a' cache_breakpoint {} } parts { text: 'b' "
+        "cache_breakpoint { explicit_mode: true } } } "
         "messages { role: ROLE_ASSISTANT tool_calls { id: 'c1' name: 'f' arguments_json: "
         "'{\"x\":1}' } reasoning { text: 'hm' signature: 'sig' id: 'r' format: "
         "'anthropic-claude-v1' index: 0 } reasoning { encrypted: 'ZZ' } reasoning { other { fields "

@@ -148,9 +148,15 @@ static enum remora_code read_annotation(struct reader *r, const Remora__V1__Anno
         .content = remora_pb_slice(from->content),
         .start_index = {.value = from->start_index, .is_set = from->has_start_index != 0},
         .end_index = {.value = from->end_index, .is_set = from->has_end_index != 0}};
-    return out->type.length == 0
-               ? reader_refuse_field(r, REMORA_INVALID_REQUEST, "type", "is missing.")
-               : reader_struct(r, "extra", from->extra, &out->raw);
+    if (out->type.length == 0) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "type", "is missing.");
+    }
+    enum remora_code code = reader_struct(r, "extra", from->extra, &out->raw);
+    bool has_names = remora_slice_is(out->type, "url_citation"); /* the fields here are its */
+    return code == REMORA_OK && out->raw.length == 0 && !has_names
+               ? reader_refuse_field(r, REMORA_INVALID_REQUEST, "extra",
+                                     "is needed: the fields beside it are those of a url_citation.")
+               : code;
 }
 
 static enum remora_code read_annotations(struct reader *r, const Remora__V1__ContentPart *part,

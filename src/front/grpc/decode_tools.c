@@ -49,7 +49,12 @@ static enum remora_code read_tool(struct reader *r, const Remora__V1__Tool *tool
     default:
         return reader_refuse(r, REMORA_INVALID_REQUEST, "must have a function.");
     }
-    return code == REMORA_OK ? reader_cache(r, tool->cache_breakpoint, &out->cache) : code;
+    code = code == REMORA_OK ? reader_cache(r, tool->cache_breakpoint, &out->cache) : code;
+    if (code == REMORA_OK && out->cache.is_explicit) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "cache_breakpoint.explicit_mode",
+                                   "is a mark on parts of messages.");
+    }
+    return code;
 }
 
 static enum remora_code read_list(struct reader *r, const Remora__V1__ChatRequest *chat)

@@ -250,6 +250,7 @@ enum remora_code reader_cache(struct reader *r, const Remora__V1__CacheBreakpoin
         return REMORA_OK;
     }
     out->is_set = true;
+    out->is_explicit = value->explicit_mode != 0;
     if (value->ttl == NULL) {
         return REMORA_OK;
     }
