@@ -60,6 +60,17 @@ static void tell_answer(struct remora_exchange *x)
     choose_release(x, x->run.endpoint);
 }
 
+static void cool(struct remora_exchange *x, int64_t hint_ms)
+{
+    uint64_t jitter = remora_random_below(x->engine->use.random, COOL_DEFAULT_MS);
+    uint64_t for_ms = hint_ms >= 0 ? (uint64_t)hint_ms : COOL_DEFAULT_MS / 5 + jitter;
+    remora_health_cool(x->engine->use.health, x->run.endpoint->health, exchange_now(x),
+                       for_ms * REMORA_NS_PER_MS);
+    if (x->cools_ms < 0 || (int64_t)for_ms < x->cools_ms) {
+        x->cools_ms = (int64_t)for_ms;
+    }
+}
+
 static void tell_endpoint(struct remora_exchange *x, const struct remora_fail *fail)
 {
     struct remora_health *health = x->engine->use.health;
@@ -86,13 +97,10 @@ static void tell_endpoint(struct remora_exchange *x, const struct remora_fail *f
             remora_health_failure(health, slot, now);
         }
         return;
-    case REMORA_EFFECT_COOLS: {
-        uint64_t jitter = remora_random_below(x->engine->use.random, COOL_DEFAULT_MS);
-        uint64_t for_ms = hint_ms >= 0 ? (uint64_t)hint_ms : COOL_DEFAULT_MS / 5 + jitter;
-        remora_health_cool(health, slot, now, for_ms * REMORA_NS_PER_MS);
+    case REMORA_EFFECT_COOLS:
+        cool(x, hint_ms);
         tell_answer(x);
         return;
-    }
     case REMORA_EFFECT_BENCHES:
         remora_health_gone(health, slot, now, BENCH_MODEL_MS * REMORA_NS_PER_MS);
         remora_health_success(health, slot, now);

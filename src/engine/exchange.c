@@ -61,6 +61,7 @@ static void prepare(struct remora_exchange *x, size_t body_bytes)
     x->config = remora_config_acquire(engine->config);
     x->lead = (struct remora_fail)REMORA_FAIL_INIT;
     x->retry_after_ms = -1;
+    x->cools_ms = -1;
     x->idle_ms = -1;
     struct remora_outcome *outcome = &x->outcome;
     outcome->fail = (struct remora_fail)REMORA_FAIL_INIT;

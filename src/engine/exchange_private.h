@@ -132,6 +132,7 @@ struct remora_exchange {
     int32_t refused_keys;      /* of the endpoint being tried */
     int64_t max_output_tokens; /* as asked, of all choices together, 0 none */
     int64_t retry_after_ms;    /* smallest hint, -1 none */
+    int64_t cools_ms;          /* shortest rest that a 429 has given an endpoint, -1 none */
     unsigned busy;             /* callbacks on the stack: freeing waits for 0 */
     bool withholds_reasoning;  /* reasoning.exclude */
     bool keeps_further;        /* what has no name here is kept for the outcome */

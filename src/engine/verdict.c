@@ -147,5 +147,8 @@ void verdict_final(const struct remora_exchange *x, struct remora_fail *out)
     }
     int status = remora_code_row(out->code)->http_status;
     out->retry_after_ms = status == 429 || status == 503 ? x->retry_after_ms : -1;
+    if (out->code == REMORA_CAPACITY_EXHAUSTED && out->retry_after_ms < 0) {
+        out->retry_after_ms = x->cools_ms; /* nobody said when, but before that nobody is asked */
+    }
     judge_rest(x, out);
 }

@@ -80,6 +80,28 @@ fault_02_rate_limit_without_retry_after_falls_back_and_is_told_when_all_are(void
     fixture_free(f);
 }
 
+/* The endpoints rest all the same, and the next request is told for how long: so is this one. */
+static void rate_limits_without_retry_after_tell_how_long_the_shortest_rest_is(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 429, "{}");
+    play_answer(f, 1, 429, "{}");
+    int64_t told_ms = f->outcome.fail.retry_after_ms;
+    assert_int_equal(f->outcome.fail.code, REMORA_CAPACITY_EXHAUSTED);
+    assert_in_range(told_ms, 1000, 6000);
+    fixture_pass_ms(f, (uint64_t)told_ms - 2);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 2);
+    assert_in_range(f->outcome.fail.retry_after_ms, 1, 2);
+    fixture_pass_ms(f, 3);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 2, "x");
+    fixture_free(f);
+}
+
 static void fault_03_one_500_falls_back(void **state)
 {
     (void)state;
@@ -518,6 +540,7 @@ int main(void)
         cmocka_unit_test(fault_01_rate_limit_with_retry_after_falls_back_and_rests),
         cmocka_unit_test(
             fault_02_rate_limit_without_retry_after_falls_back_and_is_told_when_all_are),
+        cmocka_unit_test(rate_limits_without_retry_after_tell_how_long_the_shortest_rest_is),
         cmocka_unit_test(fault_03_one_500_falls_back),
         cmocka_unit_test(fault_04_a_503_falls_back),
         cmocka_unit_test(fault_05_a_reset_before_content_falls_back),
