@@ -25,12 +25,13 @@ REQUESTS = {
     "INVALID_REQUEST": {"temperature": "hot"}, "MODEL_NOT_FOUND": {"model": "t/okk"}, "UNIMPLEMENTED": {"plugins": [{}]},
     "MODEL_NOT_ALLOWED": {"model": "t/denied"}, "PRIVACY_RESTRICTED": {"provider": {"data_collection": "deny"}},
     "CONSTRAINT_FILTERED": {"provider": {"only": ["b"], "ignore": ["b"]}}, "NO_ENDPOINTS": {"model": "anthropic/claude-opus-4.1"},
+    "REGION_RESTRICTED": {"provider": {"regions": ["eu"]}},
 }
 ELSEWHERE = {
     "UNAUTHENTICATED": "test_keys.py", "RATE_LIMITED": "needs limits: tests of the callers' limits",
     "REQUEST_TIMEOUT": "takes ten seconds: front_http_head_test", "SHEDDING": "front_http_chat_test, engine_admission_test",
     "DRAINING": "test_process.py", "CLIENT_GONE": "never written: test_http.py", "INTERNAL": "our bugs: skin_chat_stream_test",
-    "REGION_RESTRICTED": "policy_judge_test, route_plan_test", "PERMISSION_DENIED": "nothing refuses with it yet",
+    "PERMISSION_DENIED": "nothing refuses with it yet",
     "WRONG_ENDPOINT": "comes with embeddings", "PAYMENT_REQUIRED": "comes with budgets", "CONFLICT": "comes with idempotency keys",
     "MODEL_DEPRECATED": "the catalog has no such fact",
 }
@@ -116,7 +117,7 @@ def test_what_the_request_or_the_policy_asked_for(served, reason):
     error = answer["error"]
     assert_row(reason, status, error)
     assert "attempts" not in error["metadata"], "nothing went upstream"
-    if reason in ("MODEL_NOT_ALLOWED", "PRIVACY_RESTRICTED", "CONSTRAINT_FILTERED"):
+    if reason in ("MODEL_NOT_ALLOWED", "REGION_RESTRICTED", "PRIVACY_RESTRICTED", "CONSTRAINT_FILTERED"):
         candidates = error["metadata"]["candidates"]
         assert len(candidates) == (1 if reason == "MODEL_NOT_ALLOWED" else 2)
         assert error["availability"]["requested_models"] == [REQUESTS[reason].get("model", "t/ok")]

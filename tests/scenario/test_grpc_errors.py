@@ -26,6 +26,7 @@ ASKED = {
     "PRIVACY_RESTRICTED": lambda p: {"provider": p.routing.ProviderPreferences(data_collection=p.routing.DATA_COLLECTION_DENY)},
     "CONSTRAINT_FILTERED": lambda p: {"provider": p.routing.ProviderPreferences(only=["b"], ignore=["b"])},
     "NO_ENDPOINTS": lambda p: {"model": "anthropic/claude-opus-4.1"},
+    "REGION_RESTRICTED": lambda p: {"provider": p.routing.ProviderPreferences(regions=["eu"])},
 }
 
 
