@@ -69,10 +69,27 @@ static enum remora_code check_boolean(struct config_node *node, struct remora_fa
     return REMORA_OK;
 }
 
+/* A number in the spelling that YAML 1.1 calls octal: Helm would read 010 as eight, and here it would be ten. */
+static bool is_octal(const struct config_node *node)
+{
+    struct remora_slice text = node->text;
+    return node->kind == CONFIG_NODE_SCALAR && node->is_plain && text.length > 1 &&
+           text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9';
+}
+
+static enum remora_code refuse_octal(const struct config_node *node, struct remora_fail *fail)
+{
+    return config_fail_at(node, REMORA_INVALID_REQUEST, fail,
+                          "begins with 0, which YAML 1.1 reads as octal: leave the 0 out");
+}
+
 static enum remora_code check_integer(struct config_node *node, const struct config_key_row *row,
                                       struct remora_fail *fail)
 {
     uint64_t value = 0;
+    if (is_octal(node)) {
+        return refuse_octal(node, fail);
+    }
     if (node->kind != CONFIG_NODE_SCALAR || !node->is_plain ||
         !remora_parse_u64(node->text, &value) || value > INT64_MAX || (int64_t)value < row->min ||
         (int64_t)value > row->max) {
@@ -87,6 +104,9 @@ static enum remora_code check_integer(struct config_node *node, const struct con
 static enum remora_code check_money(const struct config_node *node, struct remora_fail *fail)
 {
     int64_t ignored = 0;
+    if (is_octal(node)) {
+        return refuse_octal(node, fail);
+    }
     if (node->kind != CONFIG_NODE_SCALAR || !remora_decimal_parse(node->text, 12, &ignored, NULL)) {
         return wrong(node, fail, "a price in USD, such as \"0.0000025\"");
     }

@@ -76,6 +76,8 @@ REMORA_MUST_CHECK enum remora_code config_read_texts(struct config_loader *loade
 /* "int4" and the like; openrouter.md section 4 `quantizations`. */
 bool config_is_quantization(struct remora_slice text);
 
+/* plain_names.c: of names in `node` and below that Helm would read otherwise. `node` may be NULL. */
+void config_warn_of_plain_names(struct config_loader *loader, const struct config_node *node);
 /* tls.c: config->tls; before the process. */
 REMORA_MUST_CHECK enum remora_code config_read_tls(struct config_loader *loader);
 /* credentials.c: the snapshot's from now on, at another place; freed, and *secret NULL, when there is no room. */

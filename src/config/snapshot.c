@@ -211,6 +211,7 @@ static enum remora_code fill(struct config_loader *loader)
 {
     enum remora_code rc = read_tree(loader);
     if (rc == REMORA_OK) {
+        config_warn_of_plain_names(loader, loader->root);
         rc = config_read_tls(loader);
     }
     if (rc == REMORA_OK) {

@@ -24,6 +24,7 @@ struct reader {
     struct config_node *open; /* innermost mapping or list */
     struct remora_slice key;  /* of the value to come, in a mapping */
     yaml_mark_t key_at;
+    bool key_is_plain;
     bool has_key;
     bool had_document;
 };
@@ -124,6 +125,7 @@ static enum remora_code take_key(struct reader *reader, const yaml_event_t *even
     if (reader->key.data == NULL) {
         return no_room(reader, &event->start_mark);
     }
+    reader->key_is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     reader->key_at = event->start_mark;
     reader->has_key = true;
     return REMORA_OK;
@@ -141,6 +143,7 @@ static void attach(struct reader *reader, struct config_node *node)
     node->index = (uint32_t)parent->count++;
     if (parent->kind == CONFIG_NODE_MAPPING) {
         node->key = reader->key;
+        node->is_plain_key = reader->key_is_plain;
         node->key_line = (uint32_t)reader->key_at.line + 1;
         node->key_column = (uint32_t)reader->key_at.column + 1;
         reader->has_key = false;

@@ -17,6 +17,7 @@ enum config_node_kind { CONFIG_NODE_SCALAR, CONFIG_NODE_MAPPING, CONFIG_NODE_LIS
 struct config_node {
     enum config_node_kind kind;
     bool is_plain;           /* a scalar without quotes */
+    bool is_plain_key;       /* a key without quotes */
     uint32_t line;           /* of the value, from 1 */
     uint32_t column;         /* from 1 */
     uint32_t key_line;       /* of the key, in a mapping */

@@ -6,6 +6,7 @@
 #include "remora/health.h"
 #include "remora/telemetry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -166,6 +167,27 @@ static void the_environment_overrides_who_is_served(void **state)
     assert_null(stack.layers[REMORA_LAYER_KEY]);
     assert_true(test_config_warns(config, "service", "REMORA_SERVICE overrides it: cart"));
     assert_true(test_config_warns(config, "namespace", "REMORA_NAMESPACE overrides it: eu"));
+    remora_config_release(config);
+}
+
+static void names_that_helm_reads_otherwise_are_warned_of(void **state)
+{
+    (void)state;
+    struct remora_config *config = test_config(
+        "services: {on: {}, \"no\": {}, No: {}, 4.10: {}, \"5\": {}, -7: {}, 0x1f: {},\n"
+        "  1e3: {}, ~: {}, 4o: {}, v1.2: {}, 2025-11-01: {}}",
+        NULL);
+    static const char *const told[] = {"on", "No", "4.10", "-7", "0x1f", "1e3", "~"};
+    static const char *const fine[] = {"no", "5", "4o", "v1.2", "2025-11-01"};
+    char path[32];
+    for (size_t i = 0; i < REMORA_COUNT_OF(told); i++) {
+        snprintf(path, sizeof path, "services.%s", told[i]);
+        assert_true(test_config_warns(config, path, "put it in quotes"));
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(fine); i++) {
+        snprintf(path, sizeof path, "services.%s", fine[i]);
+        assert_false(test_config_warns(config, path, "put it in quotes"));
+    }
     remora_config_release(config);
 }
 
@@ -602,12 +624,12 @@ static void names_that_nobody_has_are_warned_of(void **state)
     (void)state;
     struct remora_config *config =
         test_config(ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a}]}}\n"
-                         "aliases: {x: acme/b, y: acme/a}\nservice: cart\n"
+                         "aliases: {x: acme/b, z: acme/a}\nservice: cart\n"
                          "services:\n  s: {models: {allow: [\"b/*\", acme/*], default: acme/b}}\n"
-                         "  t: {models: {allow: [acme/c], default: y}}\n",
+                         "  t: {models: {allow: [acme/c], default: z}}\n",
                     NULL);
     assert_true(test_config_warns(config, "aliases.x", "acme/b"));
-    assert_false(test_config_warns(config, "aliases.y", ""));
+    assert_false(test_config_warns(config, "aliases.z", ""));
     assert_true(test_config_warns(config, "services.s.models.allow[0]", "matches"));
     assert_true(test_config_warns(config, "services.s.models.default", "no configured model"));
     assert_true(test_config_warns(config, "services.t.models.default", "not allowed"));
@@ -621,12 +643,12 @@ static void a_warning_of_a_name_offers_the_nearest(void **state)
     struct remora_config *config = test_config(
         ACME
         "models: {acme/echo-1: {endpoints: [{provider: acme, model_id: a}]}}\n"
-        "aliases: {x: acme/ecko-1, y: \"acme/echo-1:free\"}\nservice: chekout\n"
+        "aliases: {x: acme/ecko-1, z: \"acme/echo-1:free\"}\nservice: chekout\n"
         "services:\n  checkout: {models: {allow: [echo-1], deny: [acme/echo1, \"*:free\"],\n"
         "    default: ACME/echo-1}, provider: {order: [OpenAI], only: [acne/x], ignore: [zzz]}}\n",
         NULL);
     assert_true(test_config_warns(config, "aliases.x", "did you mean 'acme/echo-1'?"));
-    assert_false(test_config_warns(config, "aliases.y", ""));
+    assert_false(test_config_warns(config, "aliases.z", ""));
     assert_true(
         test_config_warns(config, "services.checkout.models.allow[0]", "mean 'acme/echo-1'?"));
     assert_true(
@@ -782,6 +804,7 @@ int main(void)
         cmocka_unit_test(the_mode_decides_how_old_connections_become),
         cmocka_unit_test(the_environment_overrides_who_is_served),
         cmocka_unit_test(the_environment_that_agrees_is_nothing_to_warn_of),
+        cmocka_unit_test(names_that_helm_reads_otherwise_are_warned_of),
         cmocka_unit_test(a_provider_of_the_catalog_takes_overrides),
         cmocka_unit_test(an_endpoint_supports_no_more_than_its_dialect),
         cmocka_unit_test(an_own_provider_without_key_needs_none),
