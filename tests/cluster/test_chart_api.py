@@ -233,3 +233,13 @@ def test_a_running_gateway_is_given_to_the_autoscaler_with_all_its_pods(crds, ma
     assert crds.get("-n", namespace, "deployment", "llm-gateway")["spec"]["replicas"] == 6
     crds.helm(4, "upgrade", "llm", CHART, *words, "--set", "gateway.autoscaling.enabled=true,gateway.workers=3", "--server-side=true", "--force-conflicts")
     assert crds.get("-n", namespace, "deployment", "llm-gateway")["spec"]["replicas"] == 6
+
+
+def test_helm_3_takes_the_number_of_pods_away_whoever_has_it(crds):
+    """Why the documentation sends a release of Helm 3 through Helm 4 for this. Should it hold no longer, the page has to change."""
+    namespace = crds.namespace("scale-away")
+    words = ["-n", namespace, "--set", "mode=gateway", "--set-json", "config=" + json.dumps(KEYS), "--set", "fullnameOverride=llm"]
+    crds.helm(3, "install", "llm", CHART, *words, "--set", "gateway.replicas=6")
+    hand_over(crds, namespace)
+    crds.helm(3, "upgrade", "llm", CHART, *words, "--set", "gateway.autoscaling.enabled=true")
+    assert crds.get("-n", namespace, "deployment", "llm-gateway")["spec"]["replicas"] == 1

@@ -1,6 +1,6 @@
 // The application in the pod.
 //
-// It calls URL/v1/chat/completions, -rate times a second, until -count calls are done or SIGTERM arrives, and prints each
+// It calls URL/v1/chat/completions (with -grpc the gRPC API, see grpc.go), -rate times a second, until -count calls are done or SIGTERM arrives, and prints each
 // failure, what changed in the answers (text, status) and, at the end, how many calls of each kind there were. A call that
 // fails is a failed request. Connections that were idle for 4 s are given up, as undici does (httpx: 5 s): a gateway closes
 // them 5 s after its SIGTERM, and what meets that close cannot be repeated, being a POST. The events:
@@ -30,7 +30,7 @@ import (
 
 type client struct {
 	url, model, key string
-	streams         bool
+	streams, isGrpc bool
 	http            http.Client
 	mutex           sync.Mutex // guards what follows
 	ok, failed      int
@@ -129,7 +129,12 @@ func (c *client) streamed() (string, error) {
 
 func (c *client) one() error {
 	call := c.chat
-	if c.streams {
+	switch {
+	case c.isGrpc && c.streams:
+		call = c.grpcStreamed
+	case c.isGrpc:
+		call = c.grpcChat
+	case c.streams:
 		call = c.streamed
 	}
 	text, err := call()
@@ -202,12 +207,17 @@ func runClient(arguments []string) int {
 	streamModel := flags.String("stream-at-term", "", "model of a stream that is begun at start and read to its end")
 	streams := flags.Bool("stream", false, "calls are streams")
 	reuse := flags.Bool("reuse", true, "reuse connections")
+	isGrpc := flags.Bool("grpc", false, "calls are gRPC, all on one connection")
 	flags.Parse(arguments)
 
 	term := stopped()
 	say("start", nil)
 	transport := &http.Transport{DisableKeepAlives: !*reuse, MaxIdleConnsPerHost: 100, IdleConnTimeout: 4 * time.Second}
-	c := &client{url: *url, model: *model, key: readKey(*keyFile), streams: *streams,
+	if *isGrpc {
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetUnencryptedHTTP2(true)
+	}
+	c := &client{url: *url, model: *model, key: readKey(*keyFile), streams: *streams, isGrpc: *isGrpc,
 		http: http.Client{Timeout: time.Minute, Transport: transport}}
 	err := c.one()
 	say("first", map[string]any{"ok": err == nil})
