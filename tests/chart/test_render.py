@@ -255,6 +255,43 @@ def test_the_ports_are_the_documents(helm3):
     assert default[1]["value"] in listen["grpc"]["description"]
 
 
+def app_env(objects):
+    text = one(objects, "ConfigMap", "-sidecar")["data"]["app-env.yaml"]
+    return {each["name"]: each["value"] for each in yaml.safe_load(text)["env"] or []}, text
+
+
+@pytest.mark.parametrize("http, grpc, expected", [
+    ("[::1]:8001", "[::1]:8002", {"REMORA_HTTP_URL": "http://[::1]:8001", "OPENAI_BASE_URL": "http://[::1]:8001/v1", "REMORA_GRPC_TARGET": "[::1]:8002"}),
+    ("localhost:8001", "off", {"REMORA_HTTP_URL": "http://localhost:8001", "OPENAI_BASE_URL": "http://localhost:8001/v1"}),
+    ("off", "127.0.0.1:8002", {"REMORA_GRPC_TARGET": "127.0.0.1:8002"}),
+    ("unix:/run/remora/http.sock", "unix:/run/remora/grpc.sock", {"REMORA_GRPC_TARGET": "unix:/run/remora/grpc.sock"}),
+    ("off", "off", {})])
+def test_the_application_is_told_the_address_that_was_stated(helm, notes, http, grpc, expected):
+    sets = [f"config.listen.http={http}", f"config.listen.grpc={grpc}"]
+    found, text = app_env(helm.render(sets=sets))
+    assert {name: value for name, value in found.items() if name != "OPENAI_API_KEY"} == expected
+    assert ("OPENAI_API_KEY" in found) == ("OPENAI_BASE_URL" in expected)
+    assert ("HTTP is at unix:/run/remora/http.sock" in text) == http.startswith("unix:")
+    said = notes([], sets)
+    assert f"{expected.get('OPENAI_BASE_URL', http)} (OpenAI" in said and f"{grpc} (gRPC)" in said and "7360" not in said
+
+
+def test_a_port_for_all_addresses_is_called_on_loopback(helm):
+    sets = [*SHARED[2:4], "config.listen.http=0.0.0.0:8001", "config.listen.grpc=[::]:8002"]
+    found, _ = app_env(helm.render(sets=sets))
+    assert found["REMORA_HTTP_URL"] == "http://127.0.0.1:8001" and found["REMORA_GRPC_TARGET"] == "[::1]:8002"
+
+
+def test_no_mesh_captures_the_gateways_probe_port(helm):
+    """Its own annotations win over the chart's."""
+    of = lambda sets: one(helm.render(["gateway.yaml"], sets), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    istio, linkerd = "traffic.sidecar.istio.io/excludeInboundPorts", "config.linkerd.io/skip-inbound-ports"
+    assert {of([])[istio], of([])[linkerd]} == {"7362"}
+    assert of(["config.listen.probe=127.0.0.1:8003"])[istio] == "8003"
+    own = of([f"gateway.podAnnotations.{istio.replace('.', chr(92) + '.')}=9090\\,7362"])
+    assert own[istio] == "9090,7362" and own[linkerd] == "7362"
+
+
 def test_a_layer_of_somebody_else_is_mounted_and_not_written(helm3):
     objects = helm3.render(sets=["policy.mesh.create=false", "policy.mesh.name=ceiling"])
     assert "ConfigMap/policy-mesh" not in kinds(objects)
@@ -361,7 +398,10 @@ def test_helm_test_asks_the_gateway_over_tls_where_it_is_told_the_authority(helm
     pod = lambda sets: [each for each in helm.render(["gateway.yaml"], sets) if each["metadata"]["name"].endswith("-test-gateway")]
     plain, = pod(asks)
     assert not any(arg.startswith("--ca-file") for arg in plain["spec"]["containers"][0]["args"]) and len(plain["spec"]["volumes"]) == 1
-    assert pod(tls) == [] and pod([*asks, "tests.gateway.caSecret=gateway-tls"]) == [plain]
+    assert pod([*asks, "tests.gateway.caSecret=gateway-tls"]) == [plain]
+    assert "its Service is asked with caSecret as well" in helm.refusal(["gateway.yaml"], tls)
+    for half in asks:
+        assert "keySecret and model go together" in helm.refusal(["gateway.yaml"], [half])
     own = [f"config.tls.{name}=/etc/remora/tls/x" for name in ("cert_file", "key_file", "client_ca_file")]
     assert pod([*tls, *own, "tests.gateway.caSecret=gateway-tls"]) == [], "it has no certificate to show"
     over, = pod([*tls, "tests.gateway.caSecret=gateway-tls"])
@@ -468,6 +508,15 @@ def test_notes_name_objects_that_are_rendered(notes, helm3, files):
     assert ("SIDECAR" in said) == any(name.endswith("-sidecar") for name in rendered)
     assert ("GATEWAY" in said) == any(name.endswith("-gateway") for name in rendered)
     assert ("helm test" in said) == any("-test-" in name for name in rendered)
+
+
+def test_notes_say_what_a_caller_of_the_gateway_shows(notes):
+    authority = ["gateway.tlsSecret=t", *(f"config.tls.{name}=/etc/remora/tls/{name}" for name in ("cert_file", "key_file", "client_ca_file"))]
+    key, certificate, both = notes(["gateway.yaml"]), notes([], ["mode=gateway", *authority]), notes(["gateway.yaml"], authority)
+    assert "needs a gateway key" in key and "client certificate" not in key and "--cert" not in key
+    assert "needs a client certificate" in certificate and "gateway key" not in certificate and "$KEY" not in certificate
+    assert "curl --insecure --cert CLIENT.crt --key CLIENT.key https://" in certificate
+    assert "needs a gateway key" in both and "every connection a client certificate" in both and "--cert" in both and "$KEY" in both
 
 
 def test_notes_warn_of_what_hurts_later(notes):

@@ -81,6 +81,9 @@ def test_the_config_part_is_the_programs_own(validator):
     ("credentials.defaultMode=0777x", "defaultMode"), ("credentials.defaultMode=0", "defaultMode"), ("credentials.existingSecret=Not_A_Name", "existingSecret"),
     ("bindAddress=localhost", "bindAddress"), ("bindAddress=::", "bindAddress"), ("policy.mesh.content.limit.concurrency=1", "limit"),
     ("policy.service.allow=1", "allow"), ("openshift=yes", "openshift"), ("monitoring.podMonitor.interval=often", "interval"),
+    ("nameOverride=My App", "nameOverride"), ("fullnameOverride=UPPER_case", "fullnameOverride"), ("fullnameOverride=7up", "fullnameOverride"),
+    ("policy.mesh.name=a..b", "/policy/mesh/name"), ("bindAddress=999.1", "bindAddress"), ("bindAddress=256.0.0.1", "bindAddress"),
+    ("gateway.podDisruptionBudget.maxUnavailable=200%", "maxUnavailable"), ("gateway.keysSecret=a-.b", "keysSecret"),
     ("sidecar.extraEnv[0].value=x", "name"), ("tests.gateway.keySecretKey=", "keySecretKey"), ("commonLabels.a.b=c", "commonLabels"),
 ])
 def test_other_values_are_checked_too(helm, change, where):
@@ -140,6 +143,12 @@ REFUSED = {
     "no alert of that name": (["monitoring.prometheusRule.enabled=true", "monitoring.prometheusRule.disabled[0]=Remora"], "no alert is called Remora"),
     "an end that is too short": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.drain.grace_ms=60000"],
                                  "terminationGracePeriodSeconds (40) has to be longer than the document's drain (delay_ms 5000, grace_ms 60000)"),
+    "a key that everybody may write": (["credentials.defaultMode=511"], "credentials.defaultMode is 511 (0777): a key that everybody may write is refused"),
+    "two ports of one number": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "gateway.service.httpPort=7361"],
+                                "gateway.service.httpPort and grpcPort are both 7361"),
+    "a variable that the chart writes": (["sidecar.extraEnv[0].name=REMORA_NAMESPACE"], "sidecar.extraEnv: REMORA_NAMESPACE is the chart's own"),
+    "a label that the selector has": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
+                                       "gateway.podLabels.app\\.kubernetes\\.io/name=x"], "gateway.podLabels: app.kubernetes.io/name is the selector's"),
     "nothing to scale by": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "gateway.autoscaling.enabled=true",
                              "gateway.autoscaling.targetCPUUtilizationPercentage=0"], "targetCPUUtilizationPercentage or metrics"),
 }
@@ -165,6 +174,44 @@ def test_the_program_would_refuse_the_two_sources_too(what, tmp_path):
     (tmp_path / "remora.yaml").write_text(f"version: 1\nservice: cart\nnamespace: shop\n{stated}\npolicy_files: {{{layer}: {tmp_path}/policy.yaml}}\n")
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 1 and "leave one of them out" in result.stderr
+
+
+def test_modes_and_names_that_are_fine(helm):
+    for change in ("credentials.defaultMode=288", "credentials.defaultMode=420", "policy.mesh.name=a.b-c", "bindAddress=10.0.0.1",
+                   "gateway.podDisruptionBudget.maxUnavailable=100%", "nameOverride=7up", "fullnameOverride=up-7"):
+        assert helm.template(sets=[change]).returncode == 0, change
+
+
+# YAML that Helm reads and passes on as something else, as README.md says.
+READ_OTHERWISE = {
+    "a key twice": ("services: {a: {limits: {concurrency: 1}}}\nservices: {b: {}}\n", "stands here twice"),
+    "a number with a zero before it": ("deadlines: {connect_ms: 010}\n", "reads as octal"),
+    "a price with a zero before it": ("policy: {provider: {max_price: {prompt: 010}}}\n", "reads as octal"),
+    "an anchor": ("aliases: {a: &one openai/gpt-4o, b: *one}\n", "anchors and tags"),
+    "a number in groups": ("deadlines: {connect_ms: 5_000}\n", "a whole number"),
+}
+
+
+@pytest.mark.parametrize("what", READ_OTHERWISE)
+def test_what_helm_reads_otherwise_the_program_refuses(what, helm, tmp_path):
+    text, why = READ_OTHERWISE[what]
+    values = yaml.safe_dump(BARE) + "config:\n" + "".join(f"  {line}\n" for line in text.splitlines())
+    taken = helm.run("template", "shop", *helm.arguments([], []), "--namespace", "shop", "--values", "-", stdin=values)
+    assert taken.returncode == 0, taken.stderr
+    (tmp_path / "remora.yaml").write_text(text)
+    result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
+    assert result.returncode == 1 and why in result.stderr, result.stderr
+
+
+def test_a_name_that_helm_reads_otherwise_is_warned_of(helm, tmp_path):
+    text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o}\n"
+    taken = helm.run("template", "shop", *helm.arguments([], []), "--values", "-", stdin=f"config:\n  {text}")
+    assert '"true": openai/gpt-4o' in taken.stdout and '"4.1": openai/gpt-4o' in taken.stdout
+    (tmp_path / "remora.yaml").write_text(text)
+    result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
+    assert result.returncode == 0
+    for name in ("on", "4.10"):
+        assert f"aliases.{name}: the name is no text to YAML 1.1" in result.stderr
 
 
 @pytest.mark.parametrize("files", MATRIX.values(), ids=MATRIX)

@@ -229,6 +229,20 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
+{{/* A mesh must not capture the port that the kubelet and Prometheus ask. */}}
+{{- define "remora.meshAnnotations" -}}
+config.linkerd.io/skip-inbound-ports: {{ . | quote }}
+traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
+{{- end }}
+
+{{/* Of the gateway's pods: those for meshes, and the values' own, which win. */}}
+{{- define "remora.podAnnotations" -}}
+{{- $document := include "remora.givenDocument" (dict "root" . "role" "gateway") | fromYaml }}
+{{- $port := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") }}
+{{- $given := include "remora.tplvalues" (dict "root" . "value" (.Values.gateway.podAnnotations | default dict)) | fromYaml }}
+{{- merge (dict) $given (include "remora.meshAnnotations" $port | fromYaml) | toYaml }}
+{{- end }}
+
 {{/* A pod template's fragment with the sidecar, ready to be pasted or to be a patch. */}}
 {{- define "remora.sidecarPod" -}}
 metadata:
@@ -237,8 +251,7 @@ metadata:
     remora.dev/release: {{ .Release.Name | quote }}
   annotations:
     # A mesh must not capture the port that the kubelet and Prometheus ask.
-    config.linkerd.io/skip-inbound-ports: {{ include "remora.probePort" . | quote }}
-    traffic.sidecar.istio.io/excludeInboundPorts: {{ include "remora.probePort" . | quote }}
+    {{- include "remora.meshAnnotations" (include "remora.probePort" .) | nindent 4 }}
 spec:
   initContainers:
     - {{ include "remora.container" (dict "root" . "role" "sidecar") | nindent 6 | trim }}
@@ -250,24 +263,59 @@ spec:
 {{- include "remora.port" (dict "document" (include "remora.config" . | fromYaml) "listener" "probe" "default" "7362") }}
 {{- end }}
 
+{{/* Where a listener of the sidecar is called: HOST:PORT, unix:PATH or off. (dict "root" $ "listener" NAME "default" PORT) */}}
+{{- define "remora.place" -}}
+{{- $document := include "remora.givenDocument" (dict "root" .root "role" "sidecar") | fromYaml }}
+{{- $stated := get ($document.listen | default dict) .listener | default (printf "127.0.0.1:%s" .default) -}}
+{{- $stated | replace "0.0.0.0:" "127.0.0.1:" | replace "[::]:" "[::1]:" }}
+{{- end }}
+
+{{- define "remora.httpPlace" -}}
+{{- include "remora.place" (dict "root" . "listener" "http" "default" "7360") }}
+{{- end }}
+
+{{- define "remora.grpcPlace" -}}
+{{- include "remora.place" (dict "root" . "listener" "grpc" "default" "7361") }}
+{{- end }}
+
+{{/* The same for people. */}}
+{{- define "remora.places" -}}
+{{- $http := include "remora.httpPlace" . }}
+{{- $isAddress := not (or (eq $http "off") (hasPrefix "unix:" $http)) -}}
+{{ $isAddress | ternary (printf "http://%s/v1" $http) $http }} (OpenAI, OpenRouter)
+{{ include "remora.grpcPlace" . }} (gRPC)
+{{- end }}
+
 {{/* What the application's containers need to find it. */}}
 {{- define "remora.appEnv" -}}
 {{- $document := include "remora.givenDocument" (dict "root" . "role" "sidecar") | fromYaml }}
-{{- $http := include "remora.port" (dict "document" $document "listener" "http" "default" "7360") }}
-{{- $grpc := include "remora.port" (dict "document" $document "listener" "grpc" "default" "7361") -}}
+{{- $http := include "remora.httpPlace" . }}
+{{- $grpc := include "remora.grpcPlace" . }}
+{{- if or (hasPrefix "unix:" $http) (hasPrefix "unix:" $grpc) }}
+# A socket is reached where its folder is mounted into both containers (sidecar.extraVolumes, extraVolumeMounts).
+{{- end }}
+{{- $hasUrl := not (or (eq $http "off") (hasPrefix "unix:" $http)) }}
+{{- if $hasUrl }}
 - name: REMORA_HTTP_URL
-  value: http://127.0.0.1:{{ $http }}
+  value: {{ printf "http://%s" $http | quote }}
+{{- else if ne $http "off" }}
+# HTTP is at {{ $http }}: a client takes the path of a socket as its transport, and no variable names that.
+{{- end }}
+{{- if ne $grpc "off" }}
 - name: REMORA_GRPC_TARGET
-  value: 127.0.0.1:{{ $grpc }}
+  value: {{ $grpc | quote }}
+{{- end }}
+{{- if $hasUrl }}
 {{- if $document.keys }}
 # The OpenAI SDKs read this. The sidecar's document has `keys`: give OPENAI_API_KEY one of them, from a Secret.
-- name: OPENAI_BASE_URL
-  value: http://127.0.0.1:{{ $http }}/v1
 {{- else }}
 # The OpenAI SDKs read these two. The sidecar ignores the key.
+{{- end }}
 - name: OPENAI_BASE_URL
-  value: http://127.0.0.1:{{ $http }}/v1
+  value: {{ printf "http://%s/v1" $http | quote }}
+{{- if not $document.keys }}
 - name: OPENAI_API_KEY
   value: unused
+{{- end }}
 {{- end }}
 {{- end }}

@@ -133,6 +133,27 @@ annotations:
 {{- if and .Values.gateway.config (not (include "remora.hasGateway" .)) }}
 {{- fail "gateway.config would go nowhere: mode sidecar has no gateway; the sidecar's document is `config`" }}
 {{- end }}
+{{- if and (include "remora.hasGateway" .) (eq (int .Values.gateway.service.httpPort) (int .Values.gateway.service.grpcPort)) }}
+{{- fail (printf "gateway.service.httpPort and grpcPort are both %d: a Service has a port once" (int .Values.gateway.service.httpPort)) }}
+{{- end }}
+{{- range $role := list "sidecar" "gateway" }}
+{{- range index $.Values $role "extraEnv" }}
+{{- if has .name (list "REMORA_NAMESPACE" "REMORA_SERVICE") }}
+{{- fail (printf "%s.extraEnv: %s is the chart's own (sidecar.service, the pod's namespace, a gateway's config.namespace)" $role .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $label := list "name" "instance" "component" }}
+{{- $label = printf "app.kubernetes.io/%s" $label }}
+{{- if hasKey ($.Values.gateway.podLabels | default dict) $label }}
+{{- fail (printf "gateway.podLabels: %s is the selector's, and the Deployment would not find its pods" $label) }}
+{{- end }}
+{{- end }}
+{{- with .Values.credentials.defaultMode }}
+{{- if has (mod . 8 | int) (list 2 3 6 7) }}
+{{- fail (printf "credentials.defaultMode is %d (%04o): a key that everybody may write is refused by the program" (int .) (int .)) }}
+{{- end }}
+{{- end }}
 {{- $role := include "remora.hasSidecar" . | empty | ternary "gateway" "sidecar" }}
 {{- $mounted := include "remora.layers" (dict "root" . "role" $role) | splitList " " }}
 {{- range $layer := list "mesh" "namespace" "service" }}
