@@ -323,7 +323,7 @@ def test_of_one_document_for_both_the_ways_in_are_the_gateways(helm, tmp_path):
 
 def test_keys_of_a_sidecars_own_document_stay_and_the_application_is_told(helm):
     """Of two documents each says what it means."""
-    for sets in (SHARED[2:4], [*SHARED[:4], "gateway.config.keys.b.service=b", "gateway.config.keys.b.hash.env=B"]):
+    for sets in (SHARED[2:4], [*SHARED[:4], "gateway.config.version=1", "gateway.config.keys.b.service=b", "gateway.config.keys.b.hash.env=B"]):
         objects = helm.render(sets=sets)
         assert set(yaml.safe_load(dict(documents(objects))["shop-remora-config"])["keys"]) == {"a"}
         told = one(objects, "ConfigMap", "-sidecar")["data"]["app-env.yaml"]

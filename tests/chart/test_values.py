@@ -106,7 +106,7 @@ def test_what_the_readme_leaves_to_the_program_is_the_programs(what, helm3, tmp_
     text, why = BEYOND_THE_VALUES[what]
     taken = helm3.template(values=values_of(text))
     assert taken.returncode == 0, taken.stderr
-    (tmp_path / "remora.yaml").write_text(text)
+    (tmp_path / "remora.yaml").write_text("version: 1\n" + text)
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 1 and why in result.stderr
 
@@ -134,7 +134,7 @@ REFUSED = {
     "a gateway's document without a gateway": (["gateway.config.version=1"], "gateway.config would go nowhere: mode sidecar"),
     "where a gateway listens": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.listen.grpc=off"],
                                 "config.listen.grpc: the gateway listens where its Service sends calls"),
-    "where a gateway of its own document listens": (["mode=both", "gateway.config.keys.a.service=a", "gateway.config.keys.a.hash.env=A",
+    "where a gateway of its own document listens": (["mode=both", "gateway.config.version=1", "gateway.config.keys.a.service=a", "gateway.config.keys.a.hash.env=A",
                                                      "gateway.config.listen.http=127.0.0.1:8001"], "gateway.config.listen.http: the gateway listens"),
     "workers of a gateway": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.workers=8"],
                              "config.workers and gateway.workers are two sources of one number"),
@@ -198,7 +198,7 @@ def test_what_helm_reads_otherwise_the_program_refuses(what, helm, tmp_path):
     values = yaml.safe_dump(BARE) + "config:\n" + "".join(f"  {line}\n" for line in text.splitlines())
     taken = helm.run("template", "shop", *helm.arguments([], []), "--namespace", "shop", "--values", "-", stdin=values)
     assert taken.returncode == 0, taken.stderr
-    (tmp_path / "remora.yaml").write_text(text)
+    (tmp_path / "remora.yaml").write_text("version: 1\n" + text)
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 1 and why in result.stderr, result.stderr
 
@@ -207,7 +207,7 @@ def test_a_name_that_helm_reads_otherwise_is_warned_of(helm, tmp_path):
     text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o}\n"
     taken = helm.run("template", "shop", *helm.arguments([], []), "--values", "-", stdin=f"config:\n  {text}")
     assert '"true": openai/gpt-4o' in taken.stdout and '"4.1": openai/gpt-4o' in taken.stdout
-    (tmp_path / "remora.yaml").write_text(text)
+    (tmp_path / "remora.yaml").write_text("version: 1\n" + text)
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 0
     for name in ("on", "4.10"):
