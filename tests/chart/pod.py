@@ -84,7 +84,11 @@ class Pod:
 
 def main():
     objects, name, program = sys.argv[1:]
+    bundle = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")  # as the image has it
+    authorities = bundle.read_bytes()
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/etc"], check=True)  # of this mount namespace alone
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(authorities)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     pathlib.Path("/etc/remora").mkdir()
     pathlib.Path("/etc/logs").mkdir()

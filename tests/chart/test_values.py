@@ -63,12 +63,20 @@ def test_a_policy_that_the_program_refuses_the_chart_refuses(text, helm):
 
 
 def test_the_config_part_is_the_programs_own(validator):
-    """Both schemas, one verdict each, on every document of the tables: they are one."""
+    """Both schemas, one verdict each, on every document of the tables: they are one. A document without its version has the one
+    of the defaults in `config`, and in `gateway.config` nothing gives it one."""
     program = jsonschema.Draft202012Validator(json.loads(subprocess.run([str(PROGRAM), "schema"], check=True, capture_output=True, text=True).stdout))
     for text in GOOD + list(BAD.values()):
         document = yaml.safe_load(text)
+        if "version" not in (document or {}):
+            document = {"version": 1, **(document or {})}
         as_values = [over_defaults(values) for values in ({"config": document}, {"gateway": {"config": document}})]
         assert [program.is_valid(document)] * 2 == [validator.is_valid(values) for values in as_values]
+
+
+def test_the_gateways_document_is_empty_or_whole(validator):
+    of = lambda document: validator.is_valid(over_defaults({"gateway": {"config": document}}))
+    assert of({}) and of({"version": 1}) and not of({"service": "cart"}) and not of([])
 
 
 @pytest.mark.parametrize("change, where", [
