@@ -42,11 +42,13 @@ static const struct term others[] = {
 
 /* What is longer is judged by its end. */
 enum { NAME_BYTES = 64, WORDS_MOST = NAME_BYTES };
+_Static_assert(NAME_BYTES <= 64, "a bit for each letter of a name");
 
 struct words {
     struct remora_slice items[WORDS_MOST];
     size_t count;
     char text[NAME_BYTES];
+    uint64_t no_run; /* of the word being added: bit n, its last n + 1 letters are no run */
 };
 
 static bool is_capital(char c)
@@ -102,15 +104,26 @@ static bool add_run_of(struct words *out, struct remora_slice text, const struct
     return false;
 }
 
-/* The words of a text that is nothing but words of the tables, one behind the other; otherwise adds none. */
+/*
+ * The words of a text that is nothing but words of the tables, one behind the other; otherwise adds none. Each end of a name is
+ * tried once: words that stand in several tables would else double the ways through it one by one (apiapiapi...).
+ */
 static bool add_run(struct words *out, struct remora_slice text)
 {
-    return text.length == 0 || add_run_of(out, text, heads, REMORA_COUNT_OF(heads)) ||
-           add_run_of(out, text, others, REMORA_COUNT_OF(others));
+    if (text.length == 0) {
+        return true;
+    }
+    uint64_t bit = UINT64_C(1) << (text.length - 1);
+    bool is_run =
+        (out->no_run & bit) == 0 && (add_run_of(out, text, heads, REMORA_COUNT_OF(heads)) ||
+                                     add_run_of(out, text, others, REMORA_COUNT_OF(others)));
+    out->no_run |= is_run ? 0 : bit;
+    return is_run;
 }
 
 static void add_word(struct words *out, struct remora_slice word)
 {
+    out->no_run = 0;
     if (!add_run(out, word)) { /* nothing is a run of none */
         out->items[out->count++] = word;
     }
