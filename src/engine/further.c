@@ -3,8 +3,8 @@
  * report of usage. Kept while the answer comes, each name as it was said last, and handed over with `completed`; only where the
  * front asked (wants_further).
  *
- * Left out: a value that holds a secret of the provider's, that is nested deeper than a client could read, or that finds no
- * room (REMORA_LIMIT_FURTHER_BYTES; never an error: the answer is whole without it).
+ * Left out: a value that holds a secret of the provider's, however JSON spells it, that is nested deeper than a client could read,
+ * or that finds no room (REMORA_LIMIT_FURTHER_BYTES and _NAMES; never an error: the answer is whole without it).
  *
  * In the buffer: entries of a head, the name and the value, one behind the other.
  */
@@ -56,6 +56,18 @@ static bool find(const struct remora_buf *buf, struct remora_slice name, struct 
     return false;
 }
 
+/* An answer may have a million members, and each looks for its like. */
+static bool has_room_for_name(const struct remora_buf *buf)
+{
+    struct further_entry entry;
+    size_t at = 0;
+    size_t count = 0;
+    while (next_entry(buf, &at, &entry)) {
+        count += entry.head.name_bytes > 0 ? 1 : 0;
+    }
+    return count < REMORA_LIMIT_FURTHER_NAMES;
+}
+
 static void take_out(struct remora_buf *buf, const struct further_entry *entry)
 {
     size_t behind = entry->at + entry->bytes;
@@ -98,6 +110,38 @@ static void append(struct remora_buf *buf, struct remora_slice name, struct remo
     remora_buf_append(buf, value);
 }
 
+static unsigned hex_value(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+}
+
+/* Of valid JSON: ASCII that is escaped (\/, \u002d) as it is meant, all else as it stands. Empty without memory. */
+static struct remora_slice unescaped(struct remora_arena *arena, struct remora_slice json)
+{
+    char *out = remora_arena_alloc(arena, json.length);
+    size_t length = 0;
+    for (size_t i = 0; out != NULL && i < json.length; i++) {
+        const char *c = json.data + i;
+        bool is_escape = *c == '\\';
+        bool is_ascii = is_escape && c[1] == 'u' && c[2] == '0' && c[3] == '0' && c[4] < '8';
+        if (is_ascii) {
+            out[length++] = (char)(hex_value(c[4]) << 4 | hex_value(c[5]));
+        } else {
+            out[length++] = is_escape ? c[1] : *c;
+        }
+        i += is_ascii ? 5 : is_escape;
+    }
+    return remora_slice(out, length);
+}
+
+static bool holds_secret(struct remora_exchange *x, struct remora_slice json)
+{
+    const struct remora_provider *provider = x->run.endpoint->provider;
+    bool is_plain = memchr(json.data, '\\', json.length) == NULL;
+    struct remora_slice meant = is_plain ? json : unescaped(&x->scratch, json);
+    return meant.length == 0 || remora_provider_echoes_secret(provider, meant);
+}
+
 void further_keep(struct remora_exchange *x, const struct remora_event *event)
 {
     struct remora_buf *buf = &x->run.further;
@@ -111,12 +155,12 @@ void further_keep(struct remora_exchange *x, const struct remora_event *event)
     if (is_known) {
         take_out(buf, &old);
     }
-    const struct remora_provider *provider = x->run.endpoint->provider;
     size_t room = REMORA_LIMIT_FURTHER_BYTES - buf->length;
     bool fits = value.length < room && name.length < room - value.length &&
                 sizeof(struct further_head) <= room - value.length - name.length;
-    if (fits && !is_too_deep(value) && !remora_provider_echoes_secret(provider, value) &&
-        !remora_provider_echoes_secret(provider, name)) {
+    bool may_stand =
+        fits && (name.length == 0 || (has_room_for_name(buf) && !holds_secret(x, name)));
+    if (may_stand && !is_too_deep(value) && !holds_secret(x, value)) {
         append(buf, name, value);
     }
 }

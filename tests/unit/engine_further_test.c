@@ -86,6 +86,8 @@ static void what_may_not_be_told_is_left_out(void **state)
         "{\"id\":\"c1\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},"
         "\"finish_reason\":\"stop\"}],\"deepest\":%s,\"deep\":%.*s,"
         "\"quoted\":\"]]}}\\\"[{[{[{[{[{[{[{[{[{[{[{[{[{[{[\",\"key\":\"a secret-canary b\","
+        "\"escaped\":\"a secret\\u002dcanary "
+        "b\",\"secret\\u002Dcanary\":1,\"plain\":\"a\\/\\\\u0041\","
         "\"long\":\"",
         deepest, 2 * REMORA_LIMIT_FURTHER_DEPTH - 2, deepest + 1);
     memset(body + length, 'x', REMORA_LIMIT_FURTHER_BYTES);
@@ -98,7 +100,31 @@ static void what_may_not_be_told_is_left_out(void **state)
     assert_null(strstr(said, "xxx"));
     assert_non_null(strstr(said, "further {\"deep\":[["));
     assert_non_null(strstr(said, "\"quoted\":\"]]}}\\\"[{["));
+    assert_non_null(strstr(said, "\"plain\":\"a\\/\\\\u0041\""));
     assert_non_null(strstr(said, ",\"y\":2}\n"));
+    fixture_free(f);
+}
+
+/* Each looks for its like among those that are kept: of a million members a few are. */
+static void members_beyond_the_limit_are_left_out(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = asked(REMORA_STREAM);
+    char chunk[4096] = "data: {";
+    play_head(f, 0, 200, NULL);
+    for (int i = 0; i <= REMORA_LIMIT_FURTHER_NAMES; i++) {
+        size_t length = strlen(chunk);
+        snprintf(chunk + length, sizeof chunk - length, "\"m%d\":1,", i);
+    }
+    strcat(chunk, "\"id\":\"c1\",\"choices\":[]}\n\n");
+    (void)play_body(f, 0, chunk);
+    (void)play_body(f, 0, CHUNK_WITH("a", "\"m0\":\"said again\""));
+    (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+    remora_buf_append_byte(&f->said, '\0');
+    const char *said = f->said.data;
+    assert_non_null(strstr(said, "\"m63\":1,\"m0\":\"said again\"}"));
+    assert_null(strstr(said, "m64"));
+    assert_non_null(strstr(said, "report {"));
     fixture_free(f);
 }
 
@@ -110,6 +136,7 @@ int main(void)
         cmocka_unit_test(who_does_not_ask_is_told_nothing),
         cmocka_unit_test(what_a_failed_attempt_said_is_void),
         cmocka_unit_test(what_may_not_be_told_is_left_out),
+        cmocka_unit_test(members_beyond_the_limit_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

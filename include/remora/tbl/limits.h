@@ -12,6 +12,7 @@ REMORA_LIMIT(UPSTREAM_EVENT_BYTES, 16 << 20, "bytes", "one SSE event of an upstr
 REMORA_LIMIT(UPSTREAM_BODY_BYTES, 32 << 20, "bytes", "a unary answer of an upstream")
 REMORA_LIMIT(UPSTREAM_ERROR_BYTES, 64 << 10, "bytes", "what is kept of an upstream's error body")
 REMORA_LIMIT(FURTHER_BYTES, 64 << 10, "bytes", "members of an upstream's answer that have no name here, its report of usage among them")
+REMORA_LIMIT(FURTHER_NAMES, 64, "names", "such members of one answer, beside its report of usage")
 REMORA_LIMIT(FURTHER_DEPTH, 24, "levels", "nesting of a JSON value that is told as a Struct: clients of protobuf read 100 messages within another, three for each level")
 REMORA_LIMIT(UPSTREAM_HEAD_BYTES, 64 << 10, "bytes", "status line and headers of an upstream")
 REMORA_LIMIT(STREAM_BUFFER_BYTES, 64 << 10, "bytes", "output of one stream that its client has not taken yet")
