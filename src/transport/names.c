@@ -381,7 +381,9 @@ static bool says_addresses(const struct curl_slist *list, const struct name *nam
         list = list->next;
     }
     size_t bytes = strlen(list->data);
-    return bytes >= length && strcmp(list->data + bytes - length, name->addresses) == 0;
+    /* Behind the port: they may be the end of others. */
+    return bytes > length && list->data[bytes - length - 1] == ':' &&
+           strcmp(list->data + bytes - length, name->addresses) == 0;
 }
 
 void remora_names_took(struct remora_names *names, const struct remora_url *url,
