@@ -113,7 +113,7 @@ struct remora_outcome {
     struct remora_usage usage;
     struct remora_cost cost;
     /* What the provider said and nothing here has a field for: JSON objects, empty where it said nothing, where the request
-     * did not ask (wants_further) and before the answer is complete. */
+     * did not ask (wants_further) and before the answer is complete. They live until the sink has taken `completed`. */
     struct remora_slice further;      /* members of its answer */
     struct remora_slice native_usage; /* its own report */
     int64_t created_unix_s;
