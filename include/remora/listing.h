@@ -1,6 +1,6 @@
 /*
  * The catalog as one caller sees it: OpenRouter's GET endpoints (openrouter.md 1.2, 15; its OpenAPI document), and only what
- * the caller may use now. A model or endpoint is there when policy judges a request that asks for nothing and leaves it;
+ * the caller may use now. A model or endpoint is there when the plan of a request that asks for nothing would try it;
  * endpoints that rest (429, open breaker) stay, with another `status`. Pure, on the thread that holds the
  * snapshot; results go to the buffer, which carries failure of memory.
  *

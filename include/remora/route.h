@@ -41,7 +41,7 @@ struct remora_plan {
     struct remora_policy_effective policy;
 };
 
-/* Everything a strategy may look at. */
+/* Everything a strategy may look at. Of a shortlist health and random are NULL: nobody is sent anywhere. */
 struct remora_strategy_input {
     const struct remora_request *request;
     const struct remora_policy_effective *policy;
@@ -85,6 +85,37 @@ REMORA_MUST_CHECK enum remora_code remora_plan_build(const struct remora_plan_in
 
 /* Whether a code of remora_plan_build stands for a plan, be it one that leaves nothing; false: the request itself is refused. */
 bool remora_plan_is_made(enum remora_code code);
+
+/*
+ * What a caller may use of a model, whatever its health: what the plan of a request that asks for nothing would try, in its
+ * order, one model after another. Borrows the stack; not to be moved or copied once it is made.
+ */
+struct remora_shortlist {
+    struct remora_request request;
+    struct remora_policy_effective policy;
+    struct remora_judge judge;
+    struct remora_candidate
+        *candidates; /* of the model: all that were looked at, with why they are out */
+    uint16_t *order; /* indexes of candidates that stay, in the order in which they are tried */
+    size_t room;
+    size_t count;
+    size_t usable;
+};
+/*
+ * Of the layers that the stack has (one for REQUEST narrows further). Room for models of so many endpoints, at most
+ * REMORA_LIMIT_CANDIDATES. The arena's code where it is full.
+ */
+REMORA_MUST_CHECK enum remora_code remora_shortlist_init(struct remora_shortlist *list,
+                                                         const struct remora_policy_stack *stack,
+                                                         size_t room, struct remora_arena *arena);
+/* Turns to a model, as it is asked for in this variant. Of more endpoints than there is room for the first. */
+void remora_shortlist_model(struct remora_shortlist *list, const struct remora_model *model,
+                            enum remora_variant variant);
+static inline const struct remora_endpoint *remora_shortlist_at(const struct remora_shortlist *list,
+                                                                size_t place)
+{
+    return list->candidates[list->order[place]].endpoint;
+}
 
 /* A rule by which candidates are out, and how many. */
 struct remora_rule_count {

@@ -1,11 +1,21 @@
 /*
  * remora models, remora providers: what the configuration gives a service, one line each, and why the rest is not usable.
- * A model is judged as the plan judges a request that asks for nothing.
+ * A model has the endpoints that the plan of a request that asks for nothing would try.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "app.h"
+
+static bool make_shortlist(struct offline *offline, struct remora_shortlist *list)
+{
+    bool is_made = remora_shortlist_init(list, &offline->stack, REMORA_LIMIT_CANDIDATES,
+                                         &offline->arena) == REMORA_OK;
+    if (!is_made) {
+        fputs("remora: out of memory\n", stderr);
+    }
+    return is_made;
+}
 
 /* ---- models ---- */
 
@@ -15,19 +25,14 @@ struct verdict {
     struct remora_exclusion why; /* of the first that is out */
 };
 
-static struct verdict judge_model(struct remora_judge *judge, const struct remora_model *model)
+static struct verdict judge_model(struct remora_shortlist *list, const struct remora_model *model)
 {
     struct verdict verdict = {.first = NULL};
-    remora_judge_model(judge, model, REMORA_VARIANT_STANDARD);
-    for (size_t i = 0; i < model->endpoint_count; i++) {
-        struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
-        remora_policy_judge(judge, &model->endpoints[i], &exclusion);
-        if (exclusion.rule == REMORA_RULE_NONE) {
-            verdict.first = verdict.first == NULL ? &model->endpoints[i] : verdict.first;
-            verdict.usable++;
-        } else if (verdict.why.rule == REMORA_RULE_NONE) {
-            verdict.why = exclusion;
-        }
+    remora_shortlist_model(list, model, REMORA_VARIANT_STANDARD);
+    verdict.usable = list->usable;
+    verdict.first = list->usable > 0 ? remora_shortlist_at(list, 0) : NULL;
+    for (size_t i = 0; i < list->count && verdict.why.rule == REMORA_RULE_NONE; i++) {
+        verdict.why = list->candidates[i].exclusion;
     }
     return verdict;
 }
@@ -55,19 +60,15 @@ static void print_model(const struct remora_model *model, const struct verdict *
     putchar('\n');
 }
 
-static void print_models(const struct offline *offline)
+static void print_models(const struct offline *offline, struct remora_shortlist *list)
 {
     const struct remora_config *config = offline->config;
-    struct remora_request bare;
-    struct remora_judge judge;
     size_t usable = 0;
-    remora_request_init(&bare);
-    remora_judge_init(&judge, &offline->stack, &bare);
     printf("%-48s %9s %10s %10s %7s  %s\n", "MODEL", "CONTEXT", "PROMPT", "COMPLETION", "USABLE",
            "OUT BY (USD per million tokens)");
     for (size_t i = 0; i < config->model_count; i++) {
         const struct remora_model *model = &config->models[i];
-        struct verdict verdict = judge_model(&judge, model);
+        struct verdict verdict = judge_model(list, model);
         usable += verdict.usable > 0 ? 1 : 0;
         if (model->endpoint_count > 0) {
             print_model(model, &verdict);
@@ -93,9 +94,11 @@ int app_models(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who);
+    struct remora_shortlist list;
+    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who) &&
+                   make_shortlist(&offline, &list);
     if (is_open) {
-        print_models(&offline);
+        print_models(&offline, &list);
     }
     offline_close(&offline);
     return is_open ? 0 : 2;
@@ -115,6 +118,41 @@ static const char *state_of(const struct remora_provider *provider)
 static bool is_usable(const struct remora_provider *provider)
 {
     return remora_wire_is_built(provider->facts.wire) && provider->disabled_why == NULL;
+}
+
+/* Whether the service may use an endpoint of it, and otherwise why the first one is out. */
+struct use {
+    bool is_there;
+    struct remora_exclusion why;
+};
+
+static void look_for_use(const struct remora_shortlist *list, struct remora_slice slug,
+                         struct use *use)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct remora_candidate *candidate = &list->candidates[i];
+        if (!remora_slice_equal(candidate->endpoint->facts.provider, slug)) {
+            continue;
+        }
+        use->is_there |= candidate->exclusion.rule == REMORA_RULE_NONE;
+        if (use->why.rule == REMORA_RULE_NONE) {
+            use->why = candidate->exclusion;
+        }
+    }
+}
+
+static struct use use_of(struct remora_shortlist *list, const struct remora_config *config,
+                         struct remora_slice slug)
+{
+    static const enum remora_variant variants[] = {REMORA_VARIANT_STANDARD, REMORA_VARIANT_FREE};
+    struct use use = {.is_there = false};
+    for (size_t i = 0; i < config->model_count; i++) {
+        for (size_t v = 0; v < REMORA_COUNT_OF(variants); v++) {
+            remora_shortlist_model(list, &config->models[i], variants[v]);
+            look_for_use(list, slug, &use);
+        }
+    }
+    return use;
 }
 
 static size_t count_endpoints(const struct remora_config *config, struct remora_slice slug)
@@ -147,16 +185,33 @@ static void print_others(const struct remora_config *config)
     }
 }
 
-static void print_providers(const struct remora_config *config, bool with_others)
+/* Whether it counts as usable. */
+static bool print_provider(const struct offline *offline, struct remora_shortlist *list,
+                           const struct remora_provider *provider)
 {
+    const struct remora_config *config = offline->config;
+    size_t endpoints = count_endpoints(config, provider->facts.slug);
+    printf("%-24.*s %-18s %5zu %9zu  ", REMORA_SLICE_ARG(provider->facts.slug),
+           remora_wire_name(provider->facts.wire), provider->credential_count, endpoints);
+    struct use use = use_of(list, config, provider->facts.slug);
+    if (!is_usable(provider) || endpoints == 0 || use.is_there) {
+        puts(state_of(provider));
+        return is_usable(provider);
+    }
+    printf("%s%s (%s): nothing of it is left for service %.*s\n", remora_rule_name(use.why.rule),
+           use.why.subject == NULL ? "" : use.why.subject, remora_layer_name(use.why.layer),
+           REMORA_SLICE_ARG(offline->identity.service));
+    return false;
+}
+
+static void print_providers(const struct offline *offline, struct remora_shortlist *list,
+                            bool with_others)
+{
+    const struct remora_config *config = offline->config;
     size_t usable = 0;
     printf("%-24s %-18s %5s %9s  %s\n", "PROVIDER", "WIRE", "KEYS", "ENDPOINTS", "STATE");
     for (size_t i = 0; i < config->provider_count; i++) {
-        const struct remora_provider *provider = &config->providers[i];
-        usable += is_usable(provider) ? 1 : 0;
-        printf("%-24.*s %-18s %5zu %9zu  %s\n", REMORA_SLICE_ARG(provider->facts.slug),
-               remora_wire_name(provider->facts.wire), provider->credential_count,
-               count_endpoints(config, provider->facts.slug), state_of(provider));
+        usable += print_provider(offline, list, &config->providers[i]) ? 1 : 0;
     }
     if (with_others) {
         print_others(config);
@@ -179,9 +234,11 @@ int app_providers(int argc, char **argv)
         return status;
     }
     const struct offline_who who = {NULL, NULL, NULL};
-    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who);
+    struct remora_shortlist list;
+    bool is_open = offline_open(&offline, config, OFFLINE_KEYS_AS_HERE, &who) &&
+                   make_shortlist(&offline, &list);
     if (is_open) {
-        print_providers(offline.config, with_others);
+        print_providers(&offline, &list, with_others);
     }
     offline_close(&offline);
     return is_open ? 0 : 2;

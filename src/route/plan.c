@@ -1,13 +1,9 @@
 /*
  * The plan of one request: which endpoints are tried, in which order, and why the others are not.
  *
- * Happy path: merge the layers; resolve the names (`model`, then `models`, twice-named ones once); for each model judge its
- * endpoints by policy, keep what an `allow_fallbacks: false` keeps, let the strategy put the rest in order, and take out
- * what health says is not to be called now. Positions run on over all models.
- *
- * not_in_order is asked before health, as the table of rules has it: a single endpoint that the caller insists on is not
- * replaced by the second best because it is cooling. "The first of the final order" is per model, since fallback to
- * another model is `models`' own (openrouter.md sections 4 and 7).
+ * Happy path: merge the layers; resolve the names (`model`, then `models`, twice-named ones once); for each model narrow its
+ * endpoints to what policy and the strategy leave, in order (route/narrow.c), and take out what health says is not to be
+ * called now. Positions run on over all models.
  *
  * Fails as route.h says; the request arena running out is TOO_LARGE or SHEDDING. Of models with more endpoints than
  * REMORA_LIMIT_CANDIDATES in all, the first that fit are looked at. Sources: ARCHITECTURE 6 and 8; codes.md.
@@ -15,6 +11,7 @@
 #include <stdio.h>
 
 #include "names.h"
+#include "narrow.h"
 #include "remora/limits.h"
 #include "verdict.h"
 
@@ -149,102 +146,12 @@ static enum remora_code make_room(struct builder *b, struct remora_fail *fail)
     return REMORA_OK;
 }
 
-/* ---- 2. policy ---- */
+/* ---- 2. policy and health ---- */
 
-static bool is_listed(const struct remora_slices *list, const struct remora_endpoint *endpoint)
+static void exclude(struct remora_candidate *candidate, enum remora_rule rule)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (remora_slug_matches(list->items[i], endpoint->facts.provider, endpoint->facts.tag)) {
-            return true;
-        }
-    }
-    return false;
+    candidate->exclusion = (struct remora_exclusion){.rule = rule, .layer = REMORA_LAYER_HEALTH};
 }
-
-/* The outermost layer that insists on its order and does not list the endpoint. */
-static enum remora_layer unlisted_by(const struct remora_judge *judge,
-                                     const struct remora_endpoint *endpoint)
-{
-    for (size_t i = 0; i < judge->layer_count; i++) {
-        const struct remora_preferences *p = &judge->layers[i]->provider;
-        if (p->allow_fallbacks == REMORA_NO && p->order.count != 0 &&
-            !is_listed(&p->order, endpoint)) {
-            return judge->layer_names[i];
-        }
-    }
-    return REMORA_LAYER_UNSET;
-}
-
-/* The outermost layer that allows no fallback and names no order: only the first stays. */
-static enum remora_layer first_only_by(const struct remora_judge *judge)
-{
-    for (size_t i = 0; i < judge->layer_count; i++) {
-        const struct remora_preferences *p = &judge->layers[i]->provider;
-        if (p->allow_fallbacks == REMORA_NO && p->order.count == 0) {
-            return judge->layer_names[i];
-        }
-    }
-    return REMORA_LAYER_UNSET;
-}
-
-static void exclude(struct remora_candidate *candidate, enum remora_rule rule,
-                    enum remora_layer layer)
-{
-    candidate->exclusion = (struct remora_exclusion){.rule = rule, .layer = layer};
-}
-
-/* Judges a model's endpoints; those that stay go to `order`. How many do. */
-static size_t judge_model(struct builder *b, size_t at, uint16_t *order)
-{
-    const struct remora_plan_model *m = &b->models[at];
-    const struct target *target = &b->targets[at];
-    bool may_insist = b->plan->policy.allow_fallbacks == REMORA_NO;
-    size_t count = 0;
-    remora_judge_model(&b->judge, target->model, target->variant);
-    for (size_t i = 0; i < m->count; i++) {
-        struct remora_candidate *candidate = &b->candidates[m->first + i];
-        candidate->endpoint = &target->model->endpoints[i];
-        candidate->model = (uint16_t)at;
-        remora_policy_judge(&b->judge, candidate->endpoint, &candidate->exclusion);
-        if (candidate->exclusion.rule == REMORA_RULE_NONE && may_insist) {
-            enum remora_layer layer = unlisted_by(&b->judge, candidate->endpoint);
-            if (layer != REMORA_LAYER_UNSET) {
-                exclude(candidate, REMORA_RULE_NOT_IN_ORDER, layer);
-            }
-        }
-        if (candidate->exclusion.rule == REMORA_RULE_NONE) {
-            order[count++] = (uint16_t)(m->first + i);
-        }
-    }
-    return count;
-}
-
-/* Sorts, and keeps the first alone where a layer says so. How many stay. */
-static size_t sort_model(struct builder *b, uint16_t *order, size_t count)
-{
-    const struct remora_strategy_input sorting = {
-        .request = b->input->request,
-        .policy = &b->plan->policy,
-        .candidates = b->candidates,
-        .health = b->input->health,
-        .random = b->input->random,
-        .now_ns = b->input->now_ns,
-    };
-    remora_strategy_for(&b->plan->policy)->sort(&sorting, order, count);
-    if (count < 2 || b->plan->policy.allow_fallbacks != REMORA_NO) {
-        return count;
-    }
-    enum remora_layer layer = first_only_by(&b->judge);
-    if (layer == REMORA_LAYER_UNSET) {
-        return count;
-    }
-    for (size_t i = 1; i < count; i++) {
-        exclude(&b->candidates[order[i]], REMORA_RULE_NOT_IN_ORDER, layer);
-    }
-    return 1;
-}
-
-/* ---- 3. health ---- */
 
 /* A provider with several keys is usable while one of them is; *until_ns: when the first comes back. */
 static bool has_key(const struct builder *b, const struct remora_provider *provider,
@@ -276,9 +183,32 @@ static bool is_well(const struct builder *b, struct remora_candidate *candidate)
     if (rule == REMORA_RULE_NONE) {
         return true;
     }
-    exclude(candidate, rule, REMORA_LAYER_HEALTH);
+    exclude(candidate, rule);
     candidate->until_ns = until_ns;
     return false;
+}
+
+/* Policy and the strategy. How many stay, in `order`. */
+static size_t narrow_model(struct builder *b, size_t at, uint16_t *order)
+{
+    const struct remora_plan_model *m = &b->models[at];
+    const struct target *target = &b->targets[at];
+    const struct remora_strategy_input sorting = {
+        .request = b->input->request,
+        .policy = &b->plan->policy,
+        .candidates = b->candidates,
+        .health = b->input->health,
+        .random = b->input->random,
+        .now_ns = b->input->now_ns,
+    };
+    for (size_t i = 0; i < m->count; i++) {
+        struct remora_candidate *candidate = &b->candidates[m->first + i];
+        candidate->endpoint = &target->model->endpoints[i];
+        candidate->model = (uint16_t)at;
+        order[i] = (uint16_t)(m->first + i);
+    }
+    remora_judge_model(&b->judge, target->model, target->variant);
+    return route_narrow(&b->judge, &sorting, b->candidates, order, m->count);
 }
 
 /* Keeps those that are well, in their order, and numbers them. */
@@ -298,7 +228,7 @@ static void place_model(struct builder *b, size_t at, uint16_t *order, size_t co
     b->plan->order_count += kept;
 }
 
-/* ---- 4. the whole ---- */
+/* ---- 3. the whole ---- */
 
 /* An embedding model for chat or the other way round: said as such, whatever else its endpoints lack. */
 static bool is_other_operation(const struct builder *b, const struct remora_model *model)
@@ -317,9 +247,7 @@ static void plan_model(struct builder *b, size_t at)
         return;
     }
     uint16_t *order = b->order + b->plan->order_count;
-    size_t count = judge_model(b, at, order);
-    count = sort_model(b, order, count);
-    place_model(b, at, order, count);
+    place_model(b, at, order, narrow_model(b, at, order));
     if (m->usable == 0) {
         m->code = is_other_operation(b, b->targets[at].model)
                       ? REMORA_WRONG_ENDPOINT

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "names.h"
+#include "narrow.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -104,7 +105,7 @@ static bool is_usable(struct remora_judge *judge, const struct remora_model *mod
     remora_judge_model(judge, model, variant);
     for (size_t i = 0; i < model->endpoint_count; i++) {
         struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
-        remora_policy_judge(judge, &model->endpoints[i], &exclusion);
+        route_judge(judge, &model->endpoints[i], &exclusion);
         if (exclusion.rule == REMORA_RULE_NONE) {
             return true;
         }

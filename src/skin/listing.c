@@ -1,6 +1,6 @@
 /*
- * The GET endpoints of the catalog. Every one asks policy about the caller's endpoints with a request that asks for nothing;
- * what is left is what may be used now. Contracts: remora/listing.h.
+ * The GET endpoints of the catalog. Every one takes the shortlist of the caller's models: what the plan of a request that asks
+ * for nothing would try, in that order. Contracts: remora/listing.h.
  */
 #include "listing.h"
 
@@ -9,31 +9,28 @@
 
 #define PAGE_DEFAULT 500
 
-/* The questions of a request that asks for nothing, or for zero data retention only. */
+/* A request that asks for nothing, or for zero data retention only. */
 struct asker {
-    struct remora_request request;
     struct remora_policy own;
     struct remora_policy_stack stack;
-    struct remora_judge judge;
+    struct remora_shortlist shortlist;
 };
 
-static void ask(struct asker *asker, const struct remora_listing *listing, bool zdr)
+/* Of models that have so many endpoints. */
+static enum remora_code ask(struct asker *asker, const struct remora_listing *listing, size_t room,
+                            bool zdr, struct remora_fail *fail)
 {
     asker->stack = *listing->stack;
-    remora_request_init(&asker->request);
     if (zdr) {
         remora_policy_init(&asker->own);
         asker->own.provider.zdr = REMORA_YES;
         asker->stack.layers[REMORA_LAYER_REQUEST] = &asker->own;
     }
-    remora_judge_init(&asker->judge, &asker->stack, &asker->request);
-}
-
-static bool may_use(const struct asker *asker, const struct remora_endpoint *endpoint)
-{
-    struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
-    remora_policy_judge(&asker->judge, endpoint, &exclusion);
-    return exclusion.rule == REMORA_RULE_NONE;
+    enum remora_code code =
+        remora_shortlist_init(&asker->shortlist, &asker->stack, room, listing->arena);
+    return code == REMORA_OK
+               ? REMORA_OK
+               : remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
 }
 
 /* False: nothing of the model may be used in this variant. */
@@ -41,16 +38,14 @@ static bool describe(struct asker *asker, const struct listing_query *query,
                      const struct remora_model *model, enum remora_variant variant,
                      struct remora_listed *out)
 {
+    struct remora_shortlist *shortlist = &asker->shortlist;
     *out = (struct remora_listed){.model = model, .variant = variant};
-    remora_judge_model(&asker->judge, model, variant);
-    for (size_t i = 0; i < model->endpoint_count; i++) {
-        const struct remora_endpoint *endpoint = &model->endpoints[i];
-        if (may_use(asker, endpoint)) {
-            out->top = out->top == NULL ? endpoint : out->top;
-            out->supported |= endpoint->facts.supported;
-            out->is_hosted =
-                out->is_hosted || query == NULL || listing_query_hosts(query, endpoint);
-        }
+    remora_shortlist_model(shortlist, model, variant);
+    for (size_t i = 0; i < shortlist->usable; i++) {
+        const struct remora_endpoint *endpoint = remora_shortlist_at(shortlist, i);
+        out->top = out->top == NULL ? endpoint : out->top;
+        out->supported |= endpoint->facts.supported;
+        out->is_hosted = out->is_hosted || query == NULL || listing_query_hosts(query, endpoint);
     }
     return out->top != NULL;
 }
@@ -75,11 +70,15 @@ struct listed {
     size_t count;
 };
 
-static void collect(const struct remora_listing *listing, struct listed *out)
+static enum remora_code collect(const struct remora_listing *listing, struct listed *out,
+                                struct remora_fail *fail)
 {
     struct asker asker;
     struct remora_listed entry;
-    ask(&asker, listing, out->query.zdr);
+    enum remora_code code = ask(&asker, listing, REMORA_LIMIT_CANDIDATES, out->query.zdr, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
     for (size_t i = 0; i < listing->config->model_count; i++) {
         const struct remora_model *model = &listing->config->models[i];
         for (size_t v = 0; v < REMORA_COUNT_OF(variants); v++) {
@@ -92,6 +91,7 @@ static void collect(const struct remora_listing *listing, struct listed *out)
             }
         }
     }
+    return REMORA_OK;
 }
 
 static enum remora_code list(const struct remora_listing *listing, struct listed *out,
@@ -107,9 +107,9 @@ static enum remora_code list(const struct remora_listing *listing, struct listed
     if (out->entries == NULL || scratch == NULL) {
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
     }
-    collect(listing, out);
+    code = collect(listing, out, fail);
     listing_sort(out->query.sort, out->entries, out->count, scratch);
-    return REMORA_OK;
+    return code;
 }
 
 enum remora_code remora_listing_collect(const struct remora_listing *listing,
@@ -234,13 +234,14 @@ static enum remora_code refuse(const struct asker *asker, const struct remora_mo
 {
     struct remora_exclusion exclusion = {.rule = REMORA_RULE_NONE};
     enum remora_layer layer = REMORA_LAYER_UNSET;
+    const struct remora_shortlist *shortlist = &asker->shortlist;
     if (!remora_policy_allows_model(&asker->stack, model->facts.id, variant, &layer)) {
         return remora_fail_set(fail, REMORA_MODEL_NOT_ALLOWED, NULL,
                                "This service may not use '%.*s' (%s).",
                                REMORA_SLICE_ARG(model->facts.id), remora_layer_name(layer));
     }
-    if (model->endpoint_count > 0) {
-        remora_policy_judge(&asker->judge, &model->endpoints[0], &exclusion);
+    if (shortlist->count > 0) {
+        exclusion = shortlist->candidates[0].exclusion;
     }
     if (exclusion.rule == REMORA_RULE_NONE) {
         return remora_fail_set(fail, REMORA_NO_ENDPOINTS, NULL, "Nobody here serves '%.*s'.",
@@ -262,10 +263,12 @@ enum remora_code remora_listing_find(const struct remora_listing *listing,
     enum remora_variant variant = REMORA_VARIANT_STANDARD;
     enum remora_code code =
         remora_resolve_model(listing->config, listing->stack, asked, &model, &variant, fail);
+    if (code == REMORA_OK) {
+        code = ask(&asker, listing, model->endpoint_count, false, fail);
+    }
     if (code != REMORA_OK) {
         return code;
     }
-    ask(&asker, listing, false);
     return describe(&asker, NULL, model, variant, out) ? REMORA_OK
                                                        : refuse(&asker, model, variant, fail);
 }
@@ -288,19 +291,23 @@ size_t remora_listed_endpoints(const struct remora_listing *listing,
                                const struct remora_endpoint *const **out)
 {
     struct asker asker;
-    const struct remora_model *model = listed->model;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    const struct remora_shortlist *shortlist = &asker.shortlist;
+    *out = NULL;
+    if (ask(&asker, listing, listed->model->endpoint_count, false, &fail) != REMORA_OK) {
+        return 0;
+    }
+    remora_shortlist_model(&asker.shortlist, listed->model, listed->variant);
     const struct remora_endpoint **found =
-        remora_arena_array(listing->arena, model->endpoint_count + 1, sizeof *found);
-    size_t count = 0;
-    ask(&asker, listing, false);
-    remora_judge_model(&asker.judge, model, listed->variant);
-    for (size_t i = 0; found != NULL && i < model->endpoint_count; i++) {
-        if (may_use(&asker, &model->endpoints[i])) {
-            found[count++] = &model->endpoints[i];
-        }
+        remora_arena_array(listing->arena, shortlist->usable + 1, sizeof *found);
+    if (found == NULL) {
+        return 0;
+    }
+    for (size_t i = 0; i < shortlist->usable; i++) {
+        found[i] = remora_shortlist_at(shortlist, i);
     }
     *out = found;
-    return count;
+    return shortlist->usable;
 }
 
 enum remora_code remora_listing_model(const struct remora_listing *listing,
@@ -373,23 +380,29 @@ enum remora_code remora_listing_endpoints(const struct remora_listing *listing,
 typedef void (*visit_fn)(void *context, const struct remora_endpoint *endpoint,
                          enum remora_variant variant);
 
-static void visit(const struct remora_listing *listing, bool zdr, visit_fn see, void *context)
+static void visit_model(struct remora_shortlist *shortlist, const struct remora_model *model,
+                        visit_fn see, void *context)
 {
-    struct asker asker;
-    ask(&asker, listing, zdr);
-    for (size_t i = 0; i < listing->config->model_count; i++) {
-        const struct remora_model *model = &listing->config->models[i];
-        for (size_t v = 0; v < REMORA_COUNT_OF(variants); v++) {
-            remora_judge_model(&asker.judge, model, variants[v]);
-            for (size_t e = 0; e < model->endpoint_count; e++) {
-                bool is_of_variant =
-                    model->endpoints[e].facts.is_free == (variants[v] == REMORA_VARIANT_FREE);
-                if (is_of_variant && may_use(&asker, &model->endpoints[e])) {
-                    see(context, &model->endpoints[e], variants[v]);
-                }
+    for (size_t v = 0; v < REMORA_COUNT_OF(variants); v++) {
+        remora_shortlist_model(shortlist, model, variants[v]);
+        for (size_t i = 0; i < shortlist->usable; i++) {
+            const struct remora_endpoint *endpoint = remora_shortlist_at(shortlist, i);
+            if (endpoint->facts.is_free == (variants[v] == REMORA_VARIANT_FREE)) {
+                see(context, endpoint, variants[v]);
             }
         }
     }
+}
+
+static enum remora_code visit(const struct remora_listing *listing, bool zdr, visit_fn see,
+                              void *context, struct remora_fail *fail)
+{
+    struct asker asker;
+    enum remora_code code = ask(&asker, listing, REMORA_LIMIT_CANDIDATES, zdr, fail);
+    for (size_t i = 0; code == REMORA_OK && i < listing->config->model_count; i++) {
+        visit_model(&asker.shortlist, &listing->config->models[i], see, context);
+    }
+    return code;
 }
 
 static void begin_data(struct remora_json_writer *w, struct remora_buf *out)
@@ -423,11 +436,10 @@ enum remora_code remora_listing_zdr(const struct remora_listing *listing, struct
 {
     struct endpoints_context context = {.listing = listing};
     (void)asked;
-    (void)fail;
     begin_data(&context.w, out);
-    visit(listing, true, see_endpoint, &context);
+    enum remora_code code = visit(listing, true, see_endpoint, &context, fail);
     end_data(&context.w);
-    return REMORA_OK;
+    return code;
 }
 
 struct providers_context {
@@ -482,7 +494,7 @@ enum remora_code remora_listing_providers(const struct remora_listing *listing,
         return remora_fail_set(fail, REMORA_SHEDDING, NULL, "The gateway is out of memory.");
     }
     struct providers_context context = {.config = config, .serves = serves};
-    visit(listing, false, see_provider, &context);
+    enum remora_code code = visit(listing, false, see_provider, &context, fail);
     begin_data(&w, out);
     for (size_t i = 0; i < config->provider_count; i++) {
         if (serves[i]) {
@@ -490,5 +502,5 @@ enum remora_code remora_listing_providers(const struct remora_listing *listing,
         }
     }
     end_data(&w);
-    return REMORA_OK;
+    return code;
 }

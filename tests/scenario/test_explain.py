@@ -147,6 +147,20 @@ def test_the_lists_say_what_is_usable_and_why_the_rest_is_not(upstream, tmp_path
     assert SECRETS["A_SECRET"] not in models.stdout + providers.stdout
 
 
+def test_the_lists_leave_out_what_an_order_without_fallbacks_does(upstream, tmp_path):
+    path = tmp_path / "remora.yaml"
+    path.write_text(two_providers(upstream, "ok", more="  t/n: {endpoints: [{provider: b, model_id: ok}]}\n"
+                                  "services: {checkout: {provider: {order: [a], allow_fallbacks: false}}}\n"))
+    lines = {line.split()[0]: line for line in tool("models", "--config", str(path)).stdout.splitlines()}
+    assert "1/2" in lines["t/m"]
+    assert "0/1" in lines["t/n"] and "not_in_order (POLICY_LAYER_SERVICE)" in lines["t/n"]
+    providers = tool("providers", "--config", str(path)).stdout
+    lines = {line.split()[0]: line for line in providers.splitlines()}
+    assert lines["a"].endswith("usable")
+    assert "not_in_order (POLICY_LAYER_SERVICE): nothing of it is left for service checkout" in lines["b"]
+    assert "1 of 2 configured providers are usable" in providers
+
+
 CATALOG = "version: 1\nproviders:\n  openai: {api_key: {env: A_SECRET}}\n  helicone: {api_key: {env: A_SECRET}}\n"
 
 

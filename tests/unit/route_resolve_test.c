@@ -162,6 +162,10 @@ static void a_bare_id_means_the_only_one_that_has_an_endpoint_left(void **state)
     expect_fail("echo-1:free", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
     f.layers[REMORA_LAYER_SERVICE].provider.ignore = LIST(S("alpha"), S("omega"));
     expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+    f.layers[REMORA_LAYER_SERVICE].provider.ignore = (struct remora_slices){0};
+    f.layers[REMORA_LAYER_SERVICE].provider.order = LIST(S("alpha"));
+    f.layers[REMORA_LAYER_SERVICE].provider.allow_fallbacks = REMORA_NO;
+    expect("echo-1", "acme/echo-1", REMORA_VARIANT_STANDARD);
 }
 
 /* What a request asks for must not decide which model it means. */

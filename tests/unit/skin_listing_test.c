@@ -39,18 +39,49 @@ struct fixture {
 };
 static struct fixture f;
 
-static int set_up(void **state)
+static void set_up_with(const char *document)
 {
-    (void)state;
     static const char *const environment[] = {"KEY", "sk-1", NULL};
     static const struct test_world world = {.environment = environment};
     f = (struct fixture){.fail = REMORA_FAIL_INIT};
-    f.config = test_config(yaml, &world);
+    f.config = test_config(document, &world);
     f.health = remora_health_new();
     const struct remora_identity identity = {.service = f.config->service};
     remora_config_stack(f.config, &identity, &f.stack);
     remora_arena_init(&f.arena, 4096, 1 << 20);
     remora_buf_init(&f.out, 1 << 20);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    set_up_with(yaml);
+    return 0;
+}
+
+/* The service insists on an order, which not all that serve are in. */
+#define INSISTING(preferences)                                                        \
+    "version: 1\nservice: checkout\nproviders:\n"                                     \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: {env: KEY}}\n" \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: {env: KEY}}\n" \
+    "  c: {kind: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: {env: KEY}}\n" \
+    "models:\n"                                                                       \
+    "  x/m: {endpoints: [{provider: a, model_id: m}, {provider: b, model_id: m}, "    \
+    "{provider: c, model_id: m}]}\n"                                                  \
+    "  x/o: {endpoints: [{provider: c, model_id: m}]}\n"                              \
+    "services: {checkout: {provider: {" preferences "}}}\n"
+
+static int set_up_order(void **state)
+{
+    (void)state;
+    set_up_with(INSISTING("order: [b, a], allow_fallbacks: false"));
+    return 0;
+}
+
+static int set_up_first_only(void **state)
+{
+    (void)state;
+    set_up_with(INSISTING("allow_fallbacks: false"));
     return 0;
 }
 
@@ -263,6 +294,50 @@ static void an_endpoint_that_rests_stays_with_another_status(void **state)
     assert_true(says("\"status\":-1"));
 }
 
+/* Where the texts stand in what was written last: in this order, and no other of the kind. */
+static void expect_in_order(const char *key, const char *const *values, size_t count)
+{
+    const char *at = f.out.data;
+    const char *end = at + f.out.length;
+    for (size_t i = 0; i <= count; i++) {
+        at = memmem(at, (size_t)(end - at), key, strlen(key));
+        if (i == count) {
+            assert_null(at);
+            return;
+        }
+        assert_non_null(at);
+        at += strlen(key);
+        assert_memory_equal(at, values[i], strlen(values[i]));
+    }
+}
+
+static void what_an_order_leaves_out_is_not_listed_and_the_rest_in_that_order(void **state)
+{
+    static const char *const tried[] = {"\"b\"", "\"a\""};
+    static const char *const serving[] = {"\"a\"", "\"b\""};
+    (void)state;
+    expect_ids("", "x/m");
+    assert_int_equal(run(remora_listing_count, "", ""), REMORA_OK);
+    assert_true(says("\"count\":1"));
+    assert_int_equal(run(remora_listing_model, "x/o", ""), REMORA_CONSTRAINT_FILTERED);
+    assert_non_null(strstr(f.fail.message, "not_in_order (POLICY_LAYER_SERVICE)"));
+    assert_int_equal(run(remora_listing_endpoints, "x/m", ""), REMORA_OK);
+    expect_in_order("\"tag\":", tried, REMORA_COUNT_OF(tried));
+    assert_int_equal(run(remora_listing_providers, "", ""), REMORA_OK);
+    expect_in_order("\"slug\":", serving, REMORA_COUNT_OF(serving));
+}
+
+static void where_only_the_first_is_tried_it_alone_is_listed(void **state)
+{
+    static const char *const first[] = {"\"a\""};
+    (void)state;
+    expect_ids("", "x/m x/o");
+    assert_int_equal(run(remora_listing_endpoints, "x/m", ""), REMORA_OK);
+    expect_in_order("\"tag\":", first, REMORA_COUNT_OF(first));
+    assert_int_equal(run(remora_listing_providers, "", ""), REMORA_OK);
+    assert_false(says("\"slug\":\"b\""));
+}
+
 static void providers_and_zdr_endpoints(void **state)
 {
     (void)state;
@@ -310,6 +385,11 @@ int main(void)
         CASE(what_may_not_be_used_says_why),
         CASE(an_endpoint_that_rests_stays_with_another_status),
         CASE(providers_and_zdr_endpoints),
+        cmocka_unit_test_setup_teardown(
+            what_an_order_leaves_out_is_not_listed_and_the_rest_in_that_order, set_up_order,
+            tear_down),
+        cmocka_unit_test_setup_teardown(where_only_the_first_is_tried_it_alone_is_listed,
+                                        set_up_first_only, tear_down),
         CASE(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
