@@ -104,6 +104,25 @@ const char *remora_dialect_reasoning_lost(enum remora_dialect dialect,
                                           const struct remora_reasoning_options *reasoning,
                                           int64_t answer_tokens);
 
+/* How reasoning of earlier turns goes back. */
+enum remora_echo {
+    REMORA_ECHO_NONE,
+    REMORA_ECHO_CONTENT, /* reasoning_content: text */
+    REMORA_ECHO_FIELD,   /* reasoning: text */
+    REMORA_ECHO_DETAILS, /* reasoning_details: blocks with signatures */
+    REMORA_ECHO_ANY,     /* details where there is something opaque, else reasoning_content */
+};
+/* What of an assistant's earlier messages its servers take, besides text, refusals and calls. */
+struct remora_dialect_history {
+    enum remora_echo reasoning;
+    bool takes_annotations; /* `annotations` and `images`, and of sound all that the answer held */
+    bool takes_images;
+    const char *mark; /* the member that marks a beginning to go on from, or NULL */
+};
+const struct remora_dialect_history *remora_dialect_history(enum remora_dialect dialect);
+/* Whether earlier reasoning is lost there, or that of it which is more than text (`is_opaque`). */
+bool remora_echo_loses(enum remora_echo echo, bool is_opaque);
+
 /* Input and output kinds, bit per value. */
 enum remora_modality {
     REMORA_MODALITY_TEXT = 1,
@@ -160,6 +179,8 @@ struct remora_model_facts {
     enum remora_tristate distillable; /* the author allows training other models on its answers */
     remora_parameter_set supported;   /* union of what its endpoints take */
 };
+/* Whether it may have to do with sound, heard or spoken: true where nothing is known. */
+bool remora_model_has_sound(const struct remora_model_facts *model);
 
 /*
  * The country of a place, ISO 3166-1 alpha-2 in capitals with a NUL behind it: of a region of a cloud by the table

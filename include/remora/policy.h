@@ -111,6 +111,7 @@ struct remora_judge {
     uint32_t rules; /* bit per enum remora_rule that may remove something */
     uint32_t input_modalities;
     uint32_t output_modalities;
+    uint32_t said; /* what messages hold that not every server takes; the policy room's own bits */
     bool has_cache_mark;    /* somewhere in the request, spelt cache_control */
     bool has_explicit_mark; /* spelt prompt_cache_breakpoint */
     uint64_t

@@ -154,6 +154,50 @@ bool remora_is_reasoning_field(struct remora_slice name)
     return false;
 }
 
+/* ---- what an assistant has said before ---- */
+
+/* Providers.md section 8, its rows; a server of one's own takes pictures as they came, since nobody knows better. */
+static const struct remora_dialect_history histories[REMORA_DIALECT_COUNT] = {
+    [REMORA_DIALECT_GENERIC] = {.reasoning = REMORA_ECHO_ANY, .takes_images = true},
+    [REMORA_DIALECT_MISTRAL] = {.mark = "prefix"},
+    [REMORA_DIALECT_DEEPSEEK] = {.reasoning = REMORA_ECHO_CONTENT, .mark = "prefix"},
+    [REMORA_DIALECT_GROQ] = {.reasoning = REMORA_ECHO_FIELD},
+    [REMORA_DIALECT_XAI] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_TOGETHER] = {.reasoning = REMORA_ECHO_FIELD},
+    [REMORA_DIALECT_FIREWORKS] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_DEEPINFRA] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_CEREBRAS] = {.reasoning = REMORA_ECHO_FIELD},
+    [REMORA_DIALECT_OPENROUTER] = {.reasoning = REMORA_ECHO_DETAILS,
+                                   .takes_annotations = true,
+                                   .takes_images = true},
+    [REMORA_DIALECT_VERCEL] = {.reasoning = REMORA_ECHO_ANY},
+    [REMORA_DIALECT_NIM] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_MOONSHOT] = {.reasoning = REMORA_ECHO_CONTENT, .mark = "partial"},
+    [REMORA_DIALECT_ZAI] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_QWEN] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_MINIMAX] = {.reasoning = REMORA_ECHO_ANY},
+    [REMORA_DIALECT_OLLAMA] = {.reasoning = REMORA_ECHO_FIELD},
+    [REMORA_DIALECT_VLLM] = {.reasoning = REMORA_ECHO_CONTENT},
+    [REMORA_DIALECT_LLAMACPP] = {.reasoning = REMORA_ECHO_CONTENT},
+};
+
+const struct remora_dialect_history *remora_dialect_history(enum remora_dialect dialect)
+{
+    return &histories[dialect];
+}
+
+bool remora_echo_loses(enum remora_echo echo, bool is_opaque)
+{
+    bool is_text = echo == REMORA_ECHO_CONTENT || echo == REMORA_ECHO_FIELD;
+    return echo == REMORA_ECHO_NONE || (is_text && is_opaque);
+}
+
+bool remora_model_has_sound(const struct remora_model_facts *model)
+{
+    uint32_t known = model->input_modalities | model->output_modalities;
+    return known == 0 || (known & REMORA_MODALITY_AUDIO) != 0;
+}
+
 /* ---- words that few servers know ---- */
 
 bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported)

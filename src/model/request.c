@@ -88,3 +88,15 @@ void remora_request_ask(struct remora_request *request, enum remora_parameter pa
         request->asked[request->asked_count++] = (uint8_t)parameter;
     }
 }
+
+bool remora_message_is_opaque(const struct remora_message *message)
+{
+    for (size_t i = 0; i < message->reasoning_count; i++) {
+        const struct remora_reasoning_block *block = &message->reasoning[i];
+        if (block->kind == REMORA_REASONING_ENCRYPTED || block->kind == REMORA_REASONING_OTHER ||
+            block->signature.length > 0 || block->format.length > 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -32,10 +32,70 @@ static uint32_t part_modality(enum remora_part_kind kind)
     return 0;
 }
 
+/* What an assistant has shown before need not be read: its pictures and sound are left out, and told, where they are not. */
+static uint32_t needed_modality(enum remora_role role, enum remora_part_kind kind)
+{
+    bool was_shown =
+        role == REMORA_ROLE_ASSISTANT && (kind == REMORA_PART_IMAGE || kind == REMORA_PART_AUDIO);
+    return was_shown ? 0 : part_modality(kind);
+}
+
 static void read_mark(struct remora_judge *judge, const struct remora_cache_breakpoint *mark)
 {
     judge->has_cache_mark |= mark->is_set && !mark->is_explicit;
     judge->has_explicit_mark |= mark->is_set && mark->is_explicit;
+}
+
+static bool is_bool_member(struct remora_slice object, const char *before)
+{
+    struct remora_slice begin = remora_slice_of(before);
+    struct remora_slice rest =
+        remora_slice_starts_with(object, begin)
+            ? remora_slice(object.data + begin.length, object.length - begin.length)
+            : REMORA_SLICE("");
+    return remora_slice_is(rest, "true}") || remora_slice_is(rest, "false}");
+}
+
+/* A mark to go on from that stands alone, as the fronts write it; anything else may be more. */
+static uint32_t further_of(const struct remora_message *message)
+{
+    bool is_assistant = message->role == REMORA_ROLE_ASSISTANT;
+    if (message->extra.length == 0 || remora_slice_is(message->extra, "{}")) {
+        return 0;
+    }
+    if (is_assistant && is_bool_member(message->extra, "{\"prefix\":")) {
+        return POLICY_SAID_PREFIX;
+    }
+    return is_assistant && is_bool_member(message->extra, "{\"partial\":") ? POLICY_SAID_PARTIAL
+                                                                           : POLICY_SAID_FURTHER;
+}
+
+static uint32_t said_in(const struct remora_part *part)
+{
+    uint32_t said = part->annotation_count > 0 ? POLICY_SAID_CITATIONS : 0;
+    if (part->kind == REMORA_PART_IMAGE) {
+        said |= POLICY_SAID_IMAGES;
+    }
+    if (part->kind == REMORA_PART_AUDIO) {
+        said |= part->media.source == REMORA_MEDIA_FILE_ID ? POLICY_SAID_SOUND
+                                                           : POLICY_SAID_NAMELESS_SOUND;
+    }
+    return said;
+}
+
+/* What a message holds besides content that everybody takes. */
+static uint32_t said_by(const struct remora_message *message)
+{
+    uint32_t said = further_of(message);
+    if (message->role != REMORA_ROLE_ASSISTANT) {
+        return said;
+    }
+    said |= message->reasoning_count > 0 ? POLICY_SAID_REASONING : 0;
+    said |= remora_message_is_opaque(message) ? POLICY_SAID_OPAQUE : 0;
+    for (size_t i = 0; i < message->part_count; i++) {
+        said |= said_in(&message->parts[i]);
+    }
+    return said;
 }
 
 static void read_messages(struct remora_judge *judge)
@@ -43,8 +103,9 @@ static void read_messages(struct remora_judge *judge)
     const struct remora_request *request = judge->request;
     for (size_t i = 0; i < request->message_count; i++) {
         const struct remora_message *message = &request->messages[i];
+        judge->said |= said_by(message);
         for (size_t at = 0; at < message->part_count; at++) {
-            judge->input_modalities |= part_modality(message->parts[at].kind);
+            judge->input_modalities |= needed_modality(message->role, message->parts[at].kind);
             read_mark(judge, &message->parts[at].cache);
             if (message->parts[at].kind == REMORA_PART_TEXT) {
                 judge->text_bytes += message->parts[at].text.length;

@@ -4,7 +4,20 @@
 
 #include "remora/policy.h"
 
-/* Fills input_modalities, output_modalities, text_bytes and the marks. */
+/* Bits of remora_judge.said: what messages hold that not every server takes. */
+enum {
+    POLICY_SAID_REASONING = 1,
+    POLICY_SAID_OPAQUE = 2, /* reasoning that is more than text */
+    POLICY_SAID_CITATIONS = 4,
+    POLICY_SAID_IMAGES = 8, /* of an assistant, as sound is */
+    POLICY_SAID_SOUND = 16,
+    POLICY_SAID_NAMELESS_SOUND = 32, /* without the id by which alone it is known */
+    POLICY_SAID_PREFIX = 64,         /* the mark of a beginning to go on from, and nothing else */
+    POLICY_SAID_PARTIAL = 128,
+    POLICY_SAID_FURTHER = 256, /* other members that have no name here */
+};
+
+/* Fills input_modalities, output_modalities, text_bytes, the marks and what was said. */
 void policy_needs(struct remora_judge *judge);
 /* Whether that much text is certainly more than `tokens` tokens (0 unknown: never). */
 bool policy_is_too_long(const struct remora_judge *judge, int64_t tokens);

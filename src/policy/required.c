@@ -3,9 +3,11 @@
  * parameter, a part of the wish for reasoning, a mark for a cache or a field that no table has. What is only brought nearer to
  * what the endpoint has (an effort, a temperature, a verbosity) is not lost.
  *
- * Parameters come first, in the request's order, then marks, then further fields. Sources: openrouter.md section 4
- * "require_parameters"; codes.md. Cannot fail.
+ * Parameters come first, in the request's order, then marks, further fields and members, and what an assistant has said before.
+ * Sources: openrouter.md section 4 "require_parameters"; codes.md. Cannot fail.
  */
+#include <string.h>
+
 #include "needs.h"
 
 static const char *lost_of_reasoning(const struct remora_request *request,
@@ -55,6 +57,39 @@ static bool loses_field(const struct remora_request *request,
     return false;
 }
 
+static const char *lost_of_earlier(uint32_t said, const struct remora_endpoint *endpoint,
+                                   const struct remora_dialect_history *history)
+{
+    bool is_opaque = (said & POLICY_SAID_OPAQUE) != 0;
+    if ((said & POLICY_SAID_REASONING) != 0 && remora_echo_loses(history->reasoning, is_opaque)) {
+        return "messages[].reasoning_details";
+    }
+    bool has_sound = (said & (POLICY_SAID_SOUND | POLICY_SAID_NAMELESS_SOUND)) != 0;
+    if ((said & POLICY_SAID_NAMELESS_SOUND) != 0 ||
+        (has_sound && !remora_model_has_sound(&endpoint->model->facts))) {
+        return "messages[].audio";
+    }
+    if ((said & POLICY_SAID_IMAGES) != 0 && !history->takes_images) {
+        return "messages[].images";
+    }
+    bool loses = (said & POLICY_SAID_CITATIONS) != 0 && !history->takes_annotations;
+    return loses ? "messages[].annotations" : NULL;
+}
+
+/* Further members of messages; the mark to go on from is one that some servers have. */
+static bool loses_member(uint32_t said, const struct remora_endpoint *endpoint,
+                         enum remora_dialect dialect)
+{
+    const char *mark = remora_dialect_history(dialect)->mark;
+    bool has_prefix = mark != NULL && strcmp(mark, "prefix") == 0;
+    bool has_partial = mark != NULL && strcmp(mark, "partial") == 0;
+    if (remora_dialect_takes_anything(dialect, endpoint->facts.supported)) {
+        return false;
+    }
+    return (said & POLICY_SAID_FURTHER) != 0 || ((said & POLICY_SAID_PREFIX) != 0 && !has_prefix) ||
+           ((said & POLICY_SAID_PARTIAL) != 0 && !has_partial);
+}
+
 const char *policy_loses(const struct remora_judge *judge, const struct remora_endpoint *endpoint)
 {
     const struct remora_request *request = judge->request;
@@ -69,5 +104,8 @@ const char *policy_loses(const struct remora_judge *judge, const struct remora_e
     if (loses_mark(judge, dialect)) {
         return "cache_control";
     }
-    return loses_field(request, endpoint, dialect) ? "further_fields" : NULL;
+    if (loses_field(request, endpoint, dialect) || loses_member(judge->said, endpoint, dialect)) {
+        return "further_fields";
+    }
+    return lost_of_earlier(judge->said, endpoint, remora_dialect_history(dialect));
 }

@@ -18,7 +18,6 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
     [REMORA_DIALECT_GENERIC] =
         {
             COMMON,
-            .reasoning_echo = REASONING_ECHO_ANY,
         },
     [REMORA_DIALECT_OPENAI] =
         {
@@ -45,43 +44,36 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_THINKING,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
     [REMORA_DIALECT_GROQ] =
         {
             FIELDS("max_completion_tokens"),
             .reasoning_ask = REASONING_ASK_FORMAT,
-            .reasoning_echo = REASONING_ECHO_FIELD,
         },
     [REMORA_DIALECT_XAI] =
         {
             COMMON,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
             .usage_rule = USAGE_REASONING_BESIDE,
         },
     [REMORA_DIALECT_TOGETHER] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_ENABLED,
-            .reasoning_echo = REASONING_ECHO_FIELD,
         },
     [REMORA_DIALECT_FIREWORKS] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_EITHER,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
     [REMORA_DIALECT_DEEPINFRA] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_ENABLED,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
     [REMORA_DIALECT_CEREBRAS] =
         {
             FIELDS("max_completion_tokens"),
             .reasoning_ask = REASONING_ASK_DISABLE,
-            .reasoning_echo = REASONING_ECHO_FIELD,
         },
     [REMORA_DIALECT_PERPLEXITY] =
         {
@@ -96,19 +88,16 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_OBJECT,
-            .reasoning_echo = REASONING_ECHO_DETAILS,
-            .takes_annotations = true,
             .takes_preferences = true,
         },
-    [REMORA_DIALECT_VERCEL] = {COMMON, .reasoning_echo = REASONING_ECHO_ANY},
+    [REMORA_DIALECT_VERCEL] = {COMMON},
     [REMORA_DIALECT_CLOUDFLARE] = {COMMON},
     [REMORA_DIALECT_HUGGINGFACE] = {COMMON},
-    [REMORA_DIALECT_NIM] = {COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
+    [REMORA_DIALECT_NIM] = {COMMON},
     [REMORA_DIALECT_MOONSHOT] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_THINKING,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
             .go_on_field = "partial",
             .temperature_max = 1,
         },
@@ -117,29 +106,25 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
             COMMON,
             .choice_style = CHOICE_AUTO_ONLY,
             .reasoning_ask = REASONING_ASK_THINKING,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
     [REMORA_DIALECT_QWEN] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_BUDGET,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
     [REMORA_DIALECT_MINIMAX] =
         {
             COMMON,
-            .reasoning_echo = REASONING_ECHO_ANY,
             .reasoning_place = REASONING_IN_TAGS,
             .always_true = "reasoning_split",
         },
-    [REMORA_DIALECT_OLLAMA] = {COMMON, .reasoning_echo = REASONING_ECHO_FIELD},
+    [REMORA_DIALECT_OLLAMA] = {COMMON},
     [REMORA_DIALECT_VLLM] =
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_TEMPLATE,
-            .reasoning_echo = REASONING_ECHO_CONTENT,
         },
-    [REMORA_DIALECT_LLAMACPP] = {COMMON, .reasoning_echo = REASONING_ECHO_CONTENT},
+    [REMORA_DIALECT_LLAMACPP] = {COMMON},
 };
 
 const struct dialect *dialect_row(enum remora_dialect dialect)

@@ -29,15 +29,6 @@ enum reasoning_ask {
     REASONING_ASK_TEMPLATE, /* chat_template_kwargs: {enable_thinking}, and reasoning_effort when stated */
 };
 
-/* How an assistant message carries its reasoning back. */
-enum reasoning_echo {
-    REASONING_ECHO_NONE,
-    REASONING_ECHO_CONTENT, /* reasoning_content: text */
-    REASONING_ECHO_FIELD,   /* reasoning: text */
-    REASONING_ECHO_DETAILS, /* reasoning_details: blocks with signatures */
-    REASONING_ECHO_ANY,     /* details where there is something opaque, else reasoning_content */
-};
-
 /* Where reasoning stands in an answer. */
 enum reasoning_place {
     REASONING_IN_MEMBERS, /* reasoning, reasoning_content, reasoning_details, thinking parts: read everywhere */
@@ -74,14 +65,12 @@ struct dialect {
     enum role_style role_style;
     enum choice_style choice_style;
     enum reasoning_ask reasoning_ask;
-    enum reasoning_echo reasoning_echo;
     enum reasoning_place reasoning_place;
     enum usage_rule usage_rule;
     enum usage_stream usage_stream;
     enum done_marker done_marker;
     uint8_t tool_id_length; /* ids of tool calls are that many letters and digits; 0: any text */
     bool alternates_roles;  /* messages of one role in a row become one */
-    bool takes_annotations; /* assistant messages carry annotations back */
     bool
         takes_preferences; /* routes further by `provider` preferences: privacy and price caps go on */
 };

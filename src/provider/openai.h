@@ -37,6 +37,11 @@ void openai_note_dropped(struct openai_build *build, enum remora_parameter param
 void openai_note_field(struct openai_build *build, struct remora_slice field, const char *why);
 void openai_write_reasoning(struct openai_build *build);
 void openai_write_messages(struct openai_build *build);
+static inline const struct remora_dialect_history *openai_history(const struct openai_build *build)
+{
+    return remora_dialect_history(remora_dialect_of(&build->endpoint->provider->facts));
+}
+
 static inline bool openai_is_dialect(const struct openai_build *build, enum remora_dialect dialect)
 {
     return build->dialect == dialect_row(dialect);
@@ -48,6 +53,10 @@ void openai_write_spoken(struct openai_build *build, struct remora_slice name,
                          struct remora_slice text);
 /* Audio, images and citations of an assistant message. */
 void openai_write_earlier(struct openai_build *build, const struct remora_message *message);
+/* Whether that writes anything but citations: the message says something then, without content. */
+bool openai_writes_earlier(const struct openai_build *build, const struct remora_message *message);
+/* Tells all of it as dropped: of a message that becomes a part of another. */
+void openai_tell_earlier(struct openai_build *build, const struct remora_message *message);
 /* Whether a message's `name` is a member of its own here. */
 bool openai_takes_names(const struct openai_build *build);
 /* A prompt-cache marker in the provider's spelling; where it knows none, listed as dropped. */

@@ -42,12 +42,12 @@ static const char *role_word(const struct openai_build *build, enum remora_role 
 
 /* ---- content ---- */
 
-/* Parts that stand in `content`: a refusal that stands alone, and an assistant's earlier media, have members of their own. */
+/* Parts that stand in `content`: an assistant's earlier media have members of their own. */
 static bool is_content(const struct remora_message *message, const struct remora_part *part)
 {
     bool is_earlier = message->role == REMORA_ROLE_ASSISTANT &&
                       (part->kind == REMORA_PART_IMAGE || part->kind == REMORA_PART_AUDIO);
-    return !is_earlier && !(part->kind == REMORA_PART_REFUSAL && message->part_count == 1);
+    return !is_earlier;
 }
 
 static size_t count_content(const struct remora_message *message, const struct remora_part **first)
@@ -101,12 +101,12 @@ static void write_content(struct openai_build *build, const struct remora_messag
     struct remora_json_writer *w = json_of(build);
     const struct remora_part *first = NULL;
     size_t count = count_content(message, &first);
-    if (count == 0 && message->part_count == 1 && message->parts[0].kind == REMORA_PART_REFUSAL) {
+    if (message->part_count == 1 && message->parts[0].kind == REMORA_PART_REFUSAL) {
         write_text(build, "refusal", message->parts[0].text);
         return;
     }
     remora_json_key(w, "content");
-    if (count == 0 && (message->tool_call_count > 0 || message->part_count > 0)) {
+    if (count == 0 && (message->tool_call_count > 0 || openai_writes_earlier(build, message))) {
         remora_json_write_null(w);
     } else if (count == 0) {
         remora_json_write_text(w, "");
@@ -245,30 +245,20 @@ static void write_reasoning_text(struct openai_build *build, const char *key,
     remora_buf_fini(&text);
 }
 
-static bool has_opaque(const struct remora_message *message)
+static enum remora_echo echo_of(const struct openai_build *build)
 {
-    for (size_t i = 0; i < message->reasoning_count; i++) {
-        const struct remora_reasoning_block *block = &message->reasoning[i];
-        if (block->kind == REMORA_REASONING_ENCRYPTED || block->kind == REMORA_REASONING_OTHER ||
-            block->signature.length > 0 || block->format.length > 0) {
-            return true;
-        }
-    }
-    return false;
+    return openai_history(build)->reasoning;
 }
 
 /* Told where the dialect takes no reasoning of earlier turns, or takes its text and there is more than text. */
 static void tell_lost_reasoning(struct openai_build *build, const struct remora_message *message)
 {
-    enum reasoning_echo echo =
-        message->reasoning_count > 0 ? build->dialect->reasoning_echo : REASONING_ECHO_ANY;
-    bool is_text = echo == REASONING_ECHO_CONTENT || echo == REASONING_ECHO_FIELD;
-    if (echo == REASONING_ECHO_NONE) {
+    if (message->reasoning_count > 0 &&
+        remora_echo_loses(echo_of(build), remora_message_is_opaque(message))) {
         openai_note_field(build, REMORA_SLICE("messages[].reasoning_details"),
-                          "the provider takes no reasoning of earlier turns");
-    } else if (is_text && has_opaque(message)) {
-        openai_note_field(build, REMORA_SLICE("messages[].reasoning_details"),
-                          "the provider takes only the text of earlier reasoning");
+                          echo_of(build) == REMORA_ECHO_NONE
+                              ? "the provider takes no reasoning of earlier turns"
+                              : "the provider takes only the text of earlier reasoning");
     }
 }
 
@@ -278,20 +268,20 @@ static void write_reasoning(struct openai_build *build, const struct remora_mess
         return;
     }
     tell_lost_reasoning(build, message);
-    switch (build->dialect->reasoning_echo) {
-    case REASONING_ECHO_NONE:
+    switch (echo_of(build)) {
+    case REMORA_ECHO_NONE:
         break;
-    case REASONING_ECHO_CONTENT:
+    case REMORA_ECHO_CONTENT:
         write_reasoning_text(build, "reasoning_content", message);
         break;
-    case REASONING_ECHO_FIELD:
+    case REMORA_ECHO_FIELD:
         write_reasoning_text(build, "reasoning", message);
         break;
-    case REASONING_ECHO_DETAILS:
+    case REMORA_ECHO_DETAILS:
         write_reasoning_details(build, message);
         break;
-    case REASONING_ECHO_ANY:
-        if (has_opaque(message)) {
+    case REMORA_ECHO_ANY:
+        if (remora_message_is_opaque(message)) {
             write_reasoning_details(build, message);
         } else {
             write_reasoning_text(build, "reasoning_content", message);
@@ -322,13 +312,6 @@ static void write_members(struct openai_build *build, struct remora_slice object
     }
 }
 
-/* The mark of a beginning to go on from: the one further member of a message that a closed dialect knows. */
-static const char *mark_of_dialect(const struct openai_build *build)
-{
-    return openai_is_dialect(build, REMORA_DIALECT_DEEPSEEK) ? "prefix"
-                                                             : build->dialect->go_on_field;
-}
-
 static void tell_lost_member(struct openai_build *build, struct remora_slice name)
 {
     static const char front[] = "messages[].";
@@ -343,47 +326,76 @@ static void tell_lost_member(struct openai_build *build, struct remora_slice nam
                       "the provider does not take it");
 }
 
-/* One further member; true when it is the mark. */
-static bool write_member(struct openai_build *build, const struct remora_message *message,
-                         const struct remora_json_iter *member)
+/* The further members as JSON; false: there are none that can be read, told. */
+static bool read_members(struct openai_build *build, const struct remora_message *message,
+                         struct remora_json_doc *doc)
+{
+    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
+                                                     .nodes = REMORA_LIMIT_JSON_NODES};
+    struct remora_json_error error;
+    if (message->extra.length == 0) {
+        return false;
+    }
+    bool is_read =
+        remora_json_parse(message->extra, build->pieces.arena, &limits, doc, &error) == REMORA_OK;
+    if (!is_read) {
+        tell_lost_member(build, REMORA_SLICE("extra"));
+    }
+    return is_read;
+}
+
+static void tell_member(struct openai_build *build, const struct remora_json_iter *member)
 {
     struct remora_slice name = REMORA_SLICE("extra");
-    const char *mark = message->role == REMORA_ROLE_ASSISTANT ? mark_of_dialect(build) : NULL;
-    if (mark != NULL && remora_json_equals(member->key, mark)) {
-        remora_json_key(json_of(build), mark);
-        pieces_raw(&build->pieces, remora_json_raw(member->value));
-        return true;
-    }
     (void)!remora_json_string(member->key, build->pieces.arena, &name);
     tell_lost_member(build, name.data == NULL ? REMORA_SLICE("extra") : name);
-    return false;
+}
+
+static void tell_lost_members(struct openai_build *build, const struct remora_message *message)
+{
+    struct remora_json_doc doc;
+    struct remora_json_iter it;
+    if (!read_members(build, message, &doc)) {
+        return;
+    }
+    for (remora_json_iter_begin(&it, remora_json_root(&doc)); remora_json_iter_next(&it);) {
+        tell_member(build, &it);
+    }
 }
 
 /* Further members go where further fields of the request would go; elsewhere each is told. True when the mark was there. */
 static bool write_extra(struct openai_build *build, const struct remora_message *message)
 {
-    static const struct remora_json_limits limits = {.depth = REMORA_LIMIT_JSON_DEPTH,
-                                                     .nodes = REMORA_LIMIT_JSON_NODES};
     struct remora_json_doc doc;
-    struct remora_json_error error;
     struct remora_json_iter it;
     bool is_marked = false;
-    if (message->extra.length == 0) {
-        return false;
-    }
-    if (openai_takes_anything(build)) {
+    if (message->extra.length > 0 && openai_takes_anything(build)) {
         write_members(build, message->extra);
         return true;
     }
-    if (remora_json_parse(message->extra, build->pieces.arena, &limits, &doc, &error) !=
-        REMORA_OK) {
-        tell_lost_member(build, REMORA_SLICE("extra"));
+    if (!read_members(build, message, &doc)) {
         return false;
     }
+    /* The mark of a beginning to go on from is the one further member that a closed dialect knows. */
+    const char *mark = message->role == REMORA_ROLE_ASSISTANT ? openai_history(build)->mark : NULL;
     for (remora_json_iter_begin(&it, remora_json_root(&doc)); remora_json_iter_next(&it);) {
-        is_marked = write_member(build, message, &it) || is_marked;
+        if (mark != NULL && remora_json_equals(it.key, mark)) {
+            remora_json_key(json_of(build), mark);
+            pieces_raw(&build->pieces, remora_json_raw(it.value));
+            is_marked = true;
+        } else {
+            tell_member(build, &it);
+        }
     }
     return is_marked;
+}
+
+/* All that a message has besides its parts, where it becomes a part of another: there is no place for it. */
+static void tell_lost_rest(struct openai_build *build, const struct remora_message *message)
+{
+    tell_lost_reasoning(build, message);
+    openai_tell_earlier(build, message);
+    tell_lost_members(build, message);
 }
 
 /* A last message of the assistant is a beginning to go on from, which some servers want to be told. */
@@ -452,7 +464,9 @@ static void write_run(struct openai_build *build, const struct remora_message *m
     remora_json_key(json_of(build), "content");
     remora_json_array_open(json_of(build));
     for (size_t i = 0; i < count; i++) {
-        tell_lost_reasoning(build, &messages[i]); /* of all, not only of the last */
+        if (i + 1 < count) {
+            tell_lost_rest(build, &messages[i]); /* that of the last is written below */
+        }
         write_parts(build, &messages[i]);
     }
     remora_json_array_close(json_of(build));

@@ -41,11 +41,6 @@ static bool speaks_openai(const struct openai_build *build)
            openai_is_dialect(build, REMORA_DIALECT_OPENROUTER);
 }
 
-static bool is_unknown_server(const struct openai_build *build)
-{
-    return openai_is_dialect(build, REMORA_DIALECT_GENERIC);
-}
-
 bool openai_takes_names(const struct openai_build *build)
 {
     const struct remora_model *model = build->endpoint->model;
@@ -241,7 +236,7 @@ static void write_annotations(struct openai_build *build, const struct remora_me
     size_t count = 0;
     for (size_t i = 0; i < message->part_count; i++) {
         for (size_t k = 0; k < message->parts[i].annotation_count; k++) {
-            if (!build->dialect->takes_annotations) {
+            if (!openai_history(build)->takes_annotations) {
                 openai_note_field(build, REMORA_SLICE("messages[].annotations"), not_taken);
                 return;
             }
@@ -259,7 +254,7 @@ static void write_images(struct openai_build *build, const struct remora_message
         if (message->parts[i].kind != REMORA_PART_IMAGE) {
             continue;
         }
-        if (!build->dialect->takes_annotations && !is_unknown_server(build)) {
+        if (!openai_history(build)->takes_images) {
             openai_note_field(build, REMORA_SLICE("messages[].images"), not_taken);
             return;
         }
@@ -269,29 +264,85 @@ static void write_images(struct openai_build *build, const struct remora_message
     close_list(build, count);
 }
 
-/* OpenAI knows its own audio by the id; a router wants all that the answer held. Without an id it is told as dropped. */
+static bool may_have_sound(const struct openai_build *build)
+{
+    const struct remora_model *model = build->endpoint->model;
+    return model == NULL || remora_model_has_sound(&model->facts);
+}
+
+/* An earlier answer in sound, where it goes back: known by its id, to a model that has to do with sound. Or NULL. */
+static const struct remora_part *sound_to_write(const struct openai_build *build,
+                                                const struct remora_message *message)
+{
+    bool is_taken = may_have_sound(build);
+    for (size_t i = 0; is_taken && i < message->part_count; i++) {
+        const struct remora_part *part = &message->parts[i];
+        if (part->kind == REMORA_PART_AUDIO && part->media.source == REMORA_MEDIA_FILE_ID) {
+            return part;
+        }
+    }
+    return NULL;
+}
+
+static bool has_part(const struct remora_message *message, enum remora_part_kind kind)
+{
+    for (size_t i = 0; i < message->part_count; i++) {
+        if (message->parts[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_sound(struct openai_build *build)
+{
+    openai_note_field(build, REMORA_SLICE("messages[].audio"),
+                      may_have_sound(build)
+                          ? "the provider knows an earlier answer in sound by its id alone"
+                          : "the model neither hears nor speaks");
+}
+
+/* OpenAI knows its own audio by the id; a router wants all that the answer held. */
 static void write_audio_answer(struct openai_build *build, const struct remora_message *message)
 {
-    bool has_sound = false;
-    for (size_t i = 0; i < message->part_count; i++) {
-        const struct remora_part *part = &message->parts[i];
-        has_sound |= part->kind == REMORA_PART_AUDIO;
-        if (part->kind != REMORA_PART_AUDIO || part->media.source != REMORA_MEDIA_FILE_ID) {
-            continue;
+    const struct remora_part *part = sound_to_write(build, message);
+    if (part == NULL) {
+        if (has_part(message, REMORA_PART_AUDIO)) {
+            tell_sound(build);
         }
-        remora_json_key(json_of(build), "audio");
-        if (build->dialect->takes_annotations && part->text.length > 0) {
-            pieces_raw(&build->pieces, part->text);
-            return;
-        }
-        remora_json_object_open(json_of(build));
-        write_text(build, "id", part->media.value);
-        remora_json_object_close(json_of(build));
         return;
     }
-    if (has_sound) {
-        openai_note_field(build, REMORA_SLICE("messages[].audio"),
-                          "the provider knows an earlier answer in sound by its id alone");
+    remora_json_key(json_of(build), "audio");
+    if (openai_history(build)->takes_annotations && part->text.length > 0) {
+        pieces_raw(&build->pieces, part->text);
+        return;
+    }
+    remora_json_object_open(json_of(build));
+    write_text(build, "id", part->media.value);
+    remora_json_object_close(json_of(build));
+}
+
+bool openai_writes_earlier(const struct openai_build *build, const struct remora_message *message)
+{
+    return sound_to_write(build, message) != NULL ||
+           (openai_history(build)->takes_images && has_part(message, REMORA_PART_IMAGE));
+}
+
+void openai_tell_earlier(struct openai_build *build, const struct remora_message *message)
+{
+    if (message->role != REMORA_ROLE_ASSISTANT) {
+        return;
+    }
+    if (has_part(message, REMORA_PART_AUDIO)) {
+        tell_sound(build);
+    }
+    if (has_part(message, REMORA_PART_IMAGE)) {
+        openai_note_field(build, REMORA_SLICE("messages[].images"), not_taken);
+    }
+    for (size_t i = 0; i < message->part_count; i++) {
+        if (message->parts[i].annotation_count > 0) {
+            openai_note_field(build, REMORA_SLICE("messages[].annotations"), not_taken);
+        }
     }
 }
 

@@ -188,10 +188,80 @@ static void ask_parallel(struct remora_request *request)
     remora_request_ask(request, REMORA_PARAMETER_PARALLEL_TOOL_CALLS);
 }
 
+/* ---- what an assistant has said before ---- */
+
+static const struct remora_annotation citation[] = {{.raw = REMORA_SLICE_INIT("{\"type\":\"x\"}")}};
+static const struct remora_part cited = {.kind = REMORA_PART_TEXT,
+                                         .text = REMORA_SLICE_INIT("Hi"),
+                                         .annotations = citation,
+                                         .annotation_count = 1};
+static const struct remora_part picture = {
+    .kind = REMORA_PART_IMAGE,
+    .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a.example/p")}};
+static const struct remora_part sound = {
+    .kind = REMORA_PART_AUDIO,
+    .media = {.source = REMORA_MEDIA_FILE_ID, .value = REMORA_SLICE_INIT("audio_1")}};
+static const struct remora_part nameless_sound = {
+    .kind = REMORA_PART_AUDIO,
+    .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAA")}};
+static const struct remora_reasoning_block thought = {.kind = REMORA_REASONING_TEXT,
+                                                      .text = REMORA_SLICE_INIT("hm")};
+static const struct remora_reasoning_block signed_thought = {.kind = REMORA_REASONING_TEXT,
+                                                             .text = REMORA_SLICE_INIT("hm"),
+                                                             .signature = REMORA_SLICE_INIT("s")};
+
+#define USER_SAID                                                  \
+    {                                                              \
+        .role = REMORA_ROLE_USER, .parts = &plain, .part_count = 1 \
+    }
+#define EARLIER(name, ...)                                                                        \
+    static void name(struct remora_request *request)                                              \
+    {                                                                                             \
+        static const struct remora_message messages[] = {                                         \
+            USER_SAID, {.role = REMORA_ROLE_ASSISTANT, .part_count = 1, __VA_ARGS__}, USER_SAID}; \
+        request->messages = messages;                                                             \
+        request->message_count = REMORA_COUNT_OF(messages);                                       \
+    }
+EARLIER(ask_after_citation, .parts = &cited)
+EARLIER(ask_after_picture, .parts = &picture)
+EARLIER(ask_after_sound, .parts = &sound)
+EARLIER(ask_after_nameless_sound, .parts = &nameless_sound)
+EARLIER(ask_after_thought, .parts = &plain, .reasoning = &thought, .reasoning_count = 1)
+EARLIER(ask_after_signed_thought, .parts = &plain, .reasoning = &signed_thought,
+        .reasoning_count = 1)
+EARLIER(ask_after_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"weird\":1}"))
+EARLIER(ask_after_no_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{}"))
+EARLIER(ask_after_prefix, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"prefix\":true}"))
+EARLIER(ask_after_partial, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"partial\":false}"))
+EARLIER(ask_after_more, .parts = &plain,
+        .extra = REMORA_SLICE_INIT("{\"prefix\":true,\"weird\":1}"))
+#undef EARLIER
+
+static void ask_with_member(struct remora_request *request)
+{
+    static const struct remora_message message = {.role = REMORA_ROLE_USER,
+                                                  .parts = &plain,
+                                                  .part_count = 1,
+                                                  .extra = REMORA_SLICE_INIT("{\"prefix\":true}")};
+    request->messages = &message;
+}
+
 static const struct {
     const char *name;
     void (*ask)(struct remora_request *request);
 } asks[] = {
+    {"after citations", ask_after_citation},
+    {"after a picture", ask_after_picture},
+    {"after sound", ask_after_sound},
+    {"after sound without an id", ask_after_nameless_sound},
+    {"after a thought", ask_after_thought},
+    {"after a signed thought", ask_after_signed_thought},
+    {"after a further member", ask_after_member},
+    {"after an empty object of members", ask_after_no_member},
+    {"after the mark prefix", ask_after_prefix},
+    {"after the mark partial", ask_after_partial},
+    {"after a mark and more", ask_after_more},
+    {"with a further member of a user", ask_with_member},
     {"nothing", ask_nothing},
     {"an effort", ask_effort},
     {"an effort, an answer of known length", ask_effort_of_an_answer},
@@ -240,6 +310,7 @@ static void begin(struct world *w, enum remora_dialect dialect, remora_parameter
     plan_fixture_init(&w->f);
     w->provider = plan_provider(&w->f, "alpha");
     struct remora_model *model = plan_model(&w->f, "acme/echo-1");
+    model->facts.input_modalities = REMORA_MODALITY_TEXT | REMORA_MODALITY_AUDIO;
     w->endpoint = plan_endpoint(&w->f, model, w->provider, "alpha");
     w->provider->facts.slug = remora_slice_of(remora_dialect_name(dialect));
     w->provider->facts.dialect = remora_slice_of(remora_dialect_name(dialect));
@@ -320,6 +391,17 @@ static void what_is_lost_is_named(void **state)
         {REMORA_DIALECT_OPENAI, ask_cache_of_part_explicitly, NULL},
         {REMORA_DIALECT_MISTRAL, ask_random_seed, "further_fields"},
         {REMORA_DIALECT_VLLM, ask_random_seed, NULL},
+        {REMORA_DIALECT_MISTRAL, ask_after_thought, "messages[].reasoning_details"},
+        {REMORA_DIALECT_GROQ, ask_after_thought, NULL},
+        {REMORA_DIALECT_GROQ, ask_after_signed_thought, "messages[].reasoning_details"},
+        {REMORA_DIALECT_GROQ, ask_after_picture, "messages[].images"},
+        {REMORA_DIALECT_GENERIC, ask_after_picture, NULL},
+        {REMORA_DIALECT_GENERIC, ask_after_citation, "messages[].annotations"},
+        {REMORA_DIALECT_OPENROUTER, ask_after_citation, NULL},
+        {REMORA_DIALECT_OPENAI, ask_after_sound, NULL},
+        {REMORA_DIALECT_OPENAI, ask_after_nameless_sound, "messages[].audio"},
+        {REMORA_DIALECT_MISTRAL, ask_after_member, "further_fields"},
+        {REMORA_DIALECT_MISTRAL, ask_after_prefix, NULL},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
@@ -333,6 +415,26 @@ static void what_is_lost_is_named(void **state)
             assert_string_equal(out.subject, cases[i].subject);
             assert_int_equal(out.layer, REMORA_LAYER_SERVICE);
         }
+        plan_fixture_fini(&w.f);
+    }
+}
+
+/* A conversation goes on from a model that shows and speaks to one that does neither. */
+static void what_was_shown_need_not_be_read(void **state)
+{
+    static void (*const shown[])(struct remora_request *) = {ask_after_picture, ask_after_sound,
+                                                             ask_after_nameless_sound};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(shown); i++) {
+        struct world w;
+        begin(&w, REMORA_DIALECT_GROQ, REMORA_PARAMETERS_ALL);
+        shown[i](&w.f.request);
+        ((struct remora_model *)w.endpoint->model)->facts.input_modalities = REMORA_MODALITY_TEXT;
+        ((struct remora_model *)w.endpoint->model)->facts.output_modalities = REMORA_MODALITY_TEXT;
+        assert_true(dropped(&w).length > 0);
+        assert_int_equal(judged(&w).rule, REMORA_RULE_REQUIRE_PARAMETERS);
+        w.f.layers[REMORA_LAYER_SERVICE].provider.require_parameters = REMORA_NO;
+        assert_int_equal(judged(&w).rule, REMORA_RULE_NONE);
         plan_fixture_fini(&w.f);
     }
 }
@@ -397,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_would_drop_something_is_out_and_nobody_else),
+        cmocka_unit_test(what_was_shown_need_not_be_read),
         cmocka_unit_test(what_is_lost_is_named),
         cmocka_unit_test(hiding_needs_no_reasoning),
         cmocka_unit_test(rare_formats_go_to_who_knows_them),

@@ -710,14 +710,14 @@ static const char *ask_words(enum reasoning_ask ask)
     return words[ask];
 }
 
-static const char *echo_words(enum reasoning_echo echo)
+static const char *echo_words(enum remora_echo echo)
 {
     static const char *const words[] = {
-        [REASONING_ECHO_NONE] = "no",
-        [REASONING_ECHO_CONTENT] = "`reasoning_content`",
-        [REASONING_ECHO_FIELD] = "`reasoning`",
-        [REASONING_ECHO_DETAILS] = "`reasoning_details`",
-        [REASONING_ECHO_ANY] = "`reasoning_details` if signed, else `reasoning_content`",
+        [REMORA_ECHO_NONE] = "no",
+        [REMORA_ECHO_CONTENT] = "`reasoning_content`",
+        [REMORA_ECHO_FIELD] = "`reasoning`",
+        [REMORA_ECHO_DETAILS] = "`reasoning_details`",
+        [REMORA_ECHO_ANY] = "`reasoning_details` if signed, else `reasoning_content`",
     };
     return words[echo];
 }
@@ -772,7 +772,7 @@ static void append_quirks(struct remora_buf *out, enum remora_dialect dialect)
         {row->tool_id_length == 9, "tool ids are 9 letters and digits: others are rewritten", NULL},
         {row->alternates_roles, "messages of one role in a row become one", NULL},
         {takes_marks, "cache markers go on", NULL},
-        {row->takes_annotations, "annotations go back", NULL},
+        {remora_dialect_history(dialect)->takes_annotations, "annotations go back", NULL},
         {row->takes_preferences, "`data_collection`, `zdr` and `max_price` go on", NULL},
     };
     const char *between = "";
@@ -814,7 +814,7 @@ static void append_row(struct remora_buf *out, enum remora_dialect dialect)
     append_speakers(out, dialect);
     remora_buf_printf(out, " | `%s` | %s | %s | %s | ", row->max_tokens_field,
                       choice_words(row->choice_style), ask_words(row->reasoning_ask),
-                      echo_words(row->reasoning_echo));
+                      echo_words(remora_dialect_history(dialect)->reasoning));
     append_refused(out, remora_dialect_refused(dialect));
     remora_buf_append_text(out, " | ");
     append_quirks(out, dialect);

@@ -1335,6 +1335,83 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
     end(&f);
 }
 
+/* Perplexity wants roles that alternate: what several messages hold is one, and what has no place there is told. */
+static void messages_in_one_lose_nothing_in_silence(void **state)
+{
+    static const struct remora_part refusal = {.kind = REMORA_PART_REFUSAL,
+                                               .text = REMORA_SLICE_INIT("No")};
+    static const struct remora_annotation annotation = {.raw = REMORA_SLICE_INIT("{}")};
+    static const struct remora_part earlier[] = {
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("x"),
+         .annotations = &annotation,
+         .annotation_count = 1},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a/")}},
+        {.kind = REMORA_PART_AUDIO,
+         .media = {.source = REMORA_MEDIA_FILE_ID, .value = REMORA_SLICE_INIT("a")}}};
+    static const struct remora_reasoning_block thought = {.text = REMORA_SLICE_INIT("hm")};
+    const struct remora_message messages[] = {
+        user,
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &refusal, .part_count = 1},
+        {.role = REMORA_ROLE_ASSISTANT,
+         .parts = earlier,
+         .part_count = REMORA_COUNT_OF(earlier),
+         .reasoning = &thought,
+         .reasoning_count = 1,
+         .extra = REMORA_SLICE("{\"weird\":1}")},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &hello, .part_count = 1},
+    };
+    static const char *const lost[] = {"messages[].reasoning_details", "messages[].audio",
+                                       "messages[].images", "messages[].annotations",
+                                       "messages[].weird"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "perplexity", "perplexity");
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    assert_non_null(strstr(body_of(&f),
+                           "{\"role\":\"assistant\",\"content\":[{\"type\":\"refusal\",\"refusal\":"
+                           "\"No\"},{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":"
+                           "\"Hi \\\"you\\\"\\n\"}]}"));
+    assert_dropped(&f, lost, REMORA_COUNT_OF(lost));
+    end(&f);
+}
+
+/* A model without sound is not shown an id of it, and a message of which nothing is left says so. */
+static void what_an_assistant_showed_is_told_where_it_is_not_taken(void **state)
+{
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_AUDIO,
+         .media = {.source = REMORA_MEDIA_FILE_ID, .value = REMORA_SLICE_INIT("a")}},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a/")}}};
+    static const struct remora_model silent = {
+        .facts = {.input_modalities = REMORA_MODALITY_TEXT,
+                  .output_modalities = REMORA_MODALITY_TEXT}};
+    const struct remora_message messages[] = {
+        user,
+        {.role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = REMORA_COUNT_OF(parts)},
+        user};
+    static const char *const lost[] = {"messages[].audio", "messages[].images"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "groq", "groq");
+    f.endpoint.model = &silent;
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    assert_non_null(strstr(body_of(&f), ",{\"role\":\"assistant\",\"content\":\"\"},"));
+    assert_dropped(&f, lost, REMORA_COUNT_OF(lost));
+    end(&f);
+    begin(&f, "groq", "groq");
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    assert_non_null(strstr(body_of(&f), ",{\"role\":\"assistant\",\"content\":null,\"audio\":"
+                                        "{\"id\":\"a\"}},"));
+    assert_dropped(&f, lost + 1, 1);
+    end(&f);
+}
+
 static void reasoning_details_go_back_byte_for_byte(void **state)
 {
     static const struct remora_reasoning_block raw = {
@@ -1494,6 +1571,8 @@ int main(void)
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
         cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),
         cmocka_unit_test(earlier_answers_go_back_in_members_of_their_own),
+        cmocka_unit_test(messages_in_one_lose_nothing_in_silence),
+        cmocka_unit_test(what_an_assistant_showed_is_told_where_it_is_not_taken),
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
         cmocka_unit_test(large_values_are_sent_from_where_they_lie),
         cmocka_unit_test(base64_that_would_break_out_of_its_string_is_not_sent),
