@@ -3,7 +3,7 @@
  *
  * Rules (providers.md 0.1): prompt_tokens includes what was cached, completion_tokens includes reasoning. Servers that
  * differ are recognised by their numbers, not by name:
- *   more cached than prompt           prompt excludes the cache (xAI)
+ *   more cached than prompt           prompt excludes the cache (xAI); more written: it excludes what was written
  *   prompt + completion < total       the difference belongs to completion (xAI: reasoning), unless it is just the cache
  *   more reasoning than completion    completion excludes reasoning (DeepInfra)
  * Without a total the dialect's rule decides whether reasoning comes on top.
@@ -79,8 +79,8 @@ static struct counts read_counts(const struct spent *spent)
 }
 
 /*
- * False when it is a guess: more was read from the cache than the prompt had, so the prompt was counted without it, and no
- * total says the same.
+ * False when it is a guess: the cache had to do with more than the prompt had, so the prompt was counted without it, or
+ * without what was written where what was read fits, and no total says the same.
  */
 static bool make_inclusive(struct counts *c, enum usage_rule rule)
 {
@@ -89,8 +89,8 @@ static bool make_inclusive(struct counts *c, enum usage_rule rule)
     if (rule == USAGE_REASONING_BESIDE && c->total < 0 && c->completion >= 0) {
         c->completion += known(c->reasoning);
     }
-    if (c->prompt >= 0 && c->cached > c->prompt) {
-        c->prompt += cache;
+    if (c->prompt >= 0 && cache > c->prompt) {
+        c->prompt += c->cached > c->prompt ? cache : c->cache_written;
         is_told = c->total >= 0 && c->total == c->prompt + known(c->completion);
     }
     if (c->prompt >= 0 && c->completion >= 0 && c->total >= 0) {

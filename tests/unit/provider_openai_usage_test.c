@@ -56,6 +56,24 @@ static const struct row rows[] = {
     {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"total_tokens\":8,"
      "\"prompt_tokens_details\":{\"cached_tokens\":5}}",
      USAGE_INCLUSIVE, 2, 5, -1, 1, -1, ACTUAL},
+    /* the same of what was written to it, which costs more than it would as input */
+    {"{\"prompt_tokens\":10,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "0,"
+     "\"cache_write_tokens\":2000}}",
+     USAGE_INCLUSIVE, 10, 0, 2000, 50, -1, ESTIMATED},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":50,\"total_tokens\":60,\"prompt_tokens_details\":"
+     "{"
+     "\"cached_tokens\":0,\"cache_write_tokens\":2000}}",
+     USAGE_INCLUSIVE, 10, 0, 2000, 50, -1, ESTIMATED},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":50,\"total_tokens\":2060,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":2000}}",
+     USAGE_INCLUSIVE, 10, 0, 2000, 50, -1, ACTUAL},
+    {"{\"prompt_tokens\":100,\"completion_tokens\":1,\"prompt_tokens_details\":{"
+     "\"cached_tokens\":60,\"cache_write_tokens\":60}}",
+     USAGE_INCLUSIVE, 40, 60, 60, 1, -1, ESTIMATED},
+    {"{\"prompt_tokens\":100,\"completion_tokens\":1,\"prompt_tokens_details\":{"
+     "\"cached_tokens\":60,\"cache_write_tokens\":40}}",
+     USAGE_INCLUSIVE, 0, 60, 40, 1, -1, ACTUAL},
     {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":5,"
      "\"cache_write_tokens\":3}}",
      USAGE_INCLUSIVE, 2, 5, 3, 1, -1, ESTIMATED},
