@@ -55,6 +55,8 @@ struct remora_policy_effective {
     enum remora_layer fallbacks_layer;           /* outermost that says no */
     enum remora_tristate zdr;
     enum remora_tristate require_parameters;
+    const struct remora_slices *ignored[REMORA_LAYER_COUNT]; /* of each layer that ignores some */
+    size_t ignored_count;
     const struct remora_slices *order; /* of the innermost layer that states it, or NULL */
     enum remora_layer order_layer;
     enum remora_sort sort;

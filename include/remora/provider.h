@@ -64,9 +64,13 @@ struct remora_build_input {
     struct remora_slice upstream_request_id; /* sent as x-request-id: one per attempt */
     /* To be sent, with request->tracestate, to a provider with sends_trace; valid during the call. */
     struct remora_slice traceparent;
-    /* What the merged policy wants of data and prices, for a provider that routes further itself. */
+    /* What the merged policy wants, for a provider that routes further itself. */
     enum remora_data_collection data_collection;
     enum remora_tristate zdr;
+    enum remora_tristate require_parameters;
+    bool is_alone; /* the first endpoint and no other: allow_fallbacks: false, and no order */
+    const struct remora_slices *const *ignored; /* one list per layer that ignores some */
+    size_t ignored_count;
     const int64_t *max_price_pico_usd; /* by enum remora_price_cap, -1 none; NULL: no cap */
     int64_t now_unix_ms;
 };

@@ -334,6 +334,10 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         .traceparent = remora_slice_of(traceparent),
         .data_collection = x->plan->policy.data_collection,
         .zdr = x->plan->policy.zdr,
+        .require_parameters = x->plan->policy.require_parameters,
+        .is_alone = x->plan->policy.allow_fallbacks == REMORA_NO && x->plan->policy.order == NULL,
+        .ignored = x->plan->policy.ignored,
+        .ignored_count = x->plan->policy.ignored_count,
         .max_price_pico_usd = x->plan->policy.max_price_pico_usd,
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };

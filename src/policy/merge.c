@@ -4,7 +4,7 @@
  * preferred, not what is allowed: there the innermost layer that states one is heard. Cannot fail.
  *
  * Lists that intersect or unite (allow, only, ignore, ...) are not merged: judge.c asks each layer, which comes to the same
- * and keeps the name of the layer.
+ * and keeps the name of the layer. Those of `ignore` are kept side by side, for a router behind this one.
  */
 #include "remora/policy.h"
 
@@ -33,11 +33,14 @@ static void merge_switches(const struct remora_preferences *p, enum remora_layer
     }
 }
 
-/* An empty order prefers nothing, so it does not hide one of an outer layer. */
+/* What is ignored beside what is preferred. An empty order prefers nothing, so it does not hide one of an outer layer. */
 static void merge_wishes(const struct remora_policy *policy, enum remora_layer layer,
                          struct remora_policy_effective *out)
 {
     const struct remora_preferences *p = &policy->provider;
+    if (p->ignore.count != 0) {
+        out->ignored[out->ignored_count++] = &p->ignore;
+    }
     if (p->order.count != 0) {
         out->order = &p->order;
         out->order_layer = layer;

@@ -145,6 +145,7 @@ static enum remora_code build(const struct remora_build_input *input, struct rem
         .dialect = dialect_for(&input->endpoint->provider->facts),
         .denies_collection = input->data_collection == REMORA_DATA_DENY,
         .wants_zdr = input->zdr == REMORA_YES,
+        .input = input,
         .caps = input->max_price_pico_usd,
         .out = out,
     };

@@ -23,7 +23,8 @@ struct openai_build {
     remora_parameter_set refused; /* by the dialect, for this model and request */
     bool model_reasons;           /* where the dialect's roles depend on it */
     bool says_reasoning;          /* the wish has been written */
-    bool denies_collection;       /* the merged policy, for a router behind this one */
+    const struct remora_build_input *input;
+    bool denies_collection; /* the merged policy, for a router behind this one */
     bool wants_zdr;
     const int64_t *caps; /* by enum remora_price_cap; NULL: none */
     struct remora_build_output *out;

@@ -353,28 +353,87 @@ static void write_caps(struct openai_build *build, const int64_t caps[REMORA_CAP
     remora_json_object_close(json_of(build));
 }
 
-/* A router behind this one must not widen what the caller's policy allows: privacy and price caps go on with the request. */
+/* Whether an earlier list, or this one before `at`, names the slug already. */
+static bool is_named_before(const struct remora_build_input *input, size_t list, size_t at)
+{
+    struct remora_slice slug = input->ignored[list]->items[at];
+    for (size_t i = 0; i <= list; i++) {
+        size_t count = i == list ? at : input->ignored[i]->count;
+        for (size_t k = 0; k < count; k++) {
+            if (remora_slice_equal(input->ignored[i]->items[k], slug)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The union of all layers' lists: the same slugs name the router's providers. */
+static void write_ignored(struct openai_build *build)
+{
+    const struct remora_build_input *input = build->input;
+    remora_json_key(json_of(build), "ignore");
+    remora_json_array_open(json_of(build));
+    for (size_t list = 0; list < input->ignored_count; list++) {
+        for (size_t at = 0; at < input->ignored[list]->count; at++) {
+            if (!is_named_before(input, list, at)) {
+                remora_json_write_string(json_of(build), input->ignored[list]->items[at]);
+            }
+        }
+    }
+    remora_json_array_close(json_of(build));
+}
+
+static void write_flag(struct openai_build *build, const char *key, bool value)
+{
+    remora_json_key(json_of(build), key);
+    remora_json_write_bool(json_of(build), value);
+}
+
+static bool has_cap(const struct openai_build *build)
+{
+    for (size_t i = 0; i < REMORA_CAP_COUNT && build->caps != NULL; i++) {
+        if (build->caps[i] >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A router behind this one must not widen what the caller's policy allows: what narrows its providers goes on with the
+ * request (openrouter.md section 4). `only` and `order` name the providers of this gateway, of which the router is one, so
+ * they say nothing of those behind it.
+ */
 static void write_preferences(struct openai_build *build)
 {
-    bool has_cap = false;
-    for (size_t i = 0; i < REMORA_CAP_COUNT && build->caps != NULL; i++) {
-        has_cap |= build->caps[i] >= 0;
-    }
+    const struct remora_build_input *input = build->input;
+    bool requires_all = input->require_parameters == REMORA_YES;
+    bool is_capped = has_cap(build);
     if (!build->dialect->takes_preferences ||
-        !(build->denies_collection || build->wants_zdr || has_cap)) {
+        !(build->denies_collection || build->wants_zdr || is_capped || requires_all ||
+          input->is_alone || input->ignored_count > 0)) {
         return;
     }
     remora_json_key(json_of(build), "provider");
     remora_json_object_open(json_of(build));
+    if (input->ignored_count > 0) {
+        write_ignored(build);
+    }
+    if (input->is_alone) {
+        write_flag(build, "allow_fallbacks", false);
+    }
+    if (requires_all) {
+        write_flag(build, "require_parameters", true);
+    }
     if (build->denies_collection) {
         remora_json_key(json_of(build), "data_collection");
         remora_json_write_text(json_of(build), "deny");
     }
     if (build->wants_zdr) {
-        remora_json_key(json_of(build), "zdr");
-        remora_json_write_bool(json_of(build), true);
+        write_flag(build, "zdr", true);
     }
-    if (has_cap) {
+    if (is_capped) {
         write_caps(build, build->caps);
     }
     remora_json_object_close(json_of(build));

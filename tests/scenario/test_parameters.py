@@ -162,3 +162,17 @@ def test_an_effort_is_the_nearest_that_the_model_has_and_none_is_refused_where_i
             assert body["error"]["param"] == param and "or ask for reasoning effort low or high" in body["error"]["message"]
         answer = remora.chat({"model": "t/thinker", "models": ["t/m"], "reasoning_effort": "none"})[2]
         assert answer["model"] == "t/m" and answer["remora"]["skipped"][0]["reason"] == "INVALID_REQUEST"
+
+
+ROUTED = """
+policy: {provider: {ignore: [deepseek]}}
+services: {checkout: {provider: {ignore: [together], require_parameters: true, allow_fallbacks: false}}}
+"""
+
+
+def test_a_router_behind_us_is_as_narrow_as_the_policy(upstream):
+    config = two_providers(upstream, "ok", first_provider=", dialect: openrouter") + ROUTED
+    with Remora(config, environment=SECRETS) as remora:
+        body, _ = ask(remora, upstream, extra_body={"provider": {"ignore": ["deepseek", "novita"]}})
+    assert body["provider"] == {"ignore": ["deepseek", "together", "novita"], "allow_fallbacks": False,
+                                "require_parameters": True}

@@ -168,6 +168,19 @@ static void names_are_those_of_the_tables(void **state)
 
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
 
+static void what_layers_ignore_is_kept_side_by_side(void **state)
+{
+    static const struct remora_slice slugs[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("b")};
+    (void)state;
+    layer(REMORA_LAYER_MESH)->provider.ignore = (struct remora_slices){slugs, 1, true};
+    layer(REMORA_LAYER_SERVICE)->provider.ignore = (struct remora_slices){slugs, 0, true};
+    layer(REMORA_LAYER_REQUEST)->provider.ignore = (struct remora_slices){slugs, 2, true};
+    remora_policy_merge(&stack, &merged);
+    assert_int_equal(merged.ignored_count, 2);
+    assert_int_equal(merged.ignored[0]->count, 1);
+    assert_int_equal(merged.ignored[1]->count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +189,7 @@ int main(void)
         CASE(a_switch_that_no_layer_sets_stays_off),
         CASE(an_inner_layer_tightens_a_switch),
         CASE(wishes_come_from_the_innermost_layer),
+        CASE(what_layers_ignore_is_kept_side_by_side),
         CASE(the_smallest_limit_wins_wherever_it_stands),
         CASE(the_layer_that_refuses_a_model_is_told),
         CASE(names_are_those_of_the_tables),

@@ -235,6 +235,13 @@ static void append_body(struct remora_buf *out, const struct remora_http_request
     remora_buf_append_byte(out, '\n');
 }
 
+/* Of two layers. */
+static const struct remora_slice slugs[] = {REMORA_SLICE_INIT("deepseek"), REMORA_SLICE_INIT("b"),
+                                            REMORA_SLICE_INIT("deepseek"),
+                                            REMORA_SLICE_INIT("together/fp8")};
+static const struct remora_slices ignored_lists[] = {{slugs, 2, true}, {slugs + 2, 2, true}};
+static const struct remora_slices *const ignored[] = {&ignored_lists[0], &ignored_lists[1]};
+
 static void build(struct remora_buf *out, enum remora_dialect dialect, const char *model,
                   void (*ask)(struct remora_request *request))
 {
@@ -258,6 +265,10 @@ static void build(struct remora_buf *out, enum remora_dialect dialect, const cha
         .delivery = request.delivery,
         .data_collection = ask == ask_privacy ? REMORA_DATA_DENY : REMORA_DATA_ALLOW,
         .zdr = ask == ask_privacy ? REMORA_YES : REMORA_UNSET,
+        .require_parameters = ask == ask_privacy ? REMORA_YES : REMORA_UNSET,
+        .is_alone = ask == ask_privacy,
+        .ignored = ignored,
+        .ignored_count = ask == ask_privacy ? REMORA_COUNT_OF(ignored) : 0,
         .max_price_pico_usd = request.provider.max_price_pico_usd};
     assert_int_equal(remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &arena, &built, &fail),
                      REMORA_OK);
@@ -773,7 +784,8 @@ static void append_quirks(struct remora_buf *out, enum remora_dialect dialect)
         {row->alternates_roles, "messages of one role in a row become one", NULL},
         {takes_marks, "cache markers go on", NULL},
         {remora_dialect_history(dialect)->takes_annotations, "annotations go back", NULL},
-        {row->takes_preferences, "`data_collection`, `zdr` and `max_price` go on", NULL},
+        {row->takes_preferences,
+         "`ignore`, `require_parameters`, `data_collection`, `zdr` and `max_price` go on", NULL},
     };
     const char *between = "";
     for (size_t i = 0; i < REMORA_COUNT_OF(quirks); i++) {
