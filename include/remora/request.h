@@ -119,7 +119,7 @@ struct remora_tool_call {
 struct remora_message {
     enum remora_role role;
     const struct remora_part *parts;
-    size_t part_count;
+    size_t part_count;    /* a text without data was not said: it only holds citations */
     bool content_is_text; /* `content` came as one string: adapters may send it back as one */
     struct remora_slice name;
     struct remora_slice model; /* ASSISTANT: who wrote it; never sent on */

@@ -207,6 +207,19 @@ static bool read_quad(struct remora_slice host, uint8_t out[4])
     return true;
 }
 
+/* Names by which clouds call the services on the host (Google Cloud, "View and query VM metadata"; AWS, "Instance metadata"). */
+static bool is_name_of_host_service(struct remora_slice host)
+{
+    static const char *const names[] = {"metadata", "metadata.google.internal", "metadata.goog",
+                                        "instance-data", "instance-data.ec2.internal"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        if (remora_slice_equal_nocase(host, remora_slice_of(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Addresses that mean this machine or its link: loopback, and those that no provider is called at. */
 static bool is_inside(struct remora_slice host)
 {
@@ -216,7 +229,7 @@ static bool is_inside(struct remora_slice host)
     if (host.length > 0 && host.data[host.length - 1] == '.') {
         host.length--;
     }
-    if (remora_slice_equal_nocase(host, local) ||
+    if (remora_slice_equal_nocase(host, local) || is_name_of_host_service(host) ||
         (host.length > below.length &&
          remora_slice_equal_nocase(
              remora_slice(host.data + host.length - below.length, below.length), below))) {

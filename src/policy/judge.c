@@ -332,6 +332,12 @@ static enum remora_layer ask_supported(const struct remora_judge *judge,
             return REMORA_LAYER_CATALOG;
         }
     }
+    /* Who takes no tools takes no messages of them either. */
+    if ((judge->said & POLICY_SAID_TOOLS) != 0 &&
+        !remora_parameter_set_has(endpoint->facts.supported, REMORA_PARAMETER_TOOLS)) {
+        *subject = remora_parameter_name(REMORA_PARAMETER_TOOLS);
+        return REMORA_LAYER_CATALOG;
+    }
     return REMORA_LAYER_UNSET;
 }
 
@@ -384,7 +390,8 @@ static uint32_t rules_of_request(const struct remora_judge *judge)
            rule_if(true, REMORA_RULE_OUTPUT_MODALITY) |
            rule_if(judge->text_bytes != 0, REMORA_RULE_CONTEXT_LENGTH) |
            rule_if(request->sampling.max_output_tokens.is_set, REMORA_RULE_OUTPUT_LIMIT) |
-           rule_if(request->asked_count != 0, REMORA_RULE_SUPPORTED_PARAMETERS);
+           rule_if(request->asked_count != 0 || (judge->said & POLICY_SAID_TOOLS) != 0,
+                   REMORA_RULE_SUPPORTED_PARAMETERS);
 }
 
 void remora_judge_init(struct remora_judge *judge, const struct remora_policy_stack *stack,

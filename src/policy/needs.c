@@ -87,6 +87,9 @@ static uint32_t said_in(const struct remora_part *part)
 static uint32_t said_by(const struct remora_message *message)
 {
     uint32_t said = further_of(message);
+    if (message->tool_call_count > 0 || message->role == REMORA_ROLE_TOOL) {
+        said |= POLICY_SAID_TOOLS;
+    }
     if (message->role != REMORA_ROLE_ASSISTANT) {
         return said;
     }

@@ -15,6 +15,7 @@ enum {
     POLICY_SAID_PREFIX = 64,         /* the mark of a beginning to go on from, and nothing else */
     POLICY_SAID_PARTIAL = 128,
     POLICY_SAID_FURTHER = 256, /* other members that have no name here */
+    POLICY_SAID_TOOLS = 512,   /* calls of tools, or their results */
 };
 
 /* Fills input_modalities, output_modalities, text_bytes, the marks and what was said. */

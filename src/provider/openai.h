@@ -32,6 +32,8 @@ struct openai_build {
 
 /* False when the endpoint does not take the parameter, which is then listed as dropped. */
 bool openai_takes(struct openai_build *build, enum remora_parameter parameter);
+/* The same, told to nobody: of what says nothing where it is left out. */
+bool openai_lists(const struct openai_build *build, enum remora_parameter parameter);
 /* Lists it once; `why` is static, and so is a name that is no parameter's, or it is the request's. */
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
                          const char *why);

@@ -20,6 +20,12 @@ void openai_note_dropped(struct openai_build *build, enum remora_parameter param
     remora_dropped_add(build->out->dropped, &build->out->dropped_count, &one);
 }
 
+bool openai_lists(const struct openai_build *build, enum remora_parameter parameter)
+{
+    return remora_parameter_set_has(build->endpoint->facts.supported, parameter) &&
+           !remora_parameter_set_has(build->refused, parameter);
+}
+
 bool openai_takes(struct openai_build *build, enum remora_parameter parameter)
 {
     const char *why = NULL;
@@ -220,7 +226,10 @@ static void write_tool_choice(struct openai_build *build)
 {
     const struct remora_tool_choice *choice = &build->request->tool_choice;
     bool says_any = build->dialect->choice_style == CHOICE_ANY;
-    if (choice->kind == REMORA_TOOL_CHOICE_UNSET || !can_say_choice(build, choice->kind)) {
+    bool says_nothing = choice->kind == REMORA_TOOL_CHOICE_AUTO &&
+                        !openai_lists(build, REMORA_PARAMETER_TOOL_CHOICE);
+    if (choice->kind == REMORA_TOOL_CHOICE_UNSET || says_nothing ||
+        !can_say_choice(build, choice->kind)) {
         return;
     }
     remora_json_key(json_of(build), "tool_choice");
@@ -313,7 +322,9 @@ static void write_schema(struct openai_build *build, const struct remora_respons
 static void write_response_format(struct openai_build *build)
 {
     const struct remora_response_format *format = &build->request->response_format;
-    if (format->kind == REMORA_FORMAT_UNSET) {
+    bool says_nothing = format->kind == REMORA_FORMAT_TEXT &&
+                        !openai_lists(build, REMORA_PARAMETER_RESPONSE_FORMAT);
+    if (format->kind == REMORA_FORMAT_UNSET || says_nothing) {
         return;
     }
     remora_json_key(json_of(build), "response_format");

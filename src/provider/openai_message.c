@@ -42,12 +42,13 @@ static const char *role_word(const struct openai_build *build, enum remora_role 
 
 /* ---- content ---- */
 
-/* Parts that stand in `content`: an assistant's earlier media have members of their own. */
+/* Parts that stand in `content`: an assistant's earlier media and citations have members of their own. */
 static bool is_content(const struct remora_message *message, const struct remora_part *part)
 {
     bool is_earlier = message->role == REMORA_ROLE_ASSISTANT &&
                       (part->kind == REMORA_PART_IMAGE || part->kind == REMORA_PART_AUDIO);
-    return !is_earlier;
+    bool is_unsaid = part->kind == REMORA_PART_TEXT && part->text.data == NULL;
+    return !is_earlier && !is_unsaid;
 }
 
 static size_t count_content(const struct remora_message *message, const struct remora_part **first)

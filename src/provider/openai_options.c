@@ -165,8 +165,9 @@ static void write_verbosity(struct openai_build *build)
 static void write_modalities(struct openai_build *build)
 {
     const struct remora_slices *kinds = &build->request->output_modalities;
-    if (kinds->count == 0) {
-        return;
+    bool is_text = kinds->count == 1 && remora_slice_is(kinds->items[0], "text");
+    if (kinds->count == 0 || (is_text && !openai_lists(build, REMORA_PARAMETER_MODALITIES))) {
+        return; /* text alone is what everybody writes */
     }
     remora_json_key(json_of(build), "modalities");
     remora_json_array_open(json_of(build));

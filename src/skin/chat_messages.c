@@ -382,7 +382,7 @@ static enum remora_code keep_parts(struct parse *p, struct message *message)
     return REMORA_OK;
 }
 
-/* Citations hang on the first text; one that stands alone hangs on an empty one. */
+/* Citations hang on the first text; those that stand alone on one that nobody has said: it has no data. */
 static enum remora_code keep_annotations(struct parse *p, struct message *message)
 {
     struct remora_message *out = message->out;
@@ -402,7 +402,7 @@ static enum remora_code keep_annotations(struct parse *p, struct message *messag
         memcpy(parts, out->parts, out->part_count * sizeof *parts);
     }
     if (at == out->part_count) {
-        parts[at] = (struct remora_part){.kind = REMORA_PART_TEXT, .text = REMORA_SLICE("")};
+        parts[at] = (struct remora_part){.kind = REMORA_PART_TEXT, .text = {NULL, 0}};
         out->content_is_text = count == 1;
     }
     parts[at].annotations = message->annotations.items;

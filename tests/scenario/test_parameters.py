@@ -43,7 +43,8 @@ def test_media_reach_the_provider_byte_for_byte(gateway, upstream):
 
 def test_a_provider_is_never_asked_to_look_inside(gateway, upstream):
     upstream.reset()
-    for url in ("http://169.254.169.254/latest/meta-data/", "http://localhost:1/", "file:///etc/passwd",
+    for url in ("http://169.254.169.254/latest/meta-data/", "http://localhost:1/", "http://metadata.google.internal/",
+                "http://Metadata.Google.Internal.:80/computeMetadata/v1/", "http://instance-data.ec2.internal/", "file:///etc/passwd",
                 "data:text/html;base64,AAAA", "data:image/png;base64,not base64"):
         with pytest.raises(openai.BadRequestError) as e:
             ask(gateway, upstream, [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])

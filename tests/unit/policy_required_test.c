@@ -419,6 +419,38 @@ static void what_is_lost_is_named(void **state)
     }
 }
 
+/* Perplexity has no tools, so it takes no calls of them and no results either. */
+static void who_takes_no_tools_takes_no_messages_of_them(void **state)
+{
+    static const struct remora_tool_call call = {.id = REMORA_SLICE_INIT("c"),
+                                                 .name = REMORA_SLICE_INIT("f")};
+    static const struct remora_message messages[] = {
+        USER_SAID,
+        {.role = REMORA_ROLE_ASSISTANT, .tool_calls = &call, .tool_call_count = 1},
+        {.role = REMORA_ROLE_TOOL,
+         .parts = &plain,
+         .part_count = 1,
+         .tool_call_id = REMORA_SLICE_INIT("c")}};
+    static const struct {
+        enum remora_dialect dialect;
+        enum remora_rule rule;
+    } cases[] = {{REMORA_DIALECT_PERPLEXITY, REMORA_RULE_SUPPORTED_PARAMETERS},
+                 {REMORA_DIALECT_GROQ, REMORA_RULE_NONE}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct world w;
+        begin(&w, cases[i].dialect, REMORA_PARAMETERS_ALL);
+        w.f.request.messages = messages;
+        w.f.request.message_count = REMORA_COUNT_OF(messages);
+        struct remora_exclusion out = judged(&w);
+        assert_int_equal(out.rule, cases[i].rule);
+        if (out.rule != REMORA_RULE_NONE) {
+            assert_string_equal(out.subject, "tools");
+        }
+        plan_fixture_fini(&w.f);
+    }
+}
+
 /* A conversation goes on from a model that shows and speaks to one that does neither. */
 static void what_was_shown_need_not_be_read(void **state)
 {
@@ -500,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_would_drop_something_is_out_and_nobody_else),
         cmocka_unit_test(what_was_shown_need_not_be_read),
+        cmocka_unit_test(who_takes_no_tools_takes_no_messages_of_them),
         cmocka_unit_test(what_is_lost_is_named),
         cmocka_unit_test(hiding_needs_no_reasoning),
         cmocka_unit_test(rare_formats_go_to_who_knows_them),

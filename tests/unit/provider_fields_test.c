@@ -90,7 +90,7 @@ static const struct sample samples[] = {
      "\"parallel_tool_calls\":false", DROPPED, NULL},
     {"prediction", "\"prediction\":{\"type\":\"content\",\"content\":\"x\"}," MESSAGES,
      "\"prediction\":{\"type\":\"content\",\"content\":\"x\"}", DROPPED, NULL},
-    {"modalities", "\"modalities\":[\"text\"]," MESSAGES, "\"modalities\":[\"text\"]", ALWAYS,
+    {"modalities", "\"modalities\":[\"text\",\"image\"]," MESSAGES, "\"modalities\":[\"text\",\"image\"]", ALWAYS,
      NULL},
     {"audio", "\"audio\":{\"voice\":\"v\",\"format\":\"wav\"}," MESSAGES,
      "\"audio\":{\"voice\":\"v\",\"format\":\"wav\"}", DROPPED, NULL},

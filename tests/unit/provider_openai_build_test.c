@@ -1335,6 +1335,29 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
     end(&f);
 }
 
+/* Text alone, a text as format and the choice "auto" are what is done without a word. */
+static void what_says_nothing_is_left_out_where_the_list_lacks_it(void **state)
+{
+    static const struct remora_slice kinds[] = {REMORA_SLICE_INIT("text")};
+    static const char said[] = ",\"tool_choice\":\"auto\",\"response_format\":{\"type\":\"text\"},"
+                               "\"modalities\":[\"text\"]}";
+    struct fixture f;
+    (void)state;
+    for (int lists = 0; lists < 2; lists++) {
+        begin(&f, "acme", "generic");
+        f.request.tool_choice.kind = REMORA_TOOL_CHOICE_AUTO;
+        f.request.response_format.kind = REMORA_FORMAT_TEXT;
+        f.request.output_modalities = (struct remora_slices){kinds, 1, true};
+        if (lists == 0) {
+            f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_TEMPERATURE;
+        }
+        const char *rest = body_of(&f) + strlen(HEAD USER UNARY);
+        assert_string_equal(rest, lists == 0 ? "}" : said);
+        assert_int_equal(f.out.dropped_count, 0);
+        end(&f);
+    }
+}
+
 /* Perplexity wants roles that alternate: what several messages hold is one, and what has no place there is told. */
 static void messages_in_one_lose_nothing_in_silence(void **state)
 {
@@ -1375,6 +1398,40 @@ static void messages_in_one_lose_nothing_in_silence(void **state)
                            "\"No\"},{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":"
                            "\"Hi \\\"you\\\"\\n\"}]}"));
     assert_dropped(&f, lost, REMORA_COUNT_OF(lost));
+    end(&f);
+}
+
+/* A text without data was not said: only its citations are there. */
+static void citations_alone_are_no_content(void **state)
+{
+    static const struct remora_annotation annotation = {.raw =
+                                                            REMORA_SLICE_INIT("{\"type\":\"x\"}")};
+    static const struct remora_part part = {
+        .kind = REMORA_PART_TEXT, .annotations = &annotation, .annotation_count = 1};
+    static const struct remora_tool_call call = {.id = REMORA_SLICE_INIT("c"),
+                                                 .name = REMORA_SLICE_INIT("f")};
+    static const struct remora_part said = {.kind = REMORA_PART_TEXT,
+                                            .text = REMORA_SLICE_INIT("1")};
+    const struct remora_message messages[] = {user,
+                                              {.role = REMORA_ROLE_ASSISTANT,
+                                               .parts = &part,
+                                               .part_count = 1,
+                                               .content_is_text = true,
+                                               .tool_calls = &call,
+                                               .tool_call_count = 1},
+                                              {.role = REMORA_ROLE_TOOL,
+                                               .parts = &said,
+                                               .part_count = 1,
+                                               .content_is_text = true,
+                                               .tool_call_id = REMORA_SLICE("c")}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    assert_non_null(
+        strstr(body_of(&f), "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["));
+    assert_non_null(strstr(f.body, "\"annotations\":[{\"type\":\"x\"}]"));
     end(&f);
 }
 
@@ -1571,6 +1628,8 @@ int main(void)
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
         cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),
         cmocka_unit_test(earlier_answers_go_back_in_members_of_their_own),
+        cmocka_unit_test(what_says_nothing_is_left_out_where_the_list_lacks_it),
+        cmocka_unit_test(citations_alone_are_no_content),
         cmocka_unit_test(messages_in_one_lose_nothing_in_silence),
         cmocka_unit_test(what_an_assistant_showed_is_told_where_it_is_not_taken),
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),

@@ -1060,6 +1060,20 @@ static void an_answer_with_everything_in_it_can_be_sent_back(void **state)
     remora_arena_fini(&p.arena);
 }
 
+static void citations_of_a_message_without_content_make_none(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, MSG("{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,"
+                  "\"annotations\":[{\"type\":\"x\"}],\"tool_calls\":[{\"id\":\"c\",\"function\":{"
+                  "\"name\":\"f\",\"arguments\":\"\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\","
+                  "\"content\":\"1\"}"));
+    assert_int_equal(p.request.messages[1].part_count, 1);
+    assert_null(p.request.messages[1].parts[0].text.data);
+    assert_int_equal(p.request.messages[1].parts[0].annotation_count, 1);
+    remora_arena_fini(&p.arena);
+}
+
 static void tool_results_may_hold_parts_and_a_beginning_may_stand_last(void **state)
 {
     (void)state;
@@ -1772,6 +1786,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_names_the_field),
         cmocka_unit_test(every_kind_of_part_is_read),
         cmocka_unit_test(an_answer_with_everything_in_it_can_be_sent_back),
+        cmocka_unit_test(citations_of_a_message_without_content_make_none),
         cmocka_unit_test(tool_results_may_hold_parts_and_a_beginning_may_stand_last),
         cmocka_unit_test(the_fields_that_only_json_has_are_read),
         cmocka_unit_test(hiding_reasoning_asks_nothing_of_an_endpoint),
