@@ -216,10 +216,12 @@ def options_of(endpoint):
 
 
 def efforts(endpoint):
-    """Bits of the efforts that it takes; 0 where no list says. A switch or a budget beside them is a way to "none"."""
+    """Bits of the efforts that it takes; 0 where no list says. A switch or a budget beside them is a way to "none"; a switch alone
+    is that way and no effort."""
     options = options_of(endpoint)
     values = {value for option in options for value in option.get("values", ())} - {"default"}
-    if values and any(option["type"] != "effort" for option in options):
+    is_switch = {option["type"] for option in options} == {"toggle"}
+    if is_switch or (values and any(option["type"] != "effort" for option in options)):
         values.add("none")
     return sum(1 << EFFORTS[value] for value in values)
 

@@ -88,6 +88,8 @@ bool remora_dialect_takes_field(enum remora_dialect dialect, remora_parameter_se
 bool remora_dialect_writes_field(enum remora_dialect dialect, struct remora_slice name);
 /* Of further fields: one that says how the model is to reason, in some server's words. */
 bool remora_is_reasoning_field(struct remora_slice name);
+/* Whether a request can switch reasoning off and on there, or off alone, without an effort. */
+bool remora_dialect_has_switch(enum remora_dialect dialect, bool is_off);
 /* Whether that kind of response format has a word there; text, JSON and a JSON Schema have one everywhere. */
 bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_set supported,
                                  enum remora_format_kind kind);
@@ -146,12 +148,17 @@ struct remora_endpoint_facts {
     int64_t max_prompt_tokens;     /* 0 unknown */
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
-    remora_effort_set efforts; /* of reasoning; 0: not known */
+    remora_effort_set efforts; /* of reasoning; 0: not known; NONE alone: a switch, and no effort */
     bool always_reasons;       /* it cannot be switched off */
     bool is_free;              /* belongs to model:free only */
     bool stream_only;          /* answers no call but a stream; the catalog knows of none */
     char country[3];           /* of `region`, by remora_place_country */
 };
+/* Whether its reasoning is only switched on and off. */
+static inline bool remora_endpoint_only_switches(const struct remora_endpoint_facts *endpoint)
+{
+    return endpoint->efforts == remora_effort_bit(REMORA_EFFORT_NONE);
+}
 
 /*
  * Where an endpoint speaks another wire or lives at another address than its provider, as the catalog spells it

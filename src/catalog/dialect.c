@@ -198,6 +198,21 @@ bool remora_model_has_sound(const struct remora_model_facts *model)
     return known == 0 || (known & REMORA_MODALITY_AUDIO) != 0;
 }
 
+/* Providers.md section 8, its rows. */
+bool remora_dialect_has_switch(enum remora_dialect dialect, bool is_off)
+{
+    static const enum remora_dialect switched[] = {
+        REMORA_DIALECT_OPENROUTER, REMORA_DIALECT_TOGETHER, REMORA_DIALECT_DEEPINFRA,
+        REMORA_DIALECT_DEEPSEEK,   REMORA_DIALECT_MOONSHOT, REMORA_DIALECT_ZAI,
+        REMORA_DIALECT_FIREWORKS,  REMORA_DIALECT_QWEN,     REMORA_DIALECT_VLLM};
+    for (size_t i = 0; i < REMORA_COUNT_OF(switched); i++) {
+        if (dialect == switched[i]) {
+            return true;
+        }
+    }
+    return is_off && dialect == REMORA_DIALECT_CEREBRAS;
+}
+
 /* ---- words that few servers know ---- */
 
 bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported)

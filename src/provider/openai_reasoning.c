@@ -4,7 +4,7 @@
  * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1); a budget becomes
  * the effort whose share of the answer's tokens is nearest, and the reverse where only a budget can be said, if it is known
  * how many tokens the answer may have. A part of the wish that the dialect has no word for is told as dropped. Nothing is
- * written when nothing was asked. An effort that the endpoint does not have becomes the nearest that it has, and that is told.
+ * written when nothing was asked. Where the endpoint has a switch alone no effort goes, and that is told. An effort that the endpoint does not have becomes the nearest that it has, and that is told.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
 #include "openai_write.h"
@@ -81,10 +81,20 @@ static const char *const mapped_to[] = {
     [REMORA_EFFORT_MAX] = "the endpoint has no such effort: max, the nearest, was sent",
 };
 
-/* Told when it is not the one that was stated, be it by switching reasoning off. */
+static bool only_switches(const struct openai_build *build)
+{
+    return remora_endpoint_only_switches(&build->endpoint->facts);
+}
+
+/* Told when it is not the one that was stated, be it by switching reasoning off; no word goes where there is a switch alone. */
 static void write_effort_word(struct openai_build *build, const struct remora_reasoning_options *r,
                               enum remora_effort effort)
 {
+    if (only_switches(build)) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
+                            "the endpoint only switches reasoning on and off");
+        return;
+    }
     enum remora_effort sent = nearest_effort(build->endpoint->facts.efforts, effort);
     bool is_stated_one = r->effort == effort || effort == REMORA_EFFORT_NONE;
     if (sent != effort && is_stated_one) {
@@ -173,9 +183,10 @@ static void write_thinking(struct openai_build *build, const struct remora_reaso
 /* Fireworks refuses a request that says both. */
 static void write_either(struct openai_build *build, const struct remora_reasoning_options *r)
 {
-    bool is_budget = r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET;
-    if (is_budget && !remora_reasoning_is_off(r)) {
-        write_thinking(build, r, true);
+    bool is_off = remora_reasoning_is_off(r);
+    bool is_budget = !is_off && r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET;
+    if (is_budget || only_switches(build)) {
+        write_thinking(build, r, is_budget);
     } else {
         write_effort(build, r);
     }

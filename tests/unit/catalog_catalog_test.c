@@ -242,6 +242,10 @@ static void endpoints_have_their_efforts(void **state)
     facts = endpoint_of("openai/gpt-4o", "openai");
     assert_int_equal(facts.efforts, 0);
     assert_false(facts.always_reasons);
+    /* A switch alone is that way, and no effort. */
+    facts = endpoint_of("moonshotai/kimi-k2.5", "moonshotai");
+    assert_true(remora_endpoint_only_switches(&facts));
+    assert_false(facts.always_reasons);
     /* A switch beside efforts is a way to none. */
     facts = endpoint_of("openai/o4-mini", "kilo");
     assert_true((facts.efforts & remora_effort_bit(REMORA_EFFORT_NONE)) != 0);

@@ -346,19 +346,19 @@ static struct remora_exclusion judged(const struct world *w)
     return out;
 }
 
-static void who_would_drop_something_is_out_and_nobody_else(void **state)
+static void compare_with_the_adapter(remora_effort_set efforts)
 {
     static const remora_parameter_set lists[] = {
         REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K),
         UINT64_C(1) << REMORA_PARAMETER_SEED | UINT64_C(1) << REMORA_PARAMETER_REASONING |
             UINT64_C(1) << REMORA_PARAMETER_RESPONSE_FORMAT};
-    (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(asks) * REMORA_COUNT_OF(lists); i++) {
         for (int dialect = 0; dialect < REMORA_DIALECT_COUNT; dialect++) {
             struct world w;
             begin(&w, (enum remora_dialect)dialect, lists[i % REMORA_COUNT_OF(lists)]);
             w.endpoint->is_own = i % REMORA_COUNT_OF(lists) < 2;
             asks[i / REMORA_COUNT_OF(lists)].ask(&w.f.request);
+            w.endpoint->facts.efforts = efforts;
             struct remora_slice lost = dropped(&w);
             struct remora_exclusion out = judged(&w);
             if ((out.rule == REMORA_RULE_REQUIRE_PARAMETERS) != (lost.length > 0)) {
@@ -370,6 +370,13 @@ static void who_would_drop_something_is_out_and_nobody_else(void **state)
             plan_fixture_fini(&w.f);
         }
     }
+}
+
+static void who_would_drop_something_is_out_and_nobody_else(void **state)
+{
+    (void)state;
+    compare_with_the_adapter(0);
+    compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE)); /* a switch alone */
 }
 
 static void what_is_lost_is_named(void **state)

@@ -463,7 +463,6 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
         {"", REMORA_EFFORT_HIGH, MAX, "\"reasoning_effort\":\"max\"}", "max, the nearest"},
         {"", REMORA_EFFORT_HIGH, LOW | HIGH, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_HIGH, 0, "\"reasoning_effort\":\"high\"}", NULL},
-        {"", REMORA_EFFORT_HIGH, NONE, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_NONE, NONE | LOW, "\"reasoning_effort\":\"none\"}", NULL},
         {"", REMORA_EFFORT_NONE, MEDIUM | HIGH, "\"reasoning_effort\":\"medium\"}",
          "medium, the nearest"},
@@ -492,6 +491,38 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
 }
 
 /* OpenAI's scale ends at high; routers, and servers whose operator gave no list, are told what was asked. */
+/* The catalog's `toggle` alone: an effort has no word there, whatever the dialect would say beside its switch. */
+static void where_there_is_a_switch_alone_no_effort_goes(void **state)
+{
+    static const struct {
+        const char *dialect;
+        enum remora_effort effort;
+        const char *rest;
+        size_t dropped;
+    } cases[] = {
+        {"together", REMORA_EFFORT_MAX, ",\"reasoning\":{\"enabled\":true}}", 1},
+        {"together", REMORA_EFFORT_NONE, ",\"reasoning\":{\"enabled\":false}}", 0},
+        {"moonshot", REMORA_EFFORT_LOW, ",\"thinking\":{\"type\":\"enabled\"}}", 1},
+        {"fireworks", REMORA_EFFORT_LOW, ",\"thinking\":{\"type\":\"enabled\"}}", 1},
+        {"fireworks", REMORA_EFFORT_NONE, ",\"thinking\":{\"type\":\"disabled\"}}", 0},
+        {"minimax", REMORA_EFFORT_HIGH, ",\"reasoning_split\":true}", 1},
+        {"generic", REMORA_EFFORT_NONE, "}", 1},
+        {"generic", REMORA_EFFORT_HIGH, "}", 1},
+        {"cerebras", REMORA_EFFORT_NONE, ",\"disable_reasoning\":true}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_NONE);
+        f.request.reasoning.effort = cases[i].effort;
+        remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+        assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), cases[i].rest);
+        assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        end(&f);
+    }
+}
+
 static void verbosity_ends_where_the_scale_of_the_provider_ends(void **state)
 {
     static const struct {
@@ -1601,6 +1632,7 @@ int main(void)
         cmocka_unit_test(reasoning_is_asked_as_the_dialect_asks),
         cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
+        cmocka_unit_test(where_there_is_a_switch_alone_no_effort_goes),
         cmocka_unit_test(verbosity_ends_where_the_scale_of_the_provider_ends),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(reasoning_as_the_model_does_it_is_told_where_there_is_none),
