@@ -3,6 +3,8 @@
 # fails and the second one answers, prints both answers with the route they took, stops, and says what to type next.
 set -eu
 build=${1:-build}
+# Calls to this machine; a proxy that curl and gRPC find in the environment has no part in them.
+unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY grpc_proxy GRPC_PROXY
 work=$(mktemp -d)
 server=""
 stop() {
@@ -30,7 +32,7 @@ http=$(port http_port)
 grpc=$(port grpc_port)
 
 echo "== HTTP: POST /v1/chat/completions, stream =="
-curl -sN --max-time 20 "http://127.0.0.1:$http/v1/chat/completions" -H 'Content-Type: application/json' \
+curl -sSN --max-time 20 "http://127.0.0.1:$http/v1/chat/completions" -H 'Content-Type: application/json' \
     -d '{"model":"demo/echo-1","stream":true,"messages":[{"role":"user","content":"Hello over HTTP"}]}' >"$work/sse"
 python3 - "$work/sse" <<'PY'
 import json, sys

@@ -13,6 +13,7 @@ Fails (exit 1) when a gateway answers wrongly or a program is missing; a missed 
 What is measured and why is told in docs/benchmarks.md.
 """
 import argparse
+import collections
 import functools
 import http.client
 import json
@@ -173,7 +174,32 @@ class Nginx(Gateway):
         wait_port(self.port, self.process)
 
 
+def refuse_failures(before, after, load):
+    """Ends the run when calls of a load failed: wrk looks at statuses only, h2load not even at grpc-status."""
+    failed = after - before
+    answered = failed.pop("OK", 0)
+    failed.pop("CLIENT_GONE", None)  # what the load leaves open when its time is over
+    if failed:
+        raise SystemExit(f"{load}: {answered} answers and {dict(failed)}")
+
+
 class Remora(Gateway):
+    def metrics(self):
+        link = http.client.HTTPConnection("127.0.0.1", self.ports["probe"], timeout=10)
+        link.request("GET", "/metrics")
+        text = link.getresponse().read().decode()
+        link.close()
+        return text
+
+    def codes(self):
+        """How many requests have ended with each code, on both fronts."""
+        found = collections.Counter()
+        for line in self.metrics().splitlines():
+            if line.startswith("remora_requests_total{"):
+                labels, count = line.rsplit(" ", 1)
+                found[re.search(r'code="(\w+)"', labels)[1]] += int(float(count))
+        return found
+
     def __init__(self, name, directory, binary, urls, ca_file=None):
         super().__init__(name, directory)
         self.binary = binary
@@ -317,13 +343,17 @@ class Bench:
     # Measurements; each notes one figure
 
     def spent(self, gateway, command):
-        """Runs the load; its output and the gateway's CPU in ns."""
+        """Runs the load; its output and the gateway's CPU in ns. What a load does not look at, Remora's own counters tell."""
+        answered = gateway.codes() if isinstance(gateway, Remora) else None
         before = cpu_ns(gateway.process.pid)
         process = pinned(LOAD_CPU, command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         output, _ = process.communicate(timeout=self.options.seconds + 60)
         if process.returncode != 0:
             raise SystemExit(f"{command[0]}: {output[-1000:]}")
-        return output, cpu_between(before, cpu_ns(gateway.process.pid))
+        cpu = cpu_between(before, cpu_ns(gateway.process.pid))
+        if answered is not None:
+            refuse_failures(answered, gateway.codes(), command[0])
+        return output, cpu
 
     def unary(self, gateway, connections):
         output, cpu = self.spent(gateway, [
@@ -367,7 +397,7 @@ class Bench:
         calls = int(done[1])
         if calls == 0 or int(done[2]) or int(done[3]):
             raise SystemExit(f"gRPC {method}: {done[0]}")
-        # h2load does not read grpc-status; a failed call would carry no data.
+        # Nor can an answer be smaller than this (refuse_failures has counted them).
         data = int(re.search(r"\((\d+)\) data", output)[1])
         if data / calls < least:
             raise SystemExit(f"gRPC {method}: {data / calls:.0f} bytes of data per call, answers are missing")
@@ -387,10 +417,7 @@ class Bench:
         self.note("grpc_burst_merged_percent", "remora", 100 * merged / (merged + sent), merged=merged, messages=sent)
 
     def counters(self, *names):
-        link = http.client.HTTPConnection("127.0.0.1", self.remora.ports["probe"], timeout=10)
-        link.request("GET", "/metrics")
-        text = link.getresponse().read().decode()
-        link.close()
+        text = self.remora.metrics()
         return [float(re.search(rf"^{name} (\S+)$", text, re.M)[1]) for name in names]
 
     def ghz(self, gateway):

@@ -61,6 +61,9 @@ def test_c_grpc_client(demo):
     assert "route:" in out and "answered" in out
 
 
-def test_make_run_s_script():
-    out = run([str(ROOT / "tools/run.sh"), str(build_dir())])
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:1"])
+def test_make_run_s_script(proxy):
+    """With a proxy in the environment, too, that nobody answers at."""
+    more = dict.fromkeys(("http_proxy", "all_proxy", "grpc_proxy", "HTTPS_PROXY"), proxy) if proxy else {}
+    out = run([str(ROOT / "tools/run.sh"), str(build_dir())], **more)
     assert "== HTTP" in out and "== gRPC" in out and out.count("UPSTREAM_OVERLOADED") == 2
