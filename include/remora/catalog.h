@@ -119,6 +119,8 @@ struct remora_dialect_history {
     enum remora_echo reasoning;
     bool takes_annotations; /* `annotations` and `images`, and of sound all that the answer held */
     bool takes_images;
+    bool
+        signs_calls; /* Gemini's signatures go on their calls, as at Google's own openai-chat wire: ECHO_ANY alone */
     const char *mark; /* the member that marks a beginning to go on from, or NULL */
 };
 const struct remora_dialect_history *remora_dialect_history(enum remora_dialect dialect);

@@ -158,7 +158,9 @@ bool remora_is_reasoning_field(struct remora_slice name)
 
 /* Providers.md section 8, its rows; a server of one's own takes pictures as they came, since nobody knows better. */
 static const struct remora_dialect_history histories[REMORA_DIALECT_COUNT] = {
-    [REMORA_DIALECT_GENERIC] = {.reasoning = REMORA_ECHO_ANY, .takes_images = true},
+    [REMORA_DIALECT_GENERIC] = {.reasoning = REMORA_ECHO_ANY,
+                                .takes_images = true,
+                                .signs_calls = true},
     [REMORA_DIALECT_MISTRAL] = {.mark = "prefix"},
     [REMORA_DIALECT_DEEPSEEK] = {.reasoning = REMORA_ECHO_CONTENT, .mark = "prefix"},
     [REMORA_DIALECT_GROQ] = {.reasoning = REMORA_ECHO_FIELD},

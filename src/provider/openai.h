@@ -12,6 +12,9 @@
 #include "remora/provider.h"
 #include "remora/sse.h"
 
+/* The format of the reasoning block that a signature of one of Gemini's tool calls is (openrouter.md section 9). */
+#define OPENAI_GEMINI_FORMAT "google-gemini-v1"
+
 /* ---- building ---- */
 
 struct openai_build {

@@ -9,7 +9,10 @@
  * a call that is not told apart from the one before) is no part of a sound answer and is refused.
  * A call without an id gets one made from the answer's id, so that its result can be matched.
  * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text.
- * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk); reliability.md F35.
+ * Gemini signs a call in `extra_content.google.thought_signature` and refuses the next turn without it: an encrypted reasoning
+ * block with the call's id, unless the answer's reasoning_details hold one for that call already.
+ * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk) and 4 (thoughtSignature);
+ * openrouter.md 9 (reasoning_details); reliability.md F35.
  */
 #include "openai.h"
 
@@ -155,6 +158,13 @@ static enum remora_code put_fragment(struct openai_feed *feed, struct openai_sea
     return openai_put(feed, &event);
 }
 
+static struct remora_slice made_id(const struct openai_feed *feed, const struct openai_seat *seat)
+{
+    return remora_arena_printf(feed->scratch, "call_%016llx%02x%02x",
+                               (unsigned long long)feed->decoder->answer_hash,
+                               (unsigned)seat->choice & 0xffu, (unsigned)seat->dense);
+}
+
 /* The first fragment goes out: with a dense index, an id, and what was held back. */
 static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *seat,
                                   const struct call *call)
@@ -175,9 +185,7 @@ static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *
         first.id = remora_arena_copy(feed->scratch, held_id);
     }
     if (first.id.length == 0) {
-        first.id = remora_arena_printf(feed->scratch, "call_%016llx%02x%02x",
-                                       (unsigned long long)decoder->answer_hash,
-                                       (unsigned)seat->choice & 0xffu, (unsigned)seat->dense);
+        first.id = made_id(feed, seat);
     }
     if (held.length > 0) {
         first.arguments = remora_arena_printf(feed->scratch, "%.*s%.*s", REMORA_SLICE_ARG(held),
@@ -218,6 +226,81 @@ static enum remora_code hold_back(struct openai_feed *feed, struct openai_seat *
     return has_failed ? openai_no_memory(feed->fail) : REMORA_OK;
 }
 
+/* ---- signatures ---- */
+
+/* What no index of reasoning_details is: they end at half of it. */
+static int32_t signature_index(const struct openai_seat *seat)
+{
+    return INT32_MAX - seat->dense;
+}
+
+static bool is_signed(const struct openai_seats *blocks, const struct openai_seat *call,
+                      struct remora_slice id)
+{
+    size_t count = 0;
+    uint32_t hash = text_hash(id);
+    const struct openai_seat *all = seats_at(blocks, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_of_call =
+            all[i].upstream_index == signature_index(call) || (hash != 0 && all[i].id_hash == hash);
+        if (all[i].choice == call->choice && all[i].kind == REMORA_REASONING_ENCRYPTED &&
+            is_of_call) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum remora_code put_signature(struct openai_feed *feed, const struct openai_seat *seat,
+                                      struct remora_slice id, struct remora_slice signature)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    struct remora_event event = {.kind = REMORA_EVENT_REASONING, .choice_index = seat->choice};
+    if (is_signed(&decoder->blocks, seat, id)) {
+        return REMORA_OK;
+    }
+    event.reasoning.block_index = openai_block_seat(
+        decoder, seat->choice, REMORA_REASONING_ENCRYPTED, signature_index(seat), id);
+    event.reasoning.block =
+        (struct remora_reasoning_block){.kind = REMORA_REASONING_ENCRYPTED,
+                                        .text = signature,
+                                        .format = REMORA_SLICE(OPENAI_GEMINI_FORMAT),
+                                        .id = id};
+    return event.reasoning.block_index < 0 ? openai_no_memory(feed->fail)
+                                           : openai_put(feed, &event);
+}
+
+/* Comes with the call, whole: of a later fragment the id is told only if it repeats it or had none. */
+static enum remora_code decode_signature(struct openai_feed *feed, const struct openai_seat *seat,
+                                         struct remora_slice id, struct remora_json value)
+{
+    struct remora_json extra = remora_json_get(value, "extra_content");
+    if (!remora_json_is(extra, REMORA_JSON_OBJECT)) {
+        return REMORA_OK;
+    }
+    struct remora_slice signature =
+        openai_text(remora_json_get(extra, "google"), "thought_signature", feed->scratch);
+    if (id.length == 0 && seat->id_hash == 0 && seat->is_open) {
+        id = made_id(feed, seat);
+    }
+    return signature.length > 0 ? put_signature(feed, seat, id, signature) : REMORA_OK;
+}
+
+static enum remora_code decode_fragment(struct openai_feed *feed, struct openai_seat *seat,
+                                        struct call call)
+{
+    if (!seat->is_open) {
+        return call.name.length > 0 ? open_call(feed, seat, &call) : hold_back(feed, seat, &call);
+    }
+    if (call.name.length > 0 && text_hash(call.name) != seat->name_hash) {
+        return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
+                             "The provider's answer names a tool call twice.");
+    }
+    call.id = (struct remora_slice){0};
+    call.name = (struct remora_slice){0};
+    return call.arguments.length > 0 ? put_fragment(feed, seat, &call) : REMORA_OK;
+}
+
 enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
                                     struct remora_json value)
 {
@@ -242,16 +325,8 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
     if (seat->id_hash == 0) {
         seat->id_hash = text_hash(call.id);
     }
-    if (!seat->is_open) {
-        return call.name.length > 0 ? open_call(feed, seat, &call) : hold_back(feed, seat, &call);
-    }
-    if (call.name.length > 0 && text_hash(call.name) != seat->name_hash) {
-        return openai_refuse(feed->fail, REMORA_CAUSE_BAD_EVENT,
-                             "The provider's answer names a tool call twice.");
-    }
-    call.id = (struct remora_slice){0};
-    call.name = (struct remora_slice){0};
-    return call.arguments.length > 0 ? put_fragment(feed, seat, &call) : REMORA_OK;
+    enum remora_code code = decode_fragment(feed, seat, call);
+    return code == REMORA_OK ? decode_signature(feed, seat, call.id, value) : code;
 }
 
 bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice)

@@ -4,7 +4,7 @@
  * Content goes as one string when it came so, or when it is one plain text of a role other than user: several servers take
  * parts from users only. Dialects differ in the role of instructions, in the form of tool ids, in whether roles must
  * alternate, and in how a beginning to go on from is marked. Sources: providers.md 1 and 8; openrouter.md 3 (name,
- * reasoning_details).
+ * reasoning_details); 4 of providers.md (thoughtSignature, which Google's own openai-chat wire has on the call).
  */
 #include "openai_write.h"
 
@@ -156,6 +156,58 @@ static void write_tool_id(struct openai_build *build, const char *key, struct re
     write_text(build, key, remora_slice(made, length));
 }
 
+/* ---- signatures of Gemini's tool calls ---- */
+
+static bool is_signature(const struct remora_reasoning_block *block)
+{
+    return block->kind == REMORA_REASONING_ENCRYPTED && block->id.length > 0 &&
+           block->text.length > 0 && remora_slice_is(block->format, OPENAI_GEMINI_FORMAT);
+}
+
+/* A call has one signature: further ones of the same id stay at home. */
+static bool is_on_call(const struct openai_build *build, const struct remora_message *message,
+                       const struct remora_reasoning_block *block)
+{
+    if (!is_signature(block) || !openai_history(build)->signs_calls) {
+        return false;
+    }
+    for (size_t i = 0; i < message->tool_call_count; i++) {
+        if (remora_slice_equal(message->tool_calls[i].id, block->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct remora_slice signature_of(const struct remora_message *message,
+                                        struct remora_slice id)
+{
+    for (size_t i = 0; i < message->reasoning_count; i++) {
+        const struct remora_reasoning_block *block = &message->reasoning[i];
+        if (is_signature(block) && remora_slice_equal(block->id, id)) {
+            return block->text;
+        }
+    }
+    return (struct remora_slice){0};
+}
+
+static void write_signature(struct openai_build *build, const struct remora_message *message,
+                            struct remora_slice id)
+{
+    struct remora_json_writer *w = json_of(build);
+    struct remora_slice signature = signature_of(message, id);
+    if (signature.length == 0 || !openai_history(build)->signs_calls) {
+        return;
+    }
+    remora_json_key(w, "extra_content");
+    remora_json_object_open(w);
+    remora_json_key(w, "google");
+    remora_json_object_open(w);
+    write_text(build, "thought_signature", signature);
+    remora_json_object_close(w);
+    remora_json_object_close(w);
+}
+
 static void write_tool_calls(struct openai_build *build, const struct remora_message *message)
 {
     struct remora_json_writer *w = json_of(build);
@@ -175,6 +227,7 @@ static void write_tool_calls(struct openai_build *build, const struct remora_mes
         write_text(build, "arguments",
                    call->arguments_json.length > 0 ? call->arguments_json : REMORA_SLICE("{}"));
         remora_json_object_close(w);
+        write_signature(build, message, call->id);
         remora_json_object_close(w);
     }
     remora_json_array_close(w);
@@ -221,7 +274,9 @@ static void write_reasoning_details(struct openai_build *build,
     remora_json_key(json_of(build), "reasoning_details");
     remora_json_array_open(json_of(build));
     for (size_t i = 0; i < message->reasoning_count; i++) {
-        write_reasoning_block(build, &message->reasoning[i]);
+        if (!is_on_call(build, message, &message->reasoning[i])) {
+            write_reasoning_block(build, &message->reasoning[i]);
+        }
     }
     remora_json_array_close(json_of(build));
 }
@@ -249,6 +304,20 @@ static void write_reasoning_text(struct openai_build *build, const char *key,
 static enum remora_echo echo_of(const struct openai_build *build)
 {
     return openai_history(build)->reasoning;
+}
+
+/* Besides the signatures that go on their calls. */
+static bool has_opaque(const struct openai_build *build, const struct remora_message *message)
+{
+    for (size_t i = 0; i < message->reasoning_count; i++) {
+        const struct remora_message alone = {.reasoning = &message->reasoning[i],
+                                             .reasoning_count = 1};
+        if (remora_message_is_opaque(&alone) &&
+            !is_on_call(build, message, &message->reasoning[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Told where the dialect takes no reasoning of earlier turns, or takes its text and there is more than text. */
@@ -282,7 +351,7 @@ static void write_reasoning(struct openai_build *build, const struct remora_mess
         write_reasoning_details(build, message);
         break;
     case REMORA_ECHO_ANY:
-        if (remora_message_is_opaque(message)) {
+        if (has_opaque(build, message)) {
             write_reasoning_details(build, message);
         } else {
             write_reasoning_text(build, "reasoning_content", message);

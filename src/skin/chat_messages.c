@@ -33,6 +33,7 @@ struct message {
     struct remora_slice refusal;
     struct remora_slice reasoning;
     struct parse_list details;
+    struct parse_list signatures;  /* of struct remora_reasoning_block, from the calls */
     struct parse_list images;      /* of struct remora_part */
     struct parse_list annotations; /* of struct remora_annotation */
     struct remora_part audio;
@@ -72,93 +73,10 @@ static enum remora_code read_content(struct parse *p, struct remora_json value, 
     return code;
 }
 
-/* ---- tool calls ---- */
-
-struct call {
-    struct remora_tool_call *out;
-    bool has_function;
-};
-
-static enum remora_code read_call_function(struct parse *p, struct remora_json value, void *target)
-{
-    static const struct parse_field fields[] = {
-        {REMORA_SLICE_INIT("name"), parse_slice, offsetof(struct remora_tool_call, name),
-         PARSE_ASKS_NOTHING, .null = PARSE_NULL_REFUSED},
-        {REMORA_SLICE_INIT("arguments"), parse_slice,
-         offsetof(struct remora_tool_call, arguments_json), PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-    };
-    static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    struct call *call = target;
-    enum remora_code code = parse_object(p, value, &table, call->out);
-    if (code == REMORA_OK &&
-        (call->out->name.length == 0 || call->out->arguments_json.data == NULL)) {
-        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have a name and arguments.");
-    }
-    call->has_function = true;
-    return code;
-}
-
-static enum remora_code read_call_type(struct parse *p, struct remora_json value, void *target)
-{
-    static const char *const words[] = {"function"};
-    size_t index = 0;
-    (void)target;
-    return parse_word(p, value, words, REMORA_COUNT_OF(words), &index);
-}
-
-static enum remora_code read_call_id(struct parse *p, struct remora_json value, void *target)
-{
-    return parse_slice(p, value, &((struct call *)target)->out->id);
-}
-
-static enum remora_code read_call_index(struct parse *p, struct remora_json value, void *target)
-{
-    int64_t index = 0; /* the order of the array counts */
-    (void)target;
-    return parse_integer(p, value, 0, INT32_MAX, &index);
-}
-
-static enum remora_code read_call(struct parse *p, struct remora_json value, void *target)
-{
-    static const struct parse_field fields[] = {
-        {REMORA_SLICE_INIT("id"), read_call_id, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-        {REMORA_SLICE_INIT("type"), read_call_type, .asks = PARSE_ASKS_NOTHING},
-        {REMORA_SLICE_INIT("function"), read_call_function, .asks = PARSE_ASKS_NOTHING,
-         .null = PARSE_NULL_REFUSED},
-        /* Clients that send back the calls of a stream as they came leave its index in place. */
-        {REMORA_SLICE_INIT("index"), read_call_index, .asks = PARSE_ASKS_NOTHING},
-    };
-    static const struct parse_table table = PARSE_TABLE(fields, NULL);
-    struct call call = {.out = target};
-    enum remora_code code = parse_object(p, value, &table, &call);
-    if (code == REMORA_OK && (call.out->id.length == 0 || !call.has_function)) {
-        code = parse_refuse(p, REMORA_INVALID_REQUEST, "must have an id and a function.");
-    }
-    return code;
-}
-
 static enum remora_code read_tool_calls(struct parse *p, struct remora_json value, void *target)
 {
-    struct remora_message *out = ((struct message *)target)->out;
-    struct parse_list list = {0};
-    enum remora_code code =
-        parse_array(p, value, sizeof(struct remora_tool_call), read_call, &list);
-    if (code != REMORA_OK) {
-        return code;
-    }
-    if (list.count > REMORA_LIMIT_TOOL_CALLS) {
-        return parse_refuse(p, REMORA_TOO_LARGE, "must have at most %d calls.",
-                            (int)REMORA_LIMIT_TOOL_CALLS);
-    }
-    struct remora_tool_call *calls = list.items;
-    for (size_t i = 0; i < list.count; i++) {
-        calls[i].index = (int32_t)i;
-    }
-    out->tool_calls = calls;
-    out->tool_call_count = list.count;
-    return REMORA_OK;
+    struct message *message = target;
+    return chat_read_calls(p, value, message->out, &message->signatures);
 }
 
 /* ---- reasoning: the types of openrouter.md section 9, `reasoning_details` ---- */
@@ -451,6 +369,11 @@ static enum remora_code keep_reasoning(struct parse *p, struct message *message)
     return REMORA_OK;
 }
 
+static enum remora_code keep_signatures(struct parse *p, struct message *message)
+{
+    return chat_add_signatures(p, &message->signatures, message->out);
+}
+
 /* The first member that only an assistant may have, or NULL. */
 static const char *assistant_member(const struct message *message)
 {
@@ -523,7 +446,7 @@ static enum remora_code check_message(struct parse *p, const struct message *mes
 static enum remora_code finish_message(struct parse *p, struct message *message)
 {
     static enum remora_code (*const steps[])(struct parse *, struct message *) = {
-        keep_parts, keep_annotations, keep_reasoning, keep_extra};
+        keep_parts, keep_annotations, keep_reasoning, keep_signatures, keep_extra};
     enum remora_code code = REMORA_OK;
     for (size_t i = 0; code == REMORA_OK && i < REMORA_COUNT_OF(steps); i++) {
         code = steps[i](p, message);

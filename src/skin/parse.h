@@ -137,6 +137,14 @@ enum remora_code chat_read_part(struct parse *p, struct remora_json value, void 
 /* `audio` and `images` of an assistant message, as parts. */
 enum remora_code chat_read_assistant_audio(struct parse *p, struct remora_json value, void *target);
 enum remora_code chat_read_assistant_image(struct parse *p, struct remora_json value, void *target);
+/* `tool_calls`; what they are signed with goes into `signatures`, of struct remora_reasoning_block. */
+REMORA_MUST_CHECK enum remora_code chat_read_calls(struct parse *p, struct remora_json value,
+                                                   struct remora_message *out,
+                                                   struct parse_list *signatures);
+/* Behind the message's reasoning. */
+REMORA_MUST_CHECK enum remora_code chat_add_signatures(struct parse *p,
+                                                       const struct parse_list *signatures,
+                                                       struct remora_message *out);
 /* The fields that the proto lacks (READ in tbl/chat_fields.h): target is the request. */
 extern const struct parse_table chat_further_table;
 /* The members of one message. */

@@ -783,6 +783,10 @@ static void append_quirks(struct remora_buf *out, enum remora_dialect dialect)
         {row->tool_id_length == 9, "tool ids are 9 letters and digits: others are rewritten", NULL},
         {row->alternates_roles, "messages of one role in a row become one", NULL},
         {takes_marks, "cache markers go on", NULL},
+        {remora_dialect_history(dialect)->signs_calls,
+         "Gemini's signatures go back on their tool calls "
+         "(`extra_content.google.thought_signature`)",
+         NULL},
         {remora_dialect_history(dialect)->takes_annotations, "annotations go back", NULL},
         {row->takes_preferences,
          "`ignore`, `require_parameters`, `data_collection`, `zdr` and `max_price` go on", NULL},

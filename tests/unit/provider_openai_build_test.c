@@ -1523,6 +1523,45 @@ static void reasoning_details_go_back_byte_for_byte(void **state)
     end(&f);
 }
 
+/* On the call, once, where Google's own endpoint may be behind it; as a block where blocks go back. */
+static void signatures_of_gemini_go_back_on_their_calls(void **state)
+{
+    static const struct remora_reasoning_block signed_by[] = {
+        {.text = REMORA_SLICE_INIT("hm")},
+        {.kind = REMORA_REASONING_ENCRYPTED,
+         .text = REMORA_SLICE_INIT("SIG"),
+         .format = REMORA_SLICE_INIT("google-gemini-v1"),
+         .id = REMORA_SLICE_INIT("call_b"),
+         .raw = REMORA_SLICE_INIT("{\"type\":\"reasoning.encrypted\"}")},
+    };
+    static const struct remora_message message = {.role = REMORA_ROLE_ASSISTANT,
+                                                  .tool_calls = calls,
+                                                  .tool_call_count = 2,
+                                                  .reasoning = signed_by,
+                                                  .reasoning_count = 2};
+    static const char on_call[] = ",\"extra_content\":{\"google\":{\"thought_signature\":"
+                                  "\"SIG\"}}}],\"reasoning_content\":\"hm\"}";
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = &message;
+    f.endpoint.facts.supported = REMORA_PARAMETERS_ALL >> 1; /* a row of the catalog */
+    assert_non_null(strstr(body_of(&f), on_call));
+    assert_null(strstr(f.body, "reasoning_details"));
+    assert_int_equal(f.out.dropped_count, 0);
+    end(&f);
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "{\"type\":\"reasoning.encrypted\"}]"));
+    assert_null(strstr(f.body, "extra_content"));
+    end(&f);
+    begin(&f, "openai", "openai");
+    f.request.messages = &message;
+    assert_null(strstr(body_of(&f), "SIG"));
+    assert_int_equal(f.out.dropped_count, 1);
+    end(&f);
+}
+
 static void large_values_are_sent_from_where_they_lie(void **state)
 {
     struct fixture f;
@@ -1665,6 +1704,7 @@ int main(void)
         cmocka_unit_test(messages_in_one_lose_nothing_in_silence),
         cmocka_unit_test(what_an_assistant_showed_is_told_where_it_is_not_taken),
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
+        cmocka_unit_test(signatures_of_gemini_go_back_on_their_calls),
         cmocka_unit_test(large_values_are_sent_from_where_they_lie),
         cmocka_unit_test(base64_that_would_break_out_of_its_string_is_not_sent),
         cmocka_unit_test(embedding_is_not_of_this_wire_yet),

@@ -193,6 +193,32 @@ static void reasoning_and_refusals_of_earlier_turns_are_kept(void **state)
     remora_arena_fini(&p.arena);
 }
 
+#define SIGNED(id, signature)                                                              \
+    "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":" \
+    "\"{}\"},\"extra_content\":{\"google\":{\"thought_signature\":\"" signature "\"}}}"
+
+/* As a block behind the others, once: what reasoning_details say of the call counts. */
+static void signatures_of_calls_are_blocks(void **state)
+{
+    (void)state;
+    struct parsed p;
+    parse(&p, "{\"messages\":[{\"role\":\"assistant\",\"reasoning_details\":[{\"type\":"
+              "\"reasoning.encrypted\",\"data\":\"A\",\"id\":\"c1\",\"format\":"
+              "\"google-gemini-v1\"}],\"tool_calls\":[" SIGNED("c1", "B") "," SIGNED(
+                  "c2", "C") "]},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"1\"},"
+                             "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"2\"}]}");
+    const struct remora_message *m = p.request.messages;
+    assert_int_equal(m[0].reasoning_count, 2);
+    assert_slice_equal(m[0].reasoning[0].text, "A");
+    assert_int_equal(m[0].reasoning[1].kind, REMORA_REASONING_ENCRYPTED);
+    assert_slice_equal(m[0].reasoning[1].text, "C");
+    assert_slice_equal(m[0].reasoning[1].id, "c2");
+    assert_slice_equal(m[0].reasoning[1].format, "google-gemini-v1");
+    assert_slice_equal(m[0].tool_calls[1].id, "c2");
+    assert_int_equal(m[0].tool_calls[1].index, 1);
+    remora_arena_fini(&p.arena);
+}
+
 static void provider_preferences_are_read(void **state)
 {
     (void)state;
@@ -1779,6 +1805,7 @@ int main(void)
         cmocka_unit_test(both_names_of_the_output_limit_are_one),
         cmocka_unit_test(tools_and_calls_make_the_round_trip_raw),
         cmocka_unit_test(reasoning_and_refusals_of_earlier_turns_are_kept),
+        cmocka_unit_test(signatures_of_calls_are_blocks),
         cmocka_unit_test(provider_preferences_are_read),
         cmocka_unit_test(reasoning_formats_and_labels_are_read),
         cmocka_unit_test(the_usage_chunk_depends_on_the_surface),
