@@ -15,7 +15,7 @@
 #include "app.h"
 #include "remora/telemetry.h"
 
-enum { STEP_MS = 10, FAREWELL_MS = 100, ABORT_MS = 500, LINGER_MS = 200 };
+enum { STEP_MS = 10, FAREWELL_MS = 300, ABORT_MS = 500, LINGER_MS = 200 };
 
 struct farewell {
     struct app *app;
