@@ -1550,6 +1550,16 @@ static void signatures_of_gemini_go_back_on_their_calls(void **state)
     assert_null(strstr(f.body, "reasoning_details"));
     assert_int_equal(f.out.dropped_count, 0);
     end(&f);
+    /* Beside blocks that stay blocks, too. */
+    const struct remora_reasoning_block both[] = {blocks[1], signed_by[1]};
+    struct remora_message mixed = message;
+    mixed.reasoning = both;
+    begin(&f, "acme", "");
+    f.request.messages = &mixed;
+    assert_non_null(strstr(body_of(&f), "\"SIG\"}}}],\"reasoning_details\":[{\"type\":"
+                                        "\"reasoning.encrypted\",\"data\":\"ZZ\",\"id\":"
+                                        "\"rs_1\"}]}"));
+    end(&f);
     begin(&f, "openrouter", "openrouter");
     f.request.messages = &message;
     assert_non_null(strstr(body_of(&f), "{\"type\":\"reasoning.encrypted\"}]"));
