@@ -534,6 +534,25 @@ static void fault_16_usage_and_cost_are_those_of_who_served(void **state)
     fixture_free(f);
 }
 
+/* What broke before content had reported 5+2 tokens; who served reports none, and is estimated. */
+static void fault_16_usage_of_a_failed_attempt_is_its_own(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_USAGE);
+    play_end(f, 0, REMORA_CAUSE_RESET);
+    play_head(f, 1, 200, NULL);
+    (void)play_body(
+        f, 1, CHUNK_TEXT("a longer answer than the other's two tokens") CHUNK_STOP CHUNK_DONE);
+    assert_slice_equal(f->outcome.served->facts.provider, "b");
+    assert_int_equal(f->outcome.attempts[0].usage.tokens[REMORA_USAGE_OUTPUT], 2);
+    assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ESTIMATED);
+    assert_true(f->outcome.usage.tokens[REMORA_USAGE_OUTPUT] > 2);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +583,7 @@ int main(void)
         cmocka_unit_test(fault_15_a_flapping_endpoint_is_taken_out_and_probed),
         cmocka_unit_test(names_that_are_not_found_open_no_breaker),
         cmocka_unit_test(fault_16_usage_and_cost_are_those_of_who_served),
+        cmocka_unit_test(fault_16_usage_of_a_failed_attempt_is_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
