@@ -64,7 +64,7 @@ void remora_grpc_front_health_changed(struct remora_grpc_front *front,
                                       const struct remora_worker *worker);
 /*
  * Asks those who are connected in plaintext over TCP to open no further call here (GOAWAY), and takes calls as before. True when
- * there is such a connection: it hears it within some 50 ms of a quiet machine. On worker 0's thread.
+ * there is such a connection: it hears it within some 50 ms on a quiet machine. On worker 0's thread.
  */
 bool remora_grpc_front_farewell(struct remora_grpc_front *front);
 /* Takes no new connection. On worker 0's thread. */

@@ -4,7 +4,7 @@
  *   1. not ready any more, and who watches is told; for delay_ms everything is accepted as before (endpoints of a Service
  *      take time to change), but HTTP answers close their connections and gRPC says GOAWAY to those that are open, so that
  *      nobody is on one when they all close
- *   2. the listeners close, idle connections close; gRPC callers who came since step 1 have FAREWELL_MS to read GOAWAY, during
+ *   2. the listeners close, idle connections close; gRPC callers who are still connected have FAREWELL_MS to read GOAWAY, during
  *      which their calls are taken. Then new requests on old connections: DRAINING; health watches, which would never end, end
  *   3. what is running has until grace_ms
  *   4. what is still running then ends with an error, in-band after content; a request that is still arriving is answered 503
