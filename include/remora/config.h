@@ -16,7 +16,7 @@ struct remora_tls;
 
 enum remora_mode { REMORA_MODE_SIDECAR, REMORA_MODE_GATEWAY };
 
-/* "127.0.0.1:7360", "[::1]:7360", "unix:/run/remora.sock" or "off". */
+/* "localhost:7360" (both loopback addresses), "127.0.0.1:7360", "[::1]:7360", "unix:/run/remora.sock" or "off". */
 struct remora_address {
     char text[128]; /* as written, NUL-terminated */
     bool is_off;

@@ -107,8 +107,9 @@ struct remora_listener;
 /* fd is non-blocking and now the callee's. On unix sockets peer_uid is that of SO_PEERCRED, else -1. */
 typedef void (*remora_accept_fn)(void *context, int fd, int64_t peer_uid);
 /*
- * Binds and listens; port 0 picks one. Loopback names bind 127.0.0.1 and ::1 as the address says. UPSTREAM codes are never
- * returned: INVALID_REQUEST with fail->message for an address in use or not allowed.
+ * Binds and listens; port 0 picks one. "localhost" is 127.0.0.1 and ::1 under one port; a machine without IPv6 (or IPv4) has
+ * the other alone, while one of the two that is taken is refused. UPSTREAM codes are never returned: INVALID_REQUEST with
+ * fail->message, which names the address, for one in use or not allowed.
  */
 REMORA_MUST_CHECK enum remora_code remora_listener_open(struct remora_loop *loop,
                                                         const struct remora_address *address,

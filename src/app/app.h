@@ -52,8 +52,8 @@ struct app {
     struct remora_trust *trust;
     struct remora_hop_id hop; /* set before the workers start */
     struct remora_observer *observer;
-    struct remora_config *config;      /* running */
-    struct remora_http_front *http[2]; /* 127.0.0.1 and, when there is one, ::1 */
+    struct remora_config *config; /* running */
+    struct remora_http_front *http;
     struct remora_http_front *probe;
     struct remora_http_front *admin;
     struct remora_grpc_front *grpc;

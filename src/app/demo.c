@@ -146,11 +146,11 @@ void demo_print_help(const struct app *app)
     if (app->options.providers != NULL) {
         print_providers(app);
     }
-    if (app->http[0] == NULL) {
+    if (app->http == NULL) {
         fflush(stdout);
         return;
     }
-    unsigned http = remora_http_front_port(app->http[0]);
+    unsigned http = remora_http_front_port(app->http);
     unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
     printf(
         "\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n\n"

@@ -33,10 +33,8 @@ static void close_listeners(void *context)
 {
     struct farewell *farewell = context;
     struct app *app = farewell->app;
-    for (size_t i = 0; i < REMORA_COUNT_OF(app->http); i++) {
-        if (app->http[i] != NULL) {
-            remora_http_front_drain(app->http[i]);
-        }
+    if (app->http != NULL) {
+        remora_http_front_drain(app->http);
     }
     if (app->grpc != NULL) {
         remora_grpc_front_close(app->grpc);
@@ -69,20 +67,16 @@ static void abort_running(void *context)
 {
     const struct visit *visit = context;
     remora_engine_abort_all(visit->app->process.workers[visit->worker].engine);
-    for (size_t i = 0; i < REMORA_COUNT_OF(visit->app->http); i++) {
-        if (visit->app->http[i] != NULL) {
-            remora_http_front_give_up(visit->app->http[i], visit->worker);
-        }
+    if (visit->app->http != NULL) {
+        remora_http_front_give_up(visit->app->http, visit->worker);
     }
 }
 
 static void count_busy(void *context)
 {
     struct visit *visit = context;
-    for (size_t i = 0; i < REMORA_COUNT_OF(visit->app->http); i++) {
-        if (visit->app->http[i] != NULL) {
-            visit->busy += remora_http_front_busy(visit->app->http[i], visit->worker);
-        }
+    if (visit->app->http != NULL) {
+        visit->busy += remora_http_front_busy(visit->app->http, visit->worker);
     }
 }
 
@@ -105,11 +99,7 @@ static bool is_idle(struct app *app)
 
 static bool is_alone(struct app *app)
 {
-    uint64_t open = 0;
-    for (size_t i = 0; i < REMORA_COUNT_OF(app->http); i++) {
-        open += app->http[i] != NULL ? remora_http_front_connections(app->http[i]) : 0;
-    }
-    return open == 0;
+    return app->http == NULL || remora_http_front_connections(app->http) == 0;
 }
 
 /* True when a second signal came. */

@@ -44,10 +44,10 @@ static void print_serving(void)
 {
     fputs("\n  --config FILE      YAML configuration (serve)\n"
           "  --providers ADDR   where the fake providers listen (demo)\n"
-          "  --http ADDRESS     OpenAI / OpenRouter API   127.0.0.1:7360\n"
-          "  --grpc ADDRESS     remora.v1.ChatService     127.0.0.1:7361\n"
-          "  --probe ADDRESS    probes and metrics        127.0.0.1:7362\n"
-          "  --admin ADDRESS    introspection             127.0.0.1:7363\n"
+          "  --http ADDRESS     OpenAI / OpenRouter API   localhost:7360\n"
+          "  --grpc ADDRESS     remora.v1.ChatService     localhost:7361\n"
+          "  --probe ADDRESS    probes and metrics        localhost:7362\n"
+          "  --admin ADDRESS    introspection             localhost:7363\n"
           "  --workers N        worker threads\n"
           "An address is HOST:PORT, unix:PATH or off. --name=VALUE is --name VALUE.\n",
           stdout);

@@ -140,34 +140,12 @@ static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
     return remora_grpc_front_open(&app->process, &address, app->config, &app->grpc, fail);
 }
 
-/* The data port answers on ::1 too, where there is one: "localhost" means either. */
-static void open_twin(struct app *app)
-{
-    struct remora_address address;
-    struct remora_fail fail = REMORA_FAIL_INIT;
-    char text[32];
-    if (app->http[0] == NULL ||
-        address_of(app->options.http, &app->config->http, &address, &fail) != REMORA_OK ||
-        strcmp(address.host, "127.0.0.1") != 0) {
-        return;
-    }
-    snprintf(text, sizeof text, "[::1]:%u", remora_http_front_port(app->http[0]));
-    if (remora_address_parse(remora_slice_of(text), &address, &fail) != REMORA_OK ||
-        remora_http_front_open(&app->process, REMORA_HTTP_DATA, &address, &app->http[1], &fail) !=
-            REMORA_OK) {
-        app->http[1] = NULL;
-        remora_log(REMORA_LOG_DEBUG, "no listener on ::1", NULL, 0);
-    }
-}
-
 static enum remora_code open_fronts(struct app *app, struct remora_fail *fail)
 {
     const struct app_options *o = &app->options;
     const struct remora_config *c = app->config;
-    enum remora_code code =
-        open_http(app, REMORA_HTTP_DATA, o->http, &c->http, &app->http[0], fail);
+    enum remora_code code = open_http(app, REMORA_HTTP_DATA, o->http, &c->http, &app->http, fail);
     if (code == REMORA_OK) {
-        open_twin(app);
         code = open_http(app, REMORA_HTTP_PROBE, o->probe, &c->probe, &app->probe, fail);
     }
     if (code == REMORA_OK) {
@@ -188,8 +166,7 @@ static void become_ready(struct app *app)
     app->process.is_ready = true;
     app_workers_tell_health(app);
     const struct remora_log_field fields[] = {
-        REMORA_LOG_NUMBER("http_port",
-                          app->http[0] != NULL ? remora_http_front_port(app->http[0]) : 0),
+        REMORA_LOG_NUMBER("http_port", app->http != NULL ? remora_http_front_port(app->http) : 0),
         REMORA_LOG_NUMBER("grpc_port", app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0),
         REMORA_LOG_NUMBER("probe_port",
                           app->probe != NULL ? remora_http_front_port(app->probe) : 0),
@@ -222,7 +199,7 @@ static void cut_off(void *context)
 {
     const struct app_worker *own = context;
     struct app *app = own->app;
-    struct remora_http_front *fronts[] = {app->http[0], app->http[1], app->probe, app->admin};
+    struct remora_http_front *fronts[] = {app->http, app->probe, app->admin};
     for (size_t i = 0; i < REMORA_COUNT_OF(fronts); i++) {
         if (fronts[i] != NULL) {
             remora_http_front_cut(fronts[i], own->worker->index);
@@ -244,8 +221,7 @@ static void stop(struct app *app)
         }
     }
     app_workers_stop(app);
-    remora_http_front_free(app->http[0]);
-    remora_http_front_free(app->http[1]);
+    remora_http_front_free(app->http);
     remora_http_front_free(app->probe);
     remora_http_front_free(app->admin);
     if (app->config != NULL) {

@@ -1,13 +1,14 @@
 /*
  * Listening sockets: bind, listen, and accept until the kernel has no more.
  *
- * A listener has one socket, or two for "localhost" (127.0.0.1 and ::1 under one port). A burst is accepted in batches of
- * BATCH, so that connections already open get their turn.
+ * A listener has one socket, or two for "localhost" (127.0.0.1 and ::1 under one port, without the family that the machine
+ * does not have). A burst is accepted in batches of BATCH, so that connections already open get their turn.
  *
  * Ways to fail
- *   at start        address in use, not allowed, not ours: INVALID_REQUEST, with a message. A unix socket's file left
- *                   behind by a dead process (connect: ECONNREFUSED) is removed; one that somebody serves, or that is no
- *                   socket, never.
+ *   at start        address in use, not allowed, not ours: INVALID_REQUEST, with a message. Of "localhost" that is said of
+ *                   either address: whoever else holds ::1 would get the prompts of those who call "localhost". A unix
+ *                   socket's file left behind by a dead process (connect: ECONNREFUSED) is removed; one that somebody
+ *                   serves, or that is no socket, never.
  *   no descriptors  EMFILE leaves the connection in the queue and the poller would report it for ever. A descriptor held
  *                   in reserve is given up to accept and close it; when that fails too, accepting rests for REST_MS.
  * Sources: accept(2), section "Error handling"; unix(7), "Pathname socket ownership and permissions".
@@ -28,6 +29,8 @@
 #include <unistd.h>
 
 enum { BACKLOG = 1024, BATCH = 64, REST_MS = 100, SOCKETS = 2, UNIX_MODE = 0660 };
+/* A port that the kernel picks for 127.0.0.1 may be taken of ::1. */
+enum { NO_FD = -1, PORT_TRIES = 16 };
 
 struct listener_socket {
     uv_poll_t poll; /* data: the listener */
@@ -45,6 +48,7 @@ struct remora_listener {
     struct remora_timer rest;
     int reserve_fd;
     uint16_t port;
+    const char *tried; /* the host that was bound last, or could not be; NULL: a unix socket */
     bool is_unix;
     bool is_closing;
     dev_t file_device; /* of the unix socket's file as we made it */
@@ -218,23 +222,37 @@ void remora_listener_abandon(struct remora_list *node)
 
 /* ---- opening ---- */
 
-static enum remora_code refuse(struct remora_fail *fail, const struct remora_address *address,
-                               int error)
+static const char *why_not(int error)
 {
-    const char *why = "the address cannot be used";
-    if (error == EADDRINUSE) {
-        why = "the address is in use";
-    } else if (error == EACCES || error == EPERM) {
-        why = "permission denied";
-    } else if (error == EADDRNOTAVAIL) {
-        why = "no interface has this address";
-    } else if (error == ENOENT || error == ENOTDIR) {
-        why = "its folder does not exist";
-    } else if (error == ENAMETOOLONG) {
-        why = "the path is too long";
+    switch (error) {
+    case EADDRINUSE:
+        return "the address is in use";
+    case EACCES:
+    case EPERM:
+        return "permission denied";
+    case EADDRNOTAVAIL:
+        return "no interface has this address";
+    case ENOENT:
+    case ENOTDIR:
+        return "its folder does not exist";
+    case ENAMETOOLONG:
+        return "the path is too long";
     }
-    return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "cannot listen on %s: %s",
-                           address->text, why);
+    return "the address cannot be used";
+}
+
+/* Of "localhost" the one of its two addresses. */
+static enum remora_code refuse(struct remora_fail *fail, const struct remora_address *address,
+                               const char *tried, int error)
+{
+    if (tried == NULL || strcmp(tried, address->host) == 0) {
+        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "cannot listen on %s: %s",
+                               address->text, why_not(error));
+    }
+    bool is_v6 = strchr(tried, ':') != NULL;
+    return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "cannot listen on %s%s%s:%u: %s",
+                           is_v6 ? "[" : "", tried, is_v6 ? "]" : "", (unsigned)address->port,
+                           why_not(error));
 }
 
 /* Watches a socket that listens; the fd is the listener's from here on, or closed. */
@@ -267,7 +285,8 @@ static uint16_t port_of(const union any_address *address)
     return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
 }
 
-static int open_inet(struct remora_listener *listener, union any_address *address)
+/* 0 or errno. A socket that listens; a port of 0 becomes the one that the kernel picked. */
+static int bind_inet(union any_address *address, uint16_t *port, int *out)
 {
     bool is_v4 = address->any.sa_family == AF_INET;
     socklen_t length = is_v4 ? sizeof address->v4 : sizeof address->v6;
@@ -285,51 +304,80 @@ static int open_inet(struct remora_listener *listener, union any_address *addres
         close(fd);
         return error;
     }
-    listener->port = port_of(address);
-    return add_socket(listener, fd);
+    *port = port_of(address);
+    *out = fd;
+    return 0;
 }
 
-static int open_v4(struct remora_listener *listener, const char *host, uint16_t port)
+static int bind_host(struct remora_listener *listener, const char *host, uint16_t *port, int *out)
 {
-    union any_address address = {.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
-    if (inet_pton(AF_INET, host, &address.v4.sin_addr) != 1) {
-        return EINVAL;
+    union any_address address = {.v4 = {.sin_family = AF_INET, .sin_port = htons(*port)}};
+    void *binary = &address.v4.sin_addr;
+    listener->tried = host;
+    if (strchr(host, ':') != NULL) {
+        address = (union any_address){.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(*port)}};
+        binary = &address.v6.sin6_addr;
     }
-    return open_inet(listener, &address);
+    return inet_pton(address.any.sa_family, host, binary) == 1 ? bind_inet(&address, port, out)
+                                                               : EINVAL;
 }
 
-static int open_v6(struct remora_listener *listener, const char *host, uint16_t port)
+static bool has_no_family(int error)
 {
-    union any_address address = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
-    if (inet_pton(AF_INET6, host, &address.v6.sin6_addr) != 1) {
-        return EINVAL;
-    }
-    return open_inet(listener, &address);
+    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
 }
 
 /* Both loopback addresses under one port; a machine without one of the two families has the other. */
-static int open_localhost(struct remora_listener *listener, uint16_t port)
+static int bind_localhost(struct remora_listener *listener, uint16_t *port, int fds[SOCKETS])
 {
-    int error_v4 = open_v4(listener, "127.0.0.1", port);
-    if (error_v4 != 0 && error_v4 != EAFNOSUPPORT && error_v4 != EADDRNOTAVAIL) {
+    int error_v4 = bind_host(listener, "127.0.0.1", port, &fds[0]);
+    if (error_v4 != 0 && !has_no_family(error_v4)) {
         return error_v4;
     }
-    int error = open_v6(listener, "::1", error_v4 == 0 ? listener->port : port);
-    if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL) {
-        return error_v4;
+    int error = bind_host(listener, "::1", port, &fds[1]);
+    return has_no_family(error) ? error_v4 : error;
+}
+
+static void close_all(int fds[SOCKETS])
+{
+    for (size_t i = 0; i < SOCKETS; i++) {
+        if (fds[i] != NO_FD) {
+            close(fds[i]);
+            fds[i] = NO_FD;
+        }
+    }
+}
+
+/* A port that the kernel has picked for one family may be somebody's in the other: then another one. */
+static int bind_all(struct remora_listener *listener, const struct remora_address *address,
+                    uint16_t *port, int fds[SOCKETS])
+{
+    if (strcmp(address->host, "localhost") != 0) {
+        return bind_host(listener, address->host, port, &fds[0]);
+    }
+    int error = EADDRINUSE;
+    int tries = address->port == 0 ? PORT_TRIES : 1;
+    for (int i = 0; i < tries && error == EADDRINUSE; i++) {
+        close_all(fds);
+        *port = address->port;
+        error = bind_localhost(listener, port, fds);
     }
     return error;
 }
 
 static int open_host(struct remora_listener *listener, const struct remora_address *address)
 {
-    if (strcmp(address->host, "localhost") == 0) {
-        return open_localhost(listener, address->port);
+    int fds[SOCKETS] = {NO_FD, NO_FD};
+    listener->port = address->port;
+    int error = bind_all(listener, address, &listener->port, fds);
+    for (size_t i = 0; i < SOCKETS && error == 0; i++) {
+        if (fds[i] != NO_FD) {
+            error = add_socket(listener, fds[i]);
+            fds[i] = NO_FD;
+        }
     }
-    if (strchr(address->host, ':') != NULL) {
-        return open_v6(listener, address->host, address->port);
-    }
-    return open_v4(listener, address->host, address->port);
+    close_all(fds);
+    return error;
 }
 
 /* True when the file is a socket that nobody serves. */
@@ -408,8 +456,9 @@ enum remora_code remora_listener_open(struct remora_loop *loop,
     int error = address->is_unix ? open_unix(listener, address->text + sizeof PREFIX - 1)
                                  : open_host(listener, address);
     if (error != 0) {
+        const char *tried = listener->tried;
         remora_listener_close(listener);
-        return refuse(fail, address, error);
+        return refuse(fail, address, tried, error);
     }
     *out = listener;
     return REMORA_OK;

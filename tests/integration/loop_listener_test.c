@@ -4,6 +4,7 @@
 #include "remora/loop.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +29,36 @@ struct fixture {
     char folder[64];
 };
 
+/* ---- a machine as the case needs it: what the kernel says to sockets of IPv6 ---- */
+
+static int v6_error;      /* of every socket() of IPv6 */
+static int v6_taken_left; /* so many binds of IPv6 find their port taken */
+
+/* The linker has calls of socket and bind come here, and the real ones under __real_. */
+int __wrap_socket(int family, int type, int protocol);
+int __real_socket(int family, int type, int protocol);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length);
+int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
+
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (family == AF_INET6 && v6_error != 0) {
+        errno = v6_error;
+        return -1;
+    }
+    return __real_socket(family, type, protocol);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (address->sa_family == AF_INET6 && v6_taken_left > 0) {
+        v6_taken_left--;
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return __real_bind(fd, address, length);
+}
+
 static void on_accept(void *context, int fd, int64_t peer_uid)
 {
     struct fixture *f = context;
@@ -42,6 +73,8 @@ static int setup(void **state)
         return -1;
     }
     f->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    v6_error = 0;
+    v6_taken_left = 0;
     snprintf(f->folder, sizeof f->folder, "/tmp/remora-listener-XXXXXX");
     *state = f;
     return mkdtemp(f->folder) == NULL ? -1 : 0;
@@ -235,6 +268,59 @@ static void localhost_listens_on_both_families_under_one_port(void **state)
     close(v4);
 }
 
+/* Whoever holds one of the two addresses would get the calls of those who say "localhost". */
+static void either_address_of_localhost_in_use_is_named(void **state)
+{
+    static const char *const HOSTS[] = {"127.0.0.1", "::1"};
+    static const char *const SHOWN[] = {"127.0.0.1", "[::1]"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(HOSTS); i++) {
+        char expected[128];
+        use_host(f, HOSTS[i], 0);
+        assert_int_equal(open_it(f), REMORA_OK);
+        struct remora_listener *stranger = f->listener;
+        use_host(f, "localhost", remora_listener_port(stranger));
+        f->fail = (struct remora_fail)REMORA_FAIL_INIT;
+        assert_int_equal(open_it(f), REMORA_INVALID_REQUEST);
+        snprintf(expected, sizeof expected, "cannot listen on %s:%u: the address is in use",
+                 SHOWN[i], (unsigned)remora_listener_port(stranger));
+        assert_string_equal(f->fail.message, expected);
+        remora_listener_close(stranger);
+    }
+}
+
+static void localhost_of_a_machine_without_ipv6_is_127_0_0_1(void **state)
+{
+    static const int ERRORS[] = {EAFNOSUPPORT, EADDRNOTAVAIL};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(ERRORS); i++) {
+        v6_error = ERRORS[i];
+        use_host(f, "localhost", 0);
+        assert_int_equal(open_it(f), REMORA_OK);
+        int fd = dial_v4(remora_listener_port(f->listener));
+        run_until_accepted(f, (int)i + 1);
+        close(fd);
+    }
+}
+
+/* The kernel picks a port that is free for 127.0.0.1; ::1 may belong to somebody there. */
+static void port_0_of_localhost_is_one_that_both_have_free(void **state)
+{
+    struct fixture *f = *state;
+    use_host(f, "localhost", 0);
+    v6_taken_left = 3;
+    assert_int_equal(open_it(f), REMORA_OK);
+    assert_int_equal(v6_taken_left, 0);
+    int v4 = dial_v4(remora_listener_port(f->listener));
+    int v6 = dial_v6(remora_listener_port(f->listener));
+    run_until_accepted(f, 1 + (v6 >= 0));
+    close(v4);
+    close(v6);
+    v6_taken_left = 1000;
+    assert_int_equal(open_it(f), REMORA_INVALID_REQUEST);
+    assert_true(v6_taken_left > 900); /* it gives up */
+}
+
 static void address_in_use_is_said(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +376,9 @@ int main(void)
         CASE(close_removes_the_file),
         CASE(port_0_picks_one_and_nagle_is_off),
         CASE(localhost_listens_on_both_families_under_one_port),
+        CASE(either_address_of_localhost_in_use_is_named),
+        CASE(localhost_of_a_machine_without_ipv6_is_127_0_0_1),
+        CASE(port_0_of_localhost_is_one_that_both_have_free),
         CASE(address_in_use_is_said),
         CASE(descriptors_that_run_out_neither_spin_nor_end_the_listener),
     };

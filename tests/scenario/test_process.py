@@ -1,12 +1,15 @@
 """The process: configuration, reload, drain, probes, metrics, secrets, command line."""
+import http.client
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 import time
 
+import grpc
 import pytest
 
 from gateway import SECRETS, USER, Remora, two_providers
@@ -109,6 +112,46 @@ def test_a_key_in_the_environment_is_enough():
 def test_a_data_port_beyond_loopback_is_refused():
     result = tool("serve", "--http", "0.0.0.0:0", "--grpc", "off", "--probe", "off", "--admin", "off")
     assert result.returncode == 1 and "loopback" in result.stderr
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no ::1 here")
+def test_localhost_is_both_families_for_all_four_listeners(upstream):
+    names = ("http", "grpc", "probe", "admin")
+    with Remora(two_providers(upstream, "ok"), [f"--{name}=localhost:0" for name in names], environment=SECRETS) as remora:
+        for host in ("127.0.0.1", "::1"):
+            shown = f"[{host}]" if ":" in host else host
+            for port, path in ((remora.http_port, "/v1/models"), (remora.probe_port, "/readyz"), (remora.admin_port, "/config/status")):
+                connection = http.client.HTTPConnection(host, port, timeout=10)
+                connection.request("GET", path)
+                assert connection.getresponse().status == 200, (host, path)
+                connection.close()
+            with grpc.insecure_channel(f"{shown}:{remora.grpc_port}") as channel:
+                check = channel.unary_unary("/grpc.health.v1.Health/Check")
+                assert check(b"", timeout=10) == b"\x08\x01", "SERVING"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no ::1 here")
+def test_whoever_holds_one_address_of_localhost_stops_the_start():
+    """They would read what callers of `localhost` send."""
+    names = ("http", "grpc", "probe", "admin")
+    for family, host, shown in ((socket.AF_INET6, "::1", "[::1]"), (socket.AF_INET, "127.0.0.1", "127.0.0.1")):
+        with socket.socket(family) as stranger:
+            stranger.bind((host, 0))
+            stranger.listen()
+            port = stranger.getsockname()[1]
+            for name in names:
+                others = [f"--{other}=off" for other in names if other != name]
+                result = tool("serve", f"--{name}=localhost:{port}", *others)
+                assert result.returncode == 1 and f"cannot listen on {shown}:{port}: the address is in use" in result.stderr, result
 
 
 def test_reload_on_sighup_swaps_the_snapshot_and_keeps_the_old_one_when_invalid(upstream):

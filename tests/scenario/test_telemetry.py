@@ -306,7 +306,7 @@ def test_the_effective_configuration_is_shown_without_secrets(upstream, tmp_path
         document = shown["document"]
         assert document["service"] == "from-environment" and document["namespace"] == "shop"
         assert document["deadlines"]["connect_ms"] == 5000 and document["drain"]["grace_ms"] == 25000
-        assert document["listen"]["http"] == "127.0.0.1:7360" and document["attempts"] == {"per_model": 3, "per_request": 6}
+        assert document["listen"]["http"] == "localhost:7360" and document["attempts"] == {"per_model": 3, "per_request": 6}
         assert document["services"] == {"checkout": {"models": {"allow": ["t/*"]}, "provider": {"data_collection": "allow"}}}
         a, b = document["providers"]["a"], document["providers"]["b"]
         assert a["api_key"] == {"env": "A_SECRET", "present": True}

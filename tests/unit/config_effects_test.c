@@ -20,10 +20,10 @@ static void no_document_and_no_variable_gives_defaults_and_no_provider(void **st
 {
     (void)state;
     struct remora_config *config = test_config("", NULL);
-    assert_string_equal(config->http.text, "127.0.0.1:7360");
-    assert_string_equal(config->grpc.text, "127.0.0.1:7361");
-    assert_string_equal(config->probe.text, "127.0.0.1:7362");
-    assert_string_equal(config->admin.text, "127.0.0.1:7363");
+    assert_string_equal(config->http.text, "localhost:7360");
+    assert_string_equal(config->grpc.text, "localhost:7361");
+    assert_string_equal(config->probe.text, "localhost:7362");
+    assert_string_equal(config->admin.text, "localhost:7363");
     assert_int_equal(config->mode, REMORA_MODE_SIDECAR);
     assert_int_equal(config->workers, 0);
     assert_int_equal(config->drain_delay_ms, 0);

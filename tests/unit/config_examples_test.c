@@ -40,8 +40,8 @@ static void full_example_has_the_process_as_written(void **state)
 {
     (void)state;
     struct remora_config *config = load("full.yaml", &world);
-    assert_string_equal(config->http.text, "127.0.0.1:7360");
-    assert_string_equal(config->grpc.host, "127.0.0.1");
+    assert_string_equal(config->http.text, "localhost:7360");
+    assert_string_equal(config->grpc.host, "localhost");
     assert_int_equal(config->probe.port, 7362);
     assert_true(config->admin.is_loopback);
     assert_slice_equal(config->service, "checkout");

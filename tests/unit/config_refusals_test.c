@@ -159,7 +159,7 @@ static const struct refusal listeners[] = {
     {"listen: {probe: \"unix:x\"}", "listen.probe", "1:17", "an absolute path"},
     {"listen: {http: \"127.0.0.1:9\", grpc: \"127.0.0.1:9\"}", "listen.grpc", "1:37",
      "listen.http (127.0.0.1:9) and listen.grpc (127.0.0.1:9) would be bound to the same"},
-    {"listen: {http: \"127.0.0.1:7361\"}", "listen.http", "1:16", "listen.grpc (127.0.0.1:7361)"},
+    {"listen: {http: \"127.0.0.1:7361\"}", "listen.http", "1:16", "listen.grpc (localhost:7361)"},
     {"listen: {http: \"127.0.0.1:9\", grpc: \"localhost:9\"}", "listen.grpc", "1:37",
      "listen.http"},
     {"listen: {probe: \"0.0.0.0:7363\"}", "listen.probe", "1:17", "listen.admin"},
