@@ -141,29 +141,48 @@ static void print_providers(const struct app *app)
            port, port);
 }
 
-void demo_print_help(const struct app *app)
+static void print_http(unsigned port)
 {
-    if (app->options.providers != NULL) {
-        print_providers(app);
-    }
-    if (app->http == NULL) {
-        fflush(stdout);
-        return;
-    }
-    unsigned http = remora_http_front_port(app->http);
-    unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
     printf(
-        "\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n\n"
         "  curl -N http://127.0.0.1:%u/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         "    -d "
         "'{\"model\":\"demo/"
-        "echo-1\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n"
+        "echo-1\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n",
+        port);
+}
+
+static void print_grpc(unsigned port)
+{
+    printf(
         "  grpcurl -plaintext -d "
         "'{\"chat\":{\"model\":\"demo/"
         "echo-1\",\"messages\":[{\"role\":\"ROLE_USER\",\"parts\":[{\"text\":\"Hello\"}]}]}}' \\\n"
-        "    127.0.0.1:%u remora.v1.ChatService/StreamChat\n\n"
-        "  export OPENAI_BASE_URL=http://127.0.0.1:%u/v1 OPENAI_API_KEY=unused\n\n"
-        "Ctrl-C stops it.\n",
-        http, grpc, http);
+        "    127.0.0.1:%u remora.v1.ChatService/StreamChat\n\n",
+        port);
+}
+
+/* What can be called: a listener that is off, or a unix socket, has no port. */
+void demo_print_help(const struct app *app)
+{
+    unsigned http = app->http != NULL ? remora_http_front_port(app->http) : 0;
+    unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
+    if (app->options.providers != NULL) {
+        print_providers(app);
+    }
+    if (http != 0 || grpc != 0) {
+        puts("\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n");
+    }
+    if (http != 0) {
+        print_http(http);
+    }
+    if (grpc != 0) {
+        print_grpc(grpc);
+    }
+    if (http != 0) {
+        printf("  export OPENAI_BASE_URL=http://127.0.0.1:%u/v1 OPENAI_API_KEY=unused\n\n", http);
+    }
+    if (http != 0 || grpc != 0) {
+        puts("Ctrl-C stops it.");
+    }
     fflush(stdout);
 }

@@ -291,6 +291,28 @@ def test_demo_shows_a_fallback_without_key_or_network():
         stream = remora.stream({"model": "demo/echo-1"})
         assert stream.is_done and stream.content()
         assert [a["provider"] for a in stream.note()["attempts"]] == ["flaky", "steady"]
+        for _ in range(6):  # then the breaker has taken 'flaky' out, and nobody was asked before
+            stream = remora.stream({"model": "demo/echo-1"})
+        assert [a["provider"] for a in stream.note()["attempts"]] == ["steady"]
+        assert "the first one is busy, so Remora asked this one instead." in stream.content(), "true either way"
+
+
+def help_of(demo):
+    """What it prints when it is ready."""
+    end = time.monotonic() + 10
+    while "Ctrl-C stops it" not in demo.log():
+        assert time.monotonic() < end, demo.log()
+        time.sleep(0.02)
+    return demo.log().partition("Remora is up")[2]
+
+
+def test_demo_says_how_to_call_what_is_there(tmp_path):
+    for off, there, absent in (("grpc", ("curl -N", "OPENAI_BASE_URL"), "grpcurl"), ("http", ("grpcurl",), "OPENAI_BASE_URL")):
+        with Remora(subcommand="demo", arguments=[f"--{off}=off"]) as remora:
+            said = help_of(remora)
+            assert absent not in said and all(word in said for word in there) and ":0" not in said
+    with Remora(subcommand="demo", arguments=[f"--grpc=unix:{tmp_path}/grpc"]) as remora:
+        assert "grpcurl" not in help_of(remora)
 
 
 def test_four_workers_serve_alike(upstream):

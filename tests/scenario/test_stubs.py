@@ -24,7 +24,7 @@ import stubs as generator  # noqa: E402
 STUBS = ROOT / "build/stubs"
 EXAMPLES = ROOT / "examples/grpc"
 KEY = "rk-canary-ffffffffffffffffffffffffffffffffffffffff"
-ANSWER = "Hello from the demo provider: the first one was busy, so Remora asked this one instead."
+ANSWER = "Hello from the demo provider: the first one is busy, so Remora asked this one instead."
 
 
 def run(*command, **options):

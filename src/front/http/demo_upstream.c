@@ -10,7 +10,7 @@
 enum { WORD_MS = 20, BODY_BYTES = 1 << 20, FLAKY_RETRY_MS = 1000 };
 
 static const char *const words[] = {"Hello",  " from", " the", " demo",    " provider:", " the",
-                                    " first", " one",  " was", " busy,",   " so",        " Remora",
+                                    " first", " one",  " is",  " busy,",   " so",        " Remora",
                                     " asked", " this", " one", " instead."};
 #define WORD_COUNT REMORA_COUNT_OF(words)
 
