@@ -74,6 +74,18 @@ struct remora_warning {
     struct remora_slice text;
 };
 
+/* In the order of how much of a cut it gives away. */
+enum remora_file_end {
+    REMORA_FILE_ENDS_ANYWHERE,
+    REMORA_FILE_ENDS_WITH_LINE,   /* a line break: few cuts leave one */
+    REMORA_FILE_ENDS_WITH_MARKER, /* a line "...": none does */
+};
+struct remora_file_ending {
+    struct remora_slice path; /* NUL-terminated */
+    enum remora_file_end end;
+    bool is_closed; /* a root in braces: whole, whatever follows */
+};
+
 /* What the process carries at once, and how requests wait for a place. May change with a reload. */
 struct remora_admission_settings {
     uint64_t bytes;   /* of request bodies; the memory limit of the process may say less */
@@ -136,6 +148,10 @@ struct remora_config {
     size_t file_count;
     size_t policy_file_count;
 
+    /* Of the document, and of those files of policy_files that are there. */
+    struct remora_file_ending endings[4];
+    size_t ending_count;
+
     /* First 12 hex digits of the SHA-256 of the document, and of the files of policy_files where there are any. */
     struct remora_slice revision;
     int64_t load_unix_ms;
@@ -192,6 +208,14 @@ REMORA_MUST_CHECK enum remora_code remora_yaml_to_json(struct remora_slice yaml,
                                                        struct remora_fail *fail);
 /* Input as the process has it: getenv, files. Any thread. */
 void remora_config_input_system(struct remora_config_input *input);
+
+/*
+ * Whether what is to replace `running` is whole as far as its end tells: INVALID_REQUEST, naming the file, where the document or a
+ * policy file of the same path has lost the line "..." or the line break that it ended with. Pure, any thread.
+ */
+REMORA_MUST_CHECK enum remora_code remora_config_check_endings(const struct remora_config *running,
+                                                               const struct remora_config *next,
+                                                               struct remora_fail *fail);
 
 /* Reference counting is atomic: any thread. The last release wipes the secrets. */
 struct remora_config *remora_config_acquire(struct remora_config *config);

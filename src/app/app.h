@@ -101,7 +101,8 @@ void control_unwatch(struct control *control);
 enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
 /*
  * Waits for at most timeout_ms (-1: for ever); what does not concern the configuration ends the wait too, as CONTROL_NOTHING.
- * A change of a file is reported once the files have been quiet for 250 ms, or after 2 s.
+ * A change of a file is reported once the files have been quiet for 250 ms, or after 2 s; one that somebody still writes is
+ * waited for, 10 s at most.
  */
 enum control_event control_wait(struct control *control, int timeout_ms);
 void control_close(struct control *control);

@@ -7,6 +7,10 @@
  * other things. A file of a volume that lies in a folder of its own there (`items: [{path: sub/key}]`) is reached through a
  * link to the folder of the old data; the kubelet deletes that after the swap, which is seen too. A burst of changes is one
  * reload, 250 ms after the last and at most 2 s after the first.
+ *
+ * Who writes a file where it lies is told of when it is closed. A reload for another reason (the file is new, another one has
+ * changed) would read what is there so far: so a file that was changed within the last 250 ms, and is the one that lay there
+ * before, is waited for, 10 s at most. What is renamed into place is whole when it comes.
  */
 #include <libgen.h>
 #include <poll.h>
@@ -14,32 +18,41 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app.h"
 #include "remora/clock.h"
 #include "remora/memory.h"
 
-enum { QUIET_MS = 250, LONGEST_BURST_MS = 2000 };
+enum { QUIET_MS = 250, LONGEST_BURST_MS = 2000, LONGEST_WRITE_MS = 10000 };
 
-/* One file: the watch of its folder and its name there. */
+/* One file: the watch of its folder, and which file lay there when it was looked at last. */
 struct control_watched {
     int folder;
-    char *name;
+    char *path;
+    ino_t inode; /* 0: not looked at */
 };
 
 void control_unwatch(struct control *control)
 {
     for (size_t i = 0; i < control->watched_count; i++) {
-        remora_free(control->watched[i].name);
+        remora_free(control->watched[i].path);
     }
     control->watched_count = 0;
+}
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
 }
 
 static bool is_watched(const struct control *control, int folder, const char *name)
 {
     for (size_t i = 0; i < control->watched_count; i++) {
-        if (control->watched[i].folder == folder && strcmp(control->watched[i].name, name) == 0) {
+        if (control->watched[i].folder == folder &&
+            strcmp(name_of(control->watched[i].path), name) == 0) {
             return true;
         }
     }
@@ -47,7 +60,7 @@ static bool is_watched(const struct control *control, int folder, const char *na
 }
 
 /* Without memory a file is not watched; SIGHUP still reloads it. */
-static void add_watched(struct control *control, int folder, const char *name)
+static void add_watched(struct control *control, int folder, const char *path)
 {
     if (control->watched_count == control->watched_capacity) {
         size_t capacity = control->watched_capacity == 0 ? 16 : control->watched_capacity * 2;
@@ -58,13 +71,13 @@ static void add_watched(struct control *control, int folder, const char *name)
         control->watched = grown;
         control->watched_capacity = capacity;
     }
-    char *copy = remora_strdup(remora_slice_of(name));
+    char *copy = remora_strdup(remora_slice_of(path));
     if (copy != NULL) {
-        control->watched[control->watched_count++] = (struct control_watched){folder, copy};
+        control->watched[control->watched_count++] = (struct control_watched){folder, copy, 0};
     }
 }
 
-static void watch_in(struct control *control, const char *folder_path, const char *name)
+static void watch_in(struct control *control, const char *folder_path, const char *path)
 {
     if (control->watch_fd < 0) {
         control->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -75,21 +88,18 @@ static void watch_in(struct control *control, const char *folder_path, const cha
     int folder = inotify_add_watch(control->watch_fd, folder_path,
                                    IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF |
                                        IN_MOVE_SELF | IN_ONLYDIR);
-    if (folder >= 0 && !is_watched(control, folder, name)) {
-        add_watched(control, folder, name);
+    if (folder >= 0 && !is_watched(control, folder, name_of(path))) {
+        add_watched(control, folder, path);
     }
 }
 
 void control_watch(struct control *control, const char *path)
 {
-    char *folder =
-        remora_strdup(remora_slice_of(path)); /* dirname and basename write into theirs */
-    char *name = remora_strdup(remora_slice_of(path));
-    if (folder != NULL && name != NULL) {
-        watch_in(control, dirname(folder), basename(name));
+    char *folder = remora_strdup(remora_slice_of(path)); /* dirname writes into it */
+    if (folder != NULL) {
+        watch_in(control, dirname(folder), path);
     }
     remora_free(folder);
-    remora_free(name);
 }
 
 bool control_open(struct control *control)
@@ -114,9 +124,9 @@ static bool concerns(const struct control *control, const struct inotify_event *
         return true;
     }
     for (size_t i = 0; i < control->watched_count && event->len > 0; i++) {
-        if (control->watched[i].folder == event->wd &&
-            (strcmp(event->name, "..data") == 0 ||
-             strcmp(event->name, control->watched[i].name) == 0)) {
+        const struct control_watched *watched = &control->watched[i];
+        if (watched->folder == event->wd && (strcmp(event->name, "..data") == 0 ||
+                                             strcmp(event->name, name_of(watched->path)) == 0)) {
             return true;
         }
     }
@@ -157,23 +167,68 @@ static uint64_t now_ms(void)
     return clock->now_ns(clock) / REMORA_NS_PER_MS;
 }
 
+static int64_t unix_ms_of(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+/* How long until this file has been left alone for QUIET_MS; 0 of one that has, or was not there when it was looked at last. */
+static uint64_t busy_ms(struct control_watched *watched)
+{
+    const struct remora_clock *clock = remora_clock_system();
+    struct stat found;
+    if (stat(watched->path, &found) != 0 || !S_ISREG(found.st_mode)) {
+        return 0;
+    }
+    bool is_same = found.st_ino == watched->inode;
+    watched->inode = found.st_ino;
+    int64_t age_ms = clock->unix_ms(clock) - unix_ms_of(&found.st_mtim);
+    return is_same && age_ms >= 0 && age_ms < QUIET_MS ? (uint64_t)(QUIET_MS - age_ms) : 0;
+}
+
+static uint64_t longest_busy_ms(struct control *control)
+{
+    uint64_t longest = 0;
+    for (size_t i = 0; i < control->watched_count; i++) {
+        uint64_t busy = busy_ms(&control->watched[i]);
+        longest = busy > longest ? busy : longest;
+    }
+    return longest;
+}
+
+struct burst {
+    uint64_t quiet_ms; /* when it is over unless more comes */
+    uint64_t end_ms;
+    uint64_t write_end_ms; /* nobody is waited for beyond it */
+};
+
+/* When to look again; not after now: it is over. */
+static uint64_t next_look_ms(struct control *control, const struct burst *burst, uint64_t now)
+{
+    uint64_t next = burst->quiet_ms < burst->end_ms ? burst->quiet_ms : burst->end_ms;
+    uint64_t written = now + longest_busy_ms(control);
+    written = written < burst->write_end_ms ? written : burst->write_end_ms;
+    return next > written ? next : written;
+}
+
 /* Waits until the files have been quiet; a signal meanwhile wins. */
 static enum control_event settle(struct control *control)
 {
     struct pollfd waiting[2] = {{.fd = control->signal_fd, .events = POLLIN},
                                 {.fd = control->watch_fd, .events = POLLIN}};
     uint64_t now = now_ms();
-    uint64_t end = now + LONGEST_BURST_MS;
-    uint64_t quiet = now + QUIET_MS;
-    while (now < quiet && now < end) {
-        int ready = poll(waiting, 2, (int)((quiet < end ? quiet : end) - now));
+    struct burst burst = {now + QUIET_MS, now + LONGEST_BURST_MS, now + LONGEST_WRITE_MS};
+    uint64_t next = next_look_ms(control, &burst, now);
+    while (next > now) {
+        int ready = poll(waiting, 2, (int)(next - now));
         if (ready > 0 && waiting[0].revents != 0) {
             return read_signal(control->signal_fd);
         }
         now = now_ms();
         if (ready > 0 && empty_watch(control)) {
-            quiet = now + QUIET_MS;
+            burst.quiet_ms = now + QUIET_MS;
         }
+        next = next_look_ms(control, &burst, now);
     }
     return CONTROL_RELOAD;
 }

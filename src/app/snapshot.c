@@ -165,6 +165,18 @@ static enum remora_code keep_entry(const struct app *app, struct remora_config *
     return REMORA_INVALID_REQUEST;
 }
 
+/* A file that lost its end has lost what stood there, too. */
+static enum remora_code keep_whole(const struct app *app, struct remora_config **next,
+                                   struct remora_fail *fail)
+{
+    if (app->config == NULL || remora_config_check_endings(app->config, *next, fail) == REMORA_OK) {
+        return REMORA_OK;
+    }
+    remora_config_release(*next);
+    *next = NULL;
+    return fail->code;
+}
+
 enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
@@ -194,6 +206,9 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
     enum remora_code code = app_snapshot_read(app, document, out, fail);
+    if (code == REMORA_OK) {
+        code = keep_whole(app, out, fail);
+    }
     if (code == REMORA_OK) {
         code = keep_complete(app, out, fail);
     }

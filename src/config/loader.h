@@ -56,6 +56,9 @@ struct config_loader {
 
 /* The code to end with when an allocation of the snapshot failed. */
 enum remora_code config_no_room(struct config_loader *loader);
+/* ending.c: how the document (first) or a file of policy_files ends. */
+void config_note_ending(struct config_loader *loader, struct remora_slice path,
+                        struct remora_slice content, const struct config_node *root);
 /* A NUL-terminated copy that lives as long as the snapshot. */
 struct remora_slice config_keep(struct config_loader *loader, struct remora_slice text);
 /* A file that the snapshot was read from, be it absent: config->files. `path` is kept already. */

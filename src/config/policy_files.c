@@ -114,7 +114,13 @@ static enum remora_code read_layer(struct config_loader *loader, enum config_fil
         }
         return REMORA_OK;
     }
-    return rc == REMORA_OK ? parse(loader, file) : rc;
+    if (rc == REMORA_OK) {
+        rc = parse(loader, file);
+    }
+    if (rc == REMORA_OK) {
+        config_note_ending(loader, file->stated->text, file->content, file->root);
+    }
+    return rc;
 }
 
 static enum remora_code refuse_second(const struct config_loader *loader,

@@ -204,6 +204,11 @@ static enum remora_code read_tree(struct config_loader *loader)
         rc = config_check(root, loader->fail);
     }
     loader->root = root;
+    if (rc == REMORA_OK) {
+        const char *name = loader->input->document_name;
+        config_note_ending(loader, remora_slice_of(name == NULL ? "" : name),
+                           loader->input->document, root);
+    }
     return rc == REMORA_OK ? require_version(loader) : rc;
 }
 

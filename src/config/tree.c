@@ -209,6 +209,8 @@ static enum remora_code take_collection(struct reader *reader, const yaml_event_
     struct config_node *node = NULL;
     enum remora_code rc = add_node(reader, event, kind, &node);
     if (rc == REMORA_OK) {
+        node->is_in_braces = event->type == YAML_MAPPING_START_EVENT &&
+                             event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
         reader->open = node;
     }
     return rc;
@@ -229,7 +231,11 @@ static enum remora_code take(struct reader *reader, const yaml_event_t *event)
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
     case YAML_STREAM_END_EVENT:
+        return REMORA_OK;
     case YAML_DOCUMENT_END_EVENT:
+        if (reader->root != NULL) {
+            reader->root->has_end_marker = event->data.document_end.implicit == 0;
+        }
         return REMORA_OK;
     case YAML_DOCUMENT_START_EVENT:
         return take_document(reader, event);

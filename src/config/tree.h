@@ -18,6 +18,8 @@ struct config_node {
     enum config_node_kind kind;
     bool is_plain;           /* a scalar without quotes */
     bool is_plain_key;       /* a key without quotes */
+    bool is_in_braces;       /* a mapping as JSON writes it, closed by its last byte */
+    bool has_end_marker;     /* of a root: a line "..." follows */
     uint32_t line;           /* of the value, from 1 */
     uint32_t column;         /* from 1 */
     uint32_t key_line;       /* of the key, in a mapping */

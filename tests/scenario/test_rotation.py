@@ -123,3 +123,75 @@ def test_a_mounted_secret_is_swapped_whole(tmp_path, path):
             write_key(tmp_path / "..new" / "other", OLD)  # beside it: nothing of ours
             time.sleep(0.6)
             assert loads(remora) == 1
+
+
+def narrow(first, last):
+    """A document whose policy stands behind everything else."""
+    return (config(first, last) + "services:\n  checkout:\n    models: {allow: ['t/m']}\n    provider:\n      max_attempts: 1\n"
+            "      ignore: [nobody]\n")
+
+
+def pieces(text):
+    """What a cut leaves of it, at places all over."""
+    return [text[:at] for at in range(11, len(text), max(1, len(text) // 40))]
+
+
+def test_what_a_full_disk_leaves_of_a_document_is_not_taken(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        text = narrow(server, tmp_path / "key").replace("[nobody]", "[p]")
+        with Remora(text) as remora:
+            assert ask(remora)[0] != 200, "p is ignored"
+            for nth, piece in enumerate([p for p in pieces(text) if not p.endswith("\n")], 1):
+                remora.config_path.write_text(piece)
+                remora.process.send_signal(signal.SIGHUP)
+                remora.wait_log("configuration refused", nth)
+            assert loads(remora) == 0 and ask(remora)[0] != 200
+            assert "may have been cut off: the one in force ends with a line break" in remora.log()
+            remora.config_path.write_text(text + "...\n")
+            remora.wait_log("configuration loaded")
+            before = len(remora.wait_log("configuration refused"))
+            ends = [text[:at + 1] for at, byte in enumerate(text) if byte == "\n"]
+            for nth, piece in enumerate(ends + [text + "..", text + "."], 1):
+                remora.config_path.write_text(piece)
+                remora.process.send_signal(signal.SIGHUP)
+                remora.wait_log("configuration refused", before + nth)
+            assert loads(remora) == 1 and ask(remora)[0] != 200
+            remora.config_path.write_text(text.replace("[p]", "[nobody]") + "...\n")
+            remora.wait_log("configuration loaded", 2)
+            assert ask(remora)[0] == 200
+
+
+def test_what_is_left_of_a_policy_file_is_not_taken(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    policy = tmp_path / "mesh.yaml"
+    policy.write_text("limits: {concurrency: 9}\nprovider: {ignore: [p]}\n")
+    with ChatUpstream() as server:
+        with Remora(config(server, tmp_path / "key") + f"policy_files: {{mesh: '{policy}'}}\n") as remora:
+            assert ask(remora)[0] != 200
+            policy.write_text("limits: {concurrency: 9}")
+            refused = remora.wait_log("configuration refused")
+            assert f"{policy} may have been cut off" in refused[-1]["error"] and ask(remora)[0] != 200
+            policy.write_text("limits: {concurrency: 9}\n")
+            remora.wait_log("configuration loaded")
+            assert ask(remora)[0] == 200
+
+
+def test_a_document_is_not_read_while_somebody_writes_it(tmp_path):
+    """It is new, so its folder tells of it long before it is closed; and a key beside it changes meanwhile."""
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        text = narrow(server, tmp_path / "key")
+        with Remora(text) as remora:
+            os.remove(remora.config_path)
+            with open(remora.config_path, "w", encoding="utf-8") as file:
+                for nth, line in enumerate(text.replace("nobody", "p").splitlines(keepends=True) + ["# done\n"] * 20):
+                    file.write(line)
+                    file.flush()
+                    if nth == 8:
+                        write_key(tmp_path / "key", NEW)
+                    time.sleep(0.1)
+                assert loads(remora) == 0 and "configuration refused" not in remora.log()
+            remora.wait_log("configuration loaded")
+            assert ask(remora)[0] != 200, "p is ignored"
+            assert loads(remora) == 1 and "configuration refused" not in remora.log()
