@@ -20,6 +20,7 @@ struct remora_answer_tool_call {
     struct remora_slice id;
     struct remora_slice name;
     struct remora_fragments arguments;
+    struct remora_slice signature; /* Gemini's, or empty */
     struct remora_answer_tool_call *next;
 };
 struct remora_answer_block { /* a reasoning block */

@@ -99,6 +99,9 @@ struct remora_event {
             struct remora_slice id;        /* with the first fragment */
             struct remora_slice name;      /* with the first fragment */
             struct remora_slice arguments; /* a fragment */
+            /* Gemini's thought signature, whole, once a call, with any fragment (which may be empty then). A block of
+               reasoning with the call's id tells it as well: for callers that know no other place. */
+            struct remora_slice signature;
         } tool_call;
         struct {
             int32_t index;

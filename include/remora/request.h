@@ -108,6 +108,9 @@ struct remora_reasoning_block {
     /* The whole object where it came from a caller's JSON: sent back byte for byte. OTHER: always there, a JSON object. */
     struct remora_slice raw;
 };
+/* The format of the block that a thought signature of one of Gemini's tool calls is; its id is the call's (openrouter.md 9). */
+#define REMORA_GEMINI_FORMAT "google-gemini-v1"
+bool remora_reasoning_block_signs_call(const struct remora_reasoning_block *block);
 
 struct remora_tool_call {
     struct remora_slice id;

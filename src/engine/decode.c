@@ -84,10 +84,12 @@ static uint64_t content_ns(const struct remora_exchange *x)
 
 /* ---- the chain ---- */
 
-/* The model wrote it, the caller does not want it: it is paid for and a sign of life, but nothing that was handed over. */
+/* The model wrote it, the caller does not want it: it is paid for and a sign of life, but nothing that was handed over. What signs a
+ * call is no reasoning to read, and without it the next turn is refused. */
 static bool is_withheld(const struct remora_exchange *x, const struct remora_event *event)
 {
-    return x->withholds_reasoning && event->kind == REMORA_EVENT_REASONING;
+    return x->withholds_reasoning && event->kind == REMORA_EVENT_REASONING &&
+           !remora_reasoning_block_signs_call(&event->reasoning.block);
 }
 
 static enum remora_code forward(struct remora_exchange *x, const struct remora_event *event)

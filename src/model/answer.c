@@ -199,6 +199,7 @@ static void add_tool_call(struct remora_answer_choice *choice, struct remora_are
     }
     learn(arena, &(*link)->id, event->tool_call.id);
     learn(arena, &(*link)->name, event->tool_call.name);
+    learn(arena, &(*link)->signature, event->tool_call.signature);
     fragments_add(&(*link)->arguments, arena, event->tool_call.arguments);
 }
 

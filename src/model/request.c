@@ -89,6 +89,12 @@ void remora_request_ask(struct remora_request *request, enum remora_parameter pa
     }
 }
 
+bool remora_reasoning_block_signs_call(const struct remora_reasoning_block *block)
+{
+    return block->kind == REMORA_REASONING_ENCRYPTED && block->id.length > 0 &&
+           block->text.length > 0 && remora_slice_is(block->format, REMORA_GEMINI_FORMAT);
+}
+
 bool remora_message_is_opaque(const struct remora_message *message)
 {
     for (size_t i = 0; i < message->reasoning_count; i++) {

@@ -12,9 +12,6 @@
 #include "remora/provider.h"
 #include "remora/sse.h"
 
-/* The format of the reasoning block that a signature of one of Gemini's tool calls is (openrouter.md section 9). */
-#define OPENAI_GEMINI_FORMAT "google-gemini-v1"
-
 /* ---- building ---- */
 
 struct openai_build {
@@ -90,6 +87,7 @@ struct openai_seat {
     int8_t kind;                           /* of a reasoning block */
     bool is_open;                          /* a tool call whose first fragment has gone out */
     bool is_free;                          /* a tool call whose input is any text */
+    bool is_signed;                        /* a tool call whose signature has gone out with it */
     struct remora_json_progress arguments; /* of a tool call, as far as they have come */
 };
 
@@ -177,9 +175,15 @@ enum remora_code openai_put_alive(struct openai_feed *feed);
 enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_slice text);
 /* Ends every choice that was seen and has not ended: the provider's end marker came without a finish reason. */
 enum remora_code openai_finish_rest(struct openai_feed *feed);
-/* One element of `tool_calls`. `at` is its place in the array. */
+/* One element of `tool_calls`; `details` is the member reasoning_details beside them, whatever it is. */
 enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
-                                    struct remora_json call);
+                                    struct remora_json call, struct remora_json details);
+/* A block that signs a call, in a chunk behind the call's: told with the call, too. */
+enum remora_code openai_sign_call(struct openai_feed *feed, int32_t choice,
+                                  const struct remora_reasoning_block *block);
+/* An element of reasoning_details. */
+void openai_read_detail(struct remora_json detail, struct remora_arena *scratch,
+                        struct remora_reasoning_block *out);
 /* The dense index of a reasoning block, or -1 without memory. */
 int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
                           enum remora_reasoning_kind kind, int32_t upstream_index,

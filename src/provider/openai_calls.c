@@ -9,8 +9,9 @@
  * a call that is not told apart from the one before) is no part of a sound answer and is refused.
  * A call without an id gets one made from the answer's id, so that its result can be matched.
  * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text.
- * Gemini signs a call in `extra_content.google.thought_signature` and refuses the next turn without it: an encrypted reasoning
- * block with the call's id, unless the answer's reasoning_details hold one for that call already.
+ * Gemini signs a call in `extra_content.google.thought_signature` and refuses the next turn without it: told once with the call, and
+ * as an encrypted reasoning block with the call's id, unless the answer's reasoning_details hold one for that call already; then the
+ * call is told what that block says, if it stands beside the call or in a later chunk.
  * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk) and 4 (thoughtSignature);
  * openrouter.md 9 (reasoning_details); reliability.md F35.
  */
@@ -71,6 +72,7 @@ struct call {
     struct remora_slice name;
     struct remora_slice arguments;
     bool is_free; /* a custom tool's: any text, no JSON */
+    struct remora_slice signature;
 };
 
 static bool belongs(const struct openai_seat *seat, const struct call *call)
@@ -119,6 +121,15 @@ static int32_t index_of(struct remora_json value)
     return (int32_t)index;
 }
 
+static struct remora_slice own_signature(struct remora_json call, struct remora_arena *scratch)
+{
+    struct remora_json extra = remora_json_get(call, "extra_content");
+    if (!remora_json_is(extra, REMORA_JSON_OBJECT)) {
+        return (struct remora_slice){0};
+    }
+    return openai_text(remora_json_get(extra, "google"), "thought_signature", scratch);
+}
+
 /* `value` is an element of tool_calls, or a whole delta or message with the old `function_call`. */
 static struct call read_call(struct remora_json value, struct remora_arena *scratch)
 {
@@ -140,6 +151,7 @@ static struct call read_call(struct remora_json value, struct remora_arena *scra
     }
     call.index = index_of(value);
     call.id = openai_text(value, "id", scratch);
+    call.signature = own_signature(value, scratch);
     return call;
 }
 
@@ -153,8 +165,10 @@ static enum remora_code put_fragment(struct openai_feed *feed, struct openai_sea
         .tool_call = {.index = seat->dense,
                       .id = call->id,
                       .name = call->name,
-                      .arguments = call->arguments},
+                      .arguments = call->arguments,
+                      .signature = seat->is_signed ? (struct remora_slice){0} : call->signature},
     };
+    seat->is_signed |= call->signature.length > 0;
     return openai_put(feed, &event);
 }
 
@@ -264,26 +278,59 @@ static enum remora_code put_signature(struct openai_feed *feed, const struct ope
     event.reasoning.block =
         (struct remora_reasoning_block){.kind = REMORA_REASONING_ENCRYPTED,
                                         .text = signature,
-                                        .format = REMORA_SLICE(OPENAI_GEMINI_FORMAT),
-                                        .id = id};
+                                        .format = REMORA_SLICE(REMORA_GEMINI_FORMAT),
+                                        .id = id,
+                                        .index = {event.reasoning.block_index, true}};
     return event.reasoning.block_index < 0 ? openai_no_memory(feed->fail)
                                            : openai_put(feed, &event);
 }
 
 /* Comes with the call, whole: of a later fragment the id is told only if it repeats it or had none. */
-static enum remora_code decode_signature(struct openai_feed *feed, const struct openai_seat *seat,
-                                         struct remora_slice id, struct remora_json value)
+static enum remora_code put_block(struct openai_feed *feed, const struct openai_seat *seat,
+                                  const struct call *call)
 {
-    struct remora_json extra = remora_json_get(value, "extra_content");
-    if (!remora_json_is(extra, REMORA_JSON_OBJECT)) {
-        return REMORA_OK;
-    }
-    struct remora_slice signature =
-        openai_text(remora_json_get(extra, "google"), "thought_signature", feed->scratch);
+    struct remora_slice id = call->id;
     if (id.length == 0 && seat->id_hash == 0 && seat->is_open) {
         id = made_id(feed, seat);
     }
-    return signature.length > 0 ? put_signature(feed, seat, id, signature) : REMORA_OK;
+    return call->signature.length > 0 ? put_signature(feed, seat, id, call->signature) : REMORA_OK;
+}
+
+/* What reasoning_details beside the calls say of this one. */
+static struct remora_slice signature_beside(struct remora_json details, struct remora_slice id,
+                                            struct remora_arena *scratch)
+{
+    struct remora_json_iter it;
+    if (id.length == 0 || !remora_json_is(details, REMORA_JSON_ARRAY)) {
+        return (struct remora_slice){0};
+    }
+    remora_json_iter_begin(&it, details);
+    while (remora_json_iter_next(&it)) {
+        struct remora_reasoning_block block = {0};
+        if (!remora_json_is(it.value, REMORA_JSON_OBJECT)) {
+            continue;
+        }
+        openai_read_detail(it.value, scratch, &block);
+        if (remora_reasoning_block_signs_call(&block) && remora_slice_equal(block.id, id)) {
+            return block.text;
+        }
+    }
+    return (struct remora_slice){0};
+}
+
+enum remora_code openai_sign_call(struct openai_feed *feed, int32_t choice,
+                                  const struct remora_reasoning_block *block)
+{
+    struct call call = {.index = -1, .id = block->id};
+    if (!remora_reasoning_block_signs_call(block)) {
+        return REMORA_OK;
+    }
+    struct openai_seat *seat = find(&feed->decoder->calls, choice, &call);
+    if (seat == NULL || !seat->is_open || seat->is_signed) {
+        return REMORA_OK;
+    }
+    call = (struct call){.signature = block->text};
+    return put_fragment(feed, seat, &call);
 }
 
 static enum remora_code decode_fragment(struct openai_feed *feed, struct openai_seat *seat,
@@ -298,11 +345,13 @@ static enum remora_code decode_fragment(struct openai_feed *feed, struct openai_
     }
     call.id = (struct remora_slice){0};
     call.name = (struct remora_slice){0};
-    return call.arguments.length > 0 ? put_fragment(feed, seat, &call) : REMORA_OK;
+    bool says_something =
+        call.arguments.length > 0 || (call.signature.length > 0 && !seat->is_signed);
+    return says_something ? put_fragment(feed, seat, &call) : REMORA_OK;
 }
 
 enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
-                                    struct remora_json value)
+                                    struct remora_json value, struct remora_json details)
 {
     struct openai_decoder *decoder = feed->decoder;
     struct call call = read_call(value, feed->scratch);
@@ -325,8 +374,11 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
     if (seat->id_hash == 0) {
         seat->id_hash = text_hash(call.id);
     }
+    if (call.signature.length == 0) {
+        call.signature = signature_beside(details, call.id, feed->scratch);
+    }
     enum remora_code code = decode_fragment(feed, seat, call);
-    return code == REMORA_OK ? decode_signature(feed, seat, call.id, value) : code;
+    return code == REMORA_OK ? put_block(feed, seat, &call) : code;
 }
 
 bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice)

@@ -158,17 +158,11 @@ static void write_tool_id(struct openai_build *build, const char *key, struct re
 
 /* ---- signatures of Gemini's tool calls ---- */
 
-static bool is_signature(const struct remora_reasoning_block *block)
-{
-    return block->kind == REMORA_REASONING_ENCRYPTED && block->id.length > 0 &&
-           block->text.length > 0 && remora_slice_is(block->format, OPENAI_GEMINI_FORMAT);
-}
-
 /* A call has one signature: further ones of the same id stay at home. */
 static bool is_on_call(const struct openai_build *build, const struct remora_message *message,
                        const struct remora_reasoning_block *block)
 {
-    if (!is_signature(block) || !openai_history(build)->signs_calls) {
+    if (!remora_reasoning_block_signs_call(block) || !openai_history(build)->signs_calls) {
         return false;
     }
     for (size_t i = 0; i < message->tool_call_count; i++) {
@@ -184,7 +178,7 @@ static struct remora_slice signature_of(const struct remora_message *message,
 {
     for (size_t i = 0; i < message->reasoning_count; i++) {
         const struct remora_reasoning_block *block = &message->reasoning[i];
-        if (is_signature(block) && remora_slice_equal(block->id, id)) {
+        if (remora_reasoning_block_signs_call(block) && remora_slice_equal(block->id, id)) {
             return block->text;
         }
     }

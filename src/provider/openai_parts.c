@@ -171,7 +171,8 @@ static enum remora_code put_reasoning(struct openai_feed *feed, int32_t choice,
     }
     event.reasoning.block_index = seat;
     event.reasoning.block = *block;
-    return openai_put(feed, &event);
+    enum remora_code code = openai_put(feed, &event);
+    return code == REMORA_OK ? openai_sign_call(feed, choice, block) : code;
 }
 
 enum remora_code openai_put_reasoning(struct openai_feed *feed, int32_t choice,
@@ -193,7 +194,7 @@ enum remora_code openai_put_plain(struct openai_feed *feed, const struct openai_
 }
 
 /* A type that has no name here (reasoning.server_tool_call) is kept as it came: it must make the round trip, too. */
-static void read_detail(struct remora_json detail, struct remora_arena *scratch,
+void openai_read_detail(struct remora_json detail, struct remora_arena *scratch,
                         struct remora_reasoning_block *out)
 {
     struct remora_json type = remora_json_get(detail, "type");
@@ -234,7 +235,7 @@ static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
         uint64_t before = feed->events;
         enum remora_code code = REMORA_OK;
         if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
-            read_detail(it.value, feed->scratch, &block);
+            openai_read_detail(it.value, feed->scratch, &block);
             bool fits =
                 block.index.is_set && block.index.value >= 0 && block.index.value <= INT32_MAX / 2;
             int32_t index = fits ? (int32_t)block.index.value : (int32_t)(it.index & 0xffffff);
@@ -512,11 +513,11 @@ static enum remora_code decode_calls(struct openai_feed *feed, int32_t choice,
     if (remora_json_is(members[BODY_TOOL_CALLS], REMORA_JSON_ARRAY)) {
         remora_json_iter_begin(&it, members[BODY_TOOL_CALLS]);
         while (code == REMORA_OK && remora_json_iter_next(&it)) {
-            code = openai_decode_call(feed, choice, it.value);
+            code = openai_decode_call(feed, choice, it.value, members[BODY_REASONING_DETAILS]);
         }
     }
     if (code == REMORA_OK && remora_json_is(members[BODY_FUNCTION_CALL], REMORA_JSON_OBJECT)) {
-        code = openai_decode_call(feed, choice, body);
+        code = openai_decode_call(feed, choice, body, (struct remora_json){0});
     }
     return code;
 }

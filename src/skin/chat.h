@@ -37,8 +37,15 @@ void chat_write_head(struct remora_json_writer *w, const struct remora_encoder *
 void chat_write_tail(struct remora_json_writer *w, const struct remora_encoder *encoder);
 /* Names and tier of who answers, from STARTED. */
 void chat_encoder_start(struct remora_encoder *encoder, const struct remora_event *event);
-void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct remora_slice id,
-                          struct remora_slice name, struct remora_slice arguments);
+/* A call or, with an id and a name only at first, a piece of it. */
+struct chat_call {
+    int32_t index;
+    struct remora_slice id;
+    struct remora_slice name;
+    struct remora_slice arguments;
+    struct remora_slice signature; /* Gemini's, or empty */
+};
+void chat_write_tool_call(struct remora_json_writer *w, const struct chat_call *call);
 /* A JSON object as it came, on one line. */
 void chat_write_object(struct remora_json_writer *w, struct remora_slice object);
 void chat_write_reasoning_block(struct remora_json_writer *w,

@@ -130,8 +130,12 @@ static void write_tool_calls(struct remora_json_writer *w,
     remora_json_key(w, "tool_calls");
     remora_json_array_open(w);
     for (const struct remora_answer_tool_call *c = choice->tool_calls; c != NULL; c = c->next) {
-        chat_write_tool_call(w, index++, c->id, c->name,
-                             remora_fragments_join(&c->arguments, arena));
+        const struct chat_call call = {.index = index++,
+                                       .id = c->id,
+                                       .name = c->name,
+                                       .arguments = remora_fragments_join(&c->arguments, arena),
+                                       .signature = c->signature};
+        chat_write_tool_call(w, &call);
     }
     remora_json_array_close(w);
 }

@@ -30,6 +30,15 @@ static enum remora_code read_extra_content(struct parse *p, struct remora_json v
     return parse_object(p, value, &table, target);
 }
 
+/* `arguments` once more, read: what OpenAI's Python client leaves in the message that its stream adds up to. */
+static enum remora_code read_parsed(struct parse *p, struct remora_json value, void *target)
+{
+    (void)p;
+    (void)value;
+    (void)target;
+    return REMORA_OK;
+}
+
 static enum remora_code read_call_function(struct parse *p, struct remora_json value, void *target)
 {
     static const struct parse_field fields[] = {
@@ -38,6 +47,7 @@ static enum remora_code read_call_function(struct parse *p, struct remora_json v
         {REMORA_SLICE_INIT("arguments"), parse_slice,
          offsetof(struct remora_tool_call, arguments_json), PARSE_ASKS_NOTHING,
          .null = PARSE_NULL_REFUSED},
+        {REMORA_SLICE_INIT("parsed_arguments"), read_parsed, .asks = PARSE_ASKS_NOTHING},
     };
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
     struct call *call = target;
@@ -111,7 +121,7 @@ static enum remora_code keep_signatures(struct parse *p, const struct parse_list
         blocks[signatures->count++] =
             (struct remora_reasoning_block){.kind = REMORA_REASONING_ENCRYPTED,
                                             .text = calls[i].signature,
-                                            .format = REMORA_SLICE("google-gemini-v1"),
+                                            .format = REMORA_SLICE(REMORA_GEMINI_FORMAT),
                                             .id = calls[i].out.id};
     }
     signatures->items = blocks;

@@ -84,38 +84,47 @@ void chat_write_finish(struct remora_json_writer *w, enum remora_finish reason,
     }
 }
 
-void chat_write_tool_call(struct remora_json_writer *w, int32_t index, struct remora_slice id,
-                          struct remora_slice name, struct remora_slice arguments)
-{
-    remora_json_object_open(w);
-    remora_json_key(w, "index");
-    remora_json_write_i64(w, index);
-    if (id.length > 0) {
-        remora_json_key(w, "id");
-        remora_json_write_string(w, id);
-    }
-    if (id.length > 0 || name.length > 0) {
-        remora_json_key(w, "type");
-        remora_json_write_text(w, "function");
-    }
-    remora_json_key(w, "function");
-    remora_json_object_open(w);
-    if (name.length > 0) {
-        remora_json_key(w, "name");
-        remora_json_write_string(w, name);
-    }
-    remora_json_key(w, "arguments");
-    remora_json_write_string(w, arguments);
-    remora_json_object_close(w);
-    remora_json_object_close(w);
-}
-
 static void write_optional(struct remora_json_writer *w, const char *key, struct remora_slice text)
 {
     if (text.length > 0) {
         remora_json_key(w, key);
         remora_json_write_string(w, text);
     }
+}
+
+/* Where Google's own openai-chat wire has it, and where clients that send a message back as it came keep it (providers.md 4). */
+static void write_signature(struct remora_json_writer *w, struct remora_slice signature)
+{
+    if (signature.length == 0) {
+        return;
+    }
+    remora_json_key(w, "extra_content");
+    remora_json_object_open(w);
+    remora_json_key(w, "google");
+    remora_json_object_open(w);
+    write_optional(w, "thought_signature", signature);
+    remora_json_object_close(w);
+    remora_json_object_close(w);
+}
+
+void chat_write_tool_call(struct remora_json_writer *w, const struct chat_call *call)
+{
+    remora_json_object_open(w);
+    remora_json_key(w, "index");
+    remora_json_write_i64(w, call->index);
+    write_optional(w, "id", call->id);
+    if (call->id.length > 0 || call->name.length > 0) {
+        remora_json_key(w, "type");
+        remora_json_write_text(w, "function");
+    }
+    remora_json_key(w, "function");
+    remora_json_object_open(w);
+    write_optional(w, "name", call->name);
+    remora_json_key(w, "arguments");
+    remora_json_write_string(w, call->arguments);
+    remora_json_object_close(w);
+    write_signature(w, call->signature);
+    remora_json_object_close(w);
 }
 
 static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index);

@@ -119,10 +119,14 @@ static void write_reasoning(struct remora_json_writer *w, struct remora_encoder 
 
 static void write_tool_call(struct remora_json_writer *w, const struct remora_event *event)
 {
+    const struct chat_call call = {.index = event->tool_call.index,
+                                   .id = event->tool_call.id,
+                                   .name = event->tool_call.name,
+                                   .arguments = event->tool_call.arguments,
+                                   .signature = event->tool_call.signature};
     remora_json_key(w, "tool_calls");
     remora_json_array_open(w);
-    chat_write_tool_call(w, event->tool_call.index, event->tool_call.id, event->tool_call.name,
-                         event->tool_call.arguments);
+    chat_write_tool_call(w, &call);
     remora_json_array_close(w);
 }
 

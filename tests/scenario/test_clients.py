@@ -1,13 +1,15 @@
 """The official clients against the gateway: each must add every transcript up to the same message."""
 import itertools
+import json
 
+import openai
 import pytest
 
 from clients import NODE, install, run_node, run_python
 from transcripts import ANSWERS, ASKERS, FAILURES, body_of, gateway
 
 # What OpenRouter's SDK does not send: its own schema of requests has no reasoning.exclude and refuses a temperature that is text.
-NOT_IN_THE_SDK = {"reasoning_excluded", "error_unknown_field"}
+NOT_IN_THE_SDK = {"reasoning_excluded", "signed_tool_calls_reasoning_excluded", "error_unknown_field"}
 KINDS = [(case, is_stream) for case in ANSWERS + FAILURES for is_stream in (False, True)]
 
 
@@ -65,3 +67,25 @@ def test_every_client_raises_the_same_error(heard, case, is_stream):
     said = errors["openai"]["message"].removeprefix(f"{errors['openai']['status']} ")
     for client, error in errors.items():
         assert said in error["message"].replace(f"{client}-", "openai-"), client
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["unary", "stream"])
+def test_who_sends_the_message_back_sends_gemini_its_signature(upstream, is_stream):
+    """Nothing of a client's own: the message of the answer is the next one of the conversation."""
+    case = next(case for case in ANSWERS if case.name == "signed_tool_calls")
+    with gateway(upstream, [case]) as remora:
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{remora.http_port}/v1", api_key="unused", max_retries=0)
+        body = body_of(case, False)
+        if is_stream:
+            with client.chat.completions.stream(**body) as stream:
+                answer = stream.get_final_completion()
+        else:
+            answer = client.chat.completions.create(**body)
+        said = answer.choices[0].message
+        results = [{"role": "tool", "tool_call_id": one.id, "content": "rain"} for one in said.tool_calls]
+        calls_alone = {"role": "assistant", "content": None, "tool_calls": said.tool_calls}
+        for message in (said, calls_alone):
+            client.chat.completions.create(**body | {"messages": [*body["messages"], message, *results]})
+            first, second = json.loads(upstream.last()["body"])["messages"][1]["tool_calls"]
+            assert first["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}} and "extra_content" not in second
+            assert b"reasoning_details" not in upstream.last()["body"]

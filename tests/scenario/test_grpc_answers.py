@@ -57,6 +57,9 @@ UPSTREAM = {
     "text": {"choices": [(message("Hello world"), "stop")]},
     "tool-calls": {"choices": [(message(tool_calls=[call(0, "c1", "weather", '{"city":"Bern"}'), call(1, "c2", "time", "{}")]), "tool_calls")],
                    "asks": {"tools": TOOLS}},
+    "signed-calls": {"choices": [(message(tool_calls=[
+        call(0, "c1", "weather", "{}") | {"extra_content": {"google": {"thought_signature": "c2ln"}}}, call(1, "c2", "time", "{}")]),
+        "tool_calls")], "asks": {"tools": TOOLS}},
     "reasoning": {"choices": [(message("Yes", reasoning_details=DETAILS), "stop")]},
     "refusal": {"choices": [(message(refusal="I will not"), "stop")]},
     "logprobs": {"choices": [(message("ab"), "stop")], "asks": {"logprobs": True, "top_logprobs": 2}, "logprobs": {

@@ -95,12 +95,13 @@ def test_a_tool_turn_makes_the_round_trip(gateway, upstream):
     assert body["messages"][3]["content"] == "warm" and body["messages"][4]["content"] == "It is"
 
 
-@pytest.mark.parametrize("as_block", (True, False))
-def test_the_signature_of_a_gemini_call_makes_the_round_trip(gateway, upstream, as_block):
+@pytest.mark.parametrize("places", ("block", "call", "both"))
+def test_the_signature_of_a_gemini_call_makes_the_round_trip(gateway, upstream, places):
     extra = {"google": {"thought_signature": "SIGNATURE"}}
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     block = {"type": "reasoning.encrypted", "data": "SIGNATURE", "id": "c1", "format": "google-gemini-v1", "index": 0}
-    said = {"tool_calls": [call], "reasoning_details": [block]} if as_block else {"tool_calls": [call | {"extra_content": extra}]}
+    said = {"tool_calls": [call if places == "block" else call | {"extra_content": extra}],
+            **({} if places == "call" else {"reasoning_details": [block]})}
     body, _ = ask(gateway, upstream, [*USER, {"role": "assistant", "content": None} | said,
                                       {"role": "tool", "tool_call_id": "c1", "content": "warm"}])
     assert body["messages"][1] == {"role": "assistant", "content": None, "tool_calls": [call | {"extra_content": extra}]}

@@ -37,6 +37,8 @@ ANSWERS = [
     Case("tool_call", "tools", tools=TOOLS),
     Case("parallel_tool_calls", "tools-parallel", tools=TOOLS),
     Case("whole_tool_call", "tools-whole", tools=TOOLS),
+    Case("signed_tool_calls", "tools-signed", tools=TOOLS),
+    Case("signed_tool_calls_reasoning_excluded", "tools-signed", tools=TOOLS, reasoning={"exclude": True}),
     Case("reasoning", "reasoning-content"),
     Case("reasoning_details", "reasoning-details", surface="/api/v1"),
     Case("reasoning_excluded", "reasoning-details", reasoning={"exclude": True}),

@@ -49,6 +49,11 @@ void answer_echo(struct script *script, const struct demand *demand)
 #define TOOL_CALL(id, city)                                                            \
     "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\"," \
     "\"arguments\":\"{\\\"city\\\":\\\"" city "\\\"}\"}}"
+// Google, "Gemini API", "Thought signatures", OpenAI compatibility: of parallel calls the first is signed (read 2026-11).
+#define TOOL_SIGNED(index)                                                               \
+    "{" index "\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":"           \
+    "\"get_weather\",\"arguments\":\"{\\\"city\\\":\\\"Oslo\\\"}\"},"                      \
+    "\"extra_content\":{\"google\":{\"thought_signature\":\"c2lnbmVk\"}}}"
 #define TOOL_MESSAGE(calls) "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" calls "]}"
 #define TOOL_BARE                                                \
     "{\"id\":\"call_1\",\"function\":{\"name\":\"get_weather\"," \
@@ -67,12 +72,16 @@ void answer_tools(struct script *script, const struct demand *demand)
                                       TOOL_MORE("1", "\\\"Rome\\\"}"),
                                       NULL};
     static const char *const whole[] = {"{\"tool_calls\":[" TOOL_BARE "]}", NULL};
-    static const char *const *const deltas[] = {one, two, whole};
+    static const char *const marked[] = {"{\"tool_calls\":[" TOOL_SIGNED("\"index\":0,") "]}",
+                                         TOOL_OPEN("1", "call_2"),
+                                         TOOL_MORE("1", "{\\\"city\\\":\\\"Rome\\\"}"), NULL};
+    static const char *const *const deltas[] = {one, two, whole, marked};
     static const char single[] = TOOL_MESSAGE(TOOL_CALL("call_1", "Oslo"));
     static const char pair[] =
         TOOL_MESSAGE(TOOL_CALL("call_1", "Oslo") "," TOOL_CALL("call_2", "Rome"));
     static const char bare[] = TOOL_MESSAGE(TOOL_BARE);
-    static const char *const messages[] = {single, pair, bare};
+    static const char both[] = TOOL_MESSAGE(TOOL_SIGNED("") "," TOOL_CALL("call_2", "Rome"));
+    static const char *const messages[] = {single, pair, bare, both};
     int kind = demand->argument;
     openai_parts(script, demand, deltas[kind], messages[kind], "tool_calls");
 }

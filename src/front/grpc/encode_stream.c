@@ -13,13 +13,14 @@ bool remora_grpc_event_is_sent(const struct remora_event *event)
     case REMORA_EVENT_TEXT:
     case REMORA_EVENT_REASONING:
     case REMORA_EVENT_REFUSAL:
-    case REMORA_EVENT_TOOL_CALL:
     case REMORA_EVENT_ANNOTATION:
     case REMORA_EVENT_RAW:
     case REMORA_EVENT_CHOICE_FINISHED:
     case REMORA_EVENT_ATTEMPT_FAILED:
     case REMORA_EVENT_COMPLETED:
         return true;
+    case REMORA_EVENT_TOOL_CALL: /* a signature alone is told by its block of reasoning */
+        return event->tool_call.name.length > 0 || event->tool_call.arguments.length > 0;
     case REMORA_EVENT_MEDIA:
         return event->media.media.value.length > 0 || event->media.expires_at_unix_s > 0;
     case REMORA_EVENT_ALIVE:

@@ -158,6 +158,7 @@ static void line_of(struct remora_buf *out, const struct remora_event *event)
         text_of(out, "id", event->tool_call.id);
         text_of(out, "name", event->tool_call.name);
         text_of(out, "arguments", event->tool_call.arguments);
+        text_of(out, "signature", event->tool_call.signature);
         break;
     case REMORA_EVENT_MEDIA:
         media_of(out, event);
