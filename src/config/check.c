@@ -77,18 +77,31 @@ static bool is_octal(const struct config_node *node)
            text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9';
 }
 
-static enum remora_code refuse_octal(const struct config_node *node, struct remora_fail *fail)
+/* 5_000: five thousand to YAML 1.1, and so to Helm, a text to YAML 1.2. */
+static bool is_grouped(const struct config_node *node)
 {
-    return config_fail_at(node, REMORA_INVALID_REQUEST, fail,
-                          "begins with 0, which YAML 1.1 reads as octal: leave the 0 out");
+    return node->kind == CONFIG_NODE_SCALAR && node->is_plain && node->text.length > 0 &&
+           node->text.data[0] >= '0' && node->text.data[0] <= '9' &&
+           remora_slice_find(node->text, '_', 0) < node->text.length;
+}
+
+/* What only YAML 1.1 takes for the number that it looks like. */
+static enum remora_code check_spelling(const struct config_node *node, struct remora_fail *fail)
+{
+    const char *why = is_octal(node)
+                          ? "begins with 0, which YAML 1.1 reads as octal: leave the 0 out"
+                      : is_grouped(node) ? "is a number to YAML 1.1 alone: leave the _ out"
+                                         : NULL;
+    return why == NULL ? REMORA_OK : config_fail_at(node, REMORA_INVALID_REQUEST, fail, "%s", why);
 }
 
 static enum remora_code check_integer(struct config_node *node, const struct config_key_row *row,
                                       struct remora_fail *fail)
 {
     uint64_t value = 0;
-    if (is_octal(node)) {
-        return refuse_octal(node, fail);
+    enum remora_code rc = check_spelling(node, fail);
+    if (rc != REMORA_OK) {
+        return rc;
     }
     if (node->kind != CONFIG_NODE_SCALAR || !node->is_plain ||
         !remora_parse_u64(node->text, &value) || value > INT64_MAX || (int64_t)value < row->min ||
@@ -104,8 +117,9 @@ static enum remora_code check_integer(struct config_node *node, const struct con
 static enum remora_code check_money(const struct config_node *node, struct remora_fail *fail)
 {
     int64_t ignored = 0;
-    if (is_octal(node)) {
-        return refuse_octal(node, fail);
+    enum remora_code rc = check_spelling(node, fail);
+    if (rc != REMORA_OK) {
+        return rc;
     }
     if (node->kind != CONFIG_NODE_SCALAR || !remora_decimal_parse(node->text, 12, &ignored, NULL)) {
         return wrong(node, fail, "a price in USD, such as \"0.0000025\"");

@@ -1,12 +1,14 @@
 /*
  * Names of the document (an alias, a model, a service) that YAML 1.1 takes for something else than text when they stand without
- * quotes. Here they are the text that was written; Helm, which reads 1.1, hands `on` to the chart as "true" and 4.10 as "4.1". They
- * are warned of. Numbers in that older spelling are refused where values are checked (check.c).
+ * quotes. Here they are the text that was written; Helm, which reads 1.1, hands `on` to the chart as "true", 4.10 as "4.1" and 5_000 as
+ * "5000". They are warned of. Numbers in that older spelling are refused where values are checked (check.c).
  * Source: yaml.org/type "bool", "null", "float" and "int" (YAML 1.1 types, read 2026-11).
  */
 #include "loader.h"
 
 #include "remora/decimal.h"
+
+enum { NUMBER_BYTES = 64 }; /* longer ones are no numbers to anybody */
 
 static bool is_word(struct remora_slice name)
 {
@@ -31,11 +33,25 @@ static bool is_based(struct remora_slice digits)
     return found;
 }
 
+/* 1.1 allows _ between digits and drops it. A name that would be no number without is cut, which makes it none either. */
+static struct remora_slice without_groups(struct remora_slice name, char out[NUMBER_BYTES])
+{
+    size_t length = 0;
+    for (size_t i = 0; i < name.length && length < NUMBER_BYTES; i++) {
+        if (name.data[i] != '_' || i == 0) {
+            out[length++] = name.data[i];
+        }
+    }
+    return remora_slice(out, length);
+}
+
 static bool is_number(struct remora_slice name)
 {
+    char room[NUMBER_BYTES];
     int64_t ignored = 0;
     bool has_sign = name.length > 1 && (name.data[0] == '-' || name.data[0] == '+');
-    struct remora_slice digits = has_sign ? remora_slice(name.data + 1, name.length - 1) : name;
+    struct remora_slice digits =
+        without_groups(has_sign ? remora_slice(name.data + 1, name.length - 1) : name, room);
     return is_based(digits) || remora_decimal_floor(digits, 0, &ignored, NULL);
 }
 

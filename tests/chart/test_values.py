@@ -196,7 +196,7 @@ READ_OTHERWISE = {
     "a number with a zero before it": ("deadlines: {connect_ms: 010}\n", "reads as octal"),
     "a price with a zero before it": ("policy: {provider: {max_price: {prompt: 010}}}\n", "reads as octal"),
     "an anchor": ("aliases: {a: &one openai/gpt-4o, b: *one}\n", "anchors and tags"),
-    "a number in groups": ("deadlines: {connect_ms: 5_000}\n", "a whole number"),
+    "a number in groups": ("deadlines: {connect_ms: 5_000}\n", "leave the _ out"),
 }
 
 
@@ -212,13 +212,14 @@ def test_what_helm_reads_otherwise_the_program_refuses(what, helm, tmp_path):
 
 
 def test_a_name_that_helm_reads_otherwise_is_warned_of(helm, tmp_path):
-    text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o}\n"
+    text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o, 5_000: openai/gpt-4o}\n"
     taken = helm.run("template", "shop", *helm.arguments([], []), "--values", "-", stdin=f"config:\n  {text}")
     assert '"true": openai/gpt-4o' in taken.stdout and '"4.1": openai/gpt-4o' in taken.stdout
+    assert '"5000": openai/gpt-4o' in taken.stdout
     (tmp_path / "remora.yaml").write_text("version: 1\n" + text)
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 0
-    for name in ("on", "4.10"):
+    for name in ("on", "4.10", "5_000"):
         assert f"aliases.{name}: the name is no text to YAML 1.1" in result.stderr
 
 

@@ -175,10 +175,13 @@ static void names_that_helm_reads_otherwise_are_warned_of(void **state)
     (void)state;
     struct remora_config *config = test_config(
         "services: {on: {}, \"no\": {}, No: {}, 4.10: {}, \"5\": {}, -7: {}, 0x1f: {},\n"
-        "  1e3: {}, ~: {}, 4o: {}, v1.2: {}, 2025-11-01: {}}",
+        "  1e3: {}, ~: {}, 4o: {}, v1.2: {}, 2025-11-01: {}, 5_000: {}, -1_0.5: {},\n"
+        "  0x_f: {}, _5: {}, a_5: {}, 5_a: {}, \"6_0\": {}}",
         NULL);
-    static const char *const told[] = {"on", "No", "4.10", "-7", "0x1f", "1e3", "~"};
-    static const char *const fine[] = {"no", "5", "4o", "v1.2", "2025-11-01"};
+    static const char *const told[] = {"on",  "No", "4.10",  "-7",     "0x1f",
+                                       "1e3", "~",  "5_000", "-1_0.5", "0x_f"};
+    static const char *const fine[] = {"no", "5",   "4o",  "v1.2", "2025-11-01",
+                                       "_5", "a_5", "5_a", "6_0"};
     char path[32];
     for (size_t i = 0; i < REMORA_COUNT_OF(told); i++) {
         snprintf(path, sizeof path, "services.%s", told[i]);
