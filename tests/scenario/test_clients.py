@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from clients import NODE, install, run_node, run_python
-from transcripts import ANSWERS, ASKERS, FAILURES, body_of, gateway
+from transcripts import ANSWERS, ASKERS, FAILURES, MEDIA, body_of, gateway
 
 # What OpenRouter's SDK does not send: its own schema of requests has no reasoning.exclude and refuses a temperature that is text.
 NOT_IN_THE_SDK = {"reasoning_excluded", "signed_tool_calls_reasoning_excluded", "error_unknown_field"}
@@ -89,3 +89,20 @@ def test_who_sends_the_message_back_sends_gemini_its_signature(upstream, is_stre
             first, second = json.loads(upstream.last()["body"])["messages"][1]["tool_calls"]
             assert first["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}} and "extra_content" not in second
             assert b"reasoning_details" not in upstream.last()["body"]
+
+
+def test_sound_of_a_stream_adds_up_to_the_whole_answer_s(upstream):
+    """OpenAI tells it in pieces of delta.audio, one member at a time; its Python client joins texts and adds numbers."""
+    case = next(case for case in MEDIA if case.name == "audio")
+    with gateway(upstream, [case]) as remora:
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{remora.http_port}/v1", api_key="unused", max_retries=0)
+        whole = client.chat.completions.create(**body_of(case, False)).choices[0].message
+        with client.chat.completions.stream(**body_of(case, False)) as stream:
+            deltas = [event.chunk.choices[0].delta.model_dump(exclude_unset=True) for event in stream
+                      if event.type == "chunk" and event.chunk.choices]
+            said = stream.get_final_completion().choices[0].message
+        assert said.audio.model_dump() == whole.audio.model_dump() and whole.audio.transcript and whole.audio.data
+        assert said.content is None and whole.content is None
+        spoken = [delta["audio"] for delta in deltas if "audio" in delta]
+        assert "".join(piece.get("transcript", "") for piece in spoken) == whole.audio.transcript
+        assert all(len(piece) == 1 for piece in spoken) and sum("id" in piece for piece in spoken) == 1
