@@ -37,8 +37,10 @@ PARAMETER_ALIASES = {
     "reasoning_effort": "reasoning",
 }
 # What no list in the facts has a word for: what the provider's own documents say (reference/providers.md sections 1 and 8;
-# OpenRouter: the ChatRequest of its OpenAPI document; Groq and xAI: API reference, Create chat completion; Mistral: API
-# specification, ChatCompletionRequest; read 2026-11). Who is not named is not known to take them. Only of endpoints: a model's list
+# OpenRouter: the ChatRequest of its OpenAPI document; Groq: types of its own client, generated from its OpenAPI document
+# (groq-python, completion_create_params: `user` is documented, of `n` "only n=1 is supported"); xAI: its own definition of the
+# service (xai-proto, GetCompletionsRequest: `user`, and `n` up to 128) and its API reference, Chat completions, which has both;
+# Mistral: API specification, ChatCompletionRequest; read 2026-11). Who is not named is not known to take them. Only of endpoints: a model's list
 # is told to callers as OpenRouter tells it.
 UNLISTED_PARAMETERS = {
     "openai": {"n", "user", "safety_identifier", "service_tier", "modalities", "audio", "prediction", "prompt_cache_key",
