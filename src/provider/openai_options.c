@@ -88,14 +88,20 @@ static void write_raw(struct openai_build *build, enum remora_parameter paramete
  * Models that search for every request: Perplexity's ("Sonar API", pricing per request by search context) and those that OpenAI
  * names so ("Web search", Chat Completions: gpt-4o-search-preview, gpt-5-search-api), whoever serves them.
  */
-static bool always_searches(const struct openai_build *build)
+static bool is_search_model(const struct openai_build *build)
 {
     static const char *const names[] = {"search-preview", "search-api"};
-    bool is_one = remora_dialect_of(&build->endpoint->provider->facts) == REMORA_DIALECT_PERPLEXITY;
+    bool is_one = false;
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
         is_one = is_one || text_has(build->endpoint->facts.upstream_model, names[i]);
     }
     return is_one;
+}
+
+static bool always_searches(const struct openai_build *build)
+{
+    return is_search_model(build) ||
+           remora_dialect_of(&build->endpoint->provider->facts) == REMORA_DIALECT_PERPLEXITY;
 }
 
 static void write_search(struct openai_build *build)
@@ -233,8 +239,8 @@ static bool has_search_mode(struct openai_build *build, struct remora_slice para
 static void note_search(struct openai_build *build, const struct remora_pair *field)
 {
     bool is_true = remora_slice_is(field->value, "true");
-    if (remora_slice_is(field->key, "disable_search")) { /* Perplexity */
-        build->out->may_search = build->out->may_search && !is_true;
+    if (remora_slice_is(field->key, "disable_search")) { /* Perplexity; OpenAI's go on searching */
+        build->out->may_search = build->out->may_search && (!is_true || is_search_model(build));
     } else if (remora_slice_is(field->key, "enable_search")) { /* Qwen */
         build->out->may_search |= is_true;
     } else if (remora_slice_is(field->key, "search_parameters")) {

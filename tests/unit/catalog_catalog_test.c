@@ -305,6 +305,16 @@ static void authors_take_what_their_models_list_and_hosts_do_not(void **state)
     assert_false(remora_parameter_set_has(own.supported, REMORA_PARAMETER_LOGPROBS));
 }
 
+/* OpenAI bills a search of its search models by the call: 25 USD a thousand, the text found is free. */
+static void a_search_of_a_search_model_has_its_price(void **state)
+{
+    (void)state;
+    struct remora_endpoint_facts own = endpoint_of("openai/gpt-4o-search-preview", "openai");
+    assert_int_equal(own.prices.pico_usd[REMORA_PRICE_WEB_SEARCH], INT64_C(25000000000));
+    own = endpoint_of("openai/gpt-4o-search-preview", "openrouter");
+    assert_int_equal(own.prices.pico_usd[REMORA_PRICE_WEB_SEARCH], INT64_C(35000000000));
+}
+
 static void providers_have_their_facts(void **state)
 {
     (void)state;
@@ -378,6 +388,7 @@ int main(void)
         cmocka_unit_test(no_image_costs_what_a_token_of_it_costs),
         cmocka_unit_test(reasoning_cannot_be_left_out_where_hosts_agree),
         cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
+        cmocka_unit_test(a_search_of_a_search_model_has_its_price),
         cmocka_unit_test(providers_have_their_facts),
         cmocka_unit_test(placeholders_have_one_form),
         cmocka_unit_test(wires_have_names),

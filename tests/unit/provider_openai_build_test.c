@@ -985,11 +985,22 @@ static void only_a_switch_that_is_sent_and_on_makes_a_search(void **state)
         {"perplexity", "perplexity", "disable_search", "true", false},
         {"openai", "openai", "disable_search", "true", false}, /* dropped */
     };
+    static const char *const knows_no_off[] = {"gpt-4o-search-preview", "gpt-5-search-api"};
     struct fixture f;
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
         assert_int_equal(searches(cases[i].slug, cases[i].dialect, cases[i].key, cases[i].value),
                          cases[i].may);
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(knows_no_off); i++) { /* whoever is sent the word */
+        const struct remora_pair off = {REMORA_SLICE("disable_search"), REMORA_SLICE("true")};
+        begin(&f, "acme", "");
+        f.endpoint.facts.upstream_model = remora_slice_of(knows_no_off[i]);
+        f.request.extra = &off;
+        f.request.extra_count = 1;
+        assert_non_null(strstr(body_of(&f), "disable_search"));
+        assert_true(f.out.may_search);
+        end(&f);
     }
     begin(&f, "acme", "");
     f.request.web_search_options_json = REMORA_SLICE("{}");
