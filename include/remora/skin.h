@@ -56,6 +56,7 @@ struct remora_encoder {
     } reasoning;         /* the block that a stream is in */
     int32_t annotations; /* that a stream has told of, all choices together; so the next */
     int32_t images;
+    int32_t raws;
     uint32_t state; /* the skin's own */
     /*
      * skin->state_bytes more of it, zeroed before `parse`; NULL when the skin wants none, and where a request is only

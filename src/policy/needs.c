@@ -76,6 +76,7 @@ static uint32_t said_in(const struct remora_part *part)
     if (part->kind == REMORA_PART_IMAGE) {
         said |= POLICY_SAID_IMAGES;
     }
+    said |= part->kind == REMORA_PART_RAW ? POLICY_SAID_RAW : 0;
     if (part->kind == REMORA_PART_AUDIO) {
         said |= part->media.source == REMORA_MEDIA_FILE_ID ? POLICY_SAID_SOUND
                                                            : POLICY_SAID_NAMELESS_SOUND;

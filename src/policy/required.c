@@ -83,6 +83,9 @@ static const char *lost_of_earlier(uint32_t said, const struct remora_endpoint *
     if ((said & POLICY_SAID_REASONING) != 0 && remora_echo_loses(history->reasoning, is_opaque)) {
         return "messages[].reasoning_details";
     }
+    if ((said & POLICY_SAID_RAW) != 0) {
+        return "messages[].raw";
+    }
     bool has_sound = (said & (POLICY_SAID_SOUND | POLICY_SAID_NAMELESS_SOUND)) != 0;
     if ((said & POLICY_SAID_NAMELESS_SOUND) != 0 ||
         (has_sound && !remora_model_has_sound(&endpoint->model->facts))) {

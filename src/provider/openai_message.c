@@ -46,7 +46,8 @@ static const char *role_word(const struct openai_build *build, enum remora_role 
 static bool is_content(const struct remora_message *message, const struct remora_part *part)
 {
     bool is_earlier = message->role == REMORA_ROLE_ASSISTANT &&
-                      (part->kind == REMORA_PART_IMAGE || part->kind == REMORA_PART_AUDIO);
+                      (part->kind == REMORA_PART_IMAGE || part->kind == REMORA_PART_AUDIO ||
+                       part->kind == REMORA_PART_RAW);
     bool is_unsaid = part->kind == REMORA_PART_TEXT && part->text.data == NULL;
     return !is_earlier && !is_unsaid;
 }

@@ -302,6 +302,14 @@ static void tell_sound(struct openai_build *build)
                           : "the model neither hears nor speaks");
 }
 
+/* Nobody documents that content of a type that is not known here may be sent back, or where. */
+static void tell_raw(struct openai_build *build, const struct remora_message *message)
+{
+    if (has_part(message, REMORA_PART_RAW)) {
+        openai_note_field(build, REMORA_SLICE("messages[].raw"), "content of an unknown type");
+    }
+}
+
 /* OpenAI knows its own audio by the id; a router wants all that the answer held. */
 static void write_audio_answer(struct openai_build *build, const struct remora_message *message)
 {
@@ -333,6 +341,7 @@ void openai_tell_earlier(struct openai_build *build, const struct remora_message
     if (message->role != REMORA_ROLE_ASSISTANT) {
         return;
     }
+    tell_raw(build, message);
     if (has_part(message, REMORA_PART_AUDIO)) {
         tell_sound(build);
     }
@@ -349,6 +358,7 @@ void openai_tell_earlier(struct openai_build *build, const struct remora_message
 void openai_write_earlier(struct openai_build *build, const struct remora_message *message)
 {
     if (message->role == REMORA_ROLE_ASSISTANT) {
+        tell_raw(build, message);
         write_audio_answer(build, message);
         write_images(build, message);
         write_annotations(build, message);

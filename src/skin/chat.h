@@ -50,6 +50,8 @@ void chat_write_tool_call(struct remora_json_writer *w, const struct chat_call *
 void chat_write_object(struct remora_json_writer *w, struct remora_slice object);
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index);
+/* The object with this `index`, unless it has one or index is -1. */
+void chat_write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index);
 /* Lists that come in pieces say where each piece belongs: `index` of a stream's, -1 in a whole list. */
 void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation,
                            int32_t index);

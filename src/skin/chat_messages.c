@@ -35,6 +35,7 @@ struct message {
     struct parse_list details;
     struct parse_list signatures;  /* of struct remora_reasoning_block, from the calls */
     struct parse_list images;      /* of struct remora_part */
+    struct parse_list raw;         /* of struct remora_part */
     struct parse_list annotations; /* of struct remora_annotation */
     struct remora_part audio;
     struct remora_pair *extra; /* members that have no reader; room for the next power of two */
@@ -176,6 +177,20 @@ static enum remora_code read_images(struct parse *p, struct remora_json value, v
                        &((struct message *)target)->images);
 }
 
+/* Content of a type that is not known here, as an answer told it: kept to be told, it goes to nobody. */
+static enum remora_code read_raw_part(struct parse *p, struct remora_json value, void *target)
+{
+    struct remora_part *part = target;
+    part->kind = REMORA_PART_RAW;
+    return parse_raw_object(p, value, &part->text);
+}
+
+static enum remora_code read_raw(struct parse *p, struct remora_json value, void *target)
+{
+    return parse_array(p, value, sizeof(struct remora_part), read_raw_part,
+                       &((struct message *)target)->raw);
+}
+
 static enum remora_code read_annotation(struct parse *p, struct remora_json value, void *target)
 {
     struct remora_annotation *annotation = target;
@@ -268,12 +283,21 @@ static enum remora_code keep_extra(struct parse *p, struct message *message)
     return message->out->extra.length == 0 ? parse_no_room(p) : REMORA_OK;
 }
 
-/* `refusal`, `audio` and `images` of an assistant message are further parts, behind its content. */
+static void append(struct remora_part *parts, size_t *at, const struct parse_list *list)
+{
+    if (list->count > 0) {
+        memcpy(parts + *at, list->items, list->count * sizeof *parts);
+        *at += list->count;
+    }
+}
+
+/* `refusal`, `audio`, `images` and `raw` of an assistant message are further parts, behind its content. */
 static enum remora_code keep_parts(struct parse *p, struct message *message)
 {
     struct remora_message *out = message->out;
     size_t more = (message->refusal.data != NULL ? 1U : 0U) +
-                  (message->audio.media.value.length > 0 ? 1U : 0U) + message->images.count;
+                  (message->audio.media.value.length > 0 ? 1U : 0U) + message->images.count +
+                  message->raw.count;
     if (more == 0) {
         return REMORA_OK;
     }
@@ -292,9 +316,8 @@ static enum remora_code keep_parts(struct parse *p, struct message *message)
     if (message->audio.media.value.length > 0) {
         parts[at++] = message->audio;
     }
-    if (message->images.count > 0) {
-        memcpy(parts + at, message->images.items, message->images.count * sizeof *parts);
-    }
+    append(parts, &at, &message->images);
+    append(parts, &at, &message->raw);
     out->parts = parts;
     out->part_count += more;
     return REMORA_OK;
@@ -385,6 +408,7 @@ static const char *assistant_member(const struct message *message)
         {"a refusal", message->refusal.data != NULL},
         {"audio", message->audio.media.value.length > 0},
         {"images", message->images.count > 0},
+        {"raw", message->raw.count > 0},
         {"annotations", message->annotations.count > 0},
         {"reasoning", message->reasoning.length > 0},
         {"reasoning_details", message->details.count > 0},
@@ -470,6 +494,7 @@ static const struct parse_field message_fields[] = {
     {REMORA_SLICE_INIT("reasoning_details"), read_details, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("audio"), read_audio, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("images"), read_images, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("raw"), read_raw, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("annotations"), read_annotations, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("model"), read_author, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},

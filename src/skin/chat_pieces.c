@@ -127,8 +127,6 @@ void chat_write_tool_call(struct remora_json_writer *w, const struct chat_call *
     remora_json_object_close(w);
 }
 
-static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index);
-
 /* Type and name of the text by kind: openrouter.md section 9, `reasoning_details`. */
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index)
@@ -137,7 +135,7 @@ void chat_write_reasoning_block(struct remora_json_writer *w,
                                         "reasoning.encrypted"};
     static const char *const texts[] = {"text", "summary", "data"};
     if (block->kind == REMORA_REASONING_OTHER) {
-        write_indexed(w, block->raw, index);
+        chat_write_indexed(w, block->raw, index);
         return;
     }
     remora_json_object_open(w);
@@ -228,7 +226,7 @@ static bool has_index(struct remora_slice object)
 }
 
 /* The object as it came, with `index` before its members unless it has one. */
-static void write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
+void chat_write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
 {
     size_t at = remora_slice_find(object, '{', 0) + 1;
     if (index < 0 || has_index(object) || at >= object.length) {
@@ -252,7 +250,7 @@ void chat_write_annotation(struct remora_json_writer *w, const struct remora_ann
                            int32_t index)
 {
     if (annotation->raw.length > 0) {
-        write_indexed(w, annotation->raw, index);
+        chat_write_indexed(w, annotation->raw, index);
         return;
     }
     remora_json_object_open(w);

@@ -144,6 +144,15 @@ static void write_list_of(struct remora_json_writer *w, struct remora_encoder *e
     remora_json_array_close(w);
 }
 
+static void write_raw(struct remora_json_writer *w, struct remora_encoder *encoder,
+                      const struct remora_event *event)
+{
+    remora_json_key(w, "raw");
+    remora_json_array_open(w);
+    chat_write_indexed(w, event->raw, encoder->raws++);
+    remora_json_array_close(w);
+}
+
 static bool is_audio(const struct remora_event *event)
 {
     return remora_event_is_sound(event) ||
@@ -175,8 +184,7 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
     } else if (event->kind == REMORA_EVENT_TOOL_CALL) {
         write_tool_call(&w, event);
     } else if (event->kind == REMORA_EVENT_RAW) {
-        remora_json_key(&w, "raw");
-        chat_write_object(&w, event->raw);
+        write_raw(&w, encoder, event);
     } else {
         write_list_of(&w, encoder, event);
     }

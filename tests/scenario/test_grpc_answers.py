@@ -624,8 +624,8 @@ def events_of_choice(choice):
         yield {"event": "media", "media": picture(one), "index": one["index"], **common}
     for one in delta.get("annotations", []):
         yield {"event": "annotation", "annotation": one, **common}
-    if "raw" in delta:
-        yield {"event": "raw", "raw": delta["raw"]}
+    for one in delta.get("raw", []):
+        yield {"event": "raw", "raw": {key: value for key, value in one.items() if key != "index"}}
     if choice.get("finish_reason"):
         yield {"event": "choice_finished", "finish_reason": choice["finish_reason"],
                "native_finish_reason": choice["native_finish_reason"], **common}

@@ -223,6 +223,9 @@ static const struct remora_reasoning_block signed_thought = {.kind = REMORA_REAS
         request->message_count = REMORA_COUNT_OF(messages);                                       \
     }
 EARLIER(ask_after_citation, .parts = &cited)
+static const struct remora_part unknown_part = {.kind = REMORA_PART_RAW,
+                                                .text = REMORA_SLICE_INIT("{}")};
+EARLIER(ask_after_raw, .parts = &unknown_part)
 EARLIER(ask_after_picture, .parts = &picture)
 EARLIER(ask_after_sound, .parts = &sound)
 EARLIER(ask_after_nameless_sound, .parts = &nameless_sound)
@@ -252,6 +255,7 @@ static const struct {
 } asks[] = {
     {"after citations", ask_after_citation},
     {"after a picture", ask_after_picture},
+    {"after content of an unknown type", ask_after_raw},
     {"after sound", ask_after_sound},
     {"after sound without an id", ask_after_nameless_sound},
     {"after a thought", ask_after_thought},
@@ -403,6 +407,7 @@ static void what_is_lost_is_named(void **state)
         {REMORA_DIALECT_GROQ, ask_after_signed_thought, "messages[].reasoning_details"},
         {REMORA_DIALECT_GROQ, ask_after_picture, "messages[].images"},
         {REMORA_DIALECT_GENERIC, ask_after_picture, NULL},
+        {REMORA_DIALECT_GENERIC, ask_after_raw, "messages[].raw"},
         {REMORA_DIALECT_GENERIC, ask_after_citation, "messages[].annotations"},
         {REMORA_DIALECT_OPENROUTER, ask_after_citation, NULL},
         {REMORA_DIALECT_OPENAI, ask_after_sound, NULL},

@@ -1477,6 +1477,32 @@ static void citations_alone_are_no_content(void **state)
     end(&f);
 }
 
+/* Wherever it would be sent: nobody documents a place for it. */
+static void content_of_an_unknown_type_is_told_and_goes_to_nobody(void **state)
+{
+    static const char *const dialects[] = {"", "openrouter", "mistral", "perplexity"};
+    static const char *const told[] = {"messages[].raw"};
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("a")},
+        {.kind = REMORA_PART_RAW, .text = REMORA_SLICE_INIT("{\"type\":\"secret\"}")}};
+    const struct remora_message messages[] = {
+        user,
+        {.role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = 2},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = parts + 1, .part_count = 1},
+        user};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(dialects); i++) {
+        struct fixture f;
+        begin(&f, "acme", dialects[i]);
+        f.request.messages = messages;
+        f.request.message_count = REMORA_COUNT_OF(messages);
+        assert_non_null(strstr(body_of(&f), "\"a\""));
+        assert_null(strstr(f.body, "secret"));
+        assert_dropped(&f, told, 1);
+        end(&f);
+    }
+}
+
 /* A model without sound is not shown an id of it, and a message of which nothing is left says so. */
 static void what_an_assistant_showed_is_told_where_it_is_not_taken(void **state)
 {
@@ -1723,8 +1749,11 @@ int main(void)
         cmocka_unit_test(what_says_nothing_is_left_out_where_the_list_lacks_it),
         cmocka_unit_test(citations_alone_are_no_content),
         cmocka_unit_test(messages_in_one_lose_nothing_in_silence),
+        cmocka_unit_test(content_of_an_unknown_type_is_told_and_goes_to_nobody),
         cmocka_unit_test(what_an_assistant_showed_is_told_where_it_is_not_taken),
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
+        cmocka_unit_test(what_a_router_does_not_hear_is_told),
+        cmocka_unit_test(a_router_hears_the_common_quantizations),
         cmocka_unit_test(signatures_of_gemini_go_back_on_their_calls),
         cmocka_unit_test(large_values_are_sent_from_where_they_lie),
         cmocka_unit_test(base64_that_would_break_out_of_its_string_is_not_sent),

@@ -219,6 +219,32 @@ static void signatures_of_calls_are_blocks(void **state)
     remora_arena_fini(&p.arena);
 }
 
+/* Content of a type that is not known here, as answers tell it: behind the content, as it came. */
+static void raw_of_an_earlier_answer_is_read(void **state)
+{
+    struct parsed p;
+    (void)state;
+    parse(&p, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"raw\":[{\"type\":"
+              "\"x\"},{\"y\":1}]},{\"role\":\"assistant\",\"content\":\"\",\"raw\":null}]}");
+    const struct remora_message *m = p.request.messages;
+    assert_int_equal(m[0].part_count, 3);
+    assert_int_equal(m[0].parts[0].kind, REMORA_PART_TEXT);
+    assert_int_equal(m[0].parts[2].kind, REMORA_PART_RAW);
+    assert_slice_equal(m[0].parts[2].text, "{\"y\":1}");
+    assert_int_equal(m[0].extra.length, 0);
+    assert_int_equal(m[1].part_count, 1);
+    remora_arena_fini(&p.arena);
+    parse_on(&p, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"raw\":[{}]}]}",
+             REMORA_SURFACE_OPENAI);
+    assert_int_equal(p.code, REMORA_INVALID_REQUEST);
+    assert_string_equal(p.fail.param, "messages[0]");
+    remora_arena_fini(&p.arena);
+    parse_on(&p, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"raw\":[1]}]}",
+             REMORA_SURFACE_OPENAI);
+    assert_string_equal(p.fail.param, "messages[0].raw[0]");
+    remora_arena_fini(&p.arena);
+}
+
 static void provider_preferences_are_read(void **state)
 {
     (void)state;
@@ -1806,6 +1832,7 @@ int main(void)
         cmocka_unit_test(tools_and_calls_make_the_round_trip_raw),
         cmocka_unit_test(reasoning_and_refusals_of_earlier_turns_are_kept),
         cmocka_unit_test(signatures_of_calls_are_blocks),
+        cmocka_unit_test(raw_of_an_earlier_answer_is_read),
         cmocka_unit_test(provider_preferences_are_read),
         cmocka_unit_test(reasoning_formats_and_labels_are_read),
         cmocka_unit_test(the_usage_chunk_depends_on_the_surface),

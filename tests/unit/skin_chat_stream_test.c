@@ -517,6 +517,11 @@ static void an_element_that_came_raw_has_an_index_of_its_own(void **state)
                                                       .raw = remora_slice_of(rows[i].raw)}});
         print_message("%.*s\n", (int)(t.out.length - before), t.out.data + before);
         assert_true(has_said(&t, before, rows[i].sent));
+        before = t.out.length;
+        say(&t,
+            &(struct remora_event){.kind = REMORA_EVENT_RAW, .raw = remora_slice_of(rows[i].raw)});
+        assert_true(has_said(&t, before, "\"raw\":["));
+        assert_true(has_said(&t, before, rows[i].sent));
     }
     talk_fini(&t);
 }
