@@ -19,11 +19,50 @@ static enum remora_code read_free(struct parse *p, struct remora_json value, voi
     return code == REMORA_OK ? chat_refuse_choices(p, value) : code;
 }
 
-static enum remora_code read_free_or_nothing(struct parse *p, struct remora_json value,
-                                             void *target)
+/* What is documented of the object in any other capitals would be a second one of its name to some servers. */
+static enum remora_code read_image_config(struct parse *p, struct remora_json value, void *target)
 {
+    static const char *const names[] = {
+        "aspect_ratio",       "image_size", "quality",    "size", "background",    "output_format",
+        "output_compression", "moderation", "resolution", "seed", "input_fidelity"};
     enum remora_code code = read_free(p, value, target);
+    if (code == REMORA_OK) {
+        code = parse_check_spelling(p, value, names, REMORA_COUNT_OF(names));
+    }
     p->is_neutral = code == REMORA_OK && remora_json_count(value) == 0;
+    return code;
+}
+
+static enum remora_code check_within(struct parse *p, struct remora_json object, const char *key,
+                                     const char *const *names, size_t count)
+{
+    size_t mark = parse_enter(p, remora_slice_of(key));
+    enum remora_code code = parse_check_spelling(p, remora_json_get(object, key), names, count);
+    parse_leave(p, mark);
+    return code;
+}
+
+/* OpenAI's places, and what Perplexity has besides ("Sonar API", web_search_options). */
+static enum remora_code read_search_options(struct parse *p, struct remora_json value, void *target)
+{
+    static const char *const names[] = {"search_context_size", "user_location", "search_type",
+                                        "filters", "image_results_enhanced_relevance"};
+    static const char *const places[] = {"type", "approximate", "country",  "region",
+                                         "city", "timezone",    "latitude", "longitude"};
+    enum remora_code code = read_free(p, value, target);
+    if (code == REMORA_OK) {
+        code = parse_check_spelling(p, value, names, REMORA_COUNT_OF(names));
+    }
+    if (code == REMORA_OK) {
+        code = check_within(p, value, "user_location", places, REMORA_COUNT_OF(places));
+    }
+    if (code != REMORA_OK) {
+        return code;
+    }
+    size_t mark = parse_enter(p, REMORA_SLICE("user_location"));
+    code = check_within(p, remora_json_get(value, "user_location"), "approximate", places,
+                        REMORA_COUNT_OF(places));
+    parse_leave(p, mark);
     return code;
 }
 
@@ -250,8 +289,8 @@ static const struct parse_field further_fields[] = {
     QUIET("cache_control", chat_read_cache, cache),
     FURTHER("prediction", read_prediction, prediction_json, PREDICTION),
     FURTHER("audio", read_audio, audio_json, AUDIO),
-    FURTHER("image_config", read_free_or_nothing, image_config_json, IMAGE_CONFIG),
-    FURTHER("web_search_options", read_free, web_search_options_json, WEB_SEARCH_OPTIONS),
+    FURTHER("image_config", read_image_config, image_config_json, IMAGE_CONFIG),
+    FURTHER("web_search_options", read_search_options, web_search_options_json, WEB_SEARCH_OPTIONS),
     FURTHER("prompt_cache_options", read_cache_options, prompt_cache_options_json,
             PROMPT_CACHE_OPTIONS),
     FURTHER("structured_outputs", read_structured, structured_outputs, STRUCTURED_OUTPUTS),
