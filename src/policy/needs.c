@@ -274,6 +274,10 @@ static bool is_default(const struct remora_request *request, enum remora_paramet
     if (parameter == REMORA_PARAMETER_RESPONSE_FORMAT) {
         return request->response_format.kind == REMORA_FORMAT_TEXT;
     }
+    if (parameter == REMORA_PARAMETER_MODALITIES) {
+        const struct remora_slices *kinds = &request->output_modalities;
+        return kinds->count == 1 && remora_slice_is(kinds->items[0], "text");
+    }
     enum remora_tool_choice_kind choice = request->tool_choice.kind;
     return parameter == REMORA_PARAMETER_TOOL_CHOICE &&
            (choice == REMORA_TOOL_CHOICE_AUTO || choice == REMORA_TOOL_CHOICE_NONE);
@@ -290,9 +294,9 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
         remora_reasoning_is_off(&judge->request->reasoning)) {
         return remora_parameter_name(parameter);
     }
-    bool is_vital = parameter == REMORA_PARAMETER_TOOLS ||
-                    parameter == REMORA_PARAMETER_TOOL_CHOICE ||
-                    parameter == REMORA_PARAMETER_RESPONSE_FORMAT;
+    bool is_vital =
+        parameter == REMORA_PARAMETER_TOOLS || parameter == REMORA_PARAMETER_TOOL_CHOICE ||
+        parameter == REMORA_PARAMETER_MODALITIES || parameter == REMORA_PARAMETER_RESPONSE_FORMAT;
     bool is_soft =
         parameter == REMORA_PARAMETER_VERBOSITY || parameter == REMORA_PARAMETER_STRUCTURED_OUTPUTS;
     if (is_vital || (is_soft && anybody_takes(endpoint, parameter))) {

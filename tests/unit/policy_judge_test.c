@@ -189,6 +189,29 @@ static void an_output_kind_that_the_model_does_not_give_removes(void **state)
     expect_in(w);
 }
 
+static remora_parameter_set all_but(enum remora_parameter parameter)
+{
+    return REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << parameter);
+}
+
+/* An answer in words alone is none to who asked for a picture; text is what everybody answers. */
+static void an_output_kind_that_the_endpoint_cannot_be_asked_for_removes(void **state)
+{
+    struct world *w = *state;
+    w->model->facts.output_modalities = 0;
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_MODALITIES);
+    w->f.request.output_modalities = LIST(S("text"), S("image"));
+    remora_request_ask(&w->f.request, REMORA_PARAMETER_MODALITIES);
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "modalities");
+    w->f.request.output_modalities = LIST(S("audio"));
+    expect_out_for(w, REMORA_RULE_SUPPORTED_PARAMETERS, REMORA_LAYER_CATALOG, "modalities");
+    w->endpoint->facts.supported = REMORA_PARAMETERS_ALL;
+    expect_in(w);
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_MODALITIES);
+    w->f.request.output_modalities = LIST(S("text"));
+    expect_in(w);
+}
+
 static void embeddings_need_a_model_that_makes_them(void **state)
 {
     struct world *w = *state;
@@ -610,11 +633,6 @@ static void prices_per_item_are_capped_as_they_are_billed(void **state)
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "request");
 }
 
-static remora_parameter_set all_but(enum remora_parameter parameter)
-{
-    return REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << parameter);
-}
-
 static void required_parameters_remove_who_lacks_one(void **state)
 {
     struct world *w = *state;
@@ -801,6 +819,7 @@ int main(void)
         CASE(free_endpoints_answer_free_requests_only),
         CASE(an_input_kind_that_the_model_does_not_take_removes),
         CASE(an_output_kind_that_the_model_does_not_give_removes),
+        CASE(an_output_kind_that_the_endpoint_cannot_be_asked_for_removes),
         CASE(embeddings_need_a_model_that_makes_them),
         CASE(text_is_too_long_beyond_sixteen_bytes_a_token),
         CASE(an_endpoint_without_a_window_has_its_models),
