@@ -140,14 +140,19 @@ class Catalog:
 
     def add_provider(self, provider):
         policy = provider["data_policy"]
+        is_router = provider["class"] == "aggregator"
+        # Of a router the facts tell of its own layer: nothing of who serves behind it, unless it hears what is asked of those.
+        speaks_for_all = not is_router or provider["dialect"] == "openrouter"
+        training = policy["training"] if speaks_for_all or policy["training"] else None
+        zdr = policy["zdr"] if speaks_for_all or not policy["zdr"] else None
         self.kinds.append(provider["kind"])
         days = policy["retention_days"]
         self.providers.append((
             self.blob.add(provider["slug"]), self.blob.add(provider["name"]), self.blob.add(provider["dialect"]),
             self.blob.add(provider["base_url"].rstrip("/")), self.blob.add(provider["api_key_env"]),
             self.blob.add(provider["headquarters"]), -1 if days is None else int(days),
-            wire(provider["kind"]), TRISTATE[policy["training"]], TRISTATE[policy["retains_prompts"]],
-            TRISTATE[policy["zdr"]], int(provider["class"] == "local")))
+            wire(provider["kind"]), TRISTATE[training], TRISTATE[policy["retains_prompts"]], TRISTATE[zdr],
+            int(provider["class"] == "local"), int(is_router)))
 
     def override_row(self, endpoint):
         row = (self.blob.add(endpoint.get("wire_override")),

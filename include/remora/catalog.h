@@ -51,7 +51,8 @@ struct remora_provider_facts {
     struct remora_slice api_key_env;  /* conventional key variable, or empty */
     struct remora_slice headquarters; /* ISO 3166-1 alpha-2, or empty */
     enum remora_wire wire;
-    bool is_local; /* a server on the own machine: needs no key */
+    bool is_local;  /* a server on the own machine: needs no key */
+    bool is_router; /* the catalog knows that others serve behind it */
     struct remora_data_policy data_policy;
 };
 
@@ -75,6 +76,8 @@ const char *remora_dialect_name(enum remora_dialect dialect);
 enum remora_dialect remora_dialect_by_name(struct remora_slice name);
 /* The dialect of a provider of that wire: GENERIC for an unknown name, and for "openai" of anybody but OpenAI itself. */
 enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provider);
+/* Whether the server that answers is another's, which nobody here knows: a router of the catalog, or one by its dialect. */
+bool remora_routes_further(const struct remora_provider_facts *provider);
 /* The parameters that its servers do not take, whatever the facts of an endpoint say. */
 remora_parameter_set remora_dialect_refused(enum remora_dialect dialect);
 /* Whether fields that no table here names go on as they came; `supported` is the endpoint's list. */

@@ -55,8 +55,17 @@ struct remora_policy_effective {
     enum remora_layer fallbacks_layer;           /* outermost that says no */
     enum remora_tristate zdr;
     enum remora_tristate require_parameters;
-    const struct remora_slices *ignored[REMORA_LAYER_COUNT]; /* of each layer that ignores some */
+    enum remora_tristate enforce_distillable_text;
+    /* Lists of each layer that states one, for a router behind this one. */
+    const struct remora_slices *ignored[REMORA_LAYER_COUNT];
     size_t ignored_count;
+    const struct remora_slices *only[REMORA_LAYER_COUNT];
+    size_t only_count;
+    const struct remora_slices *quantizations[REMORA_LAYER_COUNT];
+    size_t quantizations_count;
+    const struct remora_slices
+        *bound_orders[REMORA_LAYER_COUNT]; /* `order` with allow_fallbacks: false */
+    size_t bound_orders_count;
     const struct remora_slices *order; /* of the innermost layer that states it, or NULL */
     enum remora_layer order_layer;
     enum remora_sort sort;

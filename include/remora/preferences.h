@@ -32,6 +32,11 @@ struct remora_slices {
     size_t count;
     bool is_set; /* an empty list that was stated differs from none */
 };
+/* Lists of one kind of several layers, side by side. */
+struct remora_lists {
+    const struct remora_slices *const *of;
+    size_t count;
+};
 
 /* `max_price`: pico-USD per token for prompt and completion, per item for the rest; -1 is no cap. */
 enum remora_price_cap {
@@ -63,6 +68,9 @@ struct remora_preferences {
 
 /* Nothing stated. (Not all-zero: caps are -1.) */
 void remora_preferences_init(struct remora_preferences *preferences);
+
+/* Whether the word `asked` covers `has`: `fp4` also mxfp4 and nvfp4, `fp8` also mxfp8 (openrouter.md section 4 "quantizations"). */
+bool remora_quantization_is(struct remora_slice asked, struct remora_slice has);
 
 /*
  * True when the slug names the endpoint: a base slug ("google-vertex") matches every tag of that provider except service

@@ -69,8 +69,11 @@ struct remora_build_input {
     enum remora_tristate zdr;
     enum remora_tristate require_parameters;
     bool is_alone; /* the first endpoint and no other: allow_fallbacks: false, and no order */
-    const struct remora_slices *const *ignored; /* one list per layer that ignores some */
-    size_t ignored_count;
+    enum remora_tristate enforce_distillable_text;
+    struct remora_lists ignored; /* of each layer that states one */
+    struct remora_lists only;
+    struct remora_lists quantizations;
+    struct remora_lists bound_orders;  /* `order` with allow_fallbacks: false */
     const int64_t *max_price_pico_usd; /* by enum remora_price_cap, -1 none; NULL: no cap */
     int64_t now_unix_ms;
 };

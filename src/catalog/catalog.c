@@ -35,6 +35,7 @@ struct provider_row {
     uint8_t retains_prompts;
     uint8_t zdr;
     uint8_t is_local;
+    uint8_t is_router;
 };
 
 struct model_row {
@@ -122,6 +123,7 @@ void remora_catalog_provider(size_t index, struct remora_provider_facts *out)
         .headquarters = text_of(row->headquarters),
         .wire = (enum remora_wire)row->wire,
         .is_local = row->is_local != 0,
+        .is_router = row->is_router != 0,
         .data_policy = {.training = (enum remora_tristate)row->training,
                         .retains_prompts = (enum remora_tristate)row->retains_prompts,
                         .zdr = (enum remora_tristate)row->zdr,

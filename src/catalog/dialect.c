@@ -49,6 +49,11 @@ enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provid
     return dialect == REMORA_DIALECT_COUNT || is_foreign ? REMORA_DIALECT_GENERIC : dialect;
 }
 
+bool remora_routes_further(const struct remora_provider_facts *provider)
+{
+    return provider->is_router || remora_dialect_of(provider) == REMORA_DIALECT_OPENROUTER;
+}
+
 remora_parameter_set remora_dialect_refused(enum remora_dialect dialect)
 {
     return dialect_rows[dialect].refused;

@@ -325,6 +325,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     if (x->run.endpoint->provider->sends_trace) {
         remora_trace_text(&x->outcome.trace, traceparent);
     }
+    const struct remora_policy_effective *policy = &x->plan->policy;
     const struct remora_build_input input = {
         .request = x->request,
         .endpoint = x->run.endpoint,
@@ -332,13 +333,16 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
         .credential = x->run.credential,
         .upstream_request_id = id,
         .traceparent = remora_slice_of(traceparent),
-        .data_collection = x->plan->policy.data_collection,
-        .zdr = x->plan->policy.zdr,
-        .require_parameters = x->plan->policy.require_parameters,
-        .is_alone = x->plan->policy.allow_fallbacks == REMORA_NO && x->plan->policy.order == NULL,
-        .ignored = x->plan->policy.ignored,
-        .ignored_count = x->plan->policy.ignored_count,
-        .max_price_pico_usd = x->plan->policy.max_price_pico_usd,
+        .data_collection = policy->data_collection,
+        .zdr = policy->zdr,
+        .require_parameters = policy->require_parameters,
+        .is_alone = policy->allow_fallbacks == REMORA_NO && policy->order == NULL,
+        .enforce_distillable_text = policy->enforce_distillable_text,
+        .ignored = {policy->ignored, policy->ignored_count},
+        .only = {policy->only, policy->only_count},
+        .quantizations = {policy->quantizations, policy->quantizations_count},
+        .bound_orders = {policy->bound_orders, policy->bound_orders_count},
+        .max_price_pico_usd = policy->max_price_pico_usd,
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };
     fail->cause = REMORA_CAUSE_BUILD;

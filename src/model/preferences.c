@@ -48,3 +48,14 @@ bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
     }
     return remora_slice_equal(slug, provider) && !is_tier_tag(tag);
 }
+
+bool remora_quantization_is(struct remora_slice asked, struct remora_slice has)
+{
+    if (remora_slice_equal(asked, has)) {
+        return true;
+    }
+    if (remora_slice_is(asked, "fp4")) {
+        return remora_slice_is(has, "mxfp4") || remora_slice_is(has, "nvfp4");
+    }
+    return remora_slice_is(asked, "fp8") && remora_slice_is(has, "mxfp8");
+}

@@ -188,7 +188,8 @@ static enum remora_layer ask_distillable(const struct remora_judge *judge,
     return REMORA_LAYER_UNSET;
 }
 
-/* Where the endpoint is known to lie; without a region of its own it is where its provider has its seat. */
+/* Where the endpoint is known to lie; without a region of its own it is where its provider has its seat, but for a router, which may
+ * take any server anywhere. */
 static enum remora_layer ask_region(const struct remora_judge *judge,
                                     const struct remora_endpoint *endpoint, const char **subject)
 {
@@ -196,7 +197,7 @@ static enum remora_layer ask_region(const struct remora_judge *judge,
     struct remora_slice region = endpoint->facts.region;
     char seat[3];
     const char *country = endpoint->facts.country;
-    if (region.length == 0) {
+    if (region.length == 0 && !remora_routes_further(&endpoint->provider->facts)) {
         region = endpoint->provider->facts.headquarters;
         remora_place_country(region, seat);
         country = seat;
@@ -214,18 +215,6 @@ static enum remora_layer ask_region(const struct remora_judge *judge,
     return REMORA_LAYER_UNSET;
 }
 
-/* `fp4` covers mxfp4 and nvfp4, `fp8` mxfp8 (openrouter.md section 4 "quantizations"). */
-static bool quantization_is(struct remora_slice asked, struct remora_slice has)
-{
-    if (remora_slice_equal(asked, has)) {
-        return true;
-    }
-    if (remora_slice_is(asked, "fp4")) {
-        return remora_slice_is(has, "mxfp4") || remora_slice_is(has, "nvfp4");
-    }
-    return remora_slice_is(asked, "fp8") && remora_slice_is(has, "mxfp8");
-}
-
 static enum remora_layer ask_quantization(const struct remora_judge *judge,
                                           const struct remora_endpoint *endpoint,
                                           const char **subject)
@@ -239,7 +228,7 @@ static enum remora_layer ask_quantization(const struct remora_judge *judge,
         const struct remora_slices *list = &judge->layers[i]->provider.quantizations;
         bool is_in = !list->is_set;
         for (size_t at = 0; at < list->count && !is_in; at++) {
-            is_in = quantization_is(list->items[at], has);
+            is_in = remora_quantization_is(list->items[at], has);
         }
         if (!is_in) {
             return judge->layer_names[i];

@@ -4,7 +4,7 @@
  * preferred, not what is allowed: there the innermost layer that states one is heard. Cannot fail.
  *
  * Lists that intersect or unite (allow, only, ignore, ...) are not merged: judge.c asks each layer, which comes to the same
- * and keeps the name of the layer. Those of `ignore` are kept side by side, for a router behind this one.
+ * and keeps the name of the layer. Some are kept side by side, for a router behind this one.
  */
 #include "remora/policy.h"
 
@@ -27,20 +27,20 @@ static void merge_switches(const struct remora_preferences *p, enum remora_layer
     if (p->require_parameters == REMORA_YES) {
         out->require_parameters = REMORA_YES;
     }
+    if (p->enforce_distillable_text == REMORA_YES) {
+        out->enforce_distillable_text = REMORA_YES;
+    }
     if (p->allow_fallbacks == REMORA_NO && out->allow_fallbacks != REMORA_NO) {
         out->allow_fallbacks = REMORA_NO;
         out->fallbacks_layer = layer;
     }
 }
 
-/* What is ignored beside what is preferred. An empty order prefers nothing, so it does not hide one of an outer layer. */
+/* What is preferred. An empty order prefers nothing, so it does not hide one of an outer layer. */
 static void merge_wishes(const struct remora_policy *policy, enum remora_layer layer,
                          struct remora_policy_effective *out)
 {
     const struct remora_preferences *p = &policy->provider;
-    if (p->ignore.count != 0) {
-        out->ignored[out->ignored_count++] = &p->ignore;
-    }
     if (p->order.count != 0) {
         out->order = &p->order;
         out->order_layer = layer;
@@ -51,6 +51,23 @@ static void merge_wishes(const struct remora_policy *policy, enum remora_layer l
     if (!remora_slice_is_empty(policy->models_default)) {
         out->models_default = policy->models_default;
     }
+}
+
+static void keep(const struct remora_slices *kept[REMORA_LAYER_COUNT], size_t *count,
+                 const struct remora_slices *list, bool is_stated)
+{
+    if (is_stated) {
+        kept[(*count)++] = list;
+    }
+}
+
+static void merge_lists(const struct remora_preferences *p, struct remora_policy_effective *out)
+{
+    bool is_bound = p->allow_fallbacks == REMORA_NO && p->order.count != 0;
+    keep(out->ignored, &out->ignored_count, &p->ignore, p->ignore.count != 0);
+    keep(out->only, &out->only_count, &p->only, p->only.is_set);
+    keep(out->quantizations, &out->quantizations_count, &p->quantizations, p->quantizations.is_set);
+    keep(out->bound_orders, &out->bound_orders_count, &p->order, is_bound);
 }
 
 static void merge_bounds(const struct remora_policy *policy, struct remora_policy_effective *out)
@@ -76,6 +93,7 @@ void remora_policy_merge(const struct remora_policy_stack *stack,
         .allow_fallbacks = REMORA_YES,
         .zdr = REMORA_NO,
         .require_parameters = REMORA_NO,
+        .enforce_distillable_text = REMORA_NO,
         .limits = {-1, -1, -1},
     };
     for (size_t cap = 0; cap < REMORA_CAP_COUNT; cap++) {
@@ -86,6 +104,7 @@ void remora_policy_merge(const struct remora_policy_stack *stack,
         if (policy != NULL) {
             merge_switches(&policy->provider, (enum remora_layer)layer, out);
             merge_wishes(policy, (enum remora_layer)layer, out);
+            merge_lists(&policy->provider, out);
             merge_bounds(policy, out);
         }
     }

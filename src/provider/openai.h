@@ -72,6 +72,8 @@ void openai_write_options(struct openai_build *build);
 void openai_write_extra(struct openai_build *build);
 /* Whether fields and members that nothing here knows go on as they came. */
 bool openai_takes_anything(const struct openai_build *build);
+/* `provider` for a router that knows it; what a router cannot hear is listed as dropped. */
+void openai_write_preferences(struct openai_build *build);
 /* The whole body. Failure is asked of pieces_finish. */
 void openai_write_body(struct openai_build *build);
 

@@ -9,8 +9,6 @@
  */
 #include "openai_write.h"
 
-#include "remora/decimal.h"
-
 #include <stdio.h>
 
 void openai_note_dropped(struct openai_build *build, enum remora_parameter parameter,
@@ -340,116 +338,6 @@ static void write_response_format(struct openai_build *build)
     remora_json_object_close(json_of(build));
 }
 
-static const char *const cap_names[REMORA_CAP_COUNT] = {
-    [REMORA_CAP_PROMPT] = "prompt",   [REMORA_CAP_COMPLETION] = "completion",
-    [REMORA_CAP_REQUEST] = "request", [REMORA_CAP_IMAGE] = "image",
-    [REMORA_CAP_AUDIO] = "audio",
-};
-
-/* In USD per million tokens, or per item (openrouter.md section 4 "max_price"). */
-static void write_caps(struct openai_build *build, const int64_t caps[REMORA_CAP_COUNT])
-{
-    remora_json_key(json_of(build), "max_price");
-    remora_json_object_open(json_of(build));
-    for (size_t i = 0; i < REMORA_CAP_COUNT; i++) {
-        char price[48];
-        bool is_token = i == REMORA_CAP_PROMPT || i == REMORA_CAP_COMPLETION;
-        if (caps[i] < 0) {
-            continue;
-        }
-        size_t length = remora_decimal_format(caps[i], is_token ? 6 : 12, price);
-        remora_json_key(json_of(build), cap_names[i]);
-        remora_json_write_raw(json_of(build), remora_slice(price, length));
-    }
-    remora_json_object_close(json_of(build));
-}
-
-/* Whether an earlier list, or this one before `at`, names the slug already. */
-static bool is_named_before(const struct remora_build_input *input, size_t list, size_t at)
-{
-    struct remora_slice slug = input->ignored[list]->items[at];
-    for (size_t i = 0; i <= list; i++) {
-        size_t count = i == list ? at : input->ignored[i]->count;
-        for (size_t k = 0; k < count; k++) {
-            if (remora_slice_equal(input->ignored[i]->items[k], slug)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* The union of all layers' lists: the same slugs name the router's providers. */
-static void write_ignored(struct openai_build *build)
-{
-    const struct remora_build_input *input = build->input;
-    remora_json_key(json_of(build), "ignore");
-    remora_json_array_open(json_of(build));
-    for (size_t list = 0; list < input->ignored_count; list++) {
-        for (size_t at = 0; at < input->ignored[list]->count; at++) {
-            if (!is_named_before(input, list, at)) {
-                remora_json_write_string(json_of(build), input->ignored[list]->items[at]);
-            }
-        }
-    }
-    remora_json_array_close(json_of(build));
-}
-
-static void write_flag(struct openai_build *build, const char *key, bool value)
-{
-    remora_json_key(json_of(build), key);
-    remora_json_write_bool(json_of(build), value);
-}
-
-static bool has_cap(const struct openai_build *build)
-{
-    for (size_t i = 0; i < REMORA_CAP_COUNT && build->caps != NULL; i++) {
-        if (build->caps[i] >= 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * A router behind this one must not widen what the caller's policy allows: what narrows its providers goes on with the
- * request (openrouter.md section 4). `only` and `order` name the providers of this gateway, of which the router is one, so
- * they say nothing of those behind it.
- */
-static void write_preferences(struct openai_build *build)
-{
-    const struct remora_build_input *input = build->input;
-    bool requires_all = input->require_parameters == REMORA_YES;
-    bool is_capped = has_cap(build);
-    if (!build->dialect->takes_preferences ||
-        !(build->denies_collection || build->wants_zdr || is_capped || requires_all ||
-          input->is_alone || input->ignored_count > 0)) {
-        return;
-    }
-    remora_json_key(json_of(build), "provider");
-    remora_json_object_open(json_of(build));
-    if (input->ignored_count > 0) {
-        write_ignored(build);
-    }
-    if (input->is_alone) {
-        write_flag(build, "allow_fallbacks", false);
-    }
-    if (requires_all) {
-        write_flag(build, "require_parameters", true);
-    }
-    if (build->denies_collection) {
-        remora_json_key(json_of(build), "data_collection");
-        remora_json_write_text(json_of(build), "deny");
-    }
-    if (build->wants_zdr) {
-        write_flag(build, "zdr", true);
-    }
-    if (is_capped) {
-        write_caps(build, build->caps);
-    }
-    remora_json_object_close(json_of(build));
-}
-
 static void write_delivery(struct openai_build *build)
 {
     struct remora_json_writer *w = json_of(build);
@@ -477,7 +365,7 @@ void openai_write_body(struct openai_build *build)
     write_response_format(build);
     openai_write_reasoning(build);
     openai_write_options(build);
-    write_preferences(build);
+    openai_write_preferences(build);
     openai_write_extra(build);
     remora_json_object_close(json_of(build));
 }

@@ -272,3 +272,32 @@ policy: {{provider: {{max_price: {{prompt: 5}}}}}}
             answer = remora.chat({"model": "t/m", "messages": USER, **({"provider": {"max_price": asked}} if asked else {})})
             assert answer[0] == 200, answer
             assert upstream.last()["json"]["provider"]["max_price"] == told
+
+
+def test_what_a_router_hears_not_is_told(upstream):
+    config = f"""
+version: 1
+providers:
+  a: {{kind: openai, dialect: openrouter, headquarters: FR, base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
+  requesty: {{base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
+  b: {{kind: openai, base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
+models:
+  t/m: {{endpoints: [{{provider: a, model_id: m}}]}}
+  t/r: {{endpoints: [{{provider: requesty, model_id: m}}]}}
+"""
+    narrow = {"only": ["a", "requesty", "b"], "ignore": ["b"], "order": ["a", "requesty", "b"], "allow_fallbacks": False,
+              "quantizations": ["unknown"]}
+    with Remora(config, environment=SECRETS) as remora:
+        said = {}
+        for model in ("t/m", "t/r"):
+            status, _, answer = remora.chat({"model": model, "messages": USER, "provider": narrow})
+            assert status == 200, answer
+            said[model] = {one["field"] for one in answer["remora"]["dropped"]}, upstream.last()["json"].get("provider")
+            alone = remora.chat({"model": model, "messages": USER, "provider": {"only": [{"t/m": "a", "t/r": "requesty"}[model]]}})
+            assert "remora" not in alone[2], alone
+        assert said["t/m"] == ({"provider.only", "provider.order"}, {"ignore": ["b"], "quantizations": ["unknown"]})
+        assert said["t/r"] == ({"provider.only", "provider.order", "provider.ignore"}, None)
+        for model, asked, rule in (("t/m", {"regions": ["FR"]}, "data_region"), ("t/r", {"regions": ["FR"]}, "data_region"),
+                                   ("t/r", {"data_collection": "deny"}, "data_policy:training"), ("t/r", {"zdr": True}, "data_policy:zdr")):
+            status, _, answer = remora.chat({"model": model, "messages": USER, "provider": asked})
+            assert [one["excluded_by"] for one in answer["error"]["metadata"]["candidates"]] == [rule], answer

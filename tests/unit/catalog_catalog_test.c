@@ -330,7 +330,17 @@ static void providers_have_their_facts(void **state)
     assert_true(remora_catalog_find_provider(REMORA_SLICE("abacus"), &facts));
     assert_int_equal(facts.data_policy.training, REMORA_UNSET);
     assert_int_equal(facts.data_policy.retention_days, -1);
+    assert_true(remora_catalog_find_provider(REMORA_SLICE("requesty"), &facts));
+    assert_true(facts.is_router);
+    assert_int_equal(facts.data_policy.training, REMORA_UNSET); /* false of the router alone */
+    assert_int_equal(facts.data_policy.retains_prompts, REMORA_NO);
+    assert_true(remora_catalog_find_provider(REMORA_SLICE("openrouter"), &facts));
+    assert_true(facts.is_router);
+    assert_int_equal(facts.data_policy.training, REMORA_NO); /* and hears what is asked of others */
+    assert_true(remora_catalog_find_provider(REMORA_SLICE("groq"), &facts));
+    assert_false(facts.is_router);
     assert_true(remora_catalog_find_provider(REMORA_SLICE("ollama"), &facts));
+    assert_false(facts.is_router);
     assert_true(facts.is_local);
     assert_true(remora_catalog_find_provider(REMORA_SLICE("alibaba"), &facts));
     assert_slice_equal(facts.dialect, "qwen");

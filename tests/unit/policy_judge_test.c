@@ -529,6 +529,23 @@ static void a_region_is_the_known_seat_of_the_provider(void **state)
     expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_REQUEST);
 }
 
+/* It may take a server anywhere; what is said of the endpoint itself counts. */
+static void a_router_s_seat_says_nothing_of_who_answers(void **state)
+{
+    struct world *w = *state;
+    w->provider->facts.headquarters = S("FR");
+    prefer(w, REMORA_LAYER_MESH)->regions = LIST(S("FR"));
+    expect_in(w);
+    w->provider->facts.is_router = true;
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_MESH);
+    w->provider->facts.is_router = false;
+    w->provider->facts.dialect = S("openrouter");
+    expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_MESH);
+    w->endpoint->facts.region = S("FR");
+    remora_place_country(w->endpoint->facts.region, w->endpoint->facts.country);
+    expect_in(w);
+}
+
 static void an_empty_region_does_not_name_an_unknown_seat(void **state)
 {
     struct world *w = *state;
@@ -839,6 +856,7 @@ int main(void)
         CASE(a_model_that_the_operator_knows_to_be_distillable_stays),
         CASE(a_region_is_the_known_seat_of_the_provider),
         CASE(a_region_of_the_endpoint_is_more_than_the_seat),
+        CASE(a_router_s_seat_says_nothing_of_who_answers),
         CASE(an_empty_region_does_not_name_an_unknown_seat),
         CASE(quantizations_cover_their_kinds),
         CASE(quantizations_of_all_layers_intersect),

@@ -181,6 +181,30 @@ static void what_layers_ignore_is_kept_side_by_side(void **state)
     assert_int_equal(merged.ignored[1]->count, 2);
 }
 
+static void what_a_router_must_hear_is_kept_side_by_side(void **state)
+{
+    static const struct remora_slice slugs[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("b")};
+    (void)state;
+    struct remora_preferences *outer = &layer(REMORA_LAYER_MESH)->provider;
+    struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
+    outer->only = (struct remora_slices){slugs, 0, true};
+    inner->only = (struct remora_slices){slugs, 2, true};
+    inner->quantizations = (struct remora_slices){slugs, 1, true};
+    outer->order = (struct remora_slices){slugs, 1, true};
+    inner->order = (struct remora_slices){slugs, 2, true};
+    inner->allow_fallbacks = REMORA_NO;
+    outer->enforce_distillable_text = REMORA_YES;
+    inner->enforce_distillable_text = REMORA_NO;
+    remora_policy_merge(&stack, &merged);
+    assert_int_equal(merged.only_count, 2);
+    assert_ptr_equal(merged.only[0], &outer->only);
+    assert_int_equal(merged.quantizations_count, 1);
+    assert_ptr_equal(merged.quantizations[0], &inner->quantizations);
+    assert_int_equal(merged.bound_orders_count, 1);
+    assert_ptr_equal(merged.bound_orders[0], &inner->order);
+    assert_int_equal(merged.enforce_distillable_text, REMORA_YES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +214,7 @@ int main(void)
         CASE(an_inner_layer_tightens_a_switch),
         CASE(wishes_come_from_the_innermost_layer),
         CASE(what_layers_ignore_is_kept_side_by_side),
+        CASE(what_a_router_must_hear_is_kept_side_by_side),
         CASE(the_smallest_limit_wins_wherever_it_stands),
         CASE(the_layer_that_refuses_a_model_is_told),
         CASE(names_are_those_of_the_tables),

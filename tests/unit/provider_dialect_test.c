@@ -267,8 +267,7 @@ static void build(struct remora_buf *out, enum remora_dialect dialect, const cha
         .zdr = ask == ask_privacy ? REMORA_YES : REMORA_UNSET,
         .require_parameters = ask == ask_privacy ? REMORA_YES : REMORA_UNSET,
         .is_alone = ask == ask_privacy,
-        .ignored = ignored,
-        .ignored_count = ask == ask_privacy ? REMORA_COUNT_OF(ignored) : 0,
+        .ignored = {ignored, ask == ask_privacy ? REMORA_COUNT_OF(ignored) : 0},
         .max_price_pico_usd = request.provider.max_price_pico_usd};
     assert_int_equal(remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &arena, &built, &fail),
                      REMORA_OK);
@@ -789,7 +788,7 @@ static void append_quirks(struct remora_buf *out, enum remora_dialect dialect)
          NULL},
         {remora_dialect_history(dialect)->takes_annotations, "annotations go back", NULL},
         {row->takes_preferences,
-         "`ignore`, `require_parameters`, `data_collection`, `zdr` and `max_price` go on", NULL},
+         "what narrows its own choice goes on (policy.md, \"Behind a router\")", NULL},
     };
     const char *between = "";
     for (size_t i = 0; i < REMORA_COUNT_OF(quirks); i++) {

@@ -13,6 +13,7 @@ struct fixture {
     struct remora_provider provider;
     struct remora_endpoint endpoint;
     struct remora_request request;
+    struct remora_build_input policy; /* what it says of providers */
     struct remora_build_output out;
     char *body;
 };
@@ -39,11 +40,11 @@ static void begin(struct fixture *f, const char *slug, const char *dialect)
 
 static enum remora_code build(struct fixture *f, struct remora_fail *fail)
 {
-    const struct remora_build_input input = {.request = &f->request,
-                                             .endpoint = &f->endpoint,
-                                             .delivery = f->request.delivery,
-                                             .max_price_pico_usd =
-                                                 f->request.provider.max_price_pico_usd};
+    struct remora_build_input input = f->policy;
+    input.request = &f->request;
+    input.endpoint = &f->endpoint;
+    input.delivery = f->request.delivery;
+    input.max_price_pico_usd = f->request.provider.max_price_pico_usd;
     return remora_adapter_for(REMORA_WIRE_OPENAI)->build(&input, &f->arena, &f->out, fail);
 }
 
@@ -1561,6 +1562,68 @@ static void reasoning_details_go_back_byte_for_byte(void **state)
 }
 
 /* On the call, once, where Google's own endpoint may be behind it; as a block where blocks go back. */
+/* Words of layers: of a router itself, of others, and of how weights are kept. */
+#define WORDS(name, ...)                                             \
+    static const struct remora_slice name##_words[] = {__VA_ARGS__}; \
+    static const struct remora_slices name = {name##_words, REMORA_COUNT_OF(name##_words), true}
+WORDS(itself, REMORA_SLICE_INIT("hop"), REMORA_SLICE_INIT("hop/free"));
+WORDS(others, REMORA_SLICE_INIT("hop"), REMORA_SLICE_INIT("hopper"));
+WORDS(weights, REMORA_SLICE_INIT("fp4"), REMORA_SLICE_INIT("bf16"), REMORA_SLICE_INIT("fp8"));
+WORDS(inner_weights, REMORA_SLICE_INIT("mxfp4"), REMORA_SLICE_INIT("fp8"),
+      REMORA_SLICE_INIT("int4"));
+static const struct remora_slices *const of_itself[] = {&itself};
+static const struct remora_slices *const of_both[] = {&itself, &others};
+static const struct remora_slices *const of_weights[] = {&weights, &inner_weights};
+
+static void assert_told_of_router(bool is_router, const char *dialect,
+                                  const struct remora_build_input *policy, const char *const *told,
+                                  size_t count)
+{
+    struct fixture f;
+    begin(&f, "hop", dialect);
+    f.provider.facts.is_router = is_router;
+    f.policy = *policy;
+    (void)body_of(&f);
+    assert_dropped(&f, told, count);
+    end(&f);
+}
+
+/* Of what cannot be held behind it nothing is silent; naming the router itself says nothing of those behind it. */
+static void what_a_router_does_not_hear_is_told(void **state)
+{
+    static const char *const told[] = {"provider.only", "provider.order", "provider.ignore",
+                                       "provider.require_parameters"};
+    const struct remora_build_input all = {.only = {of_both, 2},
+                                           .bound_orders = {of_both, 2},
+                                           .ignored = {of_both, 2},
+                                           .require_parameters = REMORA_YES};
+    const struct remora_build_input quiet = {
+        .only = {of_itself, 1}, .bound_orders = {of_itself, 1}, .ignored = {of_itself, 1}};
+    (void)state;
+    assert_told_of_router(true, "openai", &all, told, 4);
+    assert_told_of_router(false, "openrouter", &all, told, 2);
+    assert_told_of_router(false, "openai", &all, told, 0);
+    assert_told_of_router(true, "openai", &quiet, told, 0);
+}
+
+/* What every layer's list covers; a word once. */
+static void a_router_hears_the_common_quantizations(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "hop", "openrouter");
+    f.policy = (struct remora_build_input){.quantizations = {of_weights, 2},
+                                           .enforce_distillable_text = REMORA_YES};
+    assert_non_null(strstr(body_of(&f), ",\"provider\":{\"quantizations\":[\"fp8\",\"mxfp4\"],"
+                                        "\"enforce_distillable_text\":true}}"));
+    end(&f);
+    begin(&f, "hop", "openrouter");
+    f.policy =
+        (struct remora_build_input){.enforce_distillable_text = REMORA_NO, .only = {of_itself, 1}};
+    assert_null(strstr(body_of(&f), "provider"));
+    end(&f);
+}
+
 static void signatures_of_gemini_go_back_on_their_calls(void **state)
 {
     static const struct remora_reasoning_block signed_by[] = {

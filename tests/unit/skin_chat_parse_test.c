@@ -193,9 +193,10 @@ static void reasoning_and_refusals_of_earlier_turns_are_kept(void **state)
     remora_arena_fini(&p.arena);
 }
 
-#define SIGNED(id, signature)                                                              \
-    "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":" \
-    "\"{}\"},\"extra_content\":{\"google\":{\"thought_signature\":\"" signature "\"}}}"
+#define SIGNED(id, signature)                                                               \
+    "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"  \
+    "\"{}\",\"parsed_arguments\":{}},\"extra_content\":{\"google\":{\"thought_signature\":" \
+    "\"" signature "\"}}}"
 
 /* As a block behind the others, once: what reasoning_details say of the call counts. */
 static void signatures_of_calls_are_blocks(void **state)
