@@ -151,10 +151,12 @@ int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome);
 
 /*
  * True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter, an estimate
- * (ARCHITECTURE 6), a finish reason that nobody gave, or fewer choices than were asked for.
+ * (ARCHITECTURE 6), a cost that is not known, a finish reason that nobody gave, or fewer choices than were asked for.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 /* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */
 bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome);
+/* It was answered by an endpoint that has no price for something that was used: there is no cost, which is not a cost of 0. */
+bool remora_outcome_cost_is_unknown(const struct remora_outcome *outcome);
 
 #endif

@@ -119,10 +119,16 @@ bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome)
            outcome->usage.certainty != REMORA_CERTAINTY_ESTIMATED;
 }
 
+bool remora_outcome_cost_is_unknown(const struct remora_outcome *outcome)
+{
+    return answering(outcome) != NULL && outcome->cost.total_pico_usd < 0;
+}
+
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
     return remora_outcome_lacks_finish(outcome) || remora_outcome_missing_choices(outcome) > 0 ||
            outcome->attempt_count > 1 || outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
            outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED ||
-           outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED;
+           outcome->cost.certainty == REMORA_CERTAINTY_ESTIMATED ||
+           remora_outcome_cost_is_unknown(outcome);
 }

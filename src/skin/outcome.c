@@ -40,26 +40,52 @@ static int64_t add_known(int64_t a, int64_t b)
     return a + b;
 }
 
+struct detail {
+    const char *name;
+    int64_t count; /* -1: not known */
+};
+
+/*
+ * A breakdown of which nothing is known is left out. Where a provider gave any of it, its first member is there, 0 when the
+ * provider has no such part: OpenRouter's clients refuse an answer whose breakdown lacks it (@openrouter/ai-sdk-provider 2.10,
+ * OpenRouterChatCompletionBaseResponseSchema).
+ */
+static void write_breakdown(struct remora_json_writer *w, const char *key,
+                            const struct detail *details, size_t count)
+{
+    bool is_known = false;
+    for (size_t i = 0; i < count; i++) {
+        is_known |= details[i].count >= 0;
+    }
+    if (!is_known) {
+        return;
+    }
+    remora_json_key(w, key);
+    remora_json_object_open(w);
+    write_count(w, details[0].name, details[0].count < 0 ? 0 : details[0].count);
+    for (size_t i = 1; i < count; i++) {
+        write_count(w, details[i].name, details[i].count);
+    }
+    remora_json_object_close(w);
+}
+
 static void write_details(struct remora_json_writer *w, const struct remora_usage *usage)
 {
     const int64_t *tokens = usage->tokens;
-    remora_json_key(w, "prompt_tokens_details");
-    remora_json_object_open(w);
-    write_count(w, "cached_tokens", tokens[REMORA_USAGE_CACHE_READ]);
-    write_count(
-        w, "cache_write_tokens",
-        add_known(tokens[REMORA_USAGE_CACHE_WRITE_5M], tokens[REMORA_USAGE_CACHE_WRITE_1H]));
-    write_count(w, "audio_tokens", remora_usage_audio_input(usage));
-    write_count(w, "video_tokens", tokens[REMORA_USAGE_VIDEO_INPUT]);
-    remora_json_object_close(w);
-    remora_json_key(w, "completion_tokens_details");
-    remora_json_object_open(w);
-    write_count(w, "reasoning_tokens", tokens[REMORA_USAGE_REASONING]);
-    write_count(w, "audio_tokens", tokens[REMORA_USAGE_AUDIO_OUTPUT]);
-    write_count(w, "image_tokens", tokens[REMORA_USAGE_IMAGE_OUTPUT]);
-    write_count(w, "accepted_prediction_tokens", usage->accepted_prediction_tokens);
-    write_count(w, "rejected_prediction_tokens", usage->rejected_prediction_tokens);
-    remora_json_object_close(w);
+    int64_t written =
+        add_known(tokens[REMORA_USAGE_CACHE_WRITE_5M], tokens[REMORA_USAGE_CACHE_WRITE_1H]);
+    const struct detail prompt[] = {{"cached_tokens", tokens[REMORA_USAGE_CACHE_READ]},
+                                    {"cache_write_tokens", written},
+                                    {"audio_tokens", remora_usage_audio_input(usage)},
+                                    {"video_tokens", tokens[REMORA_USAGE_VIDEO_INPUT]}};
+    const struct detail completion[] = {
+        {"reasoning_tokens", tokens[REMORA_USAGE_REASONING]},
+        {"audio_tokens", tokens[REMORA_USAGE_AUDIO_OUTPUT]},
+        {"image_tokens", tokens[REMORA_USAGE_IMAGE_OUTPUT]},
+        {"accepted_prediction_tokens", usage->accepted_prediction_tokens},
+        {"rejected_prediction_tokens", usage->rejected_prediction_tokens}};
+    write_breakdown(w, "prompt_tokens_details", prompt, REMORA_COUNT_OF(prompt));
+    write_breakdown(w, "completion_tokens_details", completion, REMORA_COUNT_OF(completion));
 }
 
 /* Sum of the parts that are known; the total is known, so those that are not were not counted either. */
@@ -72,20 +98,24 @@ static int64_t known_sum(const int64_t *parts, size_t count)
     return sum;
 }
 
-/* What is charged per request or image has no place in OpenRouter's two parts: it is in the total only. */
+/*
+ * What is charged per request or image has no place in OpenRouter's two parts: it is in the total only. A cost that is not
+ * known is left out here, as counts are (the same clients refuse null), and said in the `remora` object.
+ */
 static void write_cost(struct remora_json_writer *w, const struct remora_cost *cost)
 {
     const int64_t prompt[] = {cost->input_pico_usd, cost->cache_read_pico_usd,
                               cost->cache_write_pico_usd};
     const int64_t completion[] = {cost->output_pico_usd, cost->reasoning_pico_usd};
-    write_decimal(w, "cost", cost->total_pico_usd, 12);
+    if (cost->total_pico_usd >= 0) {
+        write_decimal(w, "cost", cost->total_pico_usd, 12);
+    }
     remora_json_key(w, "is_byok");
     remora_json_write_bool(w, false);
-    remora_json_key(w, "cost_details");
     if (cost->total_pico_usd < 0) {
-        remora_json_write_null(w);
         return;
     }
+    remora_json_key(w, "cost_details");
     remora_json_object_open(w);
     write_decimal(w, "upstream_inference_cost", cost->total_pico_usd, 12);
     write_decimal(w, "upstream_inference_prompt_cost", known_sum(prompt, REMORA_COUNT_OF(prompt)),
@@ -304,6 +334,12 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
     if (remora_outcome_cost_is_guess(outcome)) {
         remora_json_key(w, "cost_certainty");
         remora_json_write_text(w, "CERTAINTY_ESTIMATED");
+    }
+    if (remora_outcome_cost_is_unknown(outcome)) {
+        remora_json_key(w, "cost");
+        remora_json_write_null(w);
+        remora_json_key(w, "cost_certainty");
+        remora_json_write_text(w, "CERTAINTY_UNKNOWN");
     }
     write_duration(w, "time_to_first_content", outcome->first_content_ns);
     write_duration(w, "total_time", outcome->total_ns);

@@ -2,14 +2,15 @@
 #include "engine_fixture.h"
 #include "remora/text.h"
 
-#define TWO_MODELS                                                                   \
-    "service: checkout\nproviders:\n"                                                \
-    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: {env: A_KEY}}\n" \
-    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\", api_key: {env: B_KEY}}\n" \
-    "models:\n"                                                                      \
-    "  t/denied: {endpoints: [{provider: a, model_id: m}]}\n"                        \
-    "  t/m:\n    endpoints:\n"                                                       \
-    "      - {provider: a, model_id: m}\n      - {provider: b, model_id: m}\n"       \
+#define TWO_MODELS                                                                      \
+    "service: checkout\nproviders:\n"                                                   \
+    "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: {env: A_KEY}}\n"    \
+    "  b: {kind: openai, base_url: \"http://127.0.0.1/b\", api_key: {env: B_KEY}}\n"    \
+    "models:\n"                                                                         \
+    "  t/denied: {endpoints: [{provider: a, model_id: m}]}\n"                           \
+    "  t/m:\n    endpoints:\n"                                                          \
+    "      - {provider: a, model_id: m, pricing: {prompt: \"0\", completion: \"0\"}}\n" \
+    "      - {provider: b, model_id: m, pricing: {prompt: \"0\", completion: \"0\"}}\n" \
     "services:\n  checkout: {models: {deny: [\"t/denied\"]}}\n"
 
 enum { MINUTE_S = 60 };

@@ -1,8 +1,9 @@
 // Runs jobs with the official clients and prints what they made of the answers, in one normal form for all of them.
 //
-// stdin:  [{client: "openai" | "openrouter", baseURL, do: "chat" | "models" | "model" | ..., body, stream, id}]
+// stdin:  [{client: "openai" | "openrouter" | "vercel", baseURL, do: "chat" | "models" | "model" | ..., body, stream, id}]
 // stdout: [{choices: [{index, role, content, refusal, reasoning, tool_calls, finish_reason}], usage} | {error} | {...}]
 import OpenAI from "openai";
+import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { OpenRouter } from "@openrouter/sdk";
 import { text } from "node:stream/consumers";
 
@@ -154,8 +155,44 @@ const openrouterDoes = {
   },
 };
 
+// ---- vercel: the provider of Vercel's AI SDK for OpenRouter; every answer has passed its schemas, which are stricter than OpenRouter's own
+
+function heard(parts, usage, finish) {
+  const said = (type, key) => parts.filter((p) => p.type === type).map((p) => p[key]).join("") || null;
+  const calls = parts.filter((p) => p.type === "tool-call").map((p) => ({ id: p.toolCallId, name: p.toolName, arguments: p.input }));
+  return {
+    content: said("text", "text") ?? said("text-delta", "delta"),
+    reasoning: said("reasoning", "text") ?? said("reasoning-delta", "delta"),
+    tool_calls: calls,
+    finish_reason: finish.unified,
+    prompt: orNull(usage.inputTokens.total),
+    completion: orNull(usage.outputTokens.total),
+    cached: orNull(usage.inputTokens.cacheRead),
+  };
+}
+
+async function vercelChat(client, job) {
+  const tools = job.body.tools?.map(({ function: f }) => ({ type: "function", name: f.name, inputSchema: f.parameters }));
+  const prompt = job.body.messages.map((m) => ({ role: m.role, content: [{ type: "text", text: m.content }] }));
+  const model = client.chat(job.body.model);
+  if (!job.stream) {
+    const done = await model.doGenerate({ prompt, tools });
+    return heard(done.content, done.usage, done.finishReason);
+  }
+  const parts = [];
+  for await (const part of (await model.doStream({ prompt, tools })).stream) {
+    if (part.type === "error") throw part.error;
+    parts.push(part);
+  }
+  const last = parts.find((p) => p.type === "finish");
+  return heard(parts, last.usage, last.finishReason);
+}
+
 async function run(job) {
   try {
+    if (job.client === "vercel") {
+      return await vercelChat(createOpenRouter({ baseURL: job.baseURL, apiKey: "unused" }), job);
+    }
     if (job.client === "openai") {
       const client = new OpenAI({ baseURL: job.baseURL, apiKey: "unused", maxRetries: 0 });
       return await openaiDoes[job.do](client, job);
