@@ -363,6 +363,9 @@ void remora_request_init(struct remora_request *request);
 void remora_request_ask(struct remora_request *request, enum remora_parameter parameter);
 bool remora_request_asks(const struct remora_request *request, enum remora_parameter parameter);
 
+/* Whether output modalities ask for more than the text that everybody answers. */
+bool remora_asks_beyond_text(const struct remora_slices *modalities);
+
 /* What a request brings, for estimates and for prices by the piece. */
 struct remora_request_load {
     size_t

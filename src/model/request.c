@@ -55,6 +55,16 @@ bool remora_request_asks(const struct remora_request *request, enum remora_param
     return false;
 }
 
+bool remora_asks_beyond_text(const struct remora_slices *modalities)
+{
+    for (size_t i = 0; i < modalities->count; i++) {
+        if (!remora_slice_is(modalities->items[i], "text")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void remora_request_pseudonym(const struct remora_request *request, struct remora_slice id,
                               char out[REMORA_PSEUDONYM_BYTES])
 {

@@ -275,8 +275,7 @@ static bool is_default(const struct remora_request *request, enum remora_paramet
         return request->response_format.kind == REMORA_FORMAT_TEXT;
     }
     if (parameter == REMORA_PARAMETER_MODALITIES) {
-        const struct remora_slices *kinds = &request->output_modalities;
-        return kinds->count == 1 && remora_slice_is(kinds->items[0], "text");
+        return !remora_asks_beyond_text(&request->output_modalities);
     }
     enum remora_tool_choice_kind choice = request->tool_choice.kind;
     return parameter == REMORA_PARAMETER_TOOL_CHOICE &&

@@ -171,6 +171,7 @@ static enum remora_code read_modalities(struct parse *p, struct remora_json valu
         *(struct remora_slices *)target =
             (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
     }
+    p->is_neutral = code == REMORA_OK && !remora_asks_beyond_text(target);
     return code;
 }
 
@@ -288,7 +289,7 @@ static const struct parse_field request_fields[] = {
     FIELD("prompt_cache_key", parse_id, prompt_cache_key, PROMPT_CACHE_KEY),
     QUIET("session_id", parse_id, session_id),
     QUIET("metadata", chat_read_metadata, tags),
-    QUIET("modalities", read_modalities, output_modalities),
+    FIELD("modalities", read_modalities, output_modalities, MODALITIES),
     NO_LIST_BUILT("plugins"),
     NOT_BUILT("preset"),
 };

@@ -118,7 +118,8 @@ def resolve(world, layers, name):
         if len(called) > 1:
             outer = [layer for layer in layers if layer[0] != "REQUEST"]
             nothing = Asked({}, None, None)
-            called = [m for m in called if any(excluded(world, outer, nothing, e, is_free) is None for e in models[m])]
+            called = [m for m in called if any(excluded(world, outer, nothing, e, is_free) is None and not unlisted_by(outer, e)
+                                               for e in models[m])]
         if len(called) == 1:
             return called[0], is_free
     return "MODEL_NOT_FOUND"
@@ -196,8 +197,8 @@ def max_price(layers, endpoint):
 
 RENAMED = {"max_completion_tokens": "max_tokens", "reasoning_effort": "reasoning"}
 PARAMETERS = {"temperature", "top_p", "top_k", "seed", "stop", "tools", "tool_choice", "response_format", "verbosity", "max_tokens",
-              "max_completion_tokens", "logprobs", "frequency_penalty", "reasoning", "structured_outputs"}
-VITAL = {"tools", "tool_choice", "response_format"}
+              "max_completion_tokens", "logprobs", "frequency_penalty", "reasoning", "structured_outputs", "modalities"}
+VITAL = {"tools", "tool_choice", "response_format", "modalities"}
 SOFT = {"verbosity", "structured_outputs"}
 RARE_FORMATS = {"grammar", "python"}
 
@@ -240,7 +241,7 @@ def wanted_parameters(body):
 
 def asks_for_nothing(name, value):
     return (name == "response_format" and value["type"] == "text") or (name == "reasoning" and value == {"exclude": True}) or \
-        (name == "structured_outputs" and not value)
+        (name == "structured_outputs" and not value) or (name == "modalities" and value == ["text"])
 
 
 def lost_part(body, parameter):
@@ -374,15 +375,22 @@ def in_order(layers, endpoints):
     return sorted(endpoints, key=lambda e: rank[id(e)])
 
 
+def strict_layers(layers):
+    return [(name, p["provider"]) for name, p in layers if p.get("provider", {}).get("allow_fallbacks") is False]
+
+
+def unlisted_by(layers, endpoint):
+    return next((name for name, p in strict_layers(layers) if p.get("order") and not named(p["order"], endpoint)), None)
+
+
 def not_in_order(layers, kept, out):
     """Layers that allow no fallback restrict to their order or, without one, to the first of the final order."""
-    strict = [(name, p["provider"]) for name, p in layers if p.get("provider", {}).get("allow_fallbacks") is False]
     for endpoint in kept:
-        layer = next((name for name, p in strict if p.get("order") and not named(p["order"], endpoint)), None)
+        layer = unlisted_by(layers, endpoint)
         if layer:
             out[id(endpoint)] = ("not_in_order", layer)
     kept = in_order(layers, [e for e in kept if id(e) not in out])
-    layer = next((name for name, p in strict if not p.get("order")), None)
+    layer = next((name for name, p in strict_layers(layers) if not p.get("order")), None)
     for endpoint in kept[1:] if layer else []:
         out[id(endpoint)] = ("not_in_order", layer)
     return [e for e in kept if id(e) not in out]

@@ -38,7 +38,7 @@ PARAMETERS = {
                         {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}],
 }
 SUPPORTED = ["temperature", "top_k", "seed", "stop", "verbosity", "max_tokens", "logprobs", "tools", "tool_choice",
-             "response_format", "structured_outputs", "reasoning"]
+             "response_format", "structured_outputs", "reasoning", "modalities"]
 PARTS = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
          {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
 HASHES = {"H0": "0" * 64, "H1": "1" * 64}
@@ -96,7 +96,7 @@ class Draw:
         tags = self.dice.sample([p + tail for p in PROVIDERS for tail in TAILS], self.dice.randint(1, 9))
         found = {"endpoints": [self.endpoint(tag) for tag in tags]}
         if self.chance(0.3):
-            found["modalities"] = {"input": ["text"] + self.some(["image", "audio", "file"]), "output": self.one([["text"]] * 6 + [["image"], ["embeddings"]])}
+            found["modalities"] = {"input": ["text"] + self.some(["image", "audio", "file"]), "output": self.one([["text"]] * 3 + [["text", "image"]] * 3 + [["image"], ["text", "audio"], ["embeddings"]])}
         if self.chance(0.2):
             found["context_length"] = self.one([60, 100000])
         if self.chance(0.3):
@@ -171,7 +171,7 @@ class Draw:
         if "tools" in body and self.chance(0.3):
             body["tool_choice"] = self.one(["auto", "required"])
         if self.chance(0.1):
-            body["modalities"] = ["text"]  # other output is not built yet
+            body["modalities"] = self.one([["text"], ["text", "image"], ["image"], ["text", "audio"]])
         preferences = self.preferences(0.08, is_request=True)
         if preferences:
             body["provider"] = preferences

@@ -280,6 +280,10 @@ static void ids_tags_and_words_are_read(void **state)
     assert_slice_equal(d.request.service_tier, "flex");
     assert_slice_equal(d.request.verbosity, "low");
     assert_slice_equal(d.request.prompt_cache_key, "k");
+    assert_false(remora_request_asks(&d.request, REMORA_PARAMETER_MODALITIES));
+    done(&d);
+    decode_ok(&d, USER "output_modalities: \"text\" output_modalities: \"audio\"");
+    assert_true(remora_request_asks(&d.request, REMORA_PARAMETER_MODALITIES));
     done(&d);
 }
 

@@ -292,6 +292,8 @@ static void reasoning_formats_and_labels_are_read(void **state)
     assert_true(p.request.reasoning.exclude_from_response);
     assert_slice_equal(p.request.verbosity, "low");
     assert_slice_equal(p.request.service_tier, "flex");
+    assert_int_equal(p.request.output_modalities.count, 1);
+    assert_false(remora_request_asks(&p.request, REMORA_PARAMETER_MODALITIES)); /* of anybody */
     assert_slice_equal(p.request.end_user_id, "u");
     assert_slice_equal(p.request.tags[0].value, "b");
     assert_int_equal(p.request.tag_count, 1);
@@ -1173,6 +1175,7 @@ static void the_fields_that_only_json_has_are_read(void **state)
     assert_slice_equal(r->prediction_json, "{ \"type\":\"content\",\"content\":[{\"type\":\"text\","
                                            "\"text\":\"x\"}]}");
     assert_int_equal(r->output_modalities.count, 2);
+    assert_true(remora_request_asks(r, REMORA_PARAMETER_MODALITIES));
     assert_slice_equal(r->audio_json, "{\"voice\":{\"id\":\"v\"},\"format\":\"pcm16\"}");
     assert_slice_equal(r->image_config_json, "{\"aspect_ratio\":\"1:1\"}");
     assert_int_equal(r->cache.ttl_s, 3600);
@@ -1186,10 +1189,15 @@ static void the_fields_that_only_json_has_are_read(void **state)
     assert_slice_equal(r->reasoning.context, "all_turns");
     assert_int_equal(r->extra_count, 0);
     const enum remora_parameter asked[] = {
-        REMORA_PARAMETER_PREDICTION,         REMORA_PARAMETER_AUDIO,
-        REMORA_PARAMETER_IMAGE_CONFIG,       REMORA_PARAMETER_PROMPT_CACHE_OPTIONS,
-        REMORA_PARAMETER_SAFETY_IDENTIFIER,  REMORA_PARAMETER_STRUCTURED_OUTPUTS,
-        REMORA_PARAMETER_WEB_SEARCH_OPTIONS, REMORA_PARAMETER_SERVICE_TIER,
+        REMORA_PARAMETER_PREDICTION,
+        REMORA_PARAMETER_MODALITIES,
+        REMORA_PARAMETER_AUDIO,
+        REMORA_PARAMETER_IMAGE_CONFIG,
+        REMORA_PARAMETER_PROMPT_CACHE_OPTIONS,
+        REMORA_PARAMETER_SAFETY_IDENTIFIER,
+        REMORA_PARAMETER_STRUCTURED_OUTPUTS,
+        REMORA_PARAMETER_WEB_SEARCH_OPTIONS,
+        REMORA_PARAMETER_SERVICE_TIER,
         REMORA_PARAMETER_REASONING,
     };
     assert_int_equal(r->asked_count, REMORA_COUNT_OF(asked));

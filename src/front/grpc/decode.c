@@ -408,8 +408,12 @@ static enum remora_code read_modalities(struct reader *r, const Remora__V1__Chat
             return code;
         }
     }
-    return reader_slices(r, chat->output_modalities, chat->n_output_modalities,
-                         &r->request->output_modalities);
+    enum remora_code code = reader_slices(r, chat->output_modalities, chat->n_output_modalities,
+                                          &r->request->output_modalities);
+    if (code == REMORA_OK && remora_asks_beyond_text(&r->request->output_modalities)) {
+        remora_request_ask(r->request, REMORA_PARAMETER_MODALITIES);
+    }
+    return code;
 }
 
 static enum remora_code read_provider(struct reader *r, const Remora__V1__ChatRequest *chat)
