@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 
+from alone import alone
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
 RECIPES = ROOT / "tools/stubs"
@@ -54,11 +56,12 @@ def need(*programs):
 def once(name, make):
     """CACHE/name, made by make(folder) the first time; what was left half done is not taken for whole."""
     folder, done = CACHE / name, CACHE / (name + ".done")
-    if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        make(folder)
-        done.touch()
+    with alone(CACHE / (name + ".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            make(folder)
+            done.touch()
     return folder
 
 

@@ -2,15 +2,23 @@
 Node in tests/clients/node/talk.mjs."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
+import sys
 
 import openai
 import pytest
 
 from upstream import ROOT
 
+sys.path.insert(0, str(ROOT / "tools"))
+from alone import alone  # noqa: E402
+
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "remora"
 NODE = ROOT / "tests/clients/node"
+GO_CLIENTS = {"details": ".", "keepalive": "./keepalive"}
+GO_TOOLS = {"grpcurl": "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4", "ghz": "github.com/bojand/ghz/cmd/ghz@v0.93.0"}
 
 
 def missing(why):
@@ -25,13 +33,35 @@ def install(folder):
     wanted, got = folder / "package.json", folder / "node_modules" / ".installed.json"
     if shutil.which("node") is None or shutil.which("npm") is None:
         missing("node and npm are not installed")
-    if got.exists() and got.read_text() == wanted.read_text():
-        return
-    command = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    if result.returncode != 0:
-        missing("npm install failed: " + (result.stdout + result.stderr)[-400:])
-    got.write_text(wanted.read_text())
+    with alone(folder / ".lock"):
+        if got.exists() and got.read_text() == wanted.read_text():
+            return
+        command = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        if result.returncode != 0:
+            missing("npm install failed: " + (result.stdout + result.stderr)[-400:])
+        got.write_text(wanted.read_text())
+
+
+def go_client(name):
+    """A program of tests/clients/go."""
+    if shutil.which("go") is None:
+        missing("go is not installed")
+    program = CACHE / "tests-go" / name
+    with alone(program.with_suffix(".lock")):
+        subprocess.run(["go", "build", "-C", ROOT / "tests/clients/go", "-o", program, GO_CLIENTS[name]], check=True, timeout=600)
+    return str(program)
+
+
+def go_tool(name):
+    """Built once for this user, from the Go module proxy."""
+    folder = CACHE / "go-tools" / (name + "-" + GO_TOOLS[name].rpartition("@")[2])
+    with alone(folder.parent / (name + ".lock")):
+        if not (folder / name).exists():
+            if shutil.which("go") is None:
+                missing("go is not installed")
+            subprocess.run(["go", "install", GO_TOOLS[name]], check=True, timeout=900, env={**os.environ, "GOBIN": str(folder)})
+    return str(folder / name)
 
 
 def run_node(jobs):

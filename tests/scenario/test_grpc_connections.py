@@ -14,12 +14,11 @@ import grpc
 import pytest
 from hyperframe.frame import PingFrame
 
-from clients import missing
+from clients import go_client, missing
 from gateway import SECRETS, OwnTime, Remora, two_providers
 from h2wire import H2, message
 from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
 from test_grpc_hostile import LIST, OK, STREAM, core, is_sanitized, stream_chat
-from upstream import ROOT
 
 DEADLINE, UNAVAILABLE = 4, 14
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -30,15 +29,6 @@ def run(upstream, first="ok", more="", **kwargs):
 
 
 KEPT_S = 35  # Go's smallest interval is 10 s, whatever it is told: a server that counts strikes says GOAWAY at the third ping
-
-
-def go_keepalive():
-    if shutil.which("go") is None:
-        missing("go is not installed")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    program = os.path.join(cache, "remora", "tests-go", "keepalive")
-    subprocess.run(["go", "build", "-C", ROOT / "tests/clients/go", "-o", program, "./keepalive"], check=True, timeout=600)
-    return program
 
 
 class PythonClient:
@@ -68,7 +58,7 @@ def keeping(upstream, pb):  # noqa: F811
     """Real clients with keepalive, begun with the first test of this file and looked at by the last."""
     with run(upstream, "stall-after-2", "deadlines: {idle_ms: 300000}\n") as remora:
         python, begun = PythonClient(remora, pb), time.monotonic()
-        go = subprocess.Popen([go_keepalive(), f"127.0.0.1:{remora.grpc_port}", str(KEPT_S)], stdin=subprocess.PIPE,
+        go = subprocess.Popen([go_client("keepalive"), f"127.0.0.1:{remora.grpc_port}", str(KEPT_S)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) if shutil.which("go") else None
         if go:
             go.stdin.write(stream_chat())

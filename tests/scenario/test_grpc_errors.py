@@ -2,16 +2,14 @@
 typed details as Go, Node and Python decode them."""
 import base64
 import json
-import os
 import re
-import shutil
 import subprocess
 
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from clients import NODE, install, missing
+from clients import NODE, go_client, install
 from gateway import SECRETS, Remora, two_providers
 from test_errors import CODES, ELSEWHERE, REQUESTS, ROWS, UPSTREAM, configuration
 from test_grpc import channel, pb, request, stream  # noqa: F401  (pb is a fixture)
@@ -177,12 +175,7 @@ def test_every_row_is_asked_for_here_or_elsewhere():
 # ---- as other languages decode them ----
 
 def go_details():
-    if shutil.which("go") is None:
-        missing("go is not installed")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    program = os.path.join(cache, "remora", "tests-go", "details")
-    subprocess.run(["go", "build", "-C", ROOT / "tests/clients/go", "-o", program, "."], check=True, timeout=600)
-    return [program]
+    return [go_client("details")]
 
 
 def node_details():

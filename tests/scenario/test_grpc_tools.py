@@ -1,30 +1,15 @@
 """Tools that know only what reflection tells them: grpcurl, ghz and buf curl. grpcui makes the same calls as grpcurl, by the same
 library: everything is listed and described, then called."""
 import json
-import os
-import pathlib
-import shutil
 import subprocess
 
 import pytest
 
-from clients import missing
+from clients import go_tool, missing
 from gateway import SECRETS, Remora, two_providers
 from upstream import ROOT
 
-TOOLS = {"grpcurl": "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4", "ghz": "github.com/bojand/ghz/cmd/ghz@v0.93.0"}
 CHAT = {"chat": {"model": "t/m", "messages": [{"role": "ROLE_USER", "parts": [{"text": "Hello"}]}]}}
-
-
-def go_tool(name):
-    """Built once for this user, from the Go module proxy."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = cache / "remora/go-tools" / (name + "-" + TOOLS[name].rpartition("@")[2])
-    if not (folder / name).exists():
-        if shutil.which("go") is None:
-            missing("go is not installed")
-        subprocess.run(["go", "install", TOOLS[name]], check=True, timeout=900, env={**os.environ, "GOBIN": str(folder)})
-    return str(folder / name)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from clients import missing
+from clients import alone, missing
 from gateway import SECRETS, Remora, two_providers
 from upstream import ROOT, make_ca
 
@@ -95,7 +95,8 @@ def rust(out):
     target = os.environ.get("CARGO_TARGET_DIR") or str(generator.CACHE / "cargo-target")
     run("cargo", "build", "--quiet", "--locked", "--manifest-path", EXAMPLES / "rust/Cargo.toml",
         env={**os.environ, "CARGO_TARGET_DIR": target})
-    shutil.copy(pathlib.Path(target) / "debug/remora-example", out / "chat")
+    shutil.copy(pathlib.Path(target) / "debug/remora-example", out / "chat.new")
+    os.replace(out / "chat.new", out / "chat")  # another run may be in it
     return [[out / "chat"]]
 
 
@@ -110,13 +111,14 @@ BUILDERS = {builder.__name__: builder for builder in (go, python, node, java, ru
 
 @functools.lru_cache(maxsize=None)
 def commands(language):
-    try:
-        generator.generate(language, STUBS / language)
-    except generator.Missing as why:
-        missing(str(why))
-    out = STUBS / ".examples" / language
-    out.mkdir(parents=True, exist_ok=True)
-    return BUILDERS[language](out)
+    with alone(STUBS / f".{language}.lock"):
+        try:
+            generator.generate(language, STUBS / language)
+        except generator.Missing as why:
+            missing(str(why))
+        out = STUBS / ".examples" / language
+        out.mkdir(parents=True, exist_ok=True)
+        return BUILDERS[language](out)
 
 
 @pytest.fixture(params=BUILDERS)
