@@ -1,48 +1,83 @@
 #!/usr/bin/env bash
-# Everything that proves Remora, in stages; each prints one line, the last line counts all. `test.sh unit` and
+# Everything that proves Remora, in stages; each prints one line when it ends, the last line counts all. `test.sh unit` and
 # `test.sh scenario` run a part. Logs of failed stages are printed whole.
+#
+# Scenarios wait more than they work, so rows of stages run beside one another, and compilers take what the rows leave (nice).
 set -u
 cd "$(dirname "$0")/.."
 part=${1:-all}
 jobs=$(nproc)
-passed=0
-failed=0
-skipped=0
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+rows=()
 
-say() { printf '%-44s %s\n' "$1" "$2"; }
+# row each STEP...: runs the steps one after the other, beside what follows, in a process group of its own; join: until all rows have ended.
+row() {
+    set -m
+    "$@" </dev/null &
+    set +m
+    rows+=($!)
+}
+each() { for step; do "$step"; done; }
 
-# count NAME LOG STATUS: adds what the log of a stage says, whatever ran it.
+join() {
+    local row
+    for row in "${rows[@]}"; do
+        wait "$row" || { echo "a row of stages was ended: $?"; echo 0 1 0 >>"$logs/counts"; }
+    done
+    rows=()
+}
+
+# Whatever ends this program, the rows end, too: their shells at once, what they run as by Ctrl-C, by force in the end.
+end() {
+    local signal row tries
+    for row in "${rows[@]}"; do kill "$row"; done 2>/dev/null
+    for signal in INT TERM KILL; do
+        for row in "${rows[@]}"; do
+            kill "-$signal" -- "-$row" || continue
+            for ((tries = 0; tries < 50; tries++)); do kill -0 -- "-$row" || break; sleep 0.1; done
+        done 2>/dev/null
+    done
+    rm -rf "$logs"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# count NAME LOG STATUS SECONDS: the line of a stage, and all that it said if it failed. One at a time.
 count() {
     local p f s
-    read -r p f s < <(python3 tools/count_tests.py "$2")
+    read -r p f s < <(python3 tools/count_tests.py "$2") || { p=0 f=1 s=0; }
     if [ "$3" != 0 ] && [ "$f" = 0 ]; then f=1; fi
-    passed=$((passed + p)); failed=$((failed + f)); skipped=$((skipped + s))
-    say "$1" "$p passed, $f failed, $s skipped (${SECONDS}s)"
-    grep -h " skipped: " "$2" || true
-    if [ "$f" != 0 ] || [ "$3" != 0 ]; then
-        echo "---- $1 ----"
-        tail -n 150 "$2"
-        echo "----"
-    fi
+    {
+        flock 9
+        echo "$p $f $s" >>"$logs/counts"
+        printf '%-44s %s\n' "$1" "$p passed, $f failed, $s skipped ($4s, at ${SECONDS}s)"
+        grep -h " skipped: " "$2"
+        if [ "$f" != 0 ]; then
+            echo "---- $1 ----"
+            cat "$2"
+            echo "----"
+        fi
+    } 9>"$logs/lock"
+    rm "$2"
 }
 
 # stage NAME COMMAND...: a command whose log counts itself
 stage() {
-    local name=$1
+    local name=$1 began=$SECONDS log
+    log=$(mktemp -p "$logs")
     shift
-    "$@" >"$logs/log" 2>&1
-    count "$name" "$logs/log" $?
+    "$@" >"$log" 2>&1
+    count "$name" "$log" $? $((SECONDS - began))
 }
 
 # must NAME COMMAND...: one check, passed or failed
 must() {
     local name=$1
     shift
-    if "$@" >"$logs/log" 2>&1; then echo "1 passed, 0 failed" >>"$logs/log"; else echo "0 passed, 1 failed" >>"$logs/log"; fi
-    count "$name" "$logs/log" 0
+    stage "$name" checked "$@"
 }
+checked() { if "$@"; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fi; }
 
 build() { # build DIR CMAKE_ARGS...
     local dir=$1
@@ -64,8 +99,9 @@ four_workers() {
     REMORA_WORKERS=4 tools/scenarios.sh "$1" -k "(test_http or test_grpc or test_keys or test_process) and not ($own)"
 }
 
-case $part in
-all)
+# ---- the rows ----
+
+lints() {
     must "lint: layering can fail" python3 tests/lint/layering.py --self-test
     must "lint: layering" python3 tests/lint/layering.py
     must "lint: style can fail" python3 tests/lint/style.py --self-test
@@ -80,34 +116,60 @@ all)
     must "lint: docs can fail" python3 tools/docs.py --self-test
     must "lint: docs are current" python3 tools/docs.py --check
     must "image: assembly" python3 tests/image/test_assembly.py
+}
+
+release_build() {
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
+}
+
+release_units() {
     unit "unit and corpora: gcc, release" build
+}
+
+release_scenarios() {
+    scenarios "scenarios: release" build
+}
+
+more_workers() {
+    stage "scenarios: release, four workers" four_workers build
+    stage "four workers under TSan" tools/tsan.sh build-tsan
+}
+
+sanitized() {
     must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined
     unit "unit and corpora: ASan + UBSan" build-asan
+    scenarios "scenarios: ASan + UBSan" build-asan
+}
+
+# What all scenarios take from registries, before they need it.
+clients() {
+    must "clients, stubs, examples" nice -n 5 sh -c "tools/venv.sh && .venv/bin/python tests/scenario/prepare.py"
+}
+
+compilers() {
+    POSIXLY_CORRECT=1 renice -n 10 "$BASHPID" >/dev/null
     must "coverage: a low room is seen" python3 tools/coverage.py --self-test
     must "coverage: 90 % of lines, pure rooms" python3 tools/coverage.py
     must "build: clang, warnings are errors" build build-clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
     stage "unit and corpora: clang" ctest --test-dir build-clang -L 'unit|fuzz-replay' -E policy_property -j "$jobs" \
         --timeout 300 --output-on-failure -V
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
-    scenarios "scenarios: release" build
-    scenarios "scenarios: ASan + UBSan" build-asan
-    stage "scenarios: release, four workers" four_workers build
-    stage "four workers under TSan" tools/tsan.sh build-tsan
+}
+
+case $part in
+all)
+    row each release_build release_units release_scenarios more_workers
+    row each sanitized
+    row each lints clients compilers
     ;;
-unit)
-    must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
-    unit "unit and corpora: gcc, release" build
-    ;;
-scenario)
-    must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
-    scenarios "scenarios: release" build
-    ;;
+unit) row each release_build release_units ;;
+scenario) row each release_build release_scenarios ;;
 *)
     echo "usage: test.sh [all|unit|scenario]" >&2
     exit 2
     ;;
 esac
+join
 echo
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+awk '{ passed += $1; failed += $2; skipped += $3 }
+    END { print passed + 0 " passed, " failed + 0 " failed, " skipped + 0 " skipped"; exit failed > 0 }' "$logs/counts"

@@ -12,7 +12,7 @@ tests=(engine_admission_test engine_bucket_test engine_counter_test engine_healt
 
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=thread >"$build.log" || { cat "$build.log"; exit 1; }
 rm -f "$build.log"
-ninja -C "$build" -j "${JOBS:-$(nproc)}" --quiet remora fault_server "${tests[@]}"
+nice ninja -C "$build" -j "${JOBS:-$(nproc)}" --quiet remora fault_server "${tests[@]}"
 
 # The control: the same options and suppressions see a race.
 cc -g -O1 -fsanitize=thread -o "$build/race" tests/tsan/race.c
