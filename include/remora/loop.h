@@ -69,6 +69,11 @@ struct remora_conn_callbacks {
     void (*on_read)(struct remora_conn *conn, struct remora_slice bytes);
     /* Output that was queued has all been taken by the kernel. */
     void (*on_drain)(struct remora_conn *conn);
+    /*
+     * More came while reading was off than is kept, and for longer than a moment. Behind it the end of a TCP connection could not
+     * be seen, so input is thrown away from here on: on_read is not called again, output still works. At most once.
+     */
+    void (*on_overrun)(struct remora_conn *conn);
     /* The peer is gone: noticed while reading is off, too. At most once; the conn stays until closed by its owner. */
     void (*on_gone)(struct remora_conn *conn, enum remora_conn_end end);
     /* The last call: memory may be freed by the owner. Follows remora_conn_close, never from inside it. */

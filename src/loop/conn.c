@@ -5,6 +5,9 @@
  *           bytes go to `ahead` (at most REMORA_LIMIT_HTTP_PIPELINE_BYTES) and are delivered, from the loop, once it is
  *           on again. When `ahead` is full the socket is left alone and poll(2) asks every WATCH_MS for a hang-up: a
  *           stopped uv_tcp sees neither FIN nor RST (reference/measurements.md, "Prototypes 2: libuv").
+ * Overrun   poll(2) tells the end of a unix socket whatever lies before it. A FIN of TCP stands behind all that was sent, in the
+ *           peer's own kernel when ours has no room: so the first time nothing is found the owner is told (on_overrun), and what
+ *           comes is read and thrown away, REMORA_LIMIT_MESSAGE_BYTES at most.
  * Writing   Bytes collect in `out` and leave once per round by uv_try_write; what the kernel does not take is moved to
  *           `sending` and left to uv_write. An idle connection holds no buffer.
  * Closing   With a linger: what is queued is written, then the sending side is shut down and input thrown away until the
@@ -43,6 +46,9 @@ struct plain {
     struct remora_buf ahead;
     struct remora_timer timer; /* hang-up watch, or linger */
     struct remora_later deliver;
+    size_t thrown_bytes; /* since the overrun */
+    bool is_tcp;
+    bool is_overrun;
     bool is_reading;    /* as the owner wants it */
     bool is_uv_reading; /* as libuv does it */
     bool is_sending;
@@ -126,6 +132,16 @@ static void arm_timer(struct plain *plain, int64_t wait_ms, void (*fire)(struct 
     }
 }
 
+static void start_uv_reading(struct plain *plain);
+
+static void overrun(struct plain *plain)
+{
+    plain->is_overrun = true;
+    remora_buf_fini(&plain->ahead);
+    start_uv_reading(plain);
+    plain->base.callbacks->on_overrun(&plain->base);
+}
+
 static void watch(struct remora_timer *timer)
 {
     struct plain *plain = REMORA_CONTAINER_OF(timer, struct plain, timer);
@@ -137,6 +153,8 @@ static void watch(struct remora_timer *timer)
         set_gone(plain, REMORA_CONN_RESET);
     } else if ((poll_fd.revents & POLLRDHUP) != 0) {
         set_gone(plain, REMORA_CONN_PEER_CLOSED);
+    } else if (plain->is_tcp && !plain->is_reading) {
+        overrun(plain);
     } else {
         arm_timer(plain, WATCH_MS, watch);
     }
@@ -166,11 +184,19 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     struct plain *plain = handle->data;
     size_t room = REMORA_LOOP_READ_BYTES;
     size_t held = ahead_bytes(plain);
-    if (!plain->is_lingering && (!plain->is_reading || held > 0)) {
+    if (!plain->is_lingering && !plain->is_overrun && (!plain->is_reading || held > 0)) {
         size_t left = plain->ahead.limit_bytes - held;
         room = left < room ? left : room;
     }
     *buffer = uv_buf_init(plain->base.loop->read_buffer, (unsigned)room);
+}
+
+static void throw_away(struct plain *plain, size_t bytes)
+{
+    plain->thrown_bytes += bytes;
+    if (plain->thrown_bytes > REMORA_LIMIT_MESSAGE_BYTES) {
+        set_gone(plain, REMORA_CONN_RESET);
+    }
 }
 
 static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
@@ -184,7 +210,9 @@ static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
         return;
     }
     struct remora_slice bytes = remora_slice(buffer->base, (size_t)got);
-    if (plain->is_reading && ahead_bytes(plain) == 0) {
+    if (plain->is_overrun) {
+        throw_away(plain, bytes.length);
+    } else if (plain->is_reading && ahead_bytes(plain) == 0) {
         plain->base.callbacks->on_read(&plain->base, bytes);
     } else {
         keep_ahead(plain, bytes);
@@ -390,6 +418,7 @@ static int open_handle(struct plain *plain, int fd)
         int status = uv_pipe_init(uv, &plain->uv.pipe, 0);
         return status != 0 ? status : uv_pipe_open(&plain->uv.pipe, fd);
     }
+    plain->is_tcp = true;
     int status = uv_tcp_init(uv, &plain->uv.tcp);
     return status != 0 ? status : uv_tcp_open(&plain->uv.tcp, fd);
 }

@@ -3,7 +3,7 @@
  *
  *   input    ciphertext of the inner connection -> `in` of the session -> handshake, then plaintext -> the owner, or `ahead`
  *            while it does not read. When `ahead` is full the inner connection is not read either, which still notices a peer
- *            that goes away
+ *            that goes away; when it throws records away nothing more can be opened, and the owner is told the same
  *   output   collects in `out` and is sealed once at the end of the round: a burst of small writes is one record
  *   closing  what is queued is sealed, close_notify follows, the inner connection lingers as plain ones do
  *
@@ -38,6 +38,7 @@ struct secure {
     bool is_reading; /* as the owner wants it */
     bool is_open;    /* the handshake is over */
     bool has_output; /* the owner wrote and was not told yet that the kernel has it all */
+    bool is_overrun; /* records are missing: nothing is opened any more, sealing goes on */
     bool has_alert;
     bool is_gone;
     bool is_broken; /* no more records either way */
@@ -144,7 +145,7 @@ static void on_drain(struct remora_conn *inner)
 
 static bool takes_input(const struct secure *s)
 {
-    return s->is_open && !s->is_gone && !s->is_closing &&
+    return s->is_open && !s->is_overrun && !s->is_gone && !s->is_closing &&
            remora_buf_slice(&s->ahead).length < s->ahead.limit_bytes;
 }
 
@@ -233,6 +234,16 @@ static void on_gone(struct remora_conn *inner, enum remora_conn_end end)
     set_gone(inner->owner, end);
 }
 
+static void on_overrun(struct remora_conn *inner)
+{
+    struct secure *s = inner->owner;
+    s->is_overrun = true;
+    remora_buf_fini(&s->ahead);
+    if (!s->is_gone && !s->is_closing) {
+        s->base.callbacks->on_overrun(&s->base);
+    }
+}
+
 static void deliver_ahead(struct secure *s)
 {
     if (!s->is_reading || s->is_gone || s->is_closing || remora_buf_slice(&s->ahead).length == 0) {
@@ -312,7 +323,12 @@ static const struct remora_conn_ops SECURE_OPS = {
 };
 
 static const struct remora_conn_callbacks INNER_CALLBACKS = {
-    .on_read = on_read, .on_drain = on_drain, .on_gone = on_gone, .on_closed = on_closed};
+    .on_read = on_read,
+    .on_drain = on_drain,
+    .on_overrun = on_overrun,
+    .on_gone = on_gone,
+    .on_closed = on_closed,
+};
 
 static bool make_session(struct secure *s, const struct remora_tls *tls)
 {

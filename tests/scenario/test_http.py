@@ -2,6 +2,8 @@
 import json
 import os
 import socket
+import struct
+import threading
 import time
 
 import openai
@@ -390,15 +392,32 @@ def test_a_head_that_is_refused_unread_has_no_content(good):
     assert got.startswith(b"HTTP/1.1 400 ") and got.endswith(b"\r\n\r\n")
 
 
-def hang_up(remora, body, wait):
-    """Sends a request, waits with `wait`, hangs up; the moment of the hang-up."""
-    s = socket.create_connection(("127.0.0.1", remora.http_port))
+def send_chat(s, body):
     payload = json.dumps({"messages": USER, **body}).encode()
     s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
               + str(len(payload)).encode() + b"\r\n\r\n" + payload)
-    wait(s)
-    gone = time.monotonic_ns()
+
+
+def leave(s, how):
+    if how == "half-close":
+        s.shutdown(socket.SHUT_WR)
+        return
+    if how == "reset":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
+
+
+def hang_up(remora, body, wait, behind=0, how="close"):
+    """Sends a request, waits with `wait`, pipelines so many bytes of another one behind it, hangs up; the moment of the hang-up."""
+    s = socket.create_connection(("127.0.0.1", remora.http_port))
+    send_chat(s, body)
+    wait(s)
+    if behind:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+                  + str(behind).encode() + b"\r\n\r\n" + b"x" * behind)
+    gone = time.monotonic_ns()
+    leave(s, how)
     return gone
 
 
@@ -424,6 +443,53 @@ def test_hanging_up_cancels_the_upstream_within_100_ms(upstream, behaviour, is_s
         assert max(took_ms) < 100, took_ms
         line = [x for x in remora.wait_log("request") if x["code"] == "CLIENT_GONE"]
         assert line
+
+
+@pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+@pytest.mark.parametrize("behind", [200_000, 3_000_000])
+@pytest.mark.parametrize("behaviour, is_stream", [("hold", False), ("stall-after-1", True)])
+def test_hanging_up_behind_much_that_was_pipelined_is_noticed(upstream, behaviour, is_stream, behind, how):
+    """The FIN stands behind all of it, in the client's kernel, where nobody else sees it."""
+    with run(upstream, behaviour) as remora:
+        upstream.reset()
+        def wait(_):
+            upstream.wait_open(behaviour, 1)
+            own.append(OwnTime(remora.process.pid, upstream.process.pid, os.getpid()))
+        took_ms, own = [], []
+        for _ in range(3):
+            upstream.wait(lambda stats: stats["behaviours"].get(behaviour, {"open": 0})["open"] == 0)
+            gone_ns = hang_up(remora, {"model": "t/m", "stream": is_stream}, wait, behind, how)
+            upstream.wait_aborted(behaviour, len(took_ms) + 1)
+            delayed_ms = own[-1].waited() * 1000
+            stats = upstream.stats()
+            gone_ms = (gone_ns - stats["start_monotonic_ns"]) / 1e6
+            took_ms.append(stats["behaviours"][behaviour]["last_aborted_ms"] - gone_ms - delayed_ms)
+        assert max(took_ms) < 100, took_ms
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_who_pipelines_more_than_is_kept_gets_its_answer_and_the_close(upstream, is_stream):
+    """The answer that is under way is whole; what stood behind it is not answered, which the close says."""
+    with run(upstream, "hold") as remora:
+        upstream.reset()
+        with socket.create_connection(("127.0.0.1", remora.http_port), timeout=10) as s:
+            send_chat(s, {"model": "t/m", "stream": is_stream})
+            upstream.wait_open("hold", 1)
+            s.sendall(b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400_000)  # no kernel holds it: somebody has read
+            upstream.release()
+            got = b"".join(iter(lambda: s.recv(65536), b""))
+        assert got.count(b"HTTP/1.1 ") == 1 and got.startswith(b"HTTP/1.1 200 ")
+        assert got.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n") if is_stream else b"Connection: close\r\n" in got
+
+
+def test_what_is_pipelined_behind_quick_answers_is_all_answered(good):
+    """As much as one likes: nobody waits long enough to be thrown away."""
+    requests = b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10_000
+    last = b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", good.http_port), timeout=60) as s:
+        threading.Thread(target=s.sendall, args=(requests + last,), daemon=True).start()
+        got = b"".join(iter(lambda: s.recv(1 << 20), b""))
+    assert got.count(b"HTTP/1.1 404 ") == 10_001
 
 
 def test_a_slow_reader_pauses_the_upstream(upstream):

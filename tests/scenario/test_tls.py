@@ -16,7 +16,7 @@ import time
 import grpc
 import pytest
 
-from gateway import SECRETS, USER, Remora, two_providers
+from gateway import SECRETS, USER, OwnTime, Remora, two_providers
 from peers import authority
 from test_grpc import pb, request  # noqa: F401  (pb is a fixture)
 from test_keys import BEARER, hashes, with_keys  # noqa: F401  (hashes is a fixture)
@@ -362,3 +362,36 @@ def test_a_drain_lets_streams_end_and_says_goodbye(upstream, ours, theirs):
     assert connection.getresponse().read().endswith(b"data: [DONE]\n\n")
     assert idle.sock.recv(1) == b"", "closed with close_notify: an end without one is an error here"
     remora.stop()
+
+
+@pytest.mark.parametrize("behind", [200_000, 3_000_000])
+def test_who_leaves_behind_much_that_was_pipelined_is_noticed(upstream, ours, theirs, behind):
+    """Records that nobody opens are thrown away like plain bytes, since the end stands behind them."""
+    with run(upstream, ours, theirs, "hold") as remora:
+        upstream.reset()
+        connection = https(remora, client(ours, theirs))
+        connection.request("POST", "/v1/chat/completions", json.dumps({"model": "t/m", "messages": USER}),
+                           {"Content-Type": "application/json"})
+        upstream.wait_open("hold", 1)
+        own = OwnTime(remora.process.pid, upstream.process.pid, os.getpid())
+        connection.sock.sendall(b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n" * (behind // 42))
+        gone = time.monotonic_ns()
+        connection.close()
+        upstream.wait_aborted("hold", 1)
+        delayed_ms = own.waited() * 1000
+        stats = upstream.stats()
+        took_ms = stats["behaviours"]["hold"]["last_aborted_ms"] - (gone - stats["start_monotonic_ns"]) / 1e6 - delayed_ms
+        assert took_ms < 100
+
+
+def test_an_answer_is_whole_behind_which_too_much_was_pipelined(upstream, ours, theirs):
+    with run(upstream, ours, theirs, "hold") as remora:
+        upstream.reset()
+        connection = https(remora, client(ours, theirs))
+        connection.request("POST", "/v1/chat/completions", json.dumps({"model": "t/m", "messages": USER}),
+                           {"Content-Type": "application/json"})
+        upstream.wait_open("hold", 1)
+        connection.sock.sendall(b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400_000)
+        upstream.release()
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())["choices"] and answer.getheader("Connection") == "close"

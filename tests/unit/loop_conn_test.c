@@ -67,7 +67,8 @@ static void on_closed(struct remora_conn *conn)
     f->conn = NULL;
 }
 
-static const struct remora_conn_callbacks CALLBACKS = {on_read, on_drain, on_gone, on_closed};
+static const struct remora_conn_callbacks CALLBACKS = {
+    .on_read = on_read, .on_drain = on_drain, .on_gone = on_gone, .on_closed = on_closed};
 
 static int setup(void **state)
 {

@@ -477,6 +477,16 @@ static void on_gone(struct remora_conn *conn, enum remora_conn_end end)
     close_conn(c, 0);
 }
 
+/*
+ * Requests that were pipelined behind a call that takes long are lost, and so the connection ends with the answer of that call.
+ * RFC 9112 section 9.3.2: nobody should pipeline behind a POST, and who does sends again what was not answered.
+ */
+static void on_overrun(struct remora_conn *conn)
+{
+    struct http_connection *c = conn->owner;
+    c->keeps_alive = false;
+}
+
 static void on_closed(struct remora_conn *conn)
 {
     struct http_connection *c = conn->owner;
@@ -495,6 +505,7 @@ static void on_closed(struct remora_conn *conn)
 const struct remora_conn_callbacks http_connection_callbacks = {
     .on_read = on_read,
     .on_drain = on_drain,
+    .on_overrun = on_overrun,
     .on_gone = on_gone,
     .on_closed = on_closed,
 };
