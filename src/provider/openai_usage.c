@@ -7,6 +7,10 @@
  *   prompt + completion < total       the difference belongs to completion (xAI: reasoning), unless it is just the cache
  *   more reasoning than completion    completion excludes reasoning (DeepInfra)
  * Without a total the dialect's rule decides whether reasoning comes on top.
+ * What was written to the cache is one number (OpenAI's cache_write_tokens; cache_creation_input_tokens of Alibaba and of
+ * gateways in front of Anthropic), its parts by time to live (cache_creation), or both. The parts win; what the number has
+ * beyond them has the shorter life. Sources: providers.md 0.1 "Anthropic", "Qwen/Alibaba"; Alibaba Cloud Model Studio,
+ * "Context cache" (creation at 125 % of the input's price), read 2026-11.
  * A count that is negative, no integer, a string or above 2^53 is absent (reliability.md F29); 0 stays 0. Details that do
  * not fit into their total are dropped rather than believed. Sound, pictures and films of the prompt may have come from the cache:
  * where both together are more than the prompt, what is over is the cache's, and how the rest divides is a guess.
@@ -57,9 +61,31 @@ struct counts {
     int64_t completion;
     int64_t total;
     int64_t cached;
-    int64_t cache_written;
+    int64_t written_5m; /* to the cache; also what nobody says the time to live of */
+    int64_t written_1h;
     int64_t reasoning;
 };
+
+static int64_t written(const struct counts *c)
+{
+    return known(c->written_5m) + known(c->written_1h);
+}
+
+static void read_writes(struct counts *c, const struct spent *spent)
+{
+    const struct remora_json *prompt = spent->prompt;
+    int64_t sum = count_of(prompt[DETAIL_CACHE_WRITE_TOKENS]);
+    sum = first_of(sum, count_of(prompt[DETAIL_CACHE_CREATION_INPUT_TOKENS]));
+    sum = first_of(sum, count_of(spent->own[SPENT_CACHE_CREATION_INPUT_TOKENS]));
+    bool is_inside = remora_json_is(prompt[DETAIL_CACHE_CREATION], REMORA_JSON_OBJECT);
+    struct remora_json parts =
+        is_inside ? prompt[DETAIL_CACHE_CREATION] : spent->own[SPENT_CACHE_CREATION];
+    c->written_5m = count_of(remora_json_get(parts, "ephemeral_5m_input_tokens"));
+    c->written_1h = count_of(remora_json_get(parts, "ephemeral_1h_input_tokens"));
+    if (sum > written(c) || (c->written_5m < 0 && c->written_1h < 0)) {
+        c->written_5m = sum < 0 ? sum : sum - known(c->written_1h);
+    }
+}
 
 static struct counts read_counts(const struct spent *spent)
 {
@@ -69,12 +95,13 @@ static struct counts read_counts(const struct spent *spent)
         .completion = count_of(own[SPENT_COMPLETION_TOKENS]),
         .total = count_of(own[SPENT_TOTAL_TOKENS]),
         .cached = count_of(spent->prompt[DETAIL_CACHED_TOKENS]),
-        .cache_written = count_of(spent->prompt[DETAIL_CACHE_WRITE_TOKENS]),
         .reasoning = count_of(spent->completion[DETAIL_REASONING_TOKENS]),
     };
     c.cached = first_of(c.cached, count_of(own[SPENT_PROMPT_CACHE_HIT_TOKENS]));
     c.cached = first_of(c.cached, count_of(own[SPENT_CACHED_TOKENS]));
+    c.cached = first_of(c.cached, count_of(own[SPENT_CACHE_READ_INPUT_TOKENS]));
     c.reasoning = first_of(c.reasoning, count_of(own[SPENT_REASONING_TOKENS]));
+    read_writes(&c, spent);
     return c;
 }
 
@@ -85,12 +112,12 @@ static struct counts read_counts(const struct spent *spent)
 static bool make_inclusive(struct counts *c, enum usage_rule rule)
 {
     bool is_told = true;
-    int64_t cache = known(c->cached) + known(c->cache_written);
+    int64_t cache = known(c->cached) + written(c);
     if (rule == USAGE_REASONING_BESIDE && c->total < 0 && c->completion >= 0) {
         c->completion += known(c->reasoning);
     }
     if (c->prompt >= 0 && cache > c->prompt) {
-        c->prompt += c->cached > c->prompt ? cache : c->cache_written;
+        c->prompt += c->cached > c->prompt ? cache : written(c);
         is_told = c->total >= 0 && c->total == c->prompt + known(c->completion);
     }
     if (c->prompt >= 0 && c->completion >= 0 && c->total >= 0) {
@@ -140,7 +167,8 @@ static bool fill_input(struct remora_usage *out, const struct counts *c,
         return true;
     }
     split_off(out, REMORA_USAGE_CACHE_READ, &rest, c->cached);
-    split_off(out, REMORA_USAGE_CACHE_WRITE_5M, &rest, c->cache_written);
+    split_off(out, REMORA_USAGE_CACHE_WRITE_5M, &rest, c->written_5m);
+    split_off(out, REMORA_USAGE_CACHE_WRITE_1H, &rest, c->written_1h);
     int64_t audio = split_off_kind(out, REMORA_USAGE_AUDIO_INPUT, &rest,
                                    count_of(details[DETAIL_AUDIO_TOKENS]));
     int64_t image = split_off_kind(out, REMORA_USAGE_IMAGE_INPUT, &rest,

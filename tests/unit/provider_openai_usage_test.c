@@ -116,6 +116,55 @@ static void counts_become_disjoint_classes(void **state)
     remora_arena_fini(&arena);
 }
 
+/* Alibaba's names in the details, Anthropic's gateways' at the top; the parts by time to live win over their sum. */
+static void what_was_written_to_the_cache_has_several_names(void **state)
+{
+    static const struct {
+        const char *where;
+        int64_t input, read, write_5m, write_1h;
+    } cases[] = {
+        {"\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_creation_input_tokens\":3000,"
+         "\"cache_creation\":{\"ephemeral_5m_input_tokens\":3000}}",
+         19, 0, 3000, -1},
+        {"\"prompt_tokens_details\":{\"cache_creation_input_tokens\":3000}", 19, -1, 3000, -1},
+        {"\"prompt_tokens_details\":{\"cache_creation\":{\"ephemeral_5m_input_tokens\":3000}}", 19,
+         -1, 3000, -1},
+        {"\"cache_creation_input_tokens\":3000,\"cache_read_input_tokens\":10", 9, 10, 3000, -1},
+        {"\"cache_creation_input_tokens\":3000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":"
+         "1000,\"ephemeral_1h_input_tokens\":2000}",
+         19, -1, 1000, 2000},
+        {"\"cache_creation_input_tokens\":1,\"cache_creation\":{\"ephemeral_1h_input_tokens\":2000"
+         "}",
+         1019, -1, -1, 2000},
+        {"\"cache_creation_input_tokens\":3000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,"
+         "\"ephemeral_1h_input_tokens\":2000}",
+         19, -1, 1000, 2000},
+        {"\"cache_creation_input_tokens\":-1,\"cache_creation\":null", 3019, -1, -1, -1},
+    };
+    static const struct remora_json_limits limits = {64, 1000};
+    struct remora_arena arena;
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char text[300];
+        struct remora_json_doc doc;
+        struct remora_usage usage;
+        snprintf(text, sizeof text,
+                 "{\"prompt_tokens\":3019,\"completion_tokens\":104,\"total_tokens\":3123,%s}",
+                 cases[i].where);
+        assert_int_equal(remora_json_parse(remora_slice_of(text), &arena, &limits, &doc, NULL),
+                         REMORA_OK);
+        assert_true(openai_read_usage(remora_json_root(&doc), USAGE_INCLUSIVE, &usage));
+        assert_int_equal(usage.tokens[REMORA_USAGE_INPUT], cases[i].input);
+        assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_READ], cases[i].read);
+        assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_WRITE_5M], cases[i].write_5m);
+        assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_WRITE_1H], cases[i].write_1h);
+        assert_int_equal(usage.tokens[REMORA_USAGE_OUTPUT], 104);
+        assert_int_equal(usage.certainty, ACTUAL);
+    }
+    remora_arena_fini(&arena);
+}
+
 /* Sound of the prompt may have come from the cache: what cannot lie beside it does. */
 static void sound_and_cache_may_overlap(void **state)
 {
@@ -210,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_become_disjoint_classes),
+        cmocka_unit_test(what_was_written_to_the_cache_has_several_names),
         cmocka_unit_test(sound_and_cache_may_overlap),
         cmocka_unit_test(kinds_of_the_answer_are_parts_of_it),
         cmocka_unit_test(pictures_and_films_may_come_from_the_cache),
