@@ -366,13 +366,8 @@ bool remora_request_asks(const struct remora_request *request, enum remora_param
 /* Whether output modalities ask for more than the text that everybody answers. */
 bool remora_asks_beyond_text(const struct remora_slices *modalities);
 
-/* What a request brings, for estimates and for prices by the piece. */
-struct remora_request_load {
-    size_t
-        text_bytes; /* texts, names, tools, schemas, reasoning sent back: what a model reads, media not counted */
-    int64_t image_count;
-};
-struct remora_request_load remora_request_load(const struct remora_request *request);
+/* Texts, names, tools, schemas, reasoning sent back: what a model reads of it, for estimates. Media are not counted. */
+size_t remora_request_text_bytes(const struct remora_request *request);
 
 /*
  * What no message can say of itself: every tool message answers a call of the assistant message before it, once, and every

@@ -150,10 +150,10 @@ void attempt_settle_usage(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
     const struct remora_estimate_input estimate = {
-        .text_bytes = x->load.text_bytes,
+        .text_bytes = x->text_bytes,
         .answer_bytes = x->run.answer_bytes,
         .max_output_tokens = x->max_output_tokens,
-        .image_count = x->load.image_count,
+        .image_count = x->run.image_count,
         .may_have_searched = x->run.may_search || x->run.has_citations,
     };
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
@@ -292,6 +292,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->is_shown = false;
     run->may_search = false;
     run->choice_count = 0;
+    run->image_count = 0;
     run->has_citations = false;
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
@@ -356,6 +357,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     fail->cause = REMORA_CAUSE_NONE;
     x->run.may_search = built->may_search;
     x->run.choice_count = built->choice_count;
+    x->run.image_count = built->image_count;
     remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;
 }

@@ -193,7 +193,7 @@ static void remember_request(struct remora_exchange *x)
     x->withholds_reasoning = request->reasoning.exclude_from_response;
     x->keeps_further = request->wants_further;
     x->idle_ms = request->idle_timeout_ms;
-    x->load = remora_request_load(request);
+    x->text_bytes = remora_request_text_bytes(request);
     x->max_output_tokens = output_limit(&request->sampling);
 }
 

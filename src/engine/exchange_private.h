@@ -73,6 +73,7 @@ struct attempt_run {
     bool may_search;      /* what was sent lets the provider search the web */
     bool has_citations;   /* of the web: it was searched */
     int64_t choice_count; /* what was sent asks for so many, 0: it does not say */
+    int64_t image_count;  /* pictures in what was sent */
     size_t answer_bytes;  /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
@@ -121,7 +122,7 @@ struct remora_exchange {
     uint64_t precise_start_ns;
     int64_t idle_ms;                          /* the caller's own, or -1 */
     size_t held_bytes;                        /* counted by admission */
-    struct remora_request_load load;          /* what the request brought */
+    size_t text_bytes;                        /* that the request brought, for estimates */
     size_t order_at;                          /* next place in plan->order */
     uint16_t model_at;                        /* the model being tried */
     uint16_t refusals;                        /* UPSTREAM_REFUSED_REQUEST of this model */

@@ -1,5 +1,5 @@
 /*
- * What a request brings: bytes of text, and images. Media are not text: a megabyte of base64 is no quarter of a million
+ * How many bytes of text a request brings. Media are not text: a megabyte of base64 is no quarter of a million
  * tokens. One walk over what was parsed; cannot fail.
  */
 #include "remora/request.h"
@@ -16,13 +16,13 @@ static size_t calls_bytes(const struct remora_message *message)
     return bytes;
 }
 
-static void add_message(struct remora_request_load *load, const struct remora_message *message)
+static size_t message_bytes(const struct remora_message *message)
 {
-    load->text_bytes += message->name.length + calls_bytes(message);
+    size_t bytes = message->name.length + calls_bytes(message);
     for (size_t i = 0; i < message->part_count; i++) {
-        load->text_bytes += message->parts[i].text.length;
-        load->image_count += message->parts[i].kind == REMORA_PART_IMAGE;
+        bytes += message->parts[i].text.length;
     }
+    return bytes;
 }
 
 static size_t tools_bytes(const struct remora_request *request)
@@ -45,15 +45,13 @@ static size_t inputs_bytes(const struct remora_request *request)
     return bytes;
 }
 
-struct remora_request_load remora_request_load(const struct remora_request *request)
+size_t remora_request_text_bytes(const struct remora_request *request)
 {
-    struct remora_request_load load = {
-        .text_bytes = tools_bytes(request) + inputs_bytes(request) +
-                      request->response_format.schema_json.length +
-                      request->response_format.pattern.length,
-    };
+    size_t bytes = tools_bytes(request) + inputs_bytes(request) +
+                   request->response_format.schema_json.length +
+                   request->response_format.pattern.length;
     for (size_t i = 0; i < request->message_count; i++) {
-        add_message(&load, &request->messages[i]);
+        bytes += message_bytes(&request->messages[i]);
     }
-    return load;
+    return bytes;
 }

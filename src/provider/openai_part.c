@@ -159,6 +159,7 @@ void openai_write_part(struct openai_build *build, const struct remora_part *par
         openai_write_spoken(build, name, part->text);
         break;
     case REMORA_PART_IMAGE:
+        build->out->image_count++;
         if (part->media.source == REMORA_MEDIA_FILE_ID) {
             write_file(build, &part->media);
         } else {

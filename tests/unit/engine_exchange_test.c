@@ -736,6 +736,40 @@ static void images_are_billed_and_searches_are_a_guess(void **state)
     }
 }
 
+/* Pictures that an assistant has answered with go back to few: where they are dropped, nobody was sent one. */
+static void pictures_that_are_left_out_are_not_billed(void **state)
+{
+    static const char *const dialects[] = {"generic", "groq"};
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("a")},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAA")}},
+        {.kind = REMORA_PART_IMAGE,
+         .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAA")}},
+    };
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = 3};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(dialects); i++) {
+        char yaml[512];
+        snprintf(yaml, sizeof yaml,
+                 "version: 1\nservice: svc\nproviders:\n"
+                 "  a: {kind: openai, dialect: %s, base_url: \"http://127.0.0.1:1/v1\"}\n"
+                 "models:\n  t/m: {endpoints: [{provider: a, model_id: um, pricing: {"
+                 "prompt: \"0.001\", completion: \"0.001\", image: \"0.01\"}}]}\n",
+                 dialects[i]);
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        f->message = &message;
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_good_stream(f, 0, "x"); /* its usage: 5 + 2 */
+        assert_int_equal(f->outcome.dropped_count, i);
+        assert_int_equal(f->outcome.cost.total_pico_usd,
+                         i == 0 ? INT64_C(27000000000) : INT64_C(7000000000));
+        assert_int_equal(f->outcome.cost.certainty, REMORA_CERTAINTY_ACTUAL);
+        fixture_free(f);
+    }
+}
+
 /* web_search_options that the endpoint does not take are dropped: nothing was searched, and nothing is billed. */
 static void a_search_is_billed_only_where_it_was_asked_of_the_provider(void **state)
 {
@@ -787,6 +821,7 @@ int main(void)
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
         cmocka_unit_test(an_estimate_is_bounded_by_the_limit_of_all_choices),
         cmocka_unit_test(images_are_billed_and_searches_are_a_guess),
+        cmocka_unit_test(pictures_that_are_left_out_are_not_billed),
         cmocka_unit_test(a_search_is_billed_only_where_it_was_asked_of_the_provider),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),

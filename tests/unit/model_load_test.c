@@ -1,9 +1,9 @@
-/* What a request brings: text for estimates, images for prices by the piece. */
+/* What a request brings: text, for estimates. */
 #include "support.h"
 
 #include "remora/request.h"
 
-static void media_are_no_text_and_images_are_counted(void **state)
+static void media_are_no_text(void **state)
 {
     static const struct remora_part parts[] = {
         {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("four")},
@@ -18,9 +18,7 @@ static void media_are_no_text_and_images_are_counted(void **state)
     remora_request_init(&request);
     request.messages = &message;
     request.message_count = 1;
-    struct remora_request_load load = remora_request_load(&request);
-    assert_int_equal(load.text_bytes, 4);
-    assert_int_equal(load.image_count, 2);
+    assert_int_equal(remora_request_text_bytes(&request), 4);
 }
 
 static void all_that_a_model_reads_is_text(void **state)
@@ -42,21 +40,21 @@ static void all_that_a_model_reads_is_text(void **state)
     remora_request_init(&request);
     request.messages = &message;
     request.message_count = 1;
-    assert_int_equal(remora_request_load(&request).text_bytes, 10);
+    assert_int_equal(remora_request_text_bytes(&request), 10);
     request.tools = &tool;
     request.tool_count = 1;
-    assert_int_equal(remora_request_load(&request).text_bytes, 17);
+    assert_int_equal(remora_request_text_bytes(&request), 17);
     request.inputs = &input;
     request.input_count = 1;
     request.response_format.schema_json = REMORA_SLICE("{}");
     request.response_format.pattern = REMORA_SLICE("a*");
-    assert_int_equal(remora_request_load(&request).text_bytes, 26);
+    assert_int_equal(remora_request_text_bytes(&request), 26);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(media_are_no_text_and_images_are_counted),
+        cmocka_unit_test(media_are_no_text),
         cmocka_unit_test(all_that_a_model_reads_is_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

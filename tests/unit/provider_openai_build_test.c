@@ -1368,6 +1368,7 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         "png;base64,AAAA\"}}"
         "],\"annotations\":[{ \"type\":\"file\"},{\"type\":\"url_citation\",\"url_citation\":"
         "{\"url\":\"u\",\"start_index\":3,\"end_index\":9}}]}" UNARY "}");
+    assert_int_equal(f.out.image_count, 1);
     end(&f);
     begin(&f, "openai", "openai");
     f.request.messages = &message;
@@ -1375,6 +1376,7 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         body_of(&f),
         HEAD "{\"role\":\"assistant\",\"content\":\"42\",\"audio\":{\"id\":\"a1\"}}" UNARY "}");
     assert_dropped(&f, told, 2);
+    assert_int_equal(f.out.image_count, 0);
     end(&f);
 }
 
@@ -1441,6 +1443,7 @@ static void messages_in_one_lose_nothing_in_silence(void **state)
                            "\"No\"},{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":"
                            "\"Hi \\\"you\\\"\\n\"}]}"));
     assert_dropped(&f, lost, REMORA_COUNT_OF(lost));
+    assert_int_equal(f.out.image_count, 0);
     end(&f);
 }
 

@@ -119,7 +119,7 @@ void remora_grpc_count_tokens(struct remora_grpc_call *call, struct remora_slice
     if (exchange == NULL) {
         return;
     }
-    size_t read = remora_request_load(remora_exchange_request(exchange)).text_bytes;
+    size_t read = remora_request_text_bytes(remora_exchange_request(exchange));
     REMORA_PB_NUMBER(&response, input_tokens, remora_account_estimate(read));
     REMORA_PB_NUMBER(&response, estimated, true);
     remora_grpc_answer_built(call, remora_exchange_arena(exchange), &response.base);
