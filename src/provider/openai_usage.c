@@ -3,8 +3,10 @@
  *
  * Rules (providers.md 0.1): prompt_tokens includes what was cached, completion_tokens includes reasoning. Servers that
  * differ are recognised by their numbers, not by name:
- *   more cached than prompt           prompt excludes the cache (xAI); more written: it excludes what was written
- *   prompt + completion < total       the difference belongs to completion (xAI: reasoning), unless it is just the cache
+ *   prompt + completion < total       the difference is what was read from the cache, written to it, both, or reasoning (xAI),
+ *                                     if it is just that; else it belongs to completion
+ *   more cached than prompt           without such a total: prompt excludes the cache (xAI), and if what was read fits, what
+ *                                     was written; a guess
  *   more reasoning than completion    completion excludes reasoning (DeepInfra)
  * Without a total the dialect's rule decides whether reasoning comes on top.
  * What was written to the cache is one number (OpenAI's cache_write_tokens; cache_creation_input_tokens of Alibaba and of
@@ -105,29 +107,60 @@ static struct counts read_counts(const struct spent *spent)
     return c;
 }
 
-/*
- * False when it is a guess: the cache had to do with more than the prompt had, so the prompt was counted without it, or
- * without what was written where what was read fits, and no total says the same.
- */
+/* What was left out of the prompt, if a total says so exactly: nothing, what was read, what was written, or both; else -1. */
+static int64_t told_beside(const struct counts *c, int64_t missing)
+{
+    const int64_t candidates[] = {0, known(c->cached), written(c), known(c->cached) + written(c)};
+    int64_t most = candidates[REMORA_COUNT_OF(candidates) - 1];
+    for (size_t i = 0; i < REMORA_COUNT_OF(candidates); i++) {
+        if (candidates[i] == missing && c->prompt + missing >= most) {
+            return missing;
+        }
+    }
+    return -1;
+}
+
+/* False where the total is not just prompt and completion with what one of them, or both, left out: nothing is changed then. */
+static bool believe_total(struct counts *c)
+{
+    if (c->prompt < 0 || c->completion < 0 || c->total < 0) {
+        return false;
+    }
+    int64_t missing = c->total - c->prompt - c->completion;
+    int64_t thought = known(c->reasoning);
+    int64_t with_thought = told_beside(c, missing - thought);
+    int64_t without = told_beside(c, missing);
+    if (with_thought < 0 && without < 0) {
+        return false;
+    }
+    /* what is missing may be both: reasoning that is all of it was left out of the completion */
+    bool is_thought = with_thought >= 0 && (without < 0 || missing == thought);
+    c->completion += is_thought ? thought : 0;
+    c->prompt += is_thought ? with_thought : without;
+    return true;
+}
+
+/* False where the cache had to do with more than the prompt had, which is then taken for having been counted without. */
+static bool guess_beside(struct counts *c)
+{
+    int64_t cache = known(c->cached) + written(c);
+    bool fits = c->prompt < 0 || cache <= c->prompt;
+    if (!fits) {
+        c->prompt += c->cached > c->prompt ? cache : written(c);
+    }
+    if (c->prompt >= 0 && c->completion >= 0 && c->total > c->prompt + c->completion) {
+        c->completion = c->total - c->prompt;
+    }
+    return fits;
+}
+
+/* False when it is a guess. */
 static bool make_inclusive(struct counts *c, enum usage_rule rule)
 {
-    bool is_told = true;
-    int64_t cache = known(c->cached) + written(c);
     if (rule == USAGE_REASONING_BESIDE && c->total < 0 && c->completion >= 0) {
         c->completion += known(c->reasoning);
     }
-    if (c->prompt >= 0 && cache > c->prompt) {
-        c->prompt += c->cached > c->prompt ? cache : written(c);
-        is_told = c->total >= 0 && c->total == c->prompt + known(c->completion);
-    }
-    if (c->prompt >= 0 && c->completion >= 0 && c->total >= 0) {
-        int64_t missing = c->total - c->prompt - c->completion;
-        if (missing > 0 && missing == cache && missing != c->reasoning) {
-            c->prompt += missing;
-        } else if (missing > 0) {
-            c->completion += missing;
-        }
-    }
+    bool is_told = believe_total(c) || guess_beside(c);
     if (c->completion >= 0 && c->reasoning > c->completion) {
         c->completion += c->reasoning;
     }

@@ -77,6 +77,33 @@ static const struct row rows[] = {
     {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":5,"
      "\"cache_write_tokens\":3}}",
      USAGE_INCLUSIVE, 2, 5, 3, 1, -1, ESTIMATED},
+    /* of what may have been left out, the one of which a total is just the sum */
+    {"{\"prompt_tokens\":1000,\"completion_tokens\":50,\"total_tokens\":2450,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":900,\"cache_write_tokens\":500}}",
+     USAGE_INCLUSIVE, 1000, 900, 500, 50, -1, ACTUAL},
+    {"{\"prompt_tokens\":100,\"completion_tokens\":10,\"total_tokens\":2110,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":2000,\"cache_write_tokens\":50}}",
+     USAGE_INCLUSIVE, 50, 2000, 50, 10, -1, ACTUAL},
+    {"{\"prompt_tokens\":1000,\"completion_tokens\":50,\"total_tokens\":1150,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":900,\"cache_write_tokens\":100}}",
+     USAGE_INCLUSIVE, 100, 900, 100, 50, -1, ACTUAL},
+    {"{\"prompt_tokens\":2,\"completion_tokens\":1,\"total_tokens\":12,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":5},\"completion_tokens_details\":{"
+     "\"reasoning_tokens\":4}}",
+     USAGE_INCLUSIVE, 2, 5, -1, 1, 4, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":19,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{"
+     "\"reasoning_tokens\":4}}",
+     USAGE_INCLUSIVE, 6, 4, -1, 5, 4, ACTUAL},
+    /* a total that explains nothing is what the completion must have been; one below the sum is nothing */
+    {"{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":200,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":100,\"cache_write_tokens\":50}}",
+     USAGE_INCLUSIVE, 10, 100, 50, 40, -1, ESTIMATED},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":70,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":100,\"cache_write_tokens\":50}}",
+     USAGE_INCLUSIVE, 10, 100, 50, 10, -1, ESTIMATED},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":15}", USAGE_INCLUSIVE, 10, -1,
+     -1, 10, -1, ACTUAL},
     /* one direction alone, and none of it */
     {"{\"completion_tokens\":0}", USAGE_INCLUSIVE, -1, -1, -1, 0, -1, ACTUAL},
     {"{\"prompt_tokens\":0}", USAGE_INCLUSIVE, 0, -1, -1, -1, -1, ACTUAL},
