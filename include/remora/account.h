@@ -14,8 +14,9 @@ struct remora_estimate_input {
     size_t answer_bytes; /* text, reasoning and arguments that came, of all choices */
     int64_t
         max_output_tokens; /* as asked, of all choices together, 0 none: an estimate never exceeds it */
-    int64_t image_count;    /* that were sent */
-    bool may_have_searched; /* on the web: without, an absent count of searches is 0 */
+    int64_t image_count;               /* that were sent */
+    enum remora_cache_life cache_life; /* of what was written to a cache, as it was asked for */
+    bool may_have_searched;            /* on the web: without, an absent count of searches is 0 */
 };
 
 /* What an estimate says of this many bytes: about 4 a token, rounded up, at most REMORA_TOKENS_MAX. */
@@ -23,7 +24,9 @@ int64_t remora_account_estimate(size_t bytes);
 
 /*
  * Settles an attempt's usage: absent directions are estimated (about 4 bytes a token) and mark the whole ESTIMATED; with
- * nothing to estimate from it stays UNKNOWN. Images and searches are counted. Then prices it at the endpoint's rates.
+ * nothing to estimate from it stays UNKNOWN. Images and searches are counted. Cache writes of which the provider does not say
+ * how long they live have the life that was asked for; where the marks differ, the short one, and the whole is ESTIMATED. Then
+ * prices it at the endpoint's rates.
  */
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost);

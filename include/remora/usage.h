@@ -37,6 +37,14 @@ enum remora_usage_extent {
     REMORA_USAGE_PART, /* it states what has changed (Anthropic's message_delta after message_start) */
 };
 
+/* How long what is written to a cache lives: as the marks of a request ask for. */
+enum remora_cache_life {
+    REMORA_CACHE_LIFE_UNSAID, /* no mark was sent */
+    REMORA_CACHE_LIFE_SHORT,  /* five minutes, or the provider's default */
+    REMORA_CACHE_LIFE_HOUR,
+    REMORA_CACHE_LIFE_MIXED, /* some marks say an hour, and some do not */
+};
+
 struct remora_usage {
     int64_t tokens[REMORA_USAGE_CLASS_COUNT]; /* disjoint; -1 absent */
     int64_t

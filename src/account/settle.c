@@ -29,6 +29,21 @@ static void fill(struct remora_usage *usage, enum remora_usage_class at, int64_t
     usage->certainty = REMORA_CERTAINTY_ESTIMATED;
 }
 
+/* Who tells the two lives apart, tells both: an absent one is a number that nobody has divided. */
+static void divide_writes(struct remora_usage *usage, enum remora_cache_life life)
+{
+    int64_t *written = &usage->tokens[REMORA_USAGE_CACHE_WRITE_5M];
+    if (*written <= 0 || usage->tokens[REMORA_USAGE_CACHE_WRITE_1H] >= 0) {
+        return;
+    }
+    if (life == REMORA_CACHE_LIFE_HOUR) {
+        usage->tokens[REMORA_USAGE_CACHE_WRITE_1H] = *written;
+        *written = -1;
+    } else if (life == REMORA_CACHE_LIFE_MIXED) {
+        usage->certainty = REMORA_CERTAINTY_ESTIMATED;
+    }
+}
+
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost)
 {
@@ -39,6 +54,7 @@ void remora_account_settle(struct remora_usage *usage, const struct remora_estim
     if (has_bytes && remora_usage_output_total(usage) < 0) {
         fill(usage, REMORA_USAGE_OUTPUT, output_of(estimate));
     }
+    divide_writes(usage, estimate->cache_life);
     usage->image_count = estimate->image_count;
     if (usage->search_count < 0 && !estimate->may_have_searched) {
         usage->search_count = 0;

@@ -154,6 +154,7 @@ void attempt_settle_usage(struct remora_exchange *x)
         .answer_bytes = x->run.answer_bytes,
         .max_output_tokens = x->max_output_tokens,
         .image_count = x->run.image_count,
+        .cache_life = x->run.cache_life,
         .may_have_searched = x->run.may_search || x->run.has_citations,
     };
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
@@ -293,6 +294,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->may_search = false;
     run->choice_count = 0;
     run->image_count = 0;
+    run->cache_life = REMORA_CACHE_LIFE_UNSAID;
     run->has_citations = false;
     run->answer_bytes = 0;
     remora_guard_init(&run->guard);
@@ -358,6 +360,7 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     x->run.may_search = built->may_search;
     x->run.choice_count = built->choice_count;
     x->run.image_count = built->image_count;
+    x->run.cache_life = built->cache_life;
     remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;
 }

@@ -67,14 +67,15 @@ struct attempt_run {
     bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
     bool is_answering;                      /* the head was 2xx */
     bool has_head;
-    bool sends_events;    /* the head says so, whatever was asked for */
-    bool has_byte;        /* of the body of an answer */
-    bool is_shown;        /* content went to the sink */
-    bool may_search;      /* what was sent lets the provider search the web */
-    bool has_citations;   /* of the web: it was searched */
-    int64_t choice_count; /* what was sent asks for so many, 0: it does not say */
-    int64_t image_count;  /* pictures in what was sent */
-    size_t answer_bytes;  /* text that came, for estimates */
+    bool sends_events;                 /* the head says so, whatever was asked for */
+    bool has_byte;                     /* of the body of an answer */
+    bool is_shown;                     /* content went to the sink */
+    bool may_search;                   /* what was sent lets the provider search the web */
+    bool has_citations;                /* of the web: it was searched */
+    int64_t choice_count;              /* what was sent asks for so many, 0: it does not say */
+    int64_t image_count;               /* pictures in what was sent */
+    enum remora_cache_life cache_life; /* of the marks in what was sent */
+    size_t answer_bytes;               /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
 

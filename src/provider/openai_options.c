@@ -44,6 +44,12 @@ static void write_word(struct openai_build *build, const char *key, const char *
     remora_json_write_text(json_of(build), word);
 }
 
+static void note_life(struct openai_build *build, enum remora_cache_life life)
+{
+    enum remora_cache_life *all = &build->out->cache_life;
+    *all = *all == REMORA_CACHE_LIFE_UNSAID || *all == life ? life : REMORA_CACHE_LIFE_MIXED;
+}
+
 void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache)
 {
     if (!cache->is_set) {
@@ -55,12 +61,14 @@ void openai_write_cache(struct openai_build *build, const struct remora_cache_br
     }
     const char *mark = cache_mark(build, cache);
     bool is_control = strcmp(mark, "cache_control") == 0;
+    bool is_hour = is_control && cache->ttl_s > 300;
     remora_json_key(json_of(build), mark);
     remora_json_object_open(json_of(build));
     write_word(build, is_control ? "type" : "mode", is_control ? "ephemeral" : "explicit");
     if (is_control && cache->ttl_s > 0) {
-        write_word(build, "ttl", cache->ttl_s > 300 ? "1h" : "5m");
+        write_word(build, "ttl", is_hour ? "1h" : "5m");
     }
+    note_life(build, is_hour ? REMORA_CACHE_LIFE_HOUR : REMORA_CACHE_LIFE_SHORT);
     remora_json_object_close(json_of(build));
 }
 

@@ -64,7 +64,7 @@ struct counts {
     int64_t total;
     int64_t cached;
     int64_t written_5m; /* to the cache; also what nobody says the time to live of */
-    int64_t written_1h;
+    int64_t written_1h; /* absent where it is not told apart */
     int64_t reasoning;
 };
 
@@ -84,8 +84,12 @@ static void read_writes(struct counts *c, const struct spent *spent)
         is_inside ? prompt[DETAIL_CACHE_CREATION] : spent->own[SPENT_CACHE_CREATION];
     c->written_5m = count_of(remora_json_get(parts, "ephemeral_5m_input_tokens"));
     c->written_1h = count_of(remora_json_get(parts, "ephemeral_1h_input_tokens"));
-    if (sum > written(c) || (c->written_5m < 0 && c->written_1h < 0)) {
+    bool is_divided = c->written_5m >= 0 || c->written_1h >= 0;
+    if (sum > written(c) || !is_divided) {
         c->written_5m = sum < 0 ? sum : sum - known(c->written_1h);
+    }
+    if (is_divided && c->written_1h < 0) {
+        c->written_1h = 0;
     }
 }
 

@@ -109,6 +109,40 @@ static void unknown_price_stays_unknown(void **state)
     assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);
 }
 
+/* A number of tokens written that nobody has divided lives as long as the marks ask. */
+static void cache_writes_live_as_long_as_was_asked(void **state)
+{
+    static const struct {
+        enum remora_cache_life life;
+        int64_t told_1h, written_5m, written_1h, cost;
+        enum remora_certainty certainty;
+    } cases[] = {
+        {REMORA_CACHE_LIFE_UNSAID, -1, 8, -1, 80, REMORA_CERTAINTY_ACTUAL},
+        {REMORA_CACHE_LIFE_SHORT, -1, 8, -1, 80, REMORA_CERTAINTY_ACTUAL},
+        {REMORA_CACHE_LIFE_HOUR, -1, -1, 8, 800, REMORA_CERTAINTY_ACTUAL},
+        {REMORA_CACHE_LIFE_MIXED, -1, 8, -1, 80, REMORA_CERTAINTY_ESTIMATED},
+        {REMORA_CACHE_LIFE_HOUR, 0, 8, 0, 80, REMORA_CERTAINTY_ACTUAL}, /* told apart */
+        {REMORA_CACHE_LIFE_MIXED, 1, 8, 1, 180, REMORA_CERTAINTY_ACTUAL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_estimate_input estimate = {.cache_life = cases[i].life};
+        struct fixture f;
+        begin(&f);
+        f.prices[REMORA_PRICE_CACHED_WRITE] = 10;
+        f.prices[REMORA_PRICE_CACHED_WRITE_1H] = 100;
+        f.usage.tokens[REMORA_USAGE_CACHE_WRITE_5M] = 8;
+        f.usage.tokens[REMORA_USAGE_CACHE_WRITE_1H] = cases[i].told_1h;
+        f.usage.tokens[REMORA_USAGE_OUTPUT] = 0;
+        f.usage.certainty = REMORA_CERTAINTY_ACTUAL;
+        remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+        assert_int_equal(f.usage.tokens[REMORA_USAGE_CACHE_WRITE_5M], cases[i].written_5m);
+        assert_int_equal(f.usage.tokens[REMORA_USAGE_CACHE_WRITE_1H], cases[i].written_1h);
+        assert_int_equal(f.cost.cache_write_pico_usd, cases[i].cost);
+        assert_int_equal(f.cost.certainty, cases[i].certainty);
+    }
+}
+
 static void images_and_searches_are_billed_by_the_piece(void **state)
 {
     struct remora_estimate_input estimate = {.image_count = 2};
@@ -146,6 +180,7 @@ int main(void)
         cmocka_unit_test(only_the_missing_direction_is_estimated),
         cmocka_unit_test(with_nothing_to_estimate_from_it_stays_unknown),
         cmocka_unit_test(unknown_price_stays_unknown),
+        cmocka_unit_test(cache_writes_live_as_long_as_was_asked),
         cmocka_unit_test(images_and_searches_are_billed_by_the_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1258,6 +1258,42 @@ static void cache_marks_have_the_provider_s_spelling_or_are_told(void **state)
     end(&f);
 }
 
+/* The marks that are sent, not those that were asked for, say how long what is written will live. */
+static void what_is_sent_says_how_long_the_cache_lives(void **state)
+{
+    static const struct {
+        const char *dialect;
+        int32_t first_s, second_s; /* of the two marks; -1: no mark */
+        enum remora_cache_life life;
+    } cases[] = {
+        {"openrouter", -1, -1, REMORA_CACHE_LIFE_UNSAID},
+        {"openrouter", 3600, -1, REMORA_CACHE_LIFE_HOUR},
+        {"openrouter", 3600, 3600, REMORA_CACHE_LIFE_HOUR},
+        {"openrouter", -1, 0, REMORA_CACHE_LIFE_SHORT},
+        {"openrouter", 300, 0, REMORA_CACHE_LIFE_SHORT},
+        {"openrouter", 3600, 0, REMORA_CACHE_LIFE_MIXED},
+        {"openrouter", 300, 3600, REMORA_CACHE_LIFE_MIXED},
+        {"groq", 3600, 3600, REMORA_CACHE_LIFE_UNSAID}, /* takes no marks */
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        const struct remora_part part = {
+            .kind = REMORA_PART_TEXT,
+            .text = REMORA_SLICE("a"),
+            .cache = {.is_set = cases[i].first_s >= 0, .ttl_s = cases[i].first_s}};
+        const struct remora_message message = {
+            .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.request.messages = &message;
+        f.request.cache = (struct remora_cache_breakpoint){.is_set = cases[i].second_s >= 0,
+                                                           .ttl_s = cases[i].second_s};
+        (void)body_of(&f);
+        assert_int_equal(f.out.cache_life, cases[i].life);
+        end(&f);
+    }
+}
+
 static void formats_beyond_json_are_written(void **state)
 {
     struct fixture f;
@@ -1808,6 +1844,7 @@ int main(void)
         cmocka_unit_test(objects_of_the_caller_go_on_byte_for_byte),
         cmocka_unit_test(structured_outputs_are_said_or_told),
         cmocka_unit_test(cache_marks_have_the_provider_s_spelling_or_are_told),
+        cmocka_unit_test(what_is_sent_says_how_long_the_cache_lives),
         cmocka_unit_test(formats_beyond_json_are_written),
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
         cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),

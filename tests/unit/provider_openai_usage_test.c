@@ -152,10 +152,10 @@ static void what_was_written_to_the_cache_has_several_names(void **state)
     } cases[] = {
         {"\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_creation_input_tokens\":3000,"
          "\"cache_creation\":{\"ephemeral_5m_input_tokens\":3000}}",
-         19, 0, 3000, -1},
+         19, 0, 3000, 0},
         {"\"prompt_tokens_details\":{\"cache_creation_input_tokens\":3000}", 19, -1, 3000, -1},
         {"\"prompt_tokens_details\":{\"cache_creation\":{\"ephemeral_5m_input_tokens\":3000}}", 19,
-         -1, 3000, -1},
+         -1, 3000, 0},
         {"\"cache_creation_input_tokens\":3000,\"cache_read_input_tokens\":10", 9, 10, 3000, -1},
         {"\"cache_creation_input_tokens\":3000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":"
          "1000,\"ephemeral_1h_input_tokens\":2000}",
