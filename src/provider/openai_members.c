@@ -61,6 +61,7 @@ static const struct remora_slice spent_names[SPENT_MEMBERS] = {
     [SPENT_SERVER_TOOL_USE] = REMORA_SLICE_INIT("server_tool_use"),
     [SPENT_SERVER_TOOL_USE_DETAILS] = REMORA_SLICE_INIT("server_tool_use_details"),
     [SPENT_NUM_SEARCH_QUERIES] = REMORA_SLICE_INIT("num_search_queries"),
+    [SPENT_NUM_SOURCES_USED] = REMORA_SLICE_INIT("num_sources_used"),
 };
 
 static const struct remora_slice detail_names[DETAIL_MEMBERS] = {

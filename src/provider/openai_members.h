@@ -68,6 +68,7 @@ enum spent_member {
     SPENT_SERVER_TOOL_USE,
     SPENT_SERVER_TOOL_USE_DETAILS,
     SPENT_NUM_SEARCH_QUERIES,
+    SPENT_NUM_SOURCES_USED,
     SPENT_MEMBERS
 };
 /* Of prompt_tokens_details and completion_tokens_details. */

@@ -240,7 +240,10 @@ static void fill_predictions(struct remora_usage *out, const struct counts *c,
     out->rejected_prediction_tokens = rejected <= c->completion ? rejected : -1;
 }
 
-/* OpenRouter (openrouter.md section 9, usage.server_tool_use_details) and Perplexity (num_search_queries). */
+/*
+ * OpenRouter (openrouter.md section 9, usage.server_tool_use_details), Perplexity (num_search_queries) and xAI, which charges
+ * by the source and says 0 of an answer without any (num_sources_used: providers.md 8).
+ */
 static int64_t searches_of(const struct remora_json own[SPENT_MEMBERS])
 {
     static const enum spent_member places[] = {SPENT_SERVER_TOOL_USE_DETAILS,
@@ -249,7 +252,7 @@ static int64_t searches_of(const struct remora_json own[SPENT_MEMBERS])
     for (size_t i = 0; i < REMORA_COUNT_OF(places); i++) {
         count = first_of(count, count_of(remora_json_get(own[places[i]], "web_search_requests")));
     }
-    return count;
+    return first_of(count, count_of(own[SPENT_NUM_SOURCES_USED]));
 }
 
 static bool read_money(struct remora_json value, int64_t *out)

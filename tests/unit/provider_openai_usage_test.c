@@ -192,6 +192,37 @@ static void what_was_written_to_the_cache_has_several_names(void **state)
     remora_arena_fini(&arena);
 }
 
+static void searches_are_told_under_several_names(void **state)
+{
+    static const struct {
+        const char *usage;
+        int64_t searches;
+    } cases[] = {
+        {"{\"prompt_tokens\":1}", -1},
+        {"{\"prompt_tokens\":1,\"num_search_queries\":3}", 3},
+        {"{\"prompt_tokens\":1,\"server_tool_use_details\":{\"web_search_requests\":2}}", 2},
+        {"{\"prompt_tokens\":1,\"num_sources_used\":12}", 12},
+        {"{\"prompt_tokens\":1,\"num_sources_used\":0}", 0},
+        {"{\"prompt_tokens\":1,\"num_sources_used\":9,\"server_tool_use\":{\"web_search_requests\":"
+         "2}}",
+         2},
+    };
+    static const struct remora_json_limits limits = {64, 1000};
+    struct remora_arena arena;
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_json_doc doc;
+        struct remora_usage usage;
+        assert_int_equal(
+            remora_json_parse(remora_slice_of(cases[i].usage), &arena, &limits, &doc, NULL),
+            REMORA_OK);
+        assert_true(openai_read_usage(remora_json_root(&doc), USAGE_INCLUSIVE, &usage));
+        assert_int_equal(usage.search_count, cases[i].searches);
+    }
+    remora_arena_fini(&arena);
+}
+
 /* Sound of the prompt may have come from the cache: what cannot lie beside it does. */
 static void sound_and_cache_may_overlap(void **state)
 {
@@ -287,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_become_disjoint_classes),
         cmocka_unit_test(what_was_written_to_the_cache_has_several_names),
+        cmocka_unit_test(searches_are_told_under_several_names),
         cmocka_unit_test(sound_and_cache_may_overlap),
         cmocka_unit_test(kinds_of_the_answer_are_parts_of_it),
         cmocka_unit_test(pictures_and_films_may_come_from_the_cache),
