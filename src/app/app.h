@@ -102,7 +102,7 @@ enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
 /*
  * Waits for at most timeout_ms (-1: for ever); what does not concern the configuration ends the wait too, as CONTROL_NOTHING.
  * A change of a file is reported once the files have been quiet for 250 ms, or after 2 s; one that somebody still writes is
- * waited for, 10 s at most.
+ * waited for, 10 s at most, and one that is deleted or moved away is reported once it has been absent for a second.
  */
 enum control_event control_wait(struct control *control, int timeout_ms);
 void control_close(struct control *control);

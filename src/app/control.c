@@ -11,6 +11,9 @@
  * Who writes a file where it lies is told of when it is closed. A reload for another reason (the file is new, another one has
  * changed) would read what is there so far: so a file that was changed within the last 250 ms, and is the one that lay there
  * before, is waited for, 10 s at most. What is renamed into place is whole when it comes.
+ *
+ * A file that is deleted or moved away is a change, too: a key that is taken away is to be refused. Some programs save by
+ * deleting and writing anew, though, so a file that was there counts as gone once it has been absent for a second.
  */
 #include <libgen.h>
 #include <poll.h>
@@ -25,13 +28,15 @@
 #include "remora/clock.h"
 #include "remora/memory.h"
 
-enum { QUIET_MS = 250, LONGEST_BURST_MS = 2000, LONGEST_WRITE_MS = 10000 };
+enum { QUIET_MS = 250, ABSENT_MS = 1000, LONGEST_BURST_MS = 2000, LONGEST_WRITE_MS = 10000 };
 
 /* One file: the watch of its folder, and which file lay there when it was looked at last. */
 struct control_watched {
     int folder;
     char *path;
-    ino_t inode; /* 0: not looked at */
+    bool was_there;   /* when its watch began, or as its end tells */
+    ino_t inode;      /* 0: not looked at */
+    uint64_t gone_ms; /* when it was first seen to be absent, if it was there; 0: it is */
 };
 
 void control_unwatch(struct control *control)
@@ -73,7 +78,8 @@ static void add_watched(struct control *control, int folder, const char *path)
     }
     char *copy = remora_strdup(remora_slice_of(path));
     if (copy != NULL) {
-        control->watched[control->watched_count++] = (struct control_watched){folder, copy, 0};
+        control->watched[control->watched_count++] = (struct control_watched){
+            .folder = folder, .path = copy, .was_there = access(copy, F_OK) == 0};
     }
 }
 
@@ -86,8 +92,8 @@ static void watch_in(struct control *control, const char *folder_path, const cha
         return;
     }
     int folder = inotify_add_watch(control->watch_fd, folder_path,
-                                   IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF |
-                                       IN_MOVE_SELF | IN_ONLYDIR);
+                                   IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE |
+                                       IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
     if (folder >= 0 && !is_watched(control, folder, name_of(path))) {
         add_watched(control, folder, path);
     }
@@ -117,24 +123,32 @@ bool control_open(struct control *control)
     return control->signal_fd >= 0;
 }
 
+/* Whether it is about this file; of its end it follows that it was there. */
+static bool is_about(struct control_watched *watched, const struct inotify_event *event)
+{
+    if (watched->folder != event->wd) {
+        return false;
+    }
+    bool is_own = strcmp(event->name, name_of(watched->path)) == 0;
+    watched->was_there |= is_own && (event->mask & (IN_DELETE | IN_MOVED_FROM)) != 0;
+    return is_own || strcmp(event->name, "..data") == 0;
+}
+
 /* Events that were lost may have been ours; a folder that went away has given its name to another one. */
-static bool concerns(const struct control *control, const struct inotify_event *event)
+static bool concerns(struct control *control, const struct inotify_event *event)
 {
     if ((event->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
         return true;
     }
+    bool is_ours = false;
     for (size_t i = 0; i < control->watched_count && event->len > 0; i++) {
-        const struct control_watched *watched = &control->watched[i];
-        if (watched->folder == event->wd && (strcmp(event->name, "..data") == 0 ||
-                                             strcmp(event->name, name_of(watched->path)) == 0)) {
-            return true;
-        }
+        is_ours = is_about(&control->watched[i], event) || is_ours;
     }
-    return false;
+    return is_ours;
 }
 
 /* True when anything of what was read concerns the configuration. */
-static bool empty_watch(const struct control *control)
+static bool empty_watch(struct control *control)
 {
     char bytes[4096] __attribute__((aligned(8)));
     bool is_ours = false;
@@ -172,12 +186,28 @@ static int64_t unix_ms_of(const struct timespec *time)
     return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
 }
 
+/* How long until a file that was there has been absent for so long that it counts as gone. */
+static uint64_t absent_ms(struct control_watched *watched)
+{
+    uint64_t now = now_ms();
+    if (!watched->was_there) {
+        return 0;
+    }
+    watched->gone_ms = watched->gone_ms == 0 ? now : watched->gone_ms;
+    uint64_t gone_at = watched->gone_ms + ABSENT_MS;
+    return gone_at > now ? gone_at - now : 0;
+}
+
 /* How long until this file has been left alone for QUIET_MS; 0 of one that has, or was not there when it was looked at last. */
 static uint64_t busy_ms(struct control_watched *watched)
 {
     const struct remora_clock *clock = remora_clock_system();
     struct stat found;
-    if (stat(watched->path, &found) != 0 || !S_ISREG(found.st_mode)) {
+    if (stat(watched->path, &found) != 0) {
+        return absent_ms(watched);
+    }
+    watched->gone_ms = 0;
+    if (!S_ISREG(found.st_mode)) {
         return 0;
     }
     bool is_same = found.st_ino == watched->inode;

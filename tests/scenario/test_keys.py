@@ -143,6 +143,19 @@ def test_a_reload_changes_who_is_let_in(upstream, hashes):
         assert remora.chat({"model": "t/m"}, headers={"x-api-key": OTHER})[0] == 200, "the others stay"
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_key_whose_hash_is_taken_away_is_refused_without_a_signal(upstream, hashes, how):
+    with run(upstream, hashes) as remora:
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200
+        (hashes / "ci").unlink() if how == "deleted" else (hashes / "ci").rename(hashes / "elsewhere")
+        remora.wait_log("configuration loaded", seconds=5)
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 401
+        assert remora.chat({"model": "t/m"}, headers={"x-api-key": OTHER})[0] == 200, "the others stay"
+        (hashes / "elsewhere").rename(hashes / "ci") if how == "moved" else write_hash(hashes / "ci", KEY)
+        remora.wait_log("configuration loaded", count=2, seconds=5)
+        assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200
+
+
 def test_loopback_without_keys_ignores_what_callers_send(upstream):
     with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
         assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200

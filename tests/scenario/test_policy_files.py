@@ -95,9 +95,11 @@ def test_a_wrong_or_deleted_file_changes_nothing_and_says_why(upstream, tmp_path
         assert refused["error"].startswith(f"{path}:2:3: unknown key"), refused
         assert refused["path"] == "policy_files.service.provider.ignored"
         path.unlink()
-        remora.process.send_signal(signal.SIGHUP)
         refused = remora.wait_log("configuration refused", count=2)[1]
         assert "absent" in refused["error"] and "stay in force" in refused["error"], refused
+        assert remora.metrics()["remora_config_last_reload_successful"] == 0
+        remora.process.send_signal(signal.SIGHUP)
+        assert "absent" in remora.wait_log("configuration refused", count=3)[2]["error"]
         assert wait_status(remora, "/readyz", 200) == "ok\n"
         assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
 

@@ -125,6 +125,38 @@ def test_a_mounted_secret_is_swapped_whole(tmp_path, path):
             assert loads(remora) == 1
 
 
+def test_a_key_whose_file_is_deleted_is_no_longer_sent(tmp_path):
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            assert ask(remora)[0] == 200
+            (tmp_path / "key").unlink()
+            remora.wait_log("configuration loaded", seconds=10)
+            assert ask(remora)[0] != 200
+            warning = remora.wait_log("configuration warning")[-1]
+            assert warning["path"] == "providers.p.api_key", warning
+            write_key(tmp_path / "key", NEW)
+            remora.wait_log("configuration loaded", 2)
+            assert ask(remora)[0] == 200
+            assert sent(server) == [f"Bearer {k}" for k in (OLD, NEW)]
+
+
+def test_a_file_that_is_deleted_and_written_anew_is_never_missing(tmp_path):
+    """As some programs save: nothing is read in between, however many quarters of a second it takes them."""
+    write_key(tmp_path / "key", OLD)
+    with ChatUpstream() as server:
+        with Remora(config(server, tmp_path / "key")) as remora:
+            (tmp_path / "key").unlink()
+            end = time.monotonic() + 0.6
+            while time.monotonic() < end:
+                assert ask(remora)[0] == 200
+            write_key(tmp_path / "key", NEW)
+            remora.wait_log("configuration loaded")
+            assert ask(remora)[0] == 200
+            assert loads(remora) == 1
+            assert set(sent(server)) == {f"Bearer {OLD}", f"Bearer {NEW}"} and sent(server)[-1] == f"Bearer {NEW}"
+
+
 def narrow(first, last):
     """A document whose policy stands behind everything else."""
     return (config(first, last) + "services:\n  checkout:\n    models: {allow: ['t/m']}\n    provider:\n      max_attempts: 1\n"
