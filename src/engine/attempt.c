@@ -38,15 +38,28 @@ void attempt_drop(struct remora_exchange *x)
     }
 }
 
+void attempt_works(struct remora_exchange *x)
+{
+    struct remora_health *health = x->engine->use.health;
+    uint64_t now = exchange_now(x);
+    remora_health_success(health, x->run.endpoint->health, now);
+    if (x->run.credential != NULL) {
+        remora_health_success(health, x->run.credential->health, now);
+    }
+}
+
 /*
- * What breaks no rule of the breaker. An endpoint that refuses the request works. A total that is spent, or a drain, leaves
- * the question open: a claimed probe ends with its window.
+ * What breaks no rule of the breaker. An endpoint that refuses the request works, and so does one whose stream is ended by us or
+ * by the caller after content. A total that is spent before that, or a drain, leaves the question open: a claimed probe ends
+ * with its window.
  */
 static void tell_no_effect(struct remora_exchange *x, const struct remora_fail *fail)
 {
     const struct remora_endpoint *endpoint = x->run.endpoint;
     bool is_caller_s = remora_code_row(fail->code)->fail_class == REMORA_CLASS_CALLER;
-    if (x->run.has_head && is_caller_s) {
+    if (x->state == STATE_COMMITTED) {
+        attempt_works(x);
+    } else if (x->run.has_head && is_caller_s) {
         remora_health_success(x->engine->use.health, endpoint->health, exchange_now(x));
     } else if (x->state == STATE_PREPARING) {
         choose_release(x, endpoint); /* nothing was sent */
@@ -177,6 +190,9 @@ void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why)
     struct remora_fail fail = *why;
     if (fail.code == REMORA_CLIENT_GONE) {
         fail.cause = REMORA_CAUSE_CANCELLED;
+    }
+    if (x->state == STATE_COMMITTED) {
+        attempt_works(x); /* it was not the provider that ended the stream */
     }
     if (x->run.is_shown) {
         attempt_settle_usage(x);

@@ -197,12 +197,7 @@ static void fail_decoding(struct remora_exchange *x, enum remora_code code,
 static void finish_answer(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
-    struct remora_health *health = x->engine->use.health;
-    uint64_t now = exchange_now(x);
-    remora_health_success(health, x->run.endpoint->health, now);
-    if (x->run.credential != NULL) {
-        remora_health_success(health, x->run.credential->health, now);
-    }
+    attempt_works(x);
     attempt->had_terminator = decoder_of(x)->had_terminator;
     attempt->lacks_finish = decoder_of(x)->lacks_finish;
     attempt->missing_choices = decoder_of(x)->missing_choices;

@@ -187,6 +187,8 @@ void attempt_next(struct remora_exchange *x);
 void attempt_fail(struct remora_exchange *x, const struct remora_fail *fail);
 /* Lets go of the transfer and the decoder; no callbacks follow. */
 void attempt_drop(struct remora_exchange *x);
+/* The endpoint and its key do what they are for: health hears of it. */
+void attempt_works(struct remora_exchange *x);
 /* The exchange ends while an attempt may be under way: what it used is settled and its record closed with *why. */
 void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why);
 /* The attempt answered: its record is closed. */

@@ -167,6 +167,60 @@ static void a_probe_that_is_cut_short_ends_with_its_window(void **state)
     fixture_free(f);
 }
 
+enum stopped_by { STOPPED_BY_CALLER, STOPPED_BY_DEADLINE, STOPPED_BY_DRAIN, STOPPED_BY_KINDS };
+
+/* A stream that has given content, and is ended by its reader, the total or a drain. */
+static void stop_a_stream(struct engine_fixture *f, enum stopped_by by)
+{
+    fixture_forget(f);
+    fixture_start_with(f, REMORA_STREAM, "t/m", NULL, 1000);
+    assert_int_equal(f->transfer_count, 1);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("content"));
+    if (by == STOPPED_BY_CALLER) {
+        remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+        f->exchange = NULL;
+    } else if (by == STOPPED_BY_DEADLINE) {
+        fixture_pass_ms(f, 1000);
+        assert_int_equal(f->outcome.fail.code, REMORA_DEADLINE);
+    } else {
+        remora_engine_abort_all(f->engine);
+        assert_int_equal(f->outcome.fail.code, REMORA_DRAINING);
+    }
+    assert_true(f->outcome.was_partial);
+}
+
+static void a_stream_that_is_stopped_after_content_proves_that_the_endpoint_works(void **state)
+{
+    (void)state;
+    for (int by = 0; by < STOPPED_BY_KINDS; by++) {
+        struct engine_fixture *f = half_open(ONE);
+        stop_a_stream(f, (enum stopped_by)by);
+        expect(f, slot(f), REMORA_CONDITION_WELL);
+        for (int n = 0; n < IN_A_ROW && by != STOPPED_BY_DRAIN; n++) {
+            answer(f, 500, "{}");
+            stop_a_stream(f, (enum stopped_by)by);
+        }
+        expect(f, slot(f), REMORA_CONDITION_WELL);
+        fixture_free(f);
+    }
+}
+
+/* The caller has left before there was content: that says nothing. */
+static void a_probe_that_is_left_before_content_proves_nothing(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = half_open(ONE);
+    fixture_forget(f);
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_ROLE);
+    remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+    f->exchange = NULL;
+    expect(f, slot(f), REMORA_CONDITION_BREAKER_OPEN);
+    fixture_free(f);
+}
+
 static void a_key_s_probe_without_a_verdict_is_due_again(void **state)
 {
     (void)state;
@@ -240,6 +294,8 @@ int main(void)
         cmocka_unit_test(a_probe_that_found_no_key_is_due_again),
         cmocka_unit_test(a_probe_that_could_not_be_sent_is_due_again),
         cmocka_unit_test(a_probe_that_is_cut_short_ends_with_its_window),
+        cmocka_unit_test(a_stream_that_is_stopped_after_content_proves_that_the_endpoint_works),
+        cmocka_unit_test(a_probe_that_is_left_before_content_proves_nothing),
         cmocka_unit_test(a_key_s_probe_without_a_verdict_is_due_again),
         cmocka_unit_test(an_answer_between_failures_breaks_the_row),
         cmocka_unit_test(a_429_and_a_refused_key_break_the_row),
