@@ -27,8 +27,9 @@ struct remora_attempt {
     int http_status;                /* 0: no answer */
     enum remora_code code;          /* REMORA_OK when it answered */
     enum remora_cause cause;
-    int64_t retry_after_ms;  /* the provider's hint, -1 none */
-    bool possibly_billed;    /* something may have been processed (reliability.md 2 "Retry-free") */
+    int64_t retry_after_ms; /* the provider's hint, -1 none */
+    bool possibly_billed;   /* something may have been processed (reliability.md 2 "Retry-free") */
+    bool was_left; /* while the provider was at it: usage and cost estimate what that has cost */
     bool had_terminator;     /* the wire's own end marker came */
     bool lacks_finish;       /* a choice came without a finish reason: the one told is a guess */
     int64_t missing_choices; /* how many of those asked for did not come */
@@ -110,6 +111,7 @@ struct remora_outcome {
     char skipped_text[REMORA_SKIPPED_TEXT_BYTES]; /* the names that nobody knows */
     const struct remora_plan
         *plan; /* candidates with their rules: set on failure before COMMITTED, else NULL */
+    /* Of who answered; where nobody did, the sum of the attempts that were left. */
     struct remora_usage usage;
     struct remora_cost cost;
     /* What the provider said and nothing here has a field for: JSON objects, empty where it said nothing, where the request

@@ -73,6 +73,9 @@ int64_t remora_usage_audio_input(const struct remora_usage *usage);
  */
 void remora_usage_merge(struct remora_usage *into, const struct remora_usage *later);
 
+/* Adds the token classes of another call; the weaker certainty is the sum's. Other counts are left as they are. */
+void remora_usage_add(struct remora_usage *into, const struct remora_usage *other);
+
 /*
  * A price list. -1: none is stated, which tbl/prices.h says how to bill (its fallback, nothing, or not at all).
  * REMORA_PRICE_UNKNOWN: there is one and nobody knows it (`request: null`); what needs it has no cost and passes no cap.
@@ -104,6 +107,8 @@ struct remora_cost {
     enum remora_certainty certainty;
 };
 void remora_cost_init(struct remora_cost *cost);
+/* Adds the cost of another call, part by part: one that is not known makes the sum's unknown. The weaker certainty is the sum's. */
+void remora_cost_add(struct remora_cost *into, const struct remora_cost *other);
 /*
  * The pure cost function: usage x prices. Overflow gives -1. A number of images or searches that is not known, and has a price,
  * is taken for one and makes the cost ESTIMATED.

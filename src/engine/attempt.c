@@ -29,7 +29,9 @@ void attempt_drop(struct remora_exchange *x)
     struct attempt_run *run = &x->run;
     if (run->transfer != NULL) {
         struct remora_transport *transport = x->engine->use.transport;
-        transport->ops->cancel(transport, run->transfer);
+        bool was_sent = transport->ops->cancel(transport, run->transfer);
+        bool is_refused = run->has_head && !run->is_answering;
+        attempt_record(x)->possibly_billed |= was_sent && !is_refused;
         run->transfer = NULL;
     }
     if (run->is_decoding) {
@@ -135,6 +137,32 @@ static void tell_health(struct remora_exchange *x, const struct remora_fail *fai
     }
 }
 
+static void settle(struct remora_exchange *x, struct remora_attempt *attempt)
+{
+    const struct remora_estimate_input estimate = {
+        .text_bytes = x->text_bytes,
+        .answer_bytes = x->run.answer_bytes,
+        .max_output_tokens = x->max_output_tokens,
+        .image_count = x->run.image_count,
+        .cache_life = x->run.cache_life,
+        .may_have_searched = x->run.may_search || x->run.has_citations,
+    };
+    remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
+}
+
+/* Its request had gone out whole and nobody waited for the end: the prompt, and what came of the answer, is to be paid for. */
+static void settle_left(struct remora_exchange *x, struct remora_attempt *attempt)
+{
+    static const enum remora_code leaving[] = {REMORA_CLIENT_GONE, REMORA_DEADLINE, REMORA_DRAINING,
+                                               REMORA_UPSTREAM_TIMEOUT};
+    for (size_t i = 0; i < REMORA_COUNT_OF(leaving) && attempt->possibly_billed; i++) {
+        attempt->was_left |= attempt->code == leaving[i];
+    }
+    if (attempt->was_left) {
+        settle(x, attempt);
+    }
+}
+
 static void observe_record(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
@@ -156,23 +184,37 @@ static void close_record(struct remora_exchange *x, const struct remora_fail *fa
     if (attempt->http_status == 0) {
         attempt->http_status = fail->upstream_status;
     }
+    if (!x->run.is_shown) {
+        settle_left(x, attempt);
+    }
     observe_record(x);
 }
 
 void attempt_settle_usage(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
-    const struct remora_estimate_input estimate = {
-        .text_bytes = x->text_bytes,
-        .answer_bytes = x->run.answer_bytes,
-        .max_output_tokens = x->max_output_tokens,
-        .image_count = x->run.image_count,
-        .cache_life = x->run.cache_life,
-        .may_have_searched = x->run.may_search || x->run.has_citations,
-    };
-    remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
+    settle(x, attempt);
     x->outcome.usage = attempt->usage;
     x->outcome.cost = attempt->cost;
+}
+
+void attempt_sum_left(struct remora_exchange *x)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < x->outcome.attempt_count && x->outcome.served == NULL; i++) {
+        const struct remora_attempt *attempt = &x->outcome.attempts[i];
+        if (!attempt->was_left) {
+            continue;
+        }
+        if (is_first) {
+            x->outcome.usage = attempt->usage;
+            x->outcome.cost = attempt->cost;
+        } else {
+            remora_usage_add(&x->outcome.usage, &attempt->usage);
+            remora_cost_add(&x->outcome.cost, &attempt->cost);
+        }
+        is_first = false;
+    }
 }
 
 void attempt_answered(struct remora_exchange *x)

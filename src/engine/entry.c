@@ -10,7 +10,7 @@
  *
  * Fails: RATE_LIMITED with the time to come back. What no provider was asked for has used up nothing, whether it was refused
  * here, by the policy, as a wrong name, or because all that could be tried rests. A request that fails later counts as a
- * request and for the tokens that it used.
+ * request and for the tokens that its attempts used; of one that was left while the provider was at it that is an estimate.
  *
  * Tokens are estimated from the text at 4 bytes a token (reliability.md F28) and an answer of at most OUTPUT_GUESS tokens:
  * bounds as callers state them are seldom reached, and would shut a small limit after one request.
@@ -302,12 +302,15 @@ void entry_give_up(struct remora_exchange *x)
 /* -1: something went upstream and nobody said how much it was, so the estimate stands. */
 static int64_t used_tokens(const struct remora_exchange *x)
 {
-    int64_t input = remora_usage_input_total(&x->outcome.usage);
-    int64_t output = remora_usage_output_total(&x->outcome.usage);
-    if (input >= 0 || output >= 0) {
-        return (input > 0 ? input : 0) + (output > 0 ? output : 0);
+    int64_t used = x->outcome.served != NULL ? -1 : 0;
+    for (size_t i = 0; i < x->outcome.attempt_count; i++) {
+        int64_t input = remora_usage_input_total(&x->outcome.attempts[i].usage);
+        int64_t output = remora_usage_output_total(&x->outcome.attempts[i].usage);
+        if (input >= 0 || output >= 0) {
+            used = (used > 0 ? used : 0) + (input > 0 ? input : 0) + (output > 0 ? output : 0);
+        }
     }
-    return x->outcome.served != NULL ? -1 : 0;
+    return used;
 }
 
 void entry_end(struct remora_exchange *x)

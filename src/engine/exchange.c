@@ -403,6 +403,7 @@ void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail)
     x->outcome.was_partial = x->state == STATE_COMMITTED;
     keep_skipped_of_failure(x);
     attempt_abandon(x, fail);
+    attempt_sum_left(x);
     observe_settled(x);
     x->state = STATE_SETTLED;
     x->sink->ops->failed(x->sink, &x->outcome);
@@ -448,6 +449,7 @@ void remora_exchange_cancel(struct remora_exchange *exchange, enum remora_code w
     x->outcome.was_partial = x->state == STATE_COMMITTED;
     keep_skipped_of_failure(x);
     attempt_abandon(x, &x->outcome.fail);
+    attempt_sum_left(x);
     observe_settled(x);
     let_go(x);
     exchange_leave(x);

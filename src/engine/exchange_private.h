@@ -194,6 +194,8 @@ void attempt_abandon(struct remora_exchange *x, const struct remora_fail *why);
 /* The attempt answered: its record is closed. */
 void attempt_answered(struct remora_exchange *x);
 struct remora_attempt *attempt_record(struct remora_exchange *x);
+/* Where nobody answered, what the attempts that were left have used is the outcome's. After the last of them. */
+void attempt_sum_left(struct remora_exchange *x);
 /* Estimates what was not reported, prices it, and makes it the outcome's. */
 void attempt_settle_usage(struct remora_exchange *x);
 /* The one free re-send at the same endpoint; false when it was used or the state forbids it. */

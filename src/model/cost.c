@@ -234,3 +234,22 @@ int64_t remora_nano_usd(int64_t pico_usd)
 {
     return pico_usd < 0 ? -1 : pico_usd / 1000 + (pico_usd % 1000 >= 500 ? 1 : 0);
 }
+
+static void add_part(int64_t *into, int64_t part)
+{
+    if (*into < 0 || part < 0 || __builtin_add_overflow(*into, part, into)) {
+        *into = -1;
+    }
+}
+
+void remora_cost_add(struct remora_cost *into, const struct remora_cost *other)
+{
+    add_part(&into->total_pico_usd, other->total_pico_usd);
+    add_part(&into->input_pico_usd, other->input_pico_usd);
+    add_part(&into->cache_read_pico_usd, other->cache_read_pico_usd);
+    add_part(&into->cache_write_pico_usd, other->cache_write_pico_usd);
+    add_part(&into->output_pico_usd, other->output_pico_usd);
+    add_part(&into->reasoning_pico_usd, other->reasoning_pico_usd);
+    add_part(&into->other_pico_usd, other->other_pico_usd);
+    into->certainty = other->certainty > into->certainty ? other->certainty : into->certainty;
+}

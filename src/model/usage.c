@@ -60,6 +60,17 @@ int64_t remora_usage_audio_input(const struct remora_usage *usage)
     return beside + cached;
 }
 
+void remora_usage_add(struct remora_usage *into, const struct remora_usage *other)
+{
+    for (size_t i = 0; i < REMORA_USAGE_CLASS_COUNT; i++) {
+        if (other->tokens[i] >= 0) {
+            int64_t sum = (into->tokens[i] < 0 ? 0 : into->tokens[i]) + other->tokens[i];
+            into->tokens[i] = sum > REMORA_TOKENS_MAX ? REMORA_TOKENS_MAX : sum;
+        }
+    }
+    into->certainty = other->certainty > into->certainty ? other->certainty : into->certainty;
+}
+
 static void replace(int64_t *count, int64_t later, bool is_whole)
 {
     if (is_whole || later >= 0) {

@@ -89,13 +89,15 @@ static void log_failed_attempt(const struct remora_outcome *outcome,
         REMORA_LOG_TEXT("provider", attempt->provider),
         REMORA_LOG_TEXT("endpoint", attempt->endpoint_tag),
         REMORA_LOG_TEXT("model", attempt->model),
-        REMORA_LOG_TEXT("credential", attempt->credential),
+        REMORA_LOG_TEXT_IF("credential", attempt->credential),
         REMORA_LOG_TEXT("code", code_label(attempt->code)),
         REMORA_LOG_TEXT("cause", remora_slice_of(remora_cause_name(attempt->cause))),
         REMORA_LOG_TEXT_IF("detail", remora_slice_of(attempt->detail)),
         REMORA_LOG_NUMBER("http_status", attempt->http_status),
         REMORA_LOG_TEXT_IF("upstream_request_id", remora_slice_of(attempt->upstream_request_id)),
         REMORA_LOG_NUMBER("elapsed_us", (int64_t)(attempt->elapsed_ns / 1000)),
+        REMORA_LOG_KNOWN("input_tokens", remora_usage_input_total(&attempt->usage)),
+        REMORA_LOG_KNOWN("cost_nano_usd", remora_nano_usd(attempt->cost.total_pico_usd)),
     };
     remora_log(REMORA_LOG_INFO, "attempt failed", fields, REMORA_COUNT_OF(fields));
 }
@@ -142,27 +144,45 @@ static const struct {
 #undef REMORA_USAGE_CLASS
 };
 
-static void count_money(struct remora_metrics *metrics, const struct remora_outcome *outcome)
+/* `labels`: provider, model, service. */
+static void count_spent(struct remora_metrics *metrics, const struct remora_slice labels[3],
+                        const struct remora_usage *usage, const struct remora_cost *cost)
 {
-    struct remora_slice labels[] = {provider_label(outcome), model_label(outcome),
-                                    outcome->identity.service};
     for (int c = 0; c < REMORA_USAGE_CLASS_COUNT; c++) {
-        if (outcome->usage.tokens[c] > 0) {
+        if (usage->tokens[c] > 0) {
             const struct remora_slice token_labels[] = {labels[0], labels[1], class_labels[c].type,
                                                         class_labels[c].modality};
             remora_metric_add(metrics, REMORA_METRIC_TOKENS, token_labels,
-                              REMORA_COUNT_OF(token_labels), (uint64_t)outcome->usage.tokens[c]);
+                              REMORA_COUNT_OF(token_labels), (uint64_t)usage->tokens[c]);
         }
     }
-    int64_t nano = remora_nano_usd(outcome->cost.total_pico_usd);
+    int64_t nano = remora_nano_usd(cost->total_pico_usd);
     if (nano >= 0) {
         remora_metric_add(metrics, REMORA_METRIC_COST, labels, 3, (uint64_t)nano);
     } else {
         remora_metric_add(metrics, REMORA_METRIC_COST_UNKNOWN, labels, 2, 1);
     }
-    if (outcome->usage.certainty != REMORA_CERTAINTY_ACTUAL ||
-        remora_outcome_cost_is_guess(outcome)) {
+    if (usage->certainty != REMORA_CERTAINTY_ACTUAL ||
+        cost->certainty == REMORA_CERTAINTY_ESTIMATED) {
         remora_metric_add(metrics, REMORA_METRIC_USAGE_ESTIMATED, labels, 2, 1);
+    }
+}
+
+/* Of who answered, and of the attempts that were left before somebody did, or nobody. */
+static void count_money(struct remora_metrics *metrics, const struct remora_outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->attempt_count; i++) {
+        const struct remora_attempt *attempt = &outcome->attempts[i];
+        if (attempt->was_left) {
+            const struct remora_slice labels[] = {attempt->provider, attempt->model,
+                                                  outcome->identity.service};
+            count_spent(metrics, labels, &attempt->usage, &attempt->cost);
+        }
+    }
+    if (outcome->served != NULL) {
+        const struct remora_slice labels[] = {provider_label(outcome), model_label(outcome),
+                                              outcome->identity.service};
+        count_spent(metrics, labels, &outcome->usage, &outcome->cost);
     }
 }
 
@@ -399,9 +419,7 @@ static void observe_settled(struct remora_observer *observer, const struct remor
     count_skipped(metrics, outcome);
     count_rejections(metrics, outcome);
     count_limits(metrics, outcome);
-    if (outcome->served != NULL) {
-        count_money(metrics, outcome);
-    }
+    count_money(metrics, outcome);
     if (outcome->was_partial) {
         const struct remora_slice side = abort_side(outcome);
         remora_metric_add(metrics, REMORA_METRIC_STREAM_ABORTS, &side, 1, 1);

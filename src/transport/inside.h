@@ -178,6 +178,8 @@ REMORA_MUST_CHECK enum remora_code remora_transfer_set_connect(struct remora_tra
                                                                int64_t left_ms);
 /* Forgets the request: secrets wiped, memory given back, no pointer of the caller left in the easy handle. */
 void remora_transfer_tear_down(struct remora_transfer *transfer);
+/* Whether the request was written in full; of one that curl has. */
+bool remora_transfer_is_sent(const struct remora_transfer *transfer);
 /* The gathered body is given back once it was sent in full and an answer has begun (no re-send is possible then). */
 void remora_transfer_drop_body(struct remora_transfer *transfer);
 

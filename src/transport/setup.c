@@ -227,12 +227,17 @@ static void wipe_body(struct remora_transfer *transfer)
     }
 }
 
-void remora_transfer_drop_body(struct remora_transfer *transfer)
+bool remora_transfer_is_sent(const struct remora_transfer *transfer)
 {
     curl_off_t sent = 0;
-    if (transfer->body != NULL &&
-        curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
-        (uint64_t)sent >= transfer->body_bytes) {
+    return transfer->send_calls > 0 &&
+           curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
+           (uint64_t)sent >= transfer->body_bytes;
+}
+
+void remora_transfer_drop_body(struct remora_transfer *transfer)
+{
+    if (transfer->body != NULL && remora_transfer_is_sent(transfer)) {
         wipe_body(transfer);
     }
 }

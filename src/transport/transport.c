@@ -417,10 +417,12 @@ static void leave(struct remora_transfer *transfer)
     remora_later_arm(transport->loop, &transport->later);
 }
 
-static void transport_cancel(struct remora_transport *base, struct remora_transfer *transfer)
+static bool transport_cancel(struct remora_transport *base, struct remora_transfer *transfer)
 {
+    bool is_sent = is_with_curl(transfer) && remora_transfer_is_sent(transfer);
     (void)own(base);
     leave(transfer);
+    return is_sent;
 }
 
 static void on_release_over(struct remora_timer *timer)

@@ -108,6 +108,7 @@ static void before_anything_happened(void **state)
     struct fixture *f = *state;
     begin(f, answer_nothing);
     cancel_in_time(f);
+    assert_false(f->probe.was_sent);
     client_run_ms(&f->client, 20);
     assert_int_equal(atomic_load(&f->server->requests), 0);
 }
@@ -119,6 +120,29 @@ static void while_waiting_for_the_first_byte(void **state)
     client_run_until(&f->client, &f->server->requests, 1);
     cancel_in_time(f);
     assert_server_sees_it(f);
+}
+
+/* A small body leaves with the head, a large one piece by piece: in full it is either way. */
+static void a_request_that_went_out_in_full_is_told(void **state)
+{
+    static char body[1 << 20];
+    static const size_t lengths[] = {2, sizeof body};
+    struct fixture *f = *state;
+    memset(body, 'x', sizeof body);
+    for (size_t i = 0; i < REMORA_COUNT_OF(lengths); i++) {
+        if (f->server != NULL) {
+            probe_fini(&f->probe);
+            raw_server_stop(f->server);
+        }
+        f->server = raw_server_start(answer_nothing, NULL);
+        probe_init(&f->probe, &f->client, f->server->url, "/");
+        probe_post(&f->probe, body, lengths[i]);
+        probe_start(&f->probe);
+        client_run_until(&f->client, &f->server->requests, 1);
+        cancel_in_time(f);
+        assert_true(f->probe.was_sent);
+        assert_server_sees_it(f);
+    }
 }
 
 static void in_the_middle_of_the_body(void **state)
@@ -193,6 +217,7 @@ static void in_the_middle_of_an_upload(void **state)
     }
     client_run_ms(&f->client, 50); /* the kernel takes what it takes */
     cancel_in_time(f);
+    assert_false(f->probe.was_sent);
     atomic_store(&may_read, true);
     client_run_until(&f->client, &has_ended, 1);
     assert_int_equal(atomic_load(&ended_with), ECONNRESET);
@@ -309,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(before_anything_happened),
         CASE(while_waiting_for_the_first_byte),
+        CASE(a_request_that_went_out_in_full_is_told),
         CASE(in_the_middle_of_the_body),
         CASE(from_inside_on_head),
         CASE(from_inside_on_body),

@@ -114,6 +114,26 @@ def test_what_happened_is_counted_once_under_its_names(upstream):
     assert value(found, "process_resident_memory_bytes") < value(found, "process_virtual_memory_bytes")
 
 
+@pytest.mark.parametrize("how", ["client", "deadline", "stream"])
+def test_what_a_caller_did_not_wait_for_is_estimated_and_counted(upstream, how):
+    with Remora(two_providers(upstream, "silent"), environment=SECRETS) as remora:
+        body = {"model": "t/m", "messages": [{"role": "user", "content": "x" * 4000}]}
+        if how == "deadline":
+            assert remora.chat(body, {"x-request-timeout-ms": "700"})[0] == 504
+        else:
+            with pytest.raises(TimeoutError):
+                (remora.stream if how == "stream" else remora.chat)(body, timeout=0.7)
+        line = request_line(remora)
+        assert (line["code"], line["usage"]) == ("DEADLINE" if how == "deadline" else "CLIENT_GONE", "estimated"), line
+        assert line["input_tokens"] == 1000 and line["cost_nano_usd"] == 1000 * 1000 and line["provider"] == "none", line
+        failed = remora.wait_log("attempt failed")[-1]
+        assert failed["input_tokens"] == 1000 and failed["cost_nano_usd"] == 1000 * 1000, failed
+        found = families(remora)
+        assert value(found, "remora_cost_usd", provider="a", model="t/m") == 0.001
+        assert value(found, "remora_usage_estimated", provider="a") == 1
+        assert value(found, "remora_tokens", provider="a", type="input") == 1000
+
+
 def test_an_open_breaker_shows_until_its_provider_is_gone(upstream):
     with Remora(two_providers(upstream, "503"), environment=SECRETS) as remora:
         for _ in range(6):

@@ -398,6 +398,33 @@ static void tokens_of_an_answer_that_broke_are_charged_as_estimated(void **state
     play_good_stream(f, 1, "x");
 }
 
+/* A short time-out is no way around the limit; what never went out in full costs nothing. */
+static void a_call_that_was_left_pays_for_its_prompt(void **state)
+{
+    static const struct remora_part part = {.kind = REMORA_PART_TEXT,
+                                            .text = REMORA_SLICE_INIT(FOUR_HUNDRED_BYTES)};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1, .content_is_text = true};
+    (void)state;
+    for (int is_stuck = 1; is_stuck >= 0; is_stuck--) {
+        f = fixture_new(LIMITS("tokens_per_minute: 600"));
+        f->is_stuck = is_stuck == 1;
+        f->message = &message;
+        remora_exchange_cancel(start(NULL), REMORA_CLIENT_GONE); /* 100 and 500 were taken */
+        struct remora_exchange *second = start(NULL);
+        if (is_stuck == 1) {
+            assert_non_null(second);
+            remora_exchange_cancel(second, REMORA_CLIENT_GONE);
+            f->exchange = NULL;
+            fixture_free(f);
+        } else {
+            assert_refused(REMORA_THROTTLE_TOKENS, false, 600);
+            fixture_pass_ms(f, 10000); /* in which 100 flow in */
+            assert_non_null(start(NULL));
+        }
+    }
+}
+
 static void a_small_bound_of_the_caller_s_is_a_small_estimate(void **state)
 {
     (void)state;
@@ -476,6 +503,7 @@ int main(void)
         CASE(tokens_are_estimated_and_then_corrected),
         CASE(a_request_that_failed_gives_its_tokens_back),
         CASE(tokens_of_an_answer_that_broke_are_charged_as_estimated),
+        CASE(a_call_that_was_left_pays_for_its_prompt),
         CASE(a_small_bound_of_the_caller_s_is_a_small_estimate),
         CASE(a_reload_that_lifts_a_limit_holds_for_the_next),
         CASE(without_memory_a_limited_service_is_shed_and_an_unlimited_one_served),

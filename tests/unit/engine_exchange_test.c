@@ -770,6 +770,76 @@ static void pictures_that_are_left_out_are_not_billed(void **state)
     }
 }
 
+enum leaving { LEFT, LEFT_AFTER_HEAD, LEFT_UNSENT, LEFT_AT_AN_ERROR, LATE, LATE_TWICE, LEAVINGS };
+
+static void leave(struct engine_fixture *f, enum leaving how)
+{
+    f->is_stuck = how == LEFT_UNSENT;
+    fixture_start_with(f, REMORA_STREAM, "t/m", NULL, how == LATE ? 1000 : -1);
+    if (how == LEFT_AFTER_HEAD || how == LEFT_AT_AN_ERROR) {
+        play_head(f, 0, how == LEFT_AFTER_HEAD ? 200 : 500, NULL);
+    }
+    if (how == LATE) {
+        fixture_pass_ms(f, 1000);
+    } else if (how == LATE_TWICE) {
+        fixture_pass_ms(f, 30000);
+        fixture_pass_ms(f, 30000);
+    } else {
+        remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+        f->exchange = NULL;
+    }
+}
+
+/* Nobody waited for the end, and yet a provider was at it: the prompt, the request and its pictures are to be paid for. */
+static void what_was_left_is_estimated_unless_it_never_went_out(void **state)
+{
+    static const char yaml[] =
+        "version: 1\nservice: svc\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+        "  b: {kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+        "models:\n  t/m: {endpoints: [{provider: a, model_id: um, pricing: {prompt: \"0.001\", "
+        "completion: \"0.001\", request: \"0.01\"}}, {provider: b, model_id: um, pricing: {prompt: "
+        "\"0.002\", completion: \"0.001\"}}]}\n";
+    static const struct {
+        int64_t input;
+        int64_t nano_usd;
+        enum remora_certainty certainty;
+    } cases[LEAVINGS] = {
+        [LEFT] = {1, 11000000, REMORA_CERTAINTY_ESTIMATED},
+        [LEFT_AFTER_HEAD] = {1, 11000000, REMORA_CERTAINTY_ESTIMATED},
+        [LEFT_UNSENT] = {-1, -1, REMORA_CERTAINTY_UNKNOWN},
+        [LEFT_AT_AN_ERROR] = {-1, -1, REMORA_CERTAINTY_UNKNOWN},
+        [LATE] = {1, 11000000, REMORA_CERTAINTY_ESTIMATED},
+        [LATE_TWICE] = {2, 13000000, REMORA_CERTAINTY_ESTIMATED},
+    };
+    (void)state;
+    for (int how = 0; how < LEAVINGS; how++) {
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        leave(f, (enum leaving)how);
+        assert_int_equal(f->outcome.usage.tokens[REMORA_USAGE_INPUT], cases[how].input);
+        assert_int_equal(f->outcome.usage.certainty, cases[how].certainty);
+        assert_int_equal(remora_nano_usd(f->outcome.cost.total_pico_usd), cases[how].nano_usd);
+        assert_int_equal(f->outcome.attempts[0].was_left, cases[how].input >= 0);
+        fixture_free(f);
+    }
+}
+
+/* The answer's usage is the answer's: what the late endpoint has cost stands in its own record. */
+static void a_late_endpoint_is_paid_beside_the_one_that_answers(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    fixture_pass_ms(f, 30000);
+    play_good_stream(f, 1, "x"); /* its usage: 5 + 2 */
+    assert_int_equal(f->outcome.usage.tokens[REMORA_USAGE_INPUT], 5);
+    assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+    assert_true(f->outcome.attempts[0].was_left);
+    assert_int_equal(f->outcome.attempts[0].usage.tokens[REMORA_USAGE_INPUT], 1);
+    assert_false(f->outcome.attempts[1].was_left);
+    fixture_free(f);
+}
+
 /* web_search_options that the endpoint does not take are dropped: nothing was searched, and nothing is billed. */
 static void a_search_is_billed_only_where_it_was_asked_of_the_provider(void **state)
 {
@@ -822,6 +892,8 @@ int main(void)
         cmocka_unit_test(an_estimate_is_bounded_by_the_limit_of_all_choices),
         cmocka_unit_test(images_are_billed_and_searches_are_a_guess),
         cmocka_unit_test(pictures_that_are_left_out_are_not_billed),
+        cmocka_unit_test(what_was_left_is_estimated_unless_it_never_went_out),
+        cmocka_unit_test(a_late_endpoint_is_paid_beside_the_one_that_answers),
         cmocka_unit_test(a_search_is_billed_only_where_it_was_asked_of_the_provider),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),

@@ -126,7 +126,7 @@ void probe_cancel(struct probe *probe)
 {
     struct remora_transport *transport = probe->client->transport;
     probe->is_in_call = true;
-    transport->ops->cancel(transport, probe->transfer);
+    probe->was_sent = transport->ops->cancel(transport, probe->transfer);
     probe->is_in_call = false;
     probe->transfer = NULL;
     probe->is_over = true; /* no callback may follow */

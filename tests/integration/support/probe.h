@@ -47,6 +47,7 @@ struct probe {
     int bodies;
     struct remora_buf body;
     bool is_over;
+    bool was_sent; /* as cancel said */
     struct remora_transfer_end end;
 };
 

@@ -89,12 +89,13 @@ static void script_resume(struct remora_transport *transport, struct remora_tran
     transfer->resumed++;
 }
 
-static void script_cancel(struct remora_transport *transport, struct remora_transfer *transfer)
+static bool script_cancel(struct remora_transport *transport, struct remora_transfer *transfer)
 {
-    (void)transport;
+    struct engine_fixture *f = REMORA_CONTAINER_OF(transport, struct engine_fixture, transport);
     assert_true(transfer->is_live);
     transfer->is_live = false;
     transfer->was_cancelled = true;
+    return !f->is_stuck;
 }
 
 static void script_release(struct remora_transport *transport, struct remora_transfer *transfer)

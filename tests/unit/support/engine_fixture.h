@@ -47,6 +47,7 @@ struct engine_fixture {
     bool excludes_reasoning;   /* requests to come say so */
     bool wants_further;        /* likewise */
     int64_t choice_count;      /* of requests to come, 0 none */
+    bool is_stuck;             /* no request is written in full before it is cancelled */
     const struct remora_message *message; /* of requests to come; NULL: "hi" */
     const char *search_options;           /* of requests to come, or NULL: web_search_options */
     struct remora_config *config;
