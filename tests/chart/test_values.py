@@ -135,6 +135,14 @@ REFUSED = {
     "a policy that nobody writes": (["policy.mesh.create=false", "policy.mesh.content.limits.concurrency=1"], "policy.mesh.content would go nowhere"),
     "a policy that no role mounts": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "policy.namespace.content.limits.concurrency=1"],
                                      "policy.namespace.content would go nowhere: the gateway serves many"),
+    "two layers of one ConfigMap": (["policy.mesh.content.limits.concurrency=3", "policy.service.name=shop-remora-policy-mesh"],
+                                    "policy.service.name: shop-remora-policy-mesh is that of policy.mesh, too"),
+    "two layers of one name": (["policy.mesh.name=pol", "policy.namespace.name=pol"], "policy.namespace.name: pol is that of policy.mesh, too"),
+    "two layers of somebody else's ConfigMap": (["policy.mesh.name=pol", "policy.mesh.create=false", "policy.service.name=pol", "policy.service.create=false"],
+                                                "policy.service.name: pol is that of policy.mesh, too"),
+    "a layer with the name of the document": (["policy.mesh.name=shop-remora-config"], "policy.mesh.name: shop-remora-config is the chart's own ConfigMap"),
+    "a layer with the name of the gateway's document": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
+                                                         "policy.mesh.name=shop-remora-gateway-config"], "shop-remora-gateway-config is the chart's own ConfigMap"),
     "a policy of the service, in a gateway": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
                                                "policy.service.content.limits.concurrency=1"], "move it to config.services.NAME"),
     "a policy of a layer that is off": (["policy.service.enabled=false", "policy.service.content.limits.concurrency=1"],
@@ -166,6 +174,11 @@ REFUSED = {
 def test_what_only_the_chart_can_know_is_refused_in_words(helm, what):
     sets, expected = REFUSED[what]
     assert expected in helm.refusal(sets=sets)
+
+
+def test_a_layer_that_is_off_takes_no_name(helm):
+    for sets in (["policy.mesh.enabled=false", "policy.mesh.name=pol", "policy.service.name=pol"], ["policy.mesh.name=shop-other-config"]):
+        assert helm.template(sets=sets).returncode == 0
 
 
 def test_an_end_that_is_long_enough(helm):

@@ -166,6 +166,23 @@ annotations:
 {{- fail (printf "policy.%s.content would go nowhere: policy.%s.create is false" $layer $layer) }}
 {{- end }}
 {{- end }}
+{{- include "remora.checkLayerNames" (dict "root" . "layers" $mounted) }}
+{{- end }}
+
+{{/* Of two ConfigMaps with one name the server keeps the one that comes last, and a layer that is read from another's restricts as the
+     other does: (dict "root" $ "layers" [NAME...]), those that are mounted. */}}
+{{- define "remora.checkLayerNames" -}}
+{{- $taken := dict }}
+{{- range $end := list "config" "gateway-config" "test-config" "sidecar" "dashboard" }}
+{{- $_ := set $taken (printf "%s-%s" (include "remora.fullname" $.root) $end) "the chart's own ConfigMap" }}
+{{- end }}
+{{- range $layer := compact .layers }}
+{{- $name := include "remora.policyName" (dict "root" $.root "layer" $layer) }}
+{{- with get $taken $name }}
+{{- fail (printf "policy.%s.name: %s is %s, too, and of two ConfigMaps with one name one is lost" $layer $name .) }}
+{{- end }}
+{{- $_ := set $taken $name (printf "that of policy.%s" $layer) }}
+{{- end }}
 {{- end }}
 
 {{/* What the kubelet waits for has to be longer than what the program takes (its defaults: docs/configuration.md, `drain`). */}}
