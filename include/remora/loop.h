@@ -123,7 +123,7 @@ REMORA_MUST_CHECK enum remora_code remora_listener_open(struct remora_loop *loop
                                                         struct remora_fail *fail);
 /* The port that was bound, 0 for a unix socket. */
 uint16_t remora_listener_port(const struct remora_listener *listener);
-/* Accepts no more; frees itself. A unix socket's file is removed. */
+/* Accepts who has connected already, and then no more; frees itself. A unix socket's file is removed. */
 void remora_listener_close(struct remora_listener *listener);
 
 #endif

@@ -194,11 +194,17 @@ static void remove_file(const struct remora_listener *listener)
     }
 }
 
-void remora_listener_close(struct remora_listener *listener)
+/* Who is in the kernel's queue is connected, as far as he knows: closing the socket would reset him. */
+static void accept_last(struct remora_listener *listener)
 {
-    if (listener == NULL || listener->is_closing) {
-        return;
+    for (size_t i = 0; i < listener->socket_count; i++) {
+        for (int n = 0; n < BACKLOG && accept_one(listener, listener->sockets[i].fd); n++) {
+        }
     }
+}
+
+static void close_listener(struct remora_listener *listener)
+{
     listener->is_closing = true;
     remora_list_remove(&listener->node);
     remora_timers_disarm(&listener->loop->timers, &listener->rest);
@@ -215,9 +221,17 @@ void remora_listener_close(struct remora_listener *listener)
     }
 }
 
+void remora_listener_close(struct remora_listener *listener)
+{
+    if (listener != NULL && !listener->is_closing) {
+        accept_last(listener);
+        close_listener(listener);
+    }
+}
+
 void remora_listener_abandon(struct remora_list *node)
 {
-    remora_listener_close(REMORA_CONTAINER_OF(node, struct remora_listener, node));
+    close_listener(REMORA_CONTAINER_OF(node, struct remora_listener, node));
 }
 
 /* ---- opening ---- */

@@ -236,6 +236,23 @@ static void close_removes_the_file(void **state)
     assert_int_equal(dial_unix(f), -1);
 }
 
+/* The kernel has told them that they are connected. */
+static void close_accepts_those_who_wait(void **state)
+{
+    struct fixture *f = *state;
+    use_host(f, "localhost", 0);
+    assert_int_equal(open_it(f), REMORA_OK);
+    uint16_t port = remora_listener_port(f->listener);
+    int clients[] = {dial_v4(port), dial_v4(port), dial_v6(port)};
+    int connected = clients[2] < 0 ? 2 : 3;
+    remora_listener_close(f->listener);
+    assert_int_equal(f->accepted_count, connected);
+    for (int i = 0; i < connected; i++) {
+        assert_int_equal(write(clients[i], "x", 1), 1);
+        close(clients[i]);
+    }
+}
+
 static void port_0_picks_one_and_nagle_is_off(void **state)
 {
     struct fixture *f = *state;
@@ -374,6 +391,7 @@ int main(void)
         CASE(unix_file_that_somebody_serves_is_left_alone),
         CASE(file_that_is_no_socket_is_left_alone),
         CASE(close_removes_the_file),
+        CASE(close_accepts_those_who_wait),
         CASE(port_0_picks_one_and_nagle_is_off),
         CASE(localhost_listens_on_both_families_under_one_port),
         CASE(either_address_of_localhost_in_use_is_named),
