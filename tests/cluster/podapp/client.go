@@ -7,7 +7,7 @@
 //
 //	start            the process runs: its first call follows at once
 //	first            the first call ended: ok or not
-//	fail             a call that failed: error
+//	fail             a call that failed: error, and what its connection had seen: see trace
 //	answer           the text of the answers changed: text
 //	sigterm          SIGTERM; with -linger-ms calls go on for so long
 //	stream           with -stream-at-term: a stream that was begun before SIGTERM ended: ok, chunks
@@ -16,12 +16,15 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync"
@@ -49,12 +52,57 @@ type answer struct {
 	}
 }
 
-func (c *client) post(stream bool, model string) (*http.Response, error) {
+// trace is what one call met: from which address, on a connection that others had used and for how long it had been idle, and
+// after how many ms the request was written and the answer began. What a gateway's log and a capture of the network are held to.
+type trace struct {
+	mutex  sync.Mutex // the transport writes when it likes
+	begun  time.Time
+	fields map[string]any
+}
+
+func newTrace() *trace {
+	return &trace{begun: time.Now(), fields: map[string]any{}}
+}
+
+func (t *trace) set(name string, value any) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.fields[name] = value
+}
+
+func (t *trace) at(name string) {
+	t.set(name, time.Since(t.begun).Milliseconds())
+}
+
+func (t *trace) follow(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			t.at("connected_ms")
+			t.set("from", got.Conn.LocalAddr().String())
+			t.set("reused", got.Reused)
+			t.set("idle_ms", got.IdleTime.Milliseconds())
+		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.at("wrote_ms") },
+		GotFirstResponseByte: func() { t.at("answered_ms") },
+	})
+}
+
+// failed is everything about a call that failed.
+func (t *trace) failed(err error) map[string]any {
+	t.at("failed_ms")
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	fields := maps.Clone(t.fields)
+	fields["error"] = err.Error()
+	return fields
+}
+
+func (c *client) post(ctx context.Context, stream bool, model string) (*http.Response, error) {
 	body, err := json.Marshal(map[string]any{"model": model, "stream": stream, "messages": []message{{"user", "hello"}}})
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequest(http.MethodPost, c.url+"/v1/chat/completions", strings.NewReader(string(body)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/v1/chat/completions", strings.NewReader(string(body)))
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +123,8 @@ func (c *client) post(stream bool, model string) (*http.Response, error) {
 }
 
 // chat makes one unary call and returns the text of its answer.
-func (c *client) chat() (string, error) {
-	response, err := c.post(false, c.model)
+func (c *client) chat(ctx context.Context) (string, error) {
+	response, err := c.post(ctx, false, c.model)
 	if err != nil {
 		return "", err
 	}
@@ -93,8 +141,8 @@ func (c *client) chat() (string, error) {
 }
 
 // stream reads one stream to its [DONE] and returns the number of its chunks with text.
-func (c *client) stream(model string, begun func()) (int, error) {
-	response, err := c.post(true, model)
+func (c *client) stream(ctx context.Context, model string, begun func()) (int, error) {
+	response, err := c.post(ctx, true, model)
 	if err != nil {
 		return 0, err
 	}
@@ -122,8 +170,8 @@ func (c *client) stream(model string, begun func()) (int, error) {
 }
 
 // streamed makes one call that streams; its text says how long the stream was.
-func (c *client) streamed() (string, error) {
-	chunks, err := c.stream(c.model, func() {})
+func (c *client) streamed(ctx context.Context) (string, error) {
+	chunks, err := c.stream(ctx, c.model, func() {})
 	return fmt.Sprintf("%d chunks", chunks), err
 }
 
@@ -137,12 +185,13 @@ func (c *client) one() error {
 	case c.streams:
 		call = c.streamed
 	}
-	text, err := call()
+	met := newTrace()
+	text, err := call(met.follow(context.Background()))
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if err != nil {
 		c.failed++
-		say("fail", map[string]any{"error": err.Error()})
+		say("fail", met.failed(err))
 		return err
 	}
 	c.ok++
@@ -174,7 +223,7 @@ func (c *client) longStream(model string) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		chunks, err := c.stream(model, func() { say("stream begun", nil) })
+		chunks, err := c.stream(context.Background(), model, func() { say("stream begun", nil) })
 		fields := map[string]any{"ok": err == nil, "chunks": chunks}
 		if err != nil {
 			fields["error"] = err.Error()

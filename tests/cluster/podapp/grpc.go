@@ -50,9 +50,9 @@ func frames(body io.Reader) (int, error) {
 }
 
 // invoke makes one call and returns how many messages came; a status other than OK is an error.
-func (c *client) invoke(method string, message []byte) (int, error) {
+func (c *client) invoke(ctx context.Context, method string, message []byte) (int, error) {
 	body := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/remora.v1.ChatService/"+method, bytes.NewReader(body))
 	if err != nil {
@@ -78,8 +78,8 @@ func (c *client) invoke(method string, message []byte) (int, error) {
 	return count, nil
 }
 
-func (c *client) grpcChat() (string, error) {
-	count, err := c.invoke("Chat", chatRequest(c.model))
+func (c *client) grpcChat(ctx context.Context) (string, error) {
+	count, err := c.invoke(ctx, "Chat", chatRequest(c.model))
 	if err == nil && count != 1 {
 		err = errors.New("not one message")
 	}
@@ -87,8 +87,8 @@ func (c *client) grpcChat() (string, error) {
 }
 
 // grpcStreamed ends in `completed`, which the status OK vouches for. Deltas may be merged, so their number says little.
-func (c *client) grpcStreamed() (string, error) {
-	count, err := c.invoke("StreamChat", field(1, chatRequest(c.model)))
+func (c *client) grpcStreamed(ctx context.Context) (string, error) {
+	count, err := c.invoke(ctx, "StreamChat", field(1, chatRequest(c.model)))
 	if err == nil && count < 3 {
 		err = fmt.Errorf("%d messages", count)
 	}
