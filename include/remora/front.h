@@ -26,11 +26,15 @@ REMORA_MUST_CHECK enum remora_code remora_http_front_open(struct remora_process 
                                                           struct remora_http_front **out,
                                                           struct remora_fail *fail);
 uint16_t remora_http_front_port(const struct remora_http_front *front);
-/* Accepts no more; idle connections close, busy ones after their answer. On worker 0's thread. */
-void remora_http_front_drain(struct remora_http_front *front);
 /*
- * Of one worker, on its thread: how many connections read a request, work on one or have output that the kernel has not
- * taken. Idle ones, and those that only wait for their peer to close, are none.
+ * Accepts no more, but for those who have connected already. A connection closes after its next answer, which says so, or when it
+ * has been idle for courtesy_ms since it was accepted or answered last: without a `Connection: close` its client may be sending
+ * already, and may not repeat a POST that meets the close (RFC 9112 section 9.3.1). On worker 0's thread.
+ */
+void remora_http_front_drain(struct remora_http_front *front, int64_t courtesy_ms);
+/*
+ * Of one worker, on its thread: how many connections read a request, work on one, have output that the kernel has not taken or
+ * are kept open by a drain. Other idle ones, and those that only wait for their peer to close, are none.
  */
 uint32_t remora_http_front_busy(struct remora_http_front *front, unsigned worker);
 /* The end of grace, of one worker on its thread: a request that is still arriving is refused with DRAINING. */
@@ -63,12 +67,20 @@ uint16_t remora_grpc_front_port(const struct remora_grpc_front *front);
 void remora_grpc_front_health_changed(struct remora_grpc_front *front,
                                       const struct remora_worker *worker);
 /*
- * Asks those who are connected in plaintext over TCP to open no further call here (GOAWAY), and takes calls as before. True when
- * there is such a connection: it hears it within some 50 ms on a quiet machine. On worker 0's thread.
+ * Asks those who are connected in plaintext over TCP to open no further call here (GOAWAY), and takes calls as before. They hear
+ * it within some 50 ms on a quiet machine. On worker 0's thread.
  */
-bool remora_grpc_front_farewell(struct remora_grpc_front *front);
-/* Takes no new connection. On worker 0's thread. */
+void remora_grpc_front_farewell(struct remora_grpc_front *front);
+/*
+ * Takes no new connection, but for those who have connected already. Over plain TCP calls are still taken; TLS and unix sockets,
+ * where nobody can be told before, are drained (below). On worker 0's thread.
+ */
 void remora_grpc_front_close(struct remora_grpc_front *front);
+/*
+ * Behind close and farewell: true when a drain refuses nobody who heeds GOAWAY. All who are connected have shown that they have
+ * read it, or have been silent for half a second, and no call has come for a moment. On worker 0's thread.
+ */
+bool remora_grpc_front_has_parted(struct remora_grpc_front *front);
 /* Closes; the core says GOAWAY and refuses new calls; streams go on. On worker 0's thread. */
 void remora_grpc_front_drain(struct remora_grpc_front *front);
 /* Calls in flight. Any thread. */

@@ -110,7 +110,7 @@ const char *demo_document(const struct demo *demo)
 static void close_front(void *context)
 {
     struct demo *demo = context;
-    remora_http_front_drain(demo->front);
+    remora_http_front_drain(demo->front, 0);
     remora_http_front_cut(demo->front, 0);
 }
 

@@ -4,49 +4,60 @@
  *   1. not ready any more, and who watches is told; for delay_ms everything is accepted as before (endpoints of a Service
  *      take time to change), but HTTP answers close their connections and gRPC says GOAWAY to those that are open, so that
  *      nobody is on one when they all close
- *   2. the listeners close, idle connections close; gRPC callers who are still connected have FAREWELL_MS to read GOAWAY, during
- *      which their calls are taken. Then new requests on old connections: DRAINING; health watches, which would never end, end
- *   3. what is running has until grace_ms
+ *   2. the listeners close, and health watches, which would never end, end. Nobody is refused yet: who has not been told by an
+ *      answer that his HTTP connection closes (his stream began before, he has just connected) may send one more request
+ *      until it has been idle for delay_ms, and gRPC callers are taken until they have read GOAWAY; then its core is shut down,
+ *      which refuses
+ *   3. what is running has until grace_ms; what comes after it is DRAINING
  *   4. what is still running then ends with an error, in-band after content; a request that is still arriving is answered 503
  *   5. what has not taken that within ABORT_MS is cut off by the stop that follows (serve.c)
- * Clients that are idle are closed at once and keep nobody. Answered ones that have not closed yet get LINGER_MS at most, for
- * what they still send must not destroy the answer on its way. A second signal goes to step 4 at once.
+ * HTTP clients that are idle for longer are closed at once and keep nobody. Answered ones that have not closed yet get LINGER_MS
+ * at most, for what they still send must not destroy the answer on its way. A second signal goes to step 4 at once.
  */
 #include "app.h"
 #include "remora/telemetry.h"
 
-enum { STEP_MS = 10, FAREWELL_MS = 300, ABORT_MS = 500, LINGER_MS = 200 };
+enum { STEP_MS = 10, ABORT_MS = 500, LINGER_MS = 200 };
 
-struct farewell {
+struct drain {
     struct app *app;
-    bool is_heard; /* by somebody, soon */
+    bool is_grpc_shut;
 };
 
 static void say_farewell(void *context)
 {
-    struct farewell *farewell = context;
-    farewell->is_heard =
-        farewell->app->grpc != NULL && remora_grpc_front_farewell(farewell->app->grpc);
+    struct app *app = context;
+    if (app->grpc != NULL) {
+        remora_grpc_front_farewell(app->grpc);
+    }
 }
 
 static void close_listeners(void *context)
 {
-    struct farewell *farewell = context;
-    struct app *app = farewell->app;
+    struct app *app = context;
     if (app->http != NULL) {
-        remora_http_front_drain(app->http);
+        remora_http_front_drain(app->http, app->config->drain_delay_ms);
     }
     if (app->grpc != NULL) {
         remora_grpc_front_close(app->grpc);
     }
-    say_farewell(farewell);
+    say_farewell(app);
 }
 
 static void drain_grpc(void *context)
 {
-    struct app *app = context;
-    if (app->grpc != NULL) {
-        remora_grpc_front_drain(app->grpc);
+    struct drain *drain = context;
+    if (drain->app->grpc != NULL) {
+        remora_grpc_front_drain(drain->app->grpc);
+    }
+    drain->is_grpc_shut = true;
+}
+
+static void drain_parted_grpc(void *context)
+{
+    struct drain *drain = context;
+    if (drain->app->grpc == NULL || remora_grpc_front_has_parted(drain->app->grpc)) {
+        drain_grpc(drain);
     }
 }
 
@@ -90,37 +101,50 @@ static uint64_t on_every_worker(struct app *app, void (*run)(void *context))
     return visit.busy;
 }
 
-static bool is_idle(struct app *app)
+static bool is_idle(struct drain *drain)
 {
+    struct app *app = drain->app;
     uint64_t busy = remora_admission_inflight(app->admission);
     busy += app->grpc != NULL ? remora_grpc_front_calls(app->grpc) : 0;
     return busy == 0 && on_every_worker(app, count_busy) == 0;
 }
 
-static bool is_alone(struct app *app)
+/* As soon as everybody knows, or now. */
+static void shut_grpc(struct drain *drain, void (*how)(void *context))
 {
+    if (!drain->is_grpc_shut) {
+        app_worker_call(&drain->app->process.workers[0], how, drain);
+        if (drain->is_grpc_shut) {
+            app_workers_tell_health(drain->app);
+        }
+    }
+}
+
+static bool is_over(struct drain *drain)
+{
+    shut_grpc(drain, drain_parted_grpc);
+    return drain->is_grpc_shut && is_idle(drain);
+}
+
+static bool is_alone(struct drain *drain)
+{
+    const struct app *app = drain->app;
     return app->http == NULL || remora_http_front_connections(app->http) == 0;
 }
 
-/* True when a second signal came. */
-static bool wait_until(struct app *app, bool (*is_so)(struct app *app), struct control *control,
-                       int64_t limit_ms)
+static bool is_never(struct drain *drain)
 {
-    const struct remora_clock *clock = remora_clock_system();
-    uint64_t end_ns = clock->now_ns(clock) + (uint64_t)limit_ms * REMORA_NS_PER_MS;
-    while (!is_so(app) && clock->now_ns(clock) < end_ns) {
-        if (control_wait(control, STEP_MS) == CONTROL_STOP) {
-            return true;
-        }
-    }
+    (void)drain;
     return false;
 }
 
-static bool wait_delay(struct control *control, int64_t delay_ms)
+/* True when a second signal came. */
+static bool wait_until(struct drain *drain, bool (*is_so)(struct drain *drain),
+                       struct control *control, int64_t limit_ms)
 {
     const struct remora_clock *clock = remora_clock_system();
-    uint64_t end_ns = clock->now_ns(clock) + (uint64_t)delay_ms * REMORA_NS_PER_MS;
-    while (clock->now_ns(clock) < end_ns) {
+    uint64_t end_ns = clock->now_ns(clock) + (uint64_t)limit_ms * REMORA_NS_PER_MS;
+    while (!is_so(drain) && clock->now_ns(clock) < end_ns) {
         if (control_wait(control, STEP_MS) == CONTROL_STOP) {
             return true;
         }
@@ -130,30 +154,27 @@ static bool wait_delay(struct control *control, int64_t delay_ms)
 
 void app_drain(struct app *app, struct control *control)
 {
+    struct drain drain = {.app = app};
     app->process.is_draining = true;
     app->process.is_ready = false;
     app_workers_tell_health(app);
     remora_log(REMORA_LOG_INFO, "draining", NULL, 0);
-    struct farewell farewell = {.app = app};
-    app_worker_call(&app->process.workers[0], say_farewell, &farewell);
-    bool is_urgent = wait_delay(control, app->config->drain_delay_ms);
-    app_worker_call(&app->process.workers[0], close_listeners, &farewell);
-    if (farewell.is_heard && !is_urgent) {
-        is_urgent = wait_delay(control, FAREWELL_MS);
-    }
-    app_worker_call(&app->process.workers[0], drain_grpc, app);
-    (void)on_every_worker(app, refuse_new);
+    app_worker_call(&app->process.workers[0], say_farewell, app);
+    bool is_urgent = wait_until(&drain, is_never, control, app->config->drain_delay_ms);
+    app_worker_call(&app->process.workers[0], close_listeners, app);
     app_workers_tell_health(app);
     if (!is_urgent) {
-        is_urgent = wait_until(app, is_idle, control, app->config->drain_grace_ms);
+        is_urgent = wait_until(&drain, is_over, control, app->config->drain_grace_ms);
     }
-    if (is_urgent || !is_idle(app)) {
+    shut_grpc(&drain, drain_grpc);
+    (void)on_every_worker(app, refuse_new);
+    if (is_urgent || !is_idle(&drain)) {
         remora_log(REMORA_LOG_WARN, "grace is over: ending what still runs", NULL, 0);
         (void)on_every_worker(app, abort_running);
-        (void)wait_until(app, is_idle, control, ABORT_MS);
+        (void)wait_until(&drain, is_idle, control, ABORT_MS);
     }
     if (!is_urgent) {
-        (void)wait_until(app, is_alone, control, LINGER_MS);
+        (void)wait_until(&drain, is_alone, control, LINGER_MS);
     }
     remora_log(REMORA_LOG_INFO, "drained", NULL, 0);
 }

@@ -187,10 +187,10 @@ static void close_probes(void *context)
 {
     struct app *app = context;
     if (app->probe != NULL) {
-        remora_http_front_drain(app->probe);
+        remora_http_front_drain(app->probe, 0);
     }
     if (app->admin != NULL) {
-        remora_http_front_drain(app->admin);
+        remora_http_front_drain(app->admin, 0);
     }
 }
 

@@ -94,7 +94,7 @@ def test_a_body_that_arrives_in_the_grace_is_answered(upstream):
     time.sleep(0.2)
     client.sendall(body[9:])
     answer = read_all(client)
-    assert answer.startswith(b"HTTP/1.1 "), "answered, not cut"
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: close\r\n" in answer, "answered, neither cut nor refused"
     remora.stop()
 
 
@@ -169,5 +169,60 @@ def test_answers_during_the_delay_send_clients_away(upstream):
     assert read_all(client) == b"", "the server closes it"
     assert read_answer(connect(remora.http_port, get)).startswith(b"HTTP/1.1 200"), "new connections are taken"
     remora.process.send_signal(signal.SIGTERM)  # ends the delay
+    remora.process.wait(20)
+    remora.stop()
+
+
+CHAT = b'{"model":"t/m","stream":%s,"messages":[{"role":"user","content":"hi"}]}'
+END = b"0\r\n\r\n"
+
+
+def ask(client, stream=b"false"):
+    body = CHAT % stream
+    client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_who_was_not_told_may_send_one_more_request(upstream, workers):
+    """The heads of these streams promise a connection that stays, and they end when the listener has closed: whoever reads the end
+    of one sends his next request at that moment, and may not repeat it. So does he who has connected last."""
+    remora = Remora(two_providers(upstream, "paced-60x50ms", more="drain: {delay_ms: 1500, grace_ms: 20000}\n"), environment=SECRETS,
+                    workers=workers)
+    clients = [connect(remora.http_port, b"") for _ in range(4)]
+    for client in clients:
+        ask(client, b"true")
+    got = [client.recv(1 << 16) for client in clients]
+    assert all(head.startswith(b"HTTP/1.1 200 ") and b"Connection: close" not in head for head in got)
+    remora.process.send_signal(signal.SIGTERM)
+    remora.wait_log("draining")
+    time.sleep(1.2)
+    last = connect(remora.http_port, b"")
+    time.sleep(0.5)
+    with pytest.raises(OSError):
+        connect(remora.http_port, b"")
+    ask(last)
+    for client, text in zip(clients, got):
+        while not text.endswith(END):
+            piece = client.recv(1 << 16)
+            assert piece, "the stream ends whole"
+            text += piece
+        time.sleep(0.05)
+        ask(client)
+    for client in (*clients, last):
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: close\r\n" in answer
+    remora.process.wait(20)
+    remora.stop()
+
+
+def test_who_sends_no_more_request_is_waited_for_as_long_as_the_delay(upstream):
+    remora = Remora(two_providers(upstream, "ok", more="drain: {delay_ms: 500, grace_ms: 20000}\n"), environment=SECRETS)
+    remora.process.send_signal(signal.SIGTERM)
+    remora.wait_log("draining")
+    time.sleep(0.3)
+    client = connect(remora.http_port, b"")
+    assert read_all(client) == b""
+    began, drained = (datetime.datetime.fromisoformat(remora.wait_log(word)[0]["time"]) for word in ("draining", "drained"))
+    assert 0.75 < (drained - began).total_seconds() < 5
     remora.process.wait(20)
     remora.stop()

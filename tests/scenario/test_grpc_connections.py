@@ -1,4 +1,5 @@
 """Connections of the gRPC port: who may open one, how many, how old they become, how they end."""
+import datetime
 import json
 import os
 import resource
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
-from hyperframe.frame import PingFrame
+from hyperframe.frame import DataFrame, PingFrame
 
 from clients import go_client, missing
 from gateway import SECRETS, OwnTime, Remora, two_providers
@@ -354,6 +355,41 @@ def test_a_farewell_is_heard_before_calls_are_refused(upstream, workers):
                 late.data(stream, message(b""), end=True)
                 assert late.answer(stream).status == OK, "sent before it could be read"
         remora.process.wait(10)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_who_reads_late_is_not_refused(upstream, workers):
+    """A client that the scheduler has left for a second: what it sends until it reads GOAWAY is answered, in a sidecar too."""
+    with run(upstream, more="drain: {delay_ms: 0, grace_ms: 20000}\n", workers=workers) as remora, H2(remora.grpc_port) as c:
+        assert c.call(LIST).status == OK
+        remora.process.send_signal(signal.SIGTERM)
+        remora.wait_log("draining")
+        streams = []
+        for _ in range(12):
+            streams.append(c.open(LIST))
+            c.send(DataFrame(streams[-1], message(b""), flags=["END_STREAM"]))
+            time.sleep(0.1)
+        assert [c.answer(stream).status for stream in streams] == [OK] * 12 and c.goaway[0] == 0
+        c.socket.close()
+        remora.process.wait(10)
+
+
+def parting_s(upstream, answers):
+    """How long a drain takes with an idle connection that stays, whether it answers to PING or not."""
+    with run(upstream, more="drain: {delay_ms: 0, grace_ms: 20000}\n") as remora, H2(remora.grpc_port) as c:
+        assert c.call(LIST).status == OK
+        remora.process.send_signal(signal.SIGTERM)
+        while answers and not c.is_closed:
+            c.until(lambda: False, 1)
+        began, drained = (datetime.datetime.fromisoformat(remora.wait_log(word)[0]["time"]) for word in ("draining", "drained"))
+        remora.process.wait(10)
+    return (drained - began).total_seconds()
+
+
+def test_only_silent_clients_are_waited_for(upstream):
+    """Who has answered to the PING behind GOAWAY has read it. The quickest of some, on a machine that does other things."""
+    assert min(parting_s(upstream, True) for _ in range(5)) < 0.4
+    assert 0.5 <= parting_s(upstream, False) < 5
 
 
 @pytest.mark.parametrize("workers", [1, 4])

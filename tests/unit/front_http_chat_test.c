@@ -453,7 +453,7 @@ static void a_drain_ends_the_connection_after_its_answer(void **state)
     (void)state;
     struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
     post(f, UNARY);
-    http_fixture_drain(f);
+    http_fixture_drain(f, 0);
     assert_false(http_fixture_is_closing(f));
     play_good_unary(f->engine, 0, "Hi");
     assert_true(was_written(f, "Connection: close\r\n"));

@@ -558,8 +558,40 @@ static void a_drain_closes_idle_connections(void **state)
     struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
     http_fixture_send(f, REMORA_SLICE(GET H "\r\n"), 0);
     assert_false(http_fixture_is_closing(f));
-    http_fixture_drain(f);
+    http_fixture_drain(f, 0);
     assert_true(http_fixture_is_closing(f));
+    http_fixture_free(f);
+}
+
+/* Its last answer promised that the connection stays, so it may be sending already. */
+static void a_drain_takes_one_more_request_from_who_was_not_told(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    http_fixture_send(f, REMORA_SLICE(GET H "\r\n"), 0);
+    fixture_pass_ms(f->engine, 3000);
+    http_fixture_drain(f, 5000);
+    assert_false(http_fixture_is_closing(f));
+    fixture_pass_ms(f->engine, 1999);
+    conn_script_take(&f->script);
+    http_fixture_send(f, REMORA_SLICE(GET H "\r\n"), 0);
+    assert_int_equal(http_fixture_status(f), 200);
+    assert_non_null(strstr(conn_script_written(&f->script).data, "\r\nConnection: close\r\n"));
+    assert_true(http_fixture_is_closing(f));
+    http_fixture_free(f);
+}
+
+static void a_drain_closes_who_sends_nothing_for_its_courtesy(void **state)
+{
+    (void)state;
+    struct http_fixture *f = http_fixture_new(REMORA_HTTP_DATA);
+    fixture_pass_ms(f->engine, 3000); /* connected, and nothing sent yet */
+    http_fixture_drain(f, 5000);
+    fixture_pass_ms(f->engine, 1999);
+    assert_false(http_fixture_is_closing(f));
+    fixture_pass_ms(f->engine, 2);
+    assert_true(http_fixture_is_closing(f));
+    assert_int_equal(conn_script_written(&f->script).length, 0);
     http_fixture_free(f);
 }
 
@@ -605,6 +637,8 @@ int main(void)
         cmocka_unit_test(a_body_that_keeps_up_its_rate_may_take_long),
         cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
         cmocka_unit_test(a_drain_closes_idle_connections),
+        cmocka_unit_test(a_drain_takes_one_more_request_from_who_was_not_told),
+        cmocka_unit_test(a_drain_closes_who_sends_nothing_for_its_courtesy),
         cmocka_unit_test(probes_tell_the_state_of_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

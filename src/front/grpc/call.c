@@ -214,6 +214,9 @@ static void on_closed(struct remora_grpc_tag *tag, bool ok)
 
 /* ---- patience ---- */
 
+/* For a message that is under way when the front is shut. */
+#define HURRIED_NS REMORA_NS_PER_S
+
 bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
                       void (*fire)(struct remora_timer *patience))
 {
@@ -234,26 +237,39 @@ void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fa
     remora_grpc_unread_hurry(call);
 }
 
-void remora_grpc_receivers_drain(struct remora_grpc_lane *lane)
-{
-    struct remora_fail fail = REMORA_FAIL_INIT;
-    remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
-    for (struct remora_list *node; (node = remora_list_take(&lane->receivers)) != NULL;) {
-        remora_grpc_send_away(REMORA_CONTAINER_OF(node, struct remora_grpc_call, receiver), &fail);
-    }
-}
-
 static void on_late(struct remora_timer *patience)
 {
+    struct remora_grpc_call *call =
+        REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience);
     struct remora_fail fail = REMORA_FAIL_INIT;
-    remora_fail_set(&fail, REMORA_REQUEST_TIMEOUT, NULL, "No whole message came in time.");
-    remora_grpc_send_away(REMORA_CONTAINER_OF(patience, struct remora_grpc_call, patience), &fail);
+    if (atomic_load(&call->front->is_shut)) {
+        remora_fail_set(&fail, REMORA_DRAINING, NULL, "The gateway is shutting down.");
+    } else {
+        remora_fail_set(&fail, REMORA_REQUEST_TIMEOUT, NULL, "No whole message came in time.");
+    }
+    remora_grpc_send_away(call, &fail);
+}
+
+void remora_grpc_receivers_drain(struct remora_grpc_lane *lane)
+{
+    struct remora_list *next = NULL;
+    for (struct remora_list *node = lane->receivers.next; node != &lane->receivers; node = next) {
+        struct remora_grpc_call *call =
+            REMORA_CONTAINER_OF(node, struct remora_grpc_call, receiver);
+        next = node->next;
+        if (!call->is_ending && !remora_grpc_wait(call, HURRIED_NS, on_late)) {
+            on_late(&call->patience);
+        }
+    }
 }
 
 /* Who may take less for the whole request has no more for its message. */
 static uint64_t patience_ns(const struct remora_grpc_call *call)
 {
     int64_t total_ms = remora_engine_config(remora_grpc_engine(call))->deadlines.total_ms;
+    if (atomic_load(&call->front->is_shut)) {
+        return HURRIED_NS;
+    }
     bool is_less = total_ms > 0 && total_ms < REMORA_LIMIT_GRPC_MESSAGE_MS;
     return (is_less ? (uint64_t)total_ms : REMORA_LIMIT_GRPC_MESSAGE_MS) * REMORA_NS_PER_MS;
 }
@@ -467,9 +483,9 @@ static void on_arrived(struct remora_grpc_tag *tag, bool ok)
     if (ok) {
         call->has_arrived = true;
         call->arrived_ns = clock_ns(call);
+        atomic_store_explicit(&front->arrived_ns, call->arrived_ns, memory_order_relaxed);
         atomic_fetch_add(&front->calls, 1);
-        if (!atomic_load(&front->is_draining) &&
-            remora_grpc_call_arm(front, call->lane) != REMORA_OK) {
+        if (!atomic_load(&front->is_shut) && remora_grpc_call_arm(front, call->lane) != REMORA_OK) {
             call->lane->missing++;
         }
         begin(call);

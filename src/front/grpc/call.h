@@ -116,9 +116,11 @@ struct remora_grpc_front {
     bool has_started;            /* the server */
     _Atomic uint32_t calls;      /* being served */
     _Atomic uint32_t slots;      /* call structs alive, armed ones included */
-    _Atomic bool is_draining;
-    sem_t has_drained; /* the server's shutdown has come through */
-    sem_t is_empty;    /* no slot is left */
+    _Atomic uint64_t arrived_ns; /* the newest call */
+    _Atomic bool is_draining;    /* no new connection; health watches end */
+    _Atomic bool is_shut;        /* the core takes no call */
+    sem_t has_drained;           /* the server's shutdown has come through */
+    sem_t is_empty;              /* no slot is left */
     struct remora_grpc_tag shut_down;
     /* Worker 0's own. */
     struct remora_listener *listener;
@@ -148,7 +150,7 @@ bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
 /* Ends a call that waits for its caller: with the failure behind what was sent, or without it when the caller takes nothing
  * for half a second. Not a refusal: nothing is counted or logged. Does nothing once the call has its status. */
 void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail);
-/* Sends away every call of the lane that still waits for a message: the front drains. */
+/* Sends away every call of the lane that waits for a message a second longer: the front is shut. */
 void remora_grpc_receivers_drain(struct remora_grpc_lane *lane);
 /* Decompresses call->incoming in later rounds, and then calls remora_grpc_decompressed. */
 void remora_grpc_decompress(struct remora_grpc_call *call);

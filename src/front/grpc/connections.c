@@ -13,14 +13,15 @@
  * A farewell is said in the same way before the core is shut down, because what callers have sent until they read the core's own
  * GOAWAY is refused by it. This connection goes on, so the frame may not cut one of the core's in two: it is said when little
  * waits and little has gone since the last tick, that is, when there was always room for what the core had. TCP only: nobody
- * tells how much has gone through a unix socket.
+ * tells how much has gone through a unix socket. A PING goes with it, because what its answer looks like is known: 17 bytes,
+ * neither more nor less, that came since. The core reads it and knows of no such PING; where more came, one more is asked.
  *
  * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says
  * nothing, so there is only the second way. That core has forgotten the peer of a call whose deadline is over: such calls are
  * taken off from every connection.
  *
  * Source: reference/grpc-core.md section 3 (the core owns and closes the fd; no callback; names of peers); RFC 9113 sections
- * 6.8 and 7 (GOAWAY, ENHANCE_YOUR_CALM).
+ * 6.7, 6.8 and 7 (PING, GOAWAY, ENHANCE_YOUR_CALM).
  */
 #include "connections.h"
 
@@ -50,6 +51,7 @@ enum {
     NEARLY_SENT_BYTES =
         8192, /* of 64 KiB: the core writes on long before, so no frame of its is cut in two */
     QUIET_BYTES = 32768,
+    PING_BYTES = 17,
     NO_FD = -1, /* the core's own */
 };
 
@@ -71,8 +73,9 @@ struct connection {
     uint64_t shut_at_ns; /* of a storm; 0: of none */
     bool is_told;        /* GOAWAY */
     bool is_shut;
-    enum { NO_FAREWELL, TO_BE_LOOKED_AT, TO_BE_SAID, SAID } farewell;
-    uint64_t sent_bytes; /* until the last tick of a farewell */
+    enum { NO_FAREWELL, TO_BE_LOOKED_AT, TO_BE_SAID, SAID, HEARD } farewell;
+    uint64_t sent_bytes;     /* until the last tick of a farewell */
+    uint64_t received_bytes; /* when it was said */
 };
 
 struct remora_grpc_connections {
@@ -82,8 +85,9 @@ struct remora_grpc_connections {
     intptr_t server;
     intptr_t next_id; /* of a socket that the core will list */
     bool adopts;
-    uint64_t late; /* calls whose connection is not known, since all were asked */
-    size_t asked;  /* where the last look ended */
+    uint64_t late;       /* calls whose connection is not known, since all were asked */
+    size_t asked;        /* where the last look ended */
+    uint64_t parting_ns; /* since when a farewell is as it is */
     size_t count;
     struct connection open[REMORA_LIMIT_CONNECTIONS];
 };
@@ -180,6 +184,9 @@ static bool say_goaway(int fd, const char *frame, size_t length)
            send(fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
+/* Its eight bytes are none that a core counts up to. */
+#define PING "\0\0\x08\x06\0\0\0\0\0farewell"
+
 static bool say_calm_down(int fd)
 {
     static const char FRAME[] = "\0\0\x17\x07\0\0\0\0\0"
@@ -191,28 +198,66 @@ static bool say_calm_down(int fd)
 
 static bool say_farewell(int fd)
 {
-    static const char FRAME[] = "\0\0\x08\x07\0\0\0\0\0"
-                                "\x7f\xff\xff\xff"
-                                "\0\0\0\0";
+    static const char FRAMES[] = "\0\0\x08\x07\0\0\0\0\0"
+                                 "\x7f\xff\xff\xff"
+                                 "\0\0\0\0" PING;
+    return say_goaway(fd, FRAMES, sizeof FRAMES - 1);
+}
+
+static bool say_ping(int fd)
+{
+    static const char FRAME[] = PING;
     return say_goaway(fd, FRAME, sizeof FRAME - 1);
 }
 
-/* One tick of it. */
+/* False: no connection any more, and nobody to say farewell to. */
+static bool get_info(struct connection *connection, struct tcp_info *info)
+{
+    socklen_t length = sizeof *info;
+    bool is_connected = getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+    connection->farewell = is_connected ? connection->farewell : NO_FAREWELL;
+    return is_connected;
+}
+
+/* Since it was asked last. */
+static bool is_quiet(struct connection *connection, const struct tcp_info *info)
+{
+    uint64_t more = info->tcpi_bytes_sent - connection->sent_bytes;
+    connection->sent_bytes = info->tcpi_bytes_sent;
+    return more < QUIET_BYTES;
+}
+
+/* One tick of it. The first frame of a connection is the core's (RFC 9113 section 3.4). */
 static void bid_farewell(struct connection *connection)
 {
     struct tcp_info info = {.tcpi_state = 0};
-    socklen_t length = sizeof info;
-    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) {
-        connection->farewell = NO_FAREWELL;
+    if (!get_info(connection, &info)) {
         return;
     }
-    uint64_t more = info.tcpi_bytes_sent - connection->sent_bytes;
-    connection->sent_bytes = info.tcpi_bytes_sent;
+    bool may_say = is_quiet(connection, &info) && connection->sent_bytes > 0;
     if (connection->farewell == TO_BE_LOOKED_AT) {
         connection->farewell = TO_BE_SAID;
-    } else if (more < QUIET_BYTES && say_farewell(connection->fd)) {
+    } else if (may_say && say_farewell(connection->fd)) {
         connection->farewell = SAID;
+        connection->received_bytes = info.tcpi_bytes_received;
     }
+}
+
+/* Asks again when it cannot be told. */
+static bool has_answered(struct connection *connection)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    if (!get_info(connection, &info)) {
+        return false;
+    }
+    uint64_t came = info.tcpi_bytes_received - connection->received_bytes;
+    bool may_ask = is_quiet(connection, &info);
+    if (came == PING_BYTES) {
+        connection->farewell = HEARD;
+    } else if (came > PING_BYTES && may_ask && say_ping(connection->fd)) {
+        connection->received_bytes = info.tcpi_bytes_received;
+    }
+    return connection->farewell == HEARD;
 }
 
 static void shut(struct connection *connection)
@@ -460,9 +505,9 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
     }
 }
 
-bool remora_grpc_connections_farewell(struct remora_grpc_connections *connections)
+void remora_grpc_connections_farewell(struct remora_grpc_connections *connections)
 {
-    bool is_any = false;
+    connections->parting_ns = now_ns(connections);
     look(connections);
     for (size_t i = 0; i < connections->count; i++) {
         struct connection *c = &connections->open[i];
@@ -470,7 +515,23 @@ bool remora_grpc_connections_farewell(struct remora_grpc_connections *connection
             c->farewell = TO_BE_LOOKED_AT;
             bid_farewell(c);
         }
-        is_any = is_any || c->farewell != NO_FAREWELL;
     }
-    return is_any && arm_ending(connections);
+    (void)!arm_ending(connections);
+}
+
+struct remora_grpc_parting
+remora_grpc_connections_parting(struct remora_grpc_connections *connections)
+{
+    struct remora_grpc_parting parting = {0};
+    look(connections);
+    for (size_t i = 0; i < connections->count; i++) {
+        struct connection *c = &connections->open[i];
+        if (c->farewell == SAID && has_answered(c)) {
+            connections->parting_ns = now_ns(connections);
+        }
+        parting.open += c->farewell != NO_FAREWELL;
+        parting.unheard += c->farewell != NO_FAREWELL && c->farewell != HEARD;
+    }
+    parting.since_ns = connections->parting_ns;
+    return parting;
 }

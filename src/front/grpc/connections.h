@@ -34,9 +34,17 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
                                    enum remora_grpc_end end);
 /*
  * Says GOAWAY with the greatest stream to every plaintext TCP connection that has not heard it, within some ticks of 10 ms
- * (RFC 9113 section 6.8): who has read it opens no call here any more; calls that are on their way are taken as ever. True
- * when there is one that may hear it.
+ * (RFC 9113 section 6.8): who has read it opens no call here any more; calls that are on their way are taken as ever. The
+ * worker's thread.
  */
-bool remora_grpc_connections_farewell(struct remora_grpc_connections *connections);
+void remora_grpc_connections_farewell(struct remora_grpc_connections *connections);
+struct remora_grpc_parting {
+    size_t open;       /* connections in plaintext over TCP */
+    size_t unheard;    /* of them: no answer yet to the PING behind GOAWAY (section 6.7) */
+    uint64_t since_ns; /* the last answer, or the last time that farewell was asked for */
+};
+/* What became of the farewell. Calls beside hide an answer; it is asked for again until nothing else comes with it. */
+struct remora_grpc_parting
+remora_grpc_connections_parting(struct remora_grpc_connections *connections);
 
 #endif

@@ -5,7 +5,8 @@
  *          2. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
  *          3. plaintext: our own listener on worker 0's loop: connection cap, peer's user, SO_SNDBUF, then the socket is the
  *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c)
- *   drain  farewell (connections.c) and some time to read it; the listener closes, the server says GOAWAY; streams go on
+ *   drain  farewell (connections.c); the listener closes, calls are still taken; when all who are connected have heard it and no
+ *          more come, the server is shut down, which refuses what comes now; streams go on. TLS and unix sockets: at once
  *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
  *
  * Failures at open: an old core beyond loopback (PERMISSION_DENIED), an address that cannot be bound (the listener says
@@ -36,6 +37,8 @@ enum {
     QUOTA_MIN_BYTES = 8 << 20,
     PING_INTERVAL_MS = 5000, /* Go clients send one every 10 s (section 5) */
     SHUTDOWN_MS = 300,       /* of the core itself, once nothing uses it */
+    SETTLE_MS = 50,          /* for calls that have come in and are not with a worker yet */
+    FAREWELL_MS = 500,       /* for those who do not show that they have read it */
     IDLE_MS =
         600000, /* the missing handshake limit: a peer that says nothing is closed (section 3) */
 };
@@ -360,9 +363,16 @@ uint32_t remora_grpc_front_calls(const struct remora_grpc_front *front)
 
 /* ---- the end ---- */
 
-bool remora_grpc_front_farewell(struct remora_grpc_front *front)
+static bool can_say_farewell(const struct remora_grpc_front *front)
 {
-    return !front->is_unix && remora_grpc_connections_farewell(front->connections);
+    return !front->is_unix && front->tls == NULL;
+}
+
+void remora_grpc_front_farewell(struct remora_grpc_front *front)
+{
+    if (can_say_farewell(front)) {
+        remora_grpc_connections_farewell(front->connections);
+    }
 }
 
 void remora_grpc_front_close(struct remora_grpc_front *front)
@@ -371,11 +381,28 @@ void remora_grpc_front_close(struct remora_grpc_front *front)
         remora_listener_close(front->listener);
         front->listener = NULL;
     }
+    atomic_store(&front->is_draining, true);
+    if (!can_say_farewell(front)) {
+        remora_grpc_front_drain(front);
+    }
+}
+
+bool remora_grpc_front_has_parted(struct remora_grpc_front *front)
+{
+    if (atomic_load(&front->is_shut)) {
+        return true;
+    }
+    const struct remora_clock *clock = remora_loop_clock(front->process->workers[0].loop);
+    struct remora_grpc_parting parting = remora_grpc_connections_parting(front->connections);
+    uint64_t arrived_ns = atomic_load(&front->arrived_ns);
+    uint64_t since_ns = arrived_ns > parting.since_ns ? arrived_ns : parting.since_ns;
+    uint64_t quiet_ms = parting.unheard > 0 ? FAREWELL_MS : SETTLE_MS;
+    return parting.open == 0 || clock->now_ns(clock) >= since_ns + quiet_ms * REMORA_NS_PER_MS;
 }
 
 void remora_grpc_front_drain(struct remora_grpc_front *front)
 {
-    if (atomic_exchange(&front->is_draining, true)) {
+    if (atomic_exchange(&front->is_shut, true)) {
         return;
     }
     remora_grpc_front_close(front);

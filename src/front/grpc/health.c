@@ -192,8 +192,10 @@ void remora_grpc_front_health_changed(struct remora_grpc_front *front,
         }
     }
     if (is_draining) {
-        remora_grpc_receivers_drain(&front->lanes[worker->index]);
         remora_grpc_unread_drain(&front->lanes[worker->index]);
+    }
+    if (atomic_load(&front->is_shut)) {
+        remora_grpc_receivers_drain(&front->lanes[worker->index]);
     }
 }
 

@@ -342,6 +342,19 @@ static bool run_body(struct http_connection *c)
     return true;
 }
 
+/* A client may have sent its next request when it was told last that this connection stays: it has time to find out. */
+static void wait_for_request(struct http_connection *c)
+{
+    const uint64_t idle_ns = REMORA_LIMIT_HTTP_IDLE_MS * REMORA_NS_PER_MS;
+    bool is_short = c->site->is_draining && c->site->courtesy_ns < idle_ns;
+    uint64_t end_ns = c->idle_since_ns + (is_short ? c->site->courtesy_ns : idle_ns);
+    if (c->site->is_draining && end_ns <= now_ns(c)) {
+        close_conn(c, 0);
+    } else {
+        arm_at(c, end_ns);
+    }
+}
+
 /* What to wait for when all input is used up. */
 static void settle(struct http_connection *c)
 {
@@ -354,7 +367,7 @@ static void settle(struct http_connection *c)
             }
         } else {
             remora_buf_reset(&c->in, 0);
-            arm(c, REMORA_LIMIT_HTTP_IDLE_MS);
+            wait_for_request(c);
         }
     } else if (c->state == HTTP_STATE_BODY) {
         c->conn->ops->set_reading(c->conn, true);
@@ -409,11 +422,13 @@ void http_connection_next(struct http_connection *c)
     if (c->state == HTTP_STATE_CLOSED) {
         return;
     }
-    if (!c->keeps_alive || c->body_is_pending || c->site->is_draining) {
+    bool is_over = c->site->is_draining && c->site->courtesy_ns == 0;
+    if (!c->keeps_alive || c->body_is_pending || is_over) {
         close_conn(c, LINGER_MS);
         return;
     }
     c->state = HTTP_STATE_HEAD;
+    c->idle_since_ns = now_ns(c);
     c->scan = (struct http_head_scan){0};
     c->has_skipped_line = false;
     c->has_output = false;
@@ -537,19 +552,20 @@ void http_connection_attach(struct http_connection *c, struct remora_conn *conn)
     c->conn = conn;
     remora_list_append(&c->site->connections, &c->node);
     conn->ops->set_reading(conn, true);
+    c->idle_since_ns = now_ns(c);
     arm(c, REMORA_LIMIT_HTTP_HEAD_MS); /* a client that connects means to speak */
 }
 
 void http_connection_drain(struct http_connection *c)
 {
     if (is_idle(c)) {
-        close_conn(c, 0);
+        wait_for_request(c);
     }
 }
 
 bool http_connection_is_busy(const struct http_connection *c)
 {
-    return c->state == HTTP_STATE_CLOSED ? queued(c) > 0 : !is_idle(c);
+    return c->state == HTTP_STATE_CLOSED ? queued(c) > 0 : !is_idle(c) || c->site->is_draining;
 }
 
 void http_connection_give_up(struct http_connection *c)

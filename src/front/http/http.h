@@ -29,6 +29,8 @@ struct http_site {
     int64_t date_unix_s; /* of `date` */
     char date[48];
     bool is_draining;
+    uint64_t
+        courtesy_ns; /* while it drains: how long a connection that was promised to stay open does so, idle */
 };
 void http_site_init(struct http_site *site, enum remora_http_role role,
                     struct remora_process *process, struct remora_worker *worker,
@@ -36,7 +38,8 @@ void http_site_init(struct http_site *site, enum remora_http_role role,
 void http_site_fini(struct http_site *site);
 /*
  * Answers say `Connection: close` from the first moment of a drain, its delay included: a client that keeps its connection
- * would send its next request into the close at the end of the delay, and no HTTP/1.1 client may repeat a POST by itself.
+ * would send its next request into the close at the end of the delay, and no HTTP/1.1 client may repeat a POST by itself. Who
+ * has no such answer yet (its stream began before, it has just connected) may send one more (courtesy_ns).
  */
 static inline bool http_site_is_leaving(const struct http_site *site)
 {
@@ -81,6 +84,7 @@ struct http_connection {
     uint64_t written_bytes;
     uint64_t taken_bytes;   /* of written, when the output was last looked at */
     uint64_t stuck_ns;      /* since when output waits, as far as is known */
+    uint64_t idle_since_ns; /* accepted, or the last answer given */
     uint64_t body_began_ns; /* the head of the request that is read was whole */
     uint64_t body_bytes;    /* of its body, so far */
     enum http_state state;
@@ -103,9 +107,12 @@ REMORA_MUST_CHECK struct http_connection *http_connection_new(struct http_site *
 void http_connection_attach(struct http_connection *c, struct remora_conn *conn);
 /* Never attached. */
 void http_connection_discard(struct http_connection *c);
-/* The listener drains: closes now when idle, else after the answer. */
+/* The site drains: closes when it has been idle for the site's courtesy, or after the next answer that says so. */
 void http_connection_drain(struct http_connection *c);
-/* Reads, works or has output that the kernel has not taken; what is idle or only waits for its peer to close is not. */
+/*
+ * Reads, works, has output that the kernel has not taken, or is kept open for one more request of a drain; what else is idle, or
+ * only waits for its peer to close, is not.
+ */
 bool http_connection_is_busy(const struct http_connection *c);
 /* No more time to read: what still arrives is refused with DRAINING; a call that works is left to end. */
 void http_connection_give_up(struct http_connection *c);

@@ -17,6 +17,7 @@
 struct site_slot {
     struct http_site site;
     struct remora_message_node drain;
+    int64_t courtesy_ms; /* that comes with it */
 };
 
 struct remora_http_front {
@@ -256,8 +257,10 @@ static void on_each(struct http_site *site, void (*run)(struct http_connection *
 
 static void on_drain(struct remora_message_node *message)
 {
-    struct http_site *site = &REMORA_CONTAINER_OF(message, struct site_slot, drain)->site;
+    struct site_slot *slot = REMORA_CONTAINER_OF(message, struct site_slot, drain);
+    struct http_site *site = &slot->site;
     site->is_draining = true;
+    site->courtesy_ns = (uint64_t)slot->courtesy_ms * REMORA_NS_PER_MS;
     on_each(site, http_connection_drain);
 }
 
@@ -285,6 +288,7 @@ static void end(struct http_site *site, void (*run)(struct http_connection *c))
 {
     if (site != NULL) {
         site->is_draining = true;
+        site->courtesy_ns = 0;
         on_each(site, run);
     }
 }
@@ -299,7 +303,7 @@ void remora_http_front_cut(struct remora_http_front *front, unsigned worker)
     end(site_of(front, worker), http_connection_cut);
 }
 
-void remora_http_front_drain(struct remora_http_front *front)
+void remora_http_front_drain(struct remora_http_front *front, int64_t courtesy_ms)
 {
     if (front->listener == NULL) {
         return;
@@ -308,6 +312,7 @@ void remora_http_front_drain(struct remora_http_front *front)
     front->listener = NULL;
     for (unsigned i = 0; i < front->site_count; i++) {
         front->sites[i].drain.run = on_drain;
+        front->sites[i].courtesy_ms = courtesy_ms;
         remora_loop_post(front->sites[i].site.worker->loop, &front->sites[i].drain);
     }
 }

@@ -106,9 +106,10 @@ void http_fixture_leave(struct http_fixture *f)
     http_site_fini(f->site);
 }
 
-void http_fixture_drain(struct http_fixture *f)
+void http_fixture_drain(struct http_fixture *f, int64_t courtesy_ms)
 {
     f->site->is_draining = true;
+    f->site->courtesy_ns = (uint64_t)courtesy_ms * REMORA_NS_PER_MS;
     struct remora_list *node = f->site->connections.next;
     while (node != &f->site->connections) {
         struct http_connection *c = REMORA_CONTAINER_OF(node, struct http_connection, node);

@@ -30,7 +30,8 @@ int http_fixture_status(const struct http_fixture *f);
 struct remora_slice http_fixture_body(const struct http_fixture *f);
 /* Closed by us, or about to be. */
 bool http_fixture_is_closing(const struct http_fixture *f);
-void http_fixture_drain(struct http_fixture *f);
+/* As remora_http_front_drain. */
+void http_fixture_drain(struct http_fixture *f, int64_t courtesy_ms);
 /* The front is gone while its connection is still there. */
 void http_fixture_leave(struct http_fixture *f);
 
