@@ -31,6 +31,7 @@ MATRIX = {
     "both": ["both.yaml"],
     "monitoring": ["both.yaml", "monitoring.yaml"],
     "ha": ["presets/values-ha.yaml", "gateway.yaml"],
+    "ha on openshift": ["presets/values-ha.yaml", "presets/values-openshift.yaml", "gateway.yaml"],
     "gitops": ["presets/values-gitops.yaml", "both.yaml"],
     "openshift": ["presets/values-openshift.yaml", "both.yaml"],
 }

@@ -367,6 +367,30 @@ def test_a_sidecars_document_names_no_other_namespace_than_its_pods(helm):
     assert helm.template(["both.yaml"], ["gateway.config.namespace=llm"]).returncode == 0
 
 
+def ports_of(rule):
+    return {(each["port"], each["protocol"]) for each in rule["ports"]}
+
+
+def test_names_resolve_behind_the_network_policy(helm):
+    """Where OpenShift's DNS listens its network judges a call: behind the Service's port 53 is 5353."""
+    everywhere = {(53, "UDP"), (53, "TCP")}
+    on_openshift = everywhere | {(5353, "UDP"), (5353, "TCP")}
+    for files, expected in ((["presets/values-ha.yaml"], everywhere), (["presets/values-ha.yaml", "presets/values-openshift.yaml"], on_openshift)):
+        dns = one(helm.render([*files, "gateway.yaml"]), "NetworkPolicy")["spec"]["egress"][0]
+        assert ports_of(dns) == expected and "to" not in dns
+
+
+def test_the_pods_of_helm_test_are_let_in_whoever_else_is(helm):
+    policy = ["gateway.networkPolicy.enabled=true", "tests.gateway.keySecret=caller", "tests.gateway.model=a/b"]
+    shop = {"namespaceSelector": {"matchLabels": {"llm": "allowed"}}}
+    for sets, others in (([], [{"podSelector": {}}]), (["gateway.networkPolicy.clients[0].namespaceSelector.matchLabels.llm=allowed"], [shop])):
+        objects = helm.render(["gateway.yaml"], policy + sets)
+        *found, test = one(objects, "NetworkPolicy")["spec"]["ingress"][0]["from"]
+        asking = one(objects, "Pod", "-test-gateway")["metadata"]["labels"]
+        assert found == others and test["podSelector"]["matchLabels"].items() <= asking.items()
+    assert one(helm.render(["gateway.yaml"], [policy[0], "tests.enabled=false"]), "NetworkPolicy")["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
+
+
 def test_every_hook_is_a_pod(helm):
     """`helm test --logs` of Helm 3 asks every test hook for its log, of whatever kind it is, and fails."""
     for files in MATRIX.values():
