@@ -87,8 +87,25 @@ class Helm:
         return result.stderr
 
 
+class OnceLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """As kustomize and Flux read: a key that stands twice is refused. PyYAML, like Helm, takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [self.construct_object(name, deep=True) for name, _ in node.value]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError("a mapping", node.start_mark, f"stands twice: {twice}", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def objects_of(text):
-    return [each for each in yaml.safe_load_all(text) if each]
+    """What is YAML inside of them (documents, policies, the sidecar's block) is read once, too, so that it holds no key twice."""
+    objects = [each for each in yaml.load_all(text, OnceLoader) if each]
+    for each in objects:
+        for name, inner in (each.get("data") or {}).items() if each.get("kind") == "ConfigMap" else ():
+            if name.endswith(".yaml"):
+                yaml.load(inner, OnceLoader)
+    return objects
 
 
 def one(objects, kind, suffix=""):

@@ -474,6 +474,45 @@ def test_pods_are_replaced_for_what_is_read_at_the_start_and_for_nothing_else(he
     assert (template([change]) != template([])) == rolls
 
 
+def test_what_a_template_makes_is_text_and_loses_nothing(helm):
+    """Helm's fromYaml does not fail: what it cannot read became one annotation `Error`, and all the others were gone."""
+    ours = one(helm.render(["gateway.yaml"]), "Deployment")["spec"]["template"]["metadata"]
+    for note in ("it's ours", "a: b", "- x", "true", "{", "two\nlines", "010", "'", '"'):
+        result = helm.template(["gateway.yaml"], values={"global": {"note": note}, "gateway": {
+            name: {"a": "{{ .Values.global.note }}", "sidecar.istio.io/inject": "false"} for name in ("podAnnotations", "podLabels")}})
+        assert result.returncode == 0, result.stderr
+        found = one(objects_of(result.stdout), "Deployment")["spec"]["template"]["metadata"]
+        for kind in ("annotations", "labels"):
+            assert found[kind] == {**ours[kind], "a": note, "sidecar.istio.io/inject": "false"}
+
+
+CHARTS_KEYS = ["helm.sh/chart", *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "version", "part-of", "managed-by"))]
+
+
+def test_no_key_stands_twice_where_values_have_the_charts(helm):
+    """Helm takes the last of two; what goes through kustomize is refused whole. `objects_of` refuses them as well."""
+    own = {name: "own" for name in CHARTS_KEYS}
+    values = {"commonLabels": own, "commonAnnotations": {"helm.sh/hook-weight": "1"},
+              "monitoring": {kind: {"enabled": True, "labels": own | {"find": "me"}} for kind in ("podMonitor", "prometheusRule", "grafanaDashboard")},
+              "gateway": {"podAnnotations": {"kubectl.kubernetes.io/default-container": "other"}}}
+    plain = helm.render(["both.yaml", "monitoring.yaml"])
+    result = helm.template(["both.yaml", "monitoring.yaml"], values=values)
+    assert result.returncode == 0, result.stderr
+    objects = objects_of(result.stdout)
+    assert all(own.items() <= each["metadata"]["labels"].items() for each in objects)
+    assert one(objects, "PrometheusRule")["metadata"]["labels"]["find"] == "me"
+    assert one(objects, "ConfigMap", "-policy-mesh")["metadata"]["labels"]["remora.dev/policy-layer"] == "mesh"
+    template, before = (one(each, "Deployment")["spec"]["template"]["metadata"] for each in (objects, plain))
+    assert template["labels"] == before["labels"], "the selector's stay"
+    assert template["annotations"] == before["annotations"] | {"kubectl.kubernetes.io/default-container": "other"}
+
+
+def test_a_key_that_stands_twice_is_seen():
+    for text in ("a: 1\na: 2\n", "kind: ConfigMap\ndata: {b.yaml: '{c: 1, c: 2}'}\n"):
+        with pytest.raises(yaml.constructor.ConstructorError, match="stands twice"):
+            objects_of(text)
+
+
 def test_selectors_are_what_never_changes(helm3):
     """The same for another version, image and set of labels: a selector is immutable."""
     small, large = (one(helm3.render(files), "Deployment") for files in (["gateway.yaml"], ["gateway.yaml", "gateway-full.yaml"]))

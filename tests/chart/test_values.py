@@ -165,6 +165,12 @@ REFUSED = {
     "a variable that the chart writes": (["sidecar.extraEnv[0].name=REMORA_NAMESPACE"], "sidecar.extraEnv: REMORA_NAMESPACE is the chart's own"),
     "a label that the selector has": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
                                        "gateway.podLabels.app\\.kubernetes\\.io/name=x"], "gateway.podLabels: app.kubernetes.io/name is the selector's"),
+    "an annotation that the chart writes": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
+                                             "gateway.podAnnotations.checksum/start=x"], "gateway.podAnnotations: checksum/start is the chart's own"),
+    "a name that YAML takes for a merge": (["config.aliases.<<=openai/gpt-4o"], "config cannot be read as YAML"),
+    "a name that YAML takes for a merge, of two documents": (["mode=both", "gateway.config.version=1", "gateway.config.keys.a.service=a",
+                                                              "gateway.config.keys.a.hash.env=A", "gateway.config.aliases.<<=openai/gpt-4o"],
+                                                             "gateway.config cannot be read as YAML"),
     "nothing to scale by": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "gateway.autoscaling.enabled=true",
                              "gateway.autoscaling.targetCPUUtilizationPercentage=0"], "targetCPUUtilizationPercentage or metrics"),
 }

@@ -136,8 +136,8 @@ volumeMounts:
 
 {{/* The values that are a role's own. */}}
 {{- define "remora.own" -}}
-{{- $own := dict "gateway" .root.Values.gateway "sidecar" .root.Values.sidecar "test" (dict "resources" .root.Values.tests.resources) }}
-{{- toYaml (get $own .role) }}
+{{- $own := dict "gateway" (omit .root.Values.gateway "config") "sidecar" .root.Values.sidecar "test" (dict "resources" .root.Values.tests.resources) }}
+{{- include "remora.sound" (dict "text" (toYaml (get $own .role)) "what" .role) }}
 {{- end }}
 
 {{/* The volumes of the container; same arguments. */}}
@@ -235,12 +235,30 @@ config.linkerd.io/skip-inbound-ports: {{ . | quote }}
 traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{- end }}
 
-{{/* Of the gateway's pods: those for meshes, and the values' own, which win. */}}
+{{/* Of the gateway's pods: the selector's, and the values' own beside them. */}}
+{{- define "remora.podLabels" -}}
+{{- $selected := merge (include "remora.selectorLabels" . | fromYaml) (dict "app.kubernetes.io/component" "gateway") }}
+{{- $given := include "remora.tplmap" (dict "root" . "map" (.Values.gateway.podLabels | default dict)) | fromYaml }}
+{{- range $label := keys $selected | sortAlpha }}
+{{- if hasKey $given $label }}
+{{- fail (printf "gateway.podLabels: %s is the selector's, and the Deployment would not find its pods" $label) }}
+{{- end }}
+{{- end }}
+{{- merge (dict) $given $selected | toYaml }}
+{{- end }}
+
+{{/* Of the gateway's pods: the chart's, those for meshes, and the values' own, which win. */}}
 {{- define "remora.podAnnotations" -}}
 {{- $document := include "remora.givenDocument" (dict "root" . "role" "gateway") | fromYaml }}
 {{- $port := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") }}
-{{- $given := include "remora.tplvalues" (dict "root" . "value" (.Values.gateway.podAnnotations | default dict)) | fromYaml }}
-{{- merge (dict) $given (include "remora.meshAnnotations" $port | fromYaml) | toYaml }}
+{{- $given := include "remora.tplmap" (dict "root" . "map" (.Values.gateway.podAnnotations | default dict)) | fromYaml }}
+{{- if hasKey $given "checksum/start" }}
+{{- fail "gateway.podAnnotations: checksum/start is the chart's own, which replaces pods when their document asks for it" }}
+{{- end }}
+{{- /* Of what the program reads at its start alone; all else is loaded again without a restart. */}}
+{{- $start := pick (include "remora.document" (dict "root" . "role" "gateway") | fromYaml) "listen" "grpc" "tls" | toJson | sha256sum }}
+{{- $ours := dict "checksum/start" $start "kubectl.kubernetes.io/default-container" "remora" }}
+{{- merge (dict) $given $ours (include "remora.meshAnnotations" $port | fromYaml) | toYaml }}
 {{- end }}
 
 {{/* A pod template's fragment with the sidecar, ready to be pasted or to be a patch. */}}

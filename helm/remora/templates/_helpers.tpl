@@ -30,17 +30,16 @@ app.kubernetes.io/name: {{ include "remora.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* (dict "root" $ "component" NAME) */}}
+{{/* (dict "root" $ "component" NAME ["labels" {}]): one map, in which the values' own labels win and no key stands twice. */}}
 {{- define "remora.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "remora.selectorLabels" .root }}
-app.kubernetes.io/component: {{ .component }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: remora
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $ours := dict "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- $_ := set $ours "app.kubernetes.io/name" (include "remora.name" .root) }}
+{{- $_ := set $ours "app.kubernetes.io/instance" .root.Release.Name }}
+{{- $_ := set $ours "app.kubernetes.io/component" .component }}
+{{- $_ := set $ours "app.kubernetes.io/version" .root.Chart.AppVersion }}
+{{- $_ := set $ours "app.kubernetes.io/part-of" "remora" }}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- merge (dict) (.labels | default dict) (.root.Values.commonLabels | default dict) $ours | toYaml }}
 {{- end }}
 
 {{/* metadata of an object: (dict "root" $ "name" NAME "component" NAME ["labels" {}] ["annotations" {}]) */}}
@@ -49,9 +48,6 @@ name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "remora.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -61,6 +57,25 @@ annotations:
 {{/* A value in which templates are filled in, a map, a list or text: (dict "root" $ "value" VALUE) */}}
 {{- define "remora.tplvalues" -}}
 {{- tpl (kindIs "string" .value | ternary .value (toYaml .value)) .root }}
+{{- end }}
+
+{{/* A map of texts, templates in names and texts filled in; what comes out is text, whatever it looks like: (dict "root" $ "map" {}) */}}
+{{- define "remora.tplmap" -}}
+{{- $found := dict }}
+{{- range $name, $text := .map }}
+{{- $_ := set $found (tpl $name $.root) (tpl $text $.root) }}
+{{- end }}
+{{- toYaml $found }}
+{{- end }}
+
+{{/* YAML that is read again in another template. Helm's fromYaml does not fail on what it cannot read: it returns {"Error": why}, which
+     would be rendered in place of what was given: (dict "text" YAML "what" VALUE) */}}
+{{- define "remora.sound" -}}
+{{- $read := fromYaml .text }}
+{{- if eq (keys $read | join " ") "Error" }}
+{{- fail (printf "%s cannot be read as YAML: %s" .what $read.Error) }}
+{{- end }}
+{{- .text }}
 {{- end }}
 
 {{- define "remora.image" -}}
@@ -89,7 +104,7 @@ annotations:
 {{- end }}
 
 {{- define "remora.config" -}}
-{{- toYaml .Values.config }}
+{{- include "remora.sound" (dict "text" (toYaml .Values.config) "what" "config") }}
 {{- end }}
 
 {{/* Keys of `config` that the sidecar's document is without: of one document for both, the ways in are the gateway's. Their files
@@ -143,12 +158,6 @@ annotations:
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $label := list "name" "instance" "component" }}
-{{- $label = printf "app.kubernetes.io/%s" $label }}
-{{- if hasKey ($.Values.gateway.podLabels | default dict) $label }}
-{{- fail (printf "gateway.podLabels: %s is the selector's, and the Deployment would not find its pods" $label) }}
-{{- end }}
-{{- end }}
 {{- with .Values.credentials.defaultMode }}
 {{- if has (mod . 8 | int) (list 2 3 6 7) }}
 {{- fail (printf "credentials.defaultMode is %d (%04o): a key that everybody may write is refused by the program" (int .) (int .)) }}
@@ -199,7 +208,7 @@ annotations:
 {{/* The document of a role as it was given: (dict "root" $ "role" NAME) */}}
 {{- define "remora.givenDocument" -}}
 {{- if and (eq .role "gateway") .root.Values.gateway.config }}
-{{- toYaml .root.Values.gateway.config }}
+{{- include "remora.sound" (dict "text" (toYaml .root.Values.gateway.config) "what" "gateway.config") }}
 {{- else if eq .role "test" }}
 {{- include "remora.testDocument" . }}
 {{- else }}
