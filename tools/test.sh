@@ -122,23 +122,32 @@ release_build() {
     must "build: gcc, release" build build -DCMAKE_BUILD_TYPE=Release -DREMORA_TESTS=ON
 }
 
+sanitized_build() {
+    must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined
+}
+
 release_units() {
     unit "unit and corpora: gcc, release" build
+}
+
+sanitized_units() {
+    unit "unit and corpora: ASan + UBSan" build-asan
 }
 
 release_scenarios() {
     scenarios "scenarios: release" build
 }
 
-more_workers() {
-    stage "scenarios: release, four workers" four_workers build
-    stage "four workers under TSan" tools/tsan.sh build-tsan
+sanitized_scenarios() {
+    scenarios "scenarios: ASan + UBSan" build-asan
 }
 
-sanitized() {
-    must "build: gcc, ASan + UBSan" build build-asan -DCMAKE_BUILD_TYPE=Debug -DREMORA_SANITIZE=address,undefined
-    unit "unit and corpora: ASan + UBSan" build-asan
-    scenarios "scenarios: ASan + UBSan" build-asan
+more_workers() {
+    stage "scenarios: release, four workers" four_workers build
+}
+
+sanitized_threads() {
+    stage "four workers under TSan" tools/tsan.sh build-tsan
 }
 
 # What all scenarios take from registries, before they need it.
@@ -146,7 +155,8 @@ clients() {
     must "clients, stubs, examples" nice -n 5 sh -c "tools/venv.sh && .venv/bin/python tests/scenario/prepare.py"
 }
 
-compilers() {
+# What only works, in what the scenarios leave of the machine.
+compilers() (
     POSIXLY_CORRECT=1 renice -n 10 "$BASHPID" >/dev/null
     must "coverage: a low room is seen" python3 tools/coverage.py --self-test
     must "coverage: 90 % of lines, pure rooms" python3 tools/coverage.py
@@ -154,13 +164,17 @@ compilers() {
     stage "unit and corpora: clang" ctest --test-dir build-clang -L 'unit|fuzz-replay' -E policy_property -j "$jobs" \
         --timeout 300 --output-on-failure -V
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
-}
+)
 
 case $part in
 all)
-    row each release_build release_units release_scenarios more_workers
-    row each sanitized
-    row each lints clients compilers
+    row each release_build
+    row each sanitized_build
+    row each lints
+    join
+    row each release_scenarios more_workers
+    row each sanitized_scenarios
+    row each clients release_units sanitized_units compilers sanitized_threads
     ;;
 unit) row each release_build release_units ;;
 scenario) row each release_build release_scenarios ;;
