@@ -173,7 +173,8 @@ class Catalog:
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
             self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
-            self.override_row(endpoint), efforts(endpoint) | int(always_reasons(endpoint, model)), int(endpoint["free"])))
+            self.override_row(endpoint), efforts(endpoint) | int(always_reasons(endpoint, model)),
+            int(endpoint["free"]) | int(lacks_budget(endpoint)) << 1))
 
     def add_model(self, model, provider_indexes):
         first = len(self.endpoints)
@@ -223,14 +224,18 @@ def options_of(endpoint):
 
 
 def efforts(endpoint):
-    """Bits of the efforts that it takes; 0 where no list says. A switch or a budget beside them is a way to "none"; a switch alone
-    is that way and no effort."""
+    """Bits of the efforts that it takes; 0 where no list says. A switch or a budget beside them is a way to "none"; without them
+    it is all that there is: no effort."""
     options = options_of(endpoint)
     values = {value for option in options for value in option.get("values", ())} - {"default"}
-    is_switch = {option["type"] for option in options} == {"toggle"}
-    if is_switch or (values and any(option["type"] != "effort" for option in options)):
+    if any(option["type"] != "effort" for option in options):
         values.add("none")
     return sum(1 << EFFORTS[value] for value in values)
+
+
+def lacks_budget(endpoint):
+    options = options_of(endpoint)
+    return bool(options) and all(option["type"] != "budget_tokens" for option in options)
 
 
 def knows_no_way_out(endpoint):

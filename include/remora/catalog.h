@@ -100,12 +100,14 @@ bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_s
 bool remora_dialect_takes_structured_flag(enum remora_dialect dialect);
 /* Whether it routes further or serves what the operator says: words that few servers know go on as they came. */
 bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported);
+struct remora_endpoint_facts;
 /*
  * What its servers have no word for of a wish for reasoning: "reasoning.max_tokens" and the like, static; NULL: nothing is
  * lost. `answer_tokens`: how many the answer may have, 0 unknown. An effort that an endpoint does not have is not lost, it
  * becomes the nearest.
  */
 const char *remora_dialect_reasoning_lost(enum remora_dialect dialect,
+                                          const struct remora_endpoint_facts *endpoint,
                                           const struct remora_reasoning_options *reasoning,
                                           int64_t answer_tokens);
 
@@ -153,14 +155,16 @@ struct remora_endpoint_facts {
     int64_t max_prompt_tokens;     /* 0 unknown */
     int64_t max_completion_tokens; /* 0 unknown */
     remora_parameter_set supported;
-    remora_effort_set efforts; /* of reasoning; 0: not known; NONE alone: a switch, and no effort */
-    bool always_reasons;       /* it cannot be switched off */
-    bool is_free;              /* belongs to model:free only */
-    bool stream_only;          /* answers no call but a stream; the catalog knows of none */
-    char country[3];           /* of `region`, by remora_place_country */
+    remora_effort_set
+        efforts; /* of reasoning; 0: not known; NONE alone: it has a switch or a budget, and no effort */
+    bool lacks_budget;   /* of reasoning tokens: its list has none */
+    bool always_reasons; /* it cannot be switched off */
+    bool is_free;        /* belongs to model:free only */
+    bool stream_only;    /* answers no call but a stream; the catalog knows of none */
+    char country[3];     /* of `region`, by remora_place_country */
 };
-/* Whether its reasoning is only switched on and off. */
-static inline bool remora_endpoint_only_switches(const struct remora_endpoint_facts *endpoint)
+/* Whether its reasoning has no degree that an effort could say. */
+static inline bool remora_endpoint_lacks_effort(const struct remora_endpoint_facts *endpoint)
 {
     return endpoint->efforts == remora_effort_bit(REMORA_EFFORT_NONE);
 }

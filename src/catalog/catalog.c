@@ -68,7 +68,7 @@ struct endpoint_row {
     uint8_t tier_count;
     uint8_t override_at;
     uint8_t efforts; /* remora_effort_set; bit 0 (UNSET): it always reasons */
-    uint8_t is_free;
+    uint8_t flags;   /* bit 0: it is free; bit 1: its list has no budget of reasoning */
 };
 
 #define BIT(name) (UINT64_C(1) << REMORA_PARAMETER_##name)
@@ -235,7 +235,8 @@ enum remora_code remora_catalog_endpoint(size_t model_index, size_t at, struct r
         .supported = parameter_rows[row->parameters],
         .efforts = row->efforts & ~remora_effort_bit(REMORA_EFFORT_UNSET),
         .always_reasons = (row->efforts & remora_effort_bit(REMORA_EFFORT_UNSET)) != 0,
-        .is_free = row->is_free != 0,
+        .lacks_budget = (row->flags & 2u) != 0,
+        .is_free = (row->flags & 1u) != 0,
         .prices = {.pico_usd = price_rows[row->prices]},
     };
     enum remora_code rc = tiers_copy(row, arena, &facts.prices);

@@ -256,27 +256,31 @@ bool remora_dialect_takes_structured_flag(enum remora_dialect dialect)
 
 /* Of a wish that the model reasons. Which words a server has: providers.md 8, its rows. */
 static const char *degree_lost(enum remora_dialect dialect,
+                               const struct remora_endpoint_facts *endpoint,
                                const struct remora_reasoning_options *r, int64_t answer_tokens)
 {
     bool has_effort = r->effort != REMORA_EFFORT_UNSET;
     bool is_budget_only = dialect == REMORA_DIALECT_QWEN;
-    bool takes_budget = is_budget_only || (dialect == REMORA_DIALECT_FIREWORKS && !has_effort);
+    bool takes_budget = !endpoint->lacks_budget &&
+                        (is_budget_only || (dialect == REMORA_DIALECT_FIREWORKS && !has_effort));
     if (r->max_tokens.is_set && !takes_budget) {
         return "reasoning.max_tokens";
     }
-    bool is_told_as_budget = !r->max_tokens.is_set && answer_tokens > 0;
+    bool is_told_as_budget = takes_budget && !r->max_tokens.is_set && answer_tokens > 0;
     return has_effort && is_budget_only && !is_told_as_budget ? "reasoning.effort" : NULL;
 }
 
 const char *remora_dialect_reasoning_lost(enum remora_dialect dialect,
+                                          const struct remora_endpoint_facts *endpoint,
                                           const struct remora_reasoning_options *reasoning,
                                           int64_t answer_tokens)
 {
     if (dialect == REMORA_DIALECT_OPENROUTER) {
         return NULL; /* the object reasoning has a word for all of it */
     }
-    const char *lost =
-        remora_reasoning_is_off(reasoning) ? NULL : degree_lost(dialect, reasoning, answer_tokens);
+    const char *lost = remora_reasoning_is_off(reasoning)
+                           ? NULL
+                           : degree_lost(dialect, endpoint, reasoning, answer_tokens);
     if (lost == NULL && reasoning->summary.length > 0) {
         lost = "reasoning.summary";
     }

@@ -193,6 +193,7 @@ static enum remora_code read_efforts(struct config_loader *loader, const struct 
         }
         out->efforts |= remora_effort_bit((enum remora_effort)effort);
     }
+    out->lacks_budget = remora_endpoint_lacks_effort(out); /* a switch is all that it says */
     out->always_reasons =
         out->efforts != 0 && (out->efforts & remora_effort_bit(REMORA_EFFORT_NONE)) == 0;
     return REMORA_OK;

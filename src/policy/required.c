@@ -10,19 +10,20 @@
 
 #include "needs.h"
 
-/* Of an endpoint with a switch alone: the effort, or the whole wish where its dialect has no word but efforts. */
+/* Of an endpoint without efforts: the effort, or the whole wish where its dialect has no word but efforts. */
 static bool loses_effort(const struct remora_request *request,
                          const struct remora_endpoint *endpoint, enum remora_dialect dialect)
 {
     const struct remora_reasoning_options *r = &request->reasoning;
     bool is_off = remora_reasoning_is_off(r);
-    if (!remora_endpoint_only_switches(&endpoint->facts) || !remora_reasoning_is_stated(r) ||
+    if (!remora_endpoint_lacks_effort(&endpoint->facts) || !remora_reasoning_is_stated(r) ||
         dialect == REMORA_DIALECT_OPENROUTER) {
         return false;
     }
     bool has_degree = !is_off && (r->effort != REMORA_EFFORT_UNSET || r->max_tokens.is_set);
-    bool takes_budget = dialect == REMORA_DIALECT_QWEN ||
-                        (dialect == REMORA_DIALECT_FIREWORKS && r->effort == REMORA_EFFORT_UNSET);
+    bool takes_budget = !endpoint->facts.lacks_budget &&
+                        (dialect == REMORA_DIALECT_QWEN ||
+                         (dialect == REMORA_DIALECT_FIREWORKS && r->effort == REMORA_EFFORT_UNSET));
     return !remora_dialect_has_switch(dialect, is_off) || (has_degree && !takes_budget);
 }
 
@@ -35,7 +36,8 @@ static const char *lost_of_reasoning(const struct remora_request *request,
     if (loses_effort(request, endpoint, dialect)) {
         return "reasoning.effort";
     }
-    return remora_dialect_reasoning_lost(dialect, &request->reasoning, answer_tokens);
+    return remora_dialect_reasoning_lost(dialect, &endpoint->facts, &request->reasoning,
+                                         answer_tokens);
 }
 
 static const char *lost_of_parameter(const struct remora_judge *judge,

@@ -4,7 +4,9 @@
  * Where only an effort can be said, on without a degree is medium, as OpenRouter has it (openrouter.md 2.1); a budget becomes
  * the effort whose share of the answer's tokens is nearest, and the reverse where only a budget can be said, if it is known
  * how many tokens the answer may have. A part of the wish that the dialect has no word for is told as dropped. Nothing is
- * written when nothing was asked. Where the endpoint has a switch alone no effort goes, and that is told. An effort that the endpoint does not have becomes the nearest that it has, and that is told.
+ * written when nothing was asked. An endpoint of which the catalog knows a switch or a budget, and no effort, gets no effort,
+ * and none without a budget in its list gets one; that is told. An effort that the endpoint does not have becomes the nearest
+ * that it has, which is told, too.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
 #include "openai_write.h"
@@ -81,18 +83,27 @@ static const char *const mapped_to[] = {
     [REMORA_EFFORT_MAX] = "the endpoint has no such effort: max, the nearest, was sent",
 };
 
-static bool only_switches(const struct openai_build *build)
+static bool lacks_effort(const struct openai_build *build)
 {
-    return remora_endpoint_only_switches(&build->endpoint->facts);
+    return remora_endpoint_lacks_effort(&build->endpoint->facts);
 }
 
-/* Told when it is not the one that was stated, be it by switching reasoning off; no word goes where there is a switch alone. */
+/* A router finds out by itself. */
+static bool lacks_budget(const struct openai_build *build)
+{
+    return build->endpoint->facts.lacks_budget &&
+           build->dialect->reasoning_ask != REASONING_ASK_OBJECT;
+}
+
+/* Told when it is not the one that was stated, be it by switching reasoning off; no word goes where there are no efforts. */
 static void write_effort_word(struct openai_build *build, const struct remora_reasoning_options *r,
                               enum remora_effort effort)
 {
-    if (only_switches(build)) {
+    if (lacks_effort(build)) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,
-                            "the endpoint only switches reasoning on and off");
+                            lacks_budget(build)
+                                ? "the endpoint only switches reasoning on and off"
+                                : "the endpoint has a budget of reasoning, no effort");
         return;
     }
     enum remora_effort sent = nearest_effort(build->endpoint->facts.efforts, effort);
@@ -184,8 +195,9 @@ static void write_thinking(struct openai_build *build, const struct remora_reaso
 static void write_either(struct openai_build *build, const struct remora_reasoning_options *r)
 {
     bool is_off = remora_reasoning_is_off(r);
-    bool is_budget = !is_off && r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET;
-    if (is_budget || only_switches(build)) {
+    bool is_budget =
+        !is_off && r->max_tokens.is_set && r->effort == REMORA_EFFORT_UNSET && !lacks_budget(build);
+    if (is_budget || lacks_effort(build)) {
         write_thinking(build, r, is_budget);
     } else {
         write_effort(build, r);
@@ -196,7 +208,7 @@ static void write_budget(struct openai_build *build, const struct remora_reasoni
 {
     bool is_off = remora_reasoning_is_off(r);
     write_flag(build, "enable_thinking", !is_off);
-    if (!is_off && budget_of(build, r) > 0) {
+    if (!is_off && !lacks_budget(build) && budget_of(build, r) > 0) {
         remora_json_key(json_of(build), "thinking_budget");
         remora_json_write_i64(json_of(build), budget_of(build, r));
     }
@@ -228,12 +240,17 @@ static void tell_lost(struct openai_build *build, const struct remora_reasoning_
 {
     enum reasoning_ask ask = build->dialect->reasoning_ask;
     bool has_effort = r->effort != REMORA_EFFORT_UNSET;
-    bool takes_budget = ask == REASONING_ASK_OBJECT || ask == REASONING_ASK_BUDGET ||
-                        (ask == REASONING_ASK_EITHER && !has_effort);
+    bool takes_budget = (ask == REASONING_ASK_OBJECT || ask == REASONING_ASK_BUDGET ||
+                         (ask == REASONING_ASK_EITHER && !has_effort)) &&
+                        !lacks_budget(build);
     if (remora_reasoning_is_off(r)) {
         return;
     }
-    if (r->max_tokens.is_set && !takes_budget) {
+    if (ask == REASONING_ASK_BUDGET && lacks_budget(build) &&
+        (has_effort || r->max_tokens.is_set)) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
+                            "the endpoint only switches reasoning on and off");
+    } else if (r->max_tokens.is_set && !takes_budget) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,
                             "the provider takes no budget of reasoning tokens");
     } else if (has_effort && ask == REASONING_ASK_BUDGET &&

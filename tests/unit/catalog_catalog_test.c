@@ -244,7 +244,13 @@ static void endpoints_have_their_efforts(void **state)
     assert_false(facts.always_reasons);
     /* A switch alone is that way, and no effort. */
     facts = endpoint_of("moonshotai/kimi-k2.5", "moonshotai");
-    assert_true(remora_endpoint_only_switches(&facts));
+    assert_true(remora_endpoint_lacks_effort(&facts));
+    assert_true(facts.lacks_budget);
+    assert_false(facts.always_reasons);
+    /* So is a budget, which may be 0. */
+    facts = endpoint_of("anthropic/claude-haiku-4.5", "poe");
+    assert_true(remora_endpoint_lacks_effort(&facts));
+    assert_false(facts.lacks_budget);
     assert_false(facts.always_reasons);
     /* A switch beside efforts is a way to none. */
     facts = endpoint_of("openai/o4-mini", "kilo");

@@ -350,7 +350,7 @@ static struct remora_exclusion judged(const struct world *w)
     return out;
 }
 
-static void compare_with_the_adapter(remora_effort_set efforts)
+static void compare_with_the_adapter(remora_effort_set efforts, bool lacks_budget)
 {
     static const remora_parameter_set lists[] = {
         REMORA_PARAMETERS_ALL, REMORA_PARAMETERS_ALL & ~(UINT64_C(1) << REMORA_PARAMETER_TOP_K),
@@ -363,6 +363,7 @@ static void compare_with_the_adapter(remora_effort_set efforts)
             w.endpoint->is_own = i % REMORA_COUNT_OF(lists) < 2;
             asks[i / REMORA_COUNT_OF(lists)].ask(&w.f.request);
             w.endpoint->facts.efforts = efforts;
+            w.endpoint->facts.lacks_budget = lacks_budget;
             struct remora_slice lost = dropped(&w);
             struct remora_exclusion out = judged(&w);
             if ((out.rule == REMORA_RULE_REQUIRE_PARAMETERS) != (lost.length > 0)) {
@@ -379,8 +380,9 @@ static void compare_with_the_adapter(remora_effort_set efforts)
 static void who_would_drop_something_is_out_and_nobody_else(void **state)
 {
     (void)state;
-    compare_with_the_adapter(0);
-    compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE)); /* a switch alone */
+    compare_with_the_adapter(0, false);
+    compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE), true);  /* a switch alone */
+    compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE), false); /* or a budget */
 }
 
 static void what_is_lost_is_named(void **state)

@@ -491,16 +491,19 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
     }
 }
 
-/* OpenAI's scale ends at high; routers, and servers whose operator gave no list, are told what was asked. */
 /* The catalog's `toggle` alone: an effort has no word there, whatever the dialect would say beside its switch. */
 static void where_there_is_a_switch_alone_no_effort_goes(void **state)
 {
     static const struct {
         const char *dialect;
-        enum remora_effort effort;
+        enum remora_effort effort; /* UNSET: a budget of 2000 */
         const char *rest;
         size_t dropped;
     } cases[] = {
+        {"qwen", REMORA_EFFORT_MAX, ",\"enable_thinking\":true}", 1},
+        {"qwen", REMORA_EFFORT_UNSET, ",\"enable_thinking\":true}", 1},
+        {"qwen", REMORA_EFFORT_NONE, ",\"enable_thinking\":false}", 0},
+        {"fireworks", REMORA_EFFORT_UNSET, ",\"thinking\":{\"type\":\"enabled\"}}", 1},
         {"together", REMORA_EFFORT_MAX, ",\"reasoning\":{\"enabled\":true}}", 1},
         {"together", REMORA_EFFORT_NONE, ",\"reasoning\":{\"enabled\":false}}", 0},
         {"moonshot", REMORA_EFFORT_LOW, ",\"thinking\":{\"type\":\"enabled\"}}", 1},
@@ -516,7 +519,11 @@ static void where_there_is_a_switch_alone_no_effort_goes(void **state)
         struct fixture f;
         begin(&f, cases[i].dialect, cases[i].dialect);
         f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_NONE);
+        f.endpoint.facts.lacks_budget = true;
+        f.endpoint.facts.max_completion_tokens = 10000;
         f.request.reasoning.effort = cases[i].effort;
+        f.request.reasoning.max_tokens =
+            (struct remora_opt_i64){2000, cases[i].effort == REMORA_EFFORT_UNSET};
         remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
         assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), cases[i].rest);
         assert_int_equal(f.out.dropped_count, cases[i].dropped);
@@ -524,6 +531,57 @@ static void where_there_is_a_switch_alone_no_effort_goes(void **state)
     }
 }
 
+/* The catalog's `budget_tokens`, with a switch or without: the budget goes where there is a word for it, an effort nowhere. */
+static void where_there_is_a_budget_alone_no_effort_goes(void **state)
+{
+    static const struct {
+        const char *dialect;
+        enum remora_effort effort; /* UNSET: a budget of 2000 */
+        const char *rest;
+        size_t dropped;
+    } cases[] = {
+        {"generic", REMORA_EFFORT_MAX, "}", 1},
+        {"generic", REMORA_EFFORT_NONE, "}", 1},
+        {"generic", REMORA_EFFORT_UNSET, "}", 1},
+        {"nim", REMORA_EFFORT_LOW, "}", 1},
+        {"fireworks", REMORA_EFFORT_UNSET,
+         ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}}", 0},
+        {"qwen", REMORA_EFFORT_UNSET, ",\"enable_thinking\":true,\"thinking_budget\":2000}", 0},
+        {"qwen", REMORA_EFFORT_MEDIUM, ",\"enable_thinking\":true,\"thinking_budget\":5000}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_NONE);
+        f.endpoint.facts.max_completion_tokens = 10000;
+        f.request.reasoning.effort = cases[i].effort;
+        f.request.reasoning.max_tokens =
+            (struct remora_opt_i64){2000, cases[i].effort == REMORA_EFFORT_UNSET};
+        remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+        assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), cases[i].rest);
+        assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        end(&f);
+    }
+}
+
+/* Fireworks' list of efforts without a budget: as elsewhere an effort stands for it, and that is told. */
+static void a_budget_that_the_list_lacks_becomes_an_effort(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "fireworks", "fireworks");
+    f.endpoint.facts.efforts =
+        remora_effort_bit(REMORA_EFFORT_LOW) | remora_effort_bit(REMORA_EFFORT_HIGH);
+    f.endpoint.facts.lacks_budget = true;
+    f.endpoint.facts.max_completion_tokens = 10000;
+    f.request.reasoning.max_tokens = (struct remora_opt_i64){9000, true};
+    assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), ",\"reasoning_effort\":\"high\"}");
+    assert_int_equal(f.out.dropped_count, 1);
+    end(&f);
+}
+
+/* OpenAI's scale ends at high; routers, and servers whose operator gave no list, are told what was asked. */
 static void verbosity_ends_where_the_scale_of_the_provider_ends(void **state)
 {
     static const struct {
@@ -1821,6 +1879,8 @@ int main(void)
         cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
         cmocka_unit_test(where_there_is_a_switch_alone_no_effort_goes),
+        cmocka_unit_test(where_there_is_a_budget_alone_no_effort_goes),
+        cmocka_unit_test(a_budget_that_the_list_lacks_becomes_an_effort),
         cmocka_unit_test(verbosity_ends_where_the_scale_of_the_provider_ends),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(reasoning_as_the_model_does_it_is_told_where_there_is_none),
