@@ -93,6 +93,10 @@ bool remora_dialect_writes_field(enum remora_dialect dialect, struct remora_slic
 bool remora_is_reasoning_field(struct remora_slice name);
 /* Whether a request can switch reasoning off and on there, or off alone, without an effort. */
 bool remora_dialect_has_switch(enum remora_dialect dialect, bool is_off);
+struct remora_endpoint_facts;
+/* Whether a request can say that there be no reasoning, by that switch or by the effort "none" where the endpoint knows it. */
+bool remora_dialect_says_off(enum remora_dialect dialect,
+                             const struct remora_endpoint_facts *endpoint);
 /* Whether that kind of response format has a word there; text, JSON and a JSON Schema have one everywhere. */
 bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_set supported,
                                  enum remora_format_kind kind);
@@ -100,7 +104,6 @@ bool remora_dialect_takes_format(enum remora_dialect dialect, remora_parameter_s
 bool remora_dialect_takes_structured_flag(enum remora_dialect dialect);
 /* Whether it routes further or serves what the operator says: words that few servers know go on as they came. */
 bool remora_dialect_is_open(enum remora_dialect dialect, remora_parameter_set supported);
-struct remora_endpoint_facts;
 /*
  * What its servers have no word for of a wish for reasoning: "reasoning.max_tokens" and the like, static; NULL: nothing is
  * lost. `answer_tokens`: how many the answer may have, 0 unknown. An effort that an endpoint does not have is not lost, it

@@ -205,6 +205,19 @@ bool remora_model_has_sound(const struct remora_model_facts *model)
     return known == 0 || (known & REMORA_MODALITY_AUDIO) != 0;
 }
 
+/* Fireworks switches only where it knows of nothing but a switch: efforts and switch refuse each other. */
+bool remora_dialect_says_off(enum remora_dialect dialect,
+                             const struct remora_endpoint_facts *endpoint)
+{
+    bool has_word =
+        endpoint->efforts == 0 || (endpoint->efforts & remora_effort_bit(REMORA_EFFORT_NONE)) != 0;
+    if (has_word && !remora_endpoint_lacks_effort(endpoint)) {
+        return true;
+    }
+    bool is_torn = dialect == REMORA_DIALECT_FIREWORKS && !has_word;
+    return remora_dialect_has_switch(dialect, true) && !is_torn;
+}
+
 /* Providers.md section 8, its rows. */
 bool remora_dialect_has_switch(enum remora_dialect dialect, bool is_off)
 {

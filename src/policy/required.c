@@ -1,7 +1,7 @@
 /*
  * What of a request an endpoint would lose: `require_parameters` removes it then. Whatever is told as dropped counts, be it a
  * parameter, a part of the wish for reasoning, a mark for a cache or a field that no table has. What is only brought nearer to
- * what the endpoint has (an effort, a temperature, a verbosity) is not lost.
+ * what the endpoint has (an effort, a temperature, a verbosity) is not lost. No reasoning is not near to a little.
  *
  * Parameters come first, in the request's order, then marks, further fields and members, and what an assistant has said before.
  * Sources: openrouter.md section 4 "require_parameters"; codes.md. Cannot fail.
@@ -10,21 +10,27 @@
 
 #include "needs.h"
 
-/* Of an endpoint without efforts: the effort, or the whole wish where its dialect has no word but efforts. */
+/*
+ * Of an endpoint without efforts: the effort, or the whole wish where its dialect has no word but efforts. Of any: that there be no
+ * reasoning, where it has no word for none.
+ */
 static bool loses_effort(const struct remora_request *request,
                          const struct remora_endpoint *endpoint, enum remora_dialect dialect)
 {
     const struct remora_reasoning_options *r = &request->reasoning;
     bool is_off = remora_reasoning_is_off(r);
+    if (is_off) {
+        return !remora_dialect_says_off(dialect, &endpoint->facts);
+    }
     if (!remora_endpoint_lacks_effort(&endpoint->facts) || !remora_reasoning_is_stated(r) ||
         dialect == REMORA_DIALECT_OPENROUTER) {
         return false;
     }
-    bool has_degree = !is_off && (r->effort != REMORA_EFFORT_UNSET || r->max_tokens.is_set);
+    bool has_degree = r->effort != REMORA_EFFORT_UNSET || r->max_tokens.is_set;
     bool takes_budget = !endpoint->facts.lacks_budget &&
                         (dialect == REMORA_DIALECT_QWEN ||
                          (dialect == REMORA_DIALECT_FIREWORKS && r->effort == REMORA_EFFORT_UNSET));
-    return !remora_dialect_has_switch(dialect, is_off) || (has_degree && !takes_budget);
+    return !remora_dialect_has_switch(dialect, false) || (has_degree && !takes_budget);
 }
 
 static const char *lost_of_reasoning(const struct remora_request *request,

@@ -6,7 +6,7 @@
  * how many tokens the answer may have. A part of the wish that the dialect has no word for is told as dropped. Nothing is
  * written when nothing was asked. An endpoint of which the catalog knows a switch or a budget, and no effort, gets no effort,
  * and none without a budget in its list gets one; that is told. An effort that the endpoint does not have becomes the nearest
- * that it has, which is told, too.
+ * that it has, which is told, too; "none" has nothing near, and goes only where it is known.
  * Sources: providers.md section 8, each server's line, and 9 "reasoning_param"; openrouter.md 2.1.
  */
 #include "openai_write.h"
@@ -54,7 +54,7 @@ static int64_t budget_of(const struct openai_build *build, const struct remora_r
 }
 
 /* The effort that the endpoint has and that is nearest; of two as near the lower, which costs no more than was asked. Only
- * who asks for none gets none. */
+ * who asks for none gets none, and nobody who asks for none gets more. */
 static enum remora_effort nearest_effort(remora_effort_set has, enum remora_effort asked)
 {
     for (int away = 0; away <= (int)REMORA_EFFORT_MAX; away++) {
@@ -106,9 +106,14 @@ static void write_effort_word(struct openai_build *build, const struct remora_re
                                 : "the endpoint has a budget of reasoning, no effort");
         return;
     }
-    enum remora_effort sent = nearest_effort(build->endpoint->facts.efforts, effort);
-    bool is_stated_one = r->effort == effort || effort == REMORA_EFFORT_NONE;
-    if (sent != effort && is_stated_one) {
+    remora_effort_set has = build->endpoint->facts.efforts;
+    if (effort == REMORA_EFFORT_NONE && has != 0 && (has & remora_effort_bit(effort)) == 0) {
+        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
+                            "the endpoint has no word for no reasoning: nothing was sent");
+        return;
+    }
+    enum remora_effort sent = nearest_effort(has, effort);
+    if (sent != effort && r->effort == effort) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING, mapped_to[sent]);
     }
     write_text(build, "reasoning_effort", remora_slice_of(remora_effort_name(sent)));

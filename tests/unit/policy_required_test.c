@@ -385,6 +385,27 @@ static void who_would_drop_something_is_out_and_nobody_else(void **state)
     compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE), false); /* or a budget */
 }
 
+/* "none" is near to nothing: who has no word for it is out, where the adapter would drop it. */
+static void no_reasoning_is_lost_where_there_is_no_word_for_it(void **state)
+{
+    size_t lost_by = 0;
+    (void)state;
+    for (int dialect = 0; dialect < REMORA_DIALECT_COUNT; dialect++) {
+        struct world w;
+        struct remora_exclusion out;
+        begin(&w, (enum remora_dialect)dialect, REMORA_PARAMETERS_ALL);
+        ask_none(&w.f.request);
+        w.endpoint->facts.efforts = remora_effort_bit(REMORA_EFFORT_HIGH);
+        w.endpoint->facts.lacks_budget = true;
+        bool is_lost = dropped(&w).length > 0;
+        out = judged(&w);
+        assert_int_equal(out.rule == REMORA_RULE_REQUIRE_PARAMETERS, is_lost);
+        lost_by += is_lost;
+        plan_fixture_fini(&w.f);
+    }
+    assert_in_range(lost_by, 8, REMORA_DIALECT_COUNT - 8);
+}
+
 static void what_is_lost_is_named(void **state)
 {
     static const struct {
@@ -547,6 +568,7 @@ int main(void)
         cmocka_unit_test(who_would_drop_something_is_out_and_nobody_else),
         cmocka_unit_test(what_was_shown_need_not_be_read),
         cmocka_unit_test(who_takes_no_tools_takes_no_messages_of_them),
+        cmocka_unit_test(no_reasoning_is_lost_where_there_is_no_word_for_it),
         cmocka_unit_test(what_is_lost_is_named),
         cmocka_unit_test(hiding_needs_no_reasoning),
         cmocka_unit_test(rare_formats_go_to_who_knows_them),

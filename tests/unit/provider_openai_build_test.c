@@ -465,8 +465,6 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
         {"", REMORA_EFFORT_HIGH, LOW | HIGH, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_HIGH, 0, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_NONE, NONE | LOW, "\"reasoning_effort\":\"none\"}", NULL},
-        {"", REMORA_EFFORT_NONE, MEDIUM | HIGH, "\"reasoning_effort\":\"medium\"}",
-         "medium, the nearest"},
         {"", REMORA_EFFORT_UNSET, LOW, "\"reasoning_effort\":\"low\"}", NULL},
         {"zai", REMORA_EFFORT_MAX, MEDIUM, "\"reasoning_effort\":\"medium\"}",
          "medium, the nearest"},
@@ -524,6 +522,37 @@ static void where_there_is_a_switch_alone_no_effort_goes(void **state)
         f.request.reasoning.effort = cases[i].effort;
         f.request.reasoning.max_tokens =
             (struct remora_opt_i64){2000, cases[i].effort == REMORA_EFFORT_UNSET};
+        remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+        assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), cases[i].rest);
+        assert_int_equal(f.out.dropped_count, cases[i].dropped);
+        end(&f);
+    }
+}
+
+/* Who asks for no reasoning does not want, and pay for, the most that there is. */
+static void no_reasoning_is_never_told_as_an_effort(void **state)
+{
+    static const struct {
+        const char *dialect;
+        const char *rest;
+        size_t dropped;
+    } cases[] = {
+        {"generic", "}", 1},
+        {"huggingface", "}", 1},
+        {"xai", "}", 1},
+        {"fireworks", "}", 1},
+        {"groq", "}", 1},
+        {"zai", ",\"thinking\":{\"type\":\"disabled\"}}", 0},
+        {"together", ",\"reasoning\":{\"enabled\":false}}", 0},
+        {"cerebras", ",\"disable_reasoning\":true}", 0},
+        {"openrouter", ",\"reasoning\":{\"effort\":\"none\"}}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_HIGH);
+        f.request.reasoning.effort = REMORA_EFFORT_NONE;
         remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
         assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), cases[i].rest);
         assert_int_equal(f.out.dropped_count, cases[i].dropped);
@@ -626,7 +655,7 @@ static void reasoning_is_switched_off(void **state)
     begin(&f, "acme", "");
     f.request.reasoning.enabled = REMORA_NO;
     f.endpoint.facts.efforts = remora_effort_bit(REMORA_EFFORT_LOW);
-    assert_string_equal(body_of(&f), HEAD USER UNARY ",\"reasoning_effort\":\"low\"}");
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
     assert_int_equal(f.out.dropped_count, 1);
     end(&f);
     begin(&f, "acme", "moonshot");
@@ -1879,6 +1908,7 @@ int main(void)
         cmocka_unit_test(budgets_and_efforts_become_each_other),
         cmocka_unit_test(an_effort_becomes_the_nearest_that_the_endpoint_has),
         cmocka_unit_test(where_there_is_a_switch_alone_no_effort_goes),
+        cmocka_unit_test(no_reasoning_is_never_told_as_an_effort),
         cmocka_unit_test(where_there_is_a_budget_alone_no_effort_goes),
         cmocka_unit_test(a_budget_that_the_list_lacks_becomes_an_effort),
         cmocka_unit_test(verbosity_ends_where_the_scale_of_the_provider_ends),
