@@ -99,6 +99,8 @@ struct remora_outcome {
     enum remora_delivery delivery;
     struct remora_fail fail;              /* code REMORA_OK: answered */
     const struct remora_endpoint *served; /* NULL: none */
+    const struct remora_model *
+        model; /* of a request that ended before its plan: the configured one that it named, or NULL */
     struct remora_slice policy_revision;
     enum remora_data_collection data_collection; /* effective */
     struct remora_attempt attempts[REMORA_LIMIT_ATTEMPTS];

@@ -172,4 +172,8 @@ remora_resolve_model(const struct remora_config *config, const struct remora_pol
                      struct remora_slice asked, const struct remora_model **out,
                      enum remora_variant *variant, struct remora_fail *fail);
 
+/* The model of the configuration that a name means whatever any policy says, for who tells of a request that is refused; or NULL. */
+const struct remora_model *remora_model_named(const struct remora_config *config,
+                                              struct remora_slice asked);
+
 #endif

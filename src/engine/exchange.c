@@ -373,8 +373,22 @@ uint64_t exchange_elapsed_ns(const struct remora_exchange *x, uint64_t began_ns)
     return precise->now_ns(precise) - began_ns;
 }
 
+/* Who was refused, or left, before there was a plan has named a model all the same. */
+static void note_model(struct remora_exchange *x)
+{
+    bool is_planned = x->outcome.plan != NULL && x->outcome.plan->model_count > 0;
+    if (is_planned || x->outcome.attempt_count > 0 || x->request == NULL) {
+        return;
+    }
+    const struct remora_slices *models = &x->request->models;
+    bool is_listed = x->request->model.length == 0 && models->count > 0;
+    x->outcome.model =
+        remora_model_named(x->config, is_listed ? models->items[0] : x->request->model);
+}
+
 static void observe_settled(struct remora_exchange *x)
 {
+    note_model(x);
     struct remora_observer *observer = x->engine->use.observer;
     x->outcome.total_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
     if (observer != NULL) {

@@ -73,7 +73,7 @@ struct attempt_run {
     bool may_search;                   /* what was sent lets the provider search the web */
     bool has_citations;                /* of the web: it was searched */
     int64_t choice_count;              /* what was sent asks for so many, 0: it does not say */
-    int64_t image_count;               /* pictures in what was sent */
+    int32_t image_count;               /* pictures in what was sent */
     enum remora_cache_life cache_life; /* of the marks in what was sent */
     size_t answer_bytes;               /* text that came, for estimates */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];

@@ -503,3 +503,34 @@ enum remora_code remora_resolve_model(const struct remora_config *config,
     *variant = name.variant;
     return REMORA_OK;
 }
+
+/* The only one that is called so, or NULL. */
+static const struct remora_model *only_bare(const struct remora_config *config,
+                                            struct remora_slice bare)
+{
+    const struct remora_model *found = NULL;
+    for (size_t i = 0; i < config->model_count; i++) {
+        if (!remora_slice_equal(bare_id(config->models[i].facts.id), bare)) {
+            continue;
+        }
+        if (found != NULL) {
+            return NULL;
+        }
+        found = &config->models[i];
+    }
+    return found;
+}
+
+const struct remora_model *remora_model_named(const struct remora_config *config,
+                                              struct remora_slice asked)
+{
+    const struct remora_model *found = remora_config_model(config, asked);
+    if (found != NULL || asked.length == 0) {
+        return found;
+    }
+    struct remora_slice alias = alias_of(config, asked);
+    struct name name = split(config, alias.length > 0 ? alias : asked);
+    found = remora_config_model(config, name.stem);
+    found = found == NULL ? find_canonical(config, name.stem) : found;
+    return found == NULL ? only_bare(config, name.stem) : found;
+}

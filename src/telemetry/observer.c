@@ -29,15 +29,21 @@ static struct remora_slice operation_label(const struct remora_outcome *outcome)
     return outcome->delivery == REMORA_STREAM ? REMORA_SLICE("chat_stream") : REMORA_SLICE("chat");
 }
 
-/* The model that was tried last, else the first one asked for, if the configuration knows it. */
+/* The model that was tried last, else the first one asked for, if the configuration knows it; also where there was no plan. */
 static struct remora_slice model_label(const struct remora_outcome *outcome)
 {
     const struct remora_plan *plan = outcome->plan;
     if (outcome->attempt_count > 0) {
         return outcome->attempts[outcome->attempt_count - 1].model;
     }
-    bool is_known = plan != NULL && plan->model_count > 0 && plan->models[0].resolved.length > 0;
-    return is_known ? plan->models[0].resolved : REMORA_SLICE("other");
+    bool is_planned = plan != NULL && plan->model_count > 0;
+    struct remora_slice model = {0};
+    if (is_planned) {
+        model = plan->models[0].resolved;
+    } else if (outcome->model != NULL) {
+        model = outcome->model->facts.id;
+    }
+    return model.length > 0 ? model : REMORA_SLICE("other");
 }
 
 static struct remora_slice provider_label(const struct remora_outcome *outcome)

@@ -187,6 +187,20 @@ def test_labels_are_names_of_the_configuration_whatever_callers_invent(upstream)
         assert request_line(remora, 300)["requested_model"] == "invented-299/model-299"
 
 
+def test_who_is_refused_before_there_is_a_plan_has_named_a_model_all_the_same(upstream):
+    more = "aliases: {short: t/m}\nservices: {checkout: {limits: {requests_per_minute: 1}}}\n"
+    with Remora(two_providers(upstream, "ok", more=more), environment=SECRETS) as remora:
+        remora.chat({"model": "t/m"})
+        asked = [({"model": "t/m"}, 429, "t/m"), ({"model": "short"}, 429, "t/m"), ({"model": "m"}, 429, "t/m"),
+                 ({"models": ["t/m"]}, 429, "t/m"), ({"model": "t/none"}, 429, "other"), ({"model": "t/m", "temperature": 9}, 400, "t/m")]
+        for count, (body, status, model) in enumerate(asked, 2):
+            assert remora.chat(body)[0] == status
+            assert request_line(remora, count)["model"] == model, body
+        found = families(remora)
+        assert value(found, "remora_requests", model="t/m", provider="none", code="RATE_LIMITED") == 4
+        assert value(found, "remora_requests", model="other", provider="none", code="RATE_LIMITED") == 1
+
+
 def test_one_line_a_request_with_ids_route_times_tokens_and_cost(upstream):
     with Remora(two_providers(upstream, "503"), environment=SECRETS) as remora:
         status, headers, body = remora.chat({"model": "t/m"}, {"x-request-id": "req-17"})

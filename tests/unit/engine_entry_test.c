@@ -42,6 +42,7 @@ static void assert_refused(enum remora_throttle by, bool is_key, int64_t limit)
     assert_int_equal(f->outcome.throttled.is_key, is_key);
     assert_int_equal(f->outcome.throttled.limit, limit);
     assert_true(f->outcome.fail.retry_after_ms > 0);
+    assert_slice_equal(f->outcome.model->facts.id, "t/m"); /* though nothing was planned */
 }
 
 /* ---- places ---- */
