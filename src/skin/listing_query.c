@@ -338,9 +338,12 @@ static const struct member {
 
 /* ---- the whole ---- */
 
-/* An empty value is as good as none: SDKs send "min_price=" for what was not stated. */
+_Static_assert(REMORA_COUNT_OF(members) <= 64, "one bit each");
+
+/* An empty value is as good as none: SDKs send "min_price=" for what was not stated. *seen: a bit per member that was read. */
 static enum remora_code read_pair(struct remora_slice pair, struct remora_arena *arena,
-                                  struct listing_query *out, struct remora_fail *fail)
+                                  uint64_t *seen, struct listing_query *out,
+                                  struct remora_fail *fail)
 {
     size_t equals = remora_slice_find(pair, '=', 0);
     struct remora_slice name = decoded(remora_slice(pair.data, equals), arena);
@@ -350,9 +353,14 @@ static enum remora_code read_pair(struct remora_slice pair, struct remora_arena 
     struct remora_slice value =
         decoded(remora_slice(pair.data + equals + 1, pair.length - equals - 1), arena);
     for (size_t i = 0; i < REMORA_COUNT_OF(members); i++) {
-        if (remora_slice_is(name, members[i].name)) {
-            return members[i].read(out, members[i].name, value, fail);
+        if (!remora_slice_is(name, members[i].name)) {
+            continue;
         }
+        if ((*seen & UINT64_C(1) << i) != 0) {
+            return refuse(fail, members[i].name, "there only once");
+        }
+        *seen |= UINT64_C(1) << i;
+        return members[i].read(out, members[i].name, value, fail);
     }
     return REMORA_OK;
 }
@@ -366,9 +374,10 @@ enum remora_code listing_query_read(struct remora_slice text, struct remora_aren
                                   .min_pico_usd = {-1, -1},
                                   .max_pico_usd = {-1, -1}};
     enum remora_code code = REMORA_OK;
+    uint64_t seen = 0;
     for (size_t at = 0; at < text.length && code == REMORA_OK;) {
         size_t end = remora_slice_find(text, '&', at);
-        code = read_pair(remora_slice(text.data + at, end - at), arena, out, fail);
+        code = read_pair(remora_slice(text.data + at, end - at), arena, &seen, out, fail);
         at = end + 1;
     }
     if (code == REMORA_OK && arena->failed != REMORA_OK) {

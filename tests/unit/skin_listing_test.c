@@ -198,6 +198,7 @@ static void values_that_are_wrong_are_refused_by_name(void **state)
     } cases[] = {
         {"limit=0", REMORA_INVALID_REQUEST, "limit"},
         {"limit=1001", REMORA_INVALID_REQUEST, "limit"},
+        {"limit=5&limit=6", REMORA_INVALID_REQUEST, "limit"},
         {"offset=x", REMORA_INVALID_REQUEST, "offset"},
         {"context=-1", REMORA_INVALID_REQUEST, "context"},
         {"input_modalities=smell", REMORA_INVALID_REQUEST, "input_modalities"},
