@@ -153,7 +153,7 @@ static bool grant_locked(struct counter *counter, void (**wake)(void *context), 
         return false;
     }
     struct waiter *first = REMORA_CONTAINER_OF(counter->waiters.next, struct waiter, node);
-    if (!try_take(counter, first->limit)) {
+    if (!try_take(counter, atomic_load(&counter->limit))) {
         return false;
     }
     remora_list_remove(&first->node);
@@ -179,13 +179,23 @@ static void grant_all(struct counter_table *table, struct counter *counter)
     }
 }
 
+/* A reload may have changed it: the line moves by the new one before anybody new is let in. */
+static void note_limit(struct counter_table *table, struct counter *counter, int64_t limit)
+{
+    bool is_new =
+        atomic_load(&counter->limit) != limit && atomic_exchange(&counter->limit, limit) != limit;
+    if (is_new && atomic_load(&counter->waiting) > 0) {
+        grant_all(table, counter);
+    }
+}
+
 enum counter_place counter_take(struct counter_table *table, struct counter *counter, int64_t limit,
                                 struct waiter *waiter)
 {
+    note_limit(table, counter, limit);
     if ((limit < 0 || atomic_load(&counter->waiting) == 0) && try_take(counter, limit)) {
         return COUNTER_TAKEN;
     }
-    waiter->limit = limit;
     atomic_store_explicit(&waiter->is_granted, false, memory_order_relaxed);
     pthread_mutex_lock(&table->lock);
     bool has_room = atomic_load(&counter->waiting) < waiter->longest_line;
@@ -220,9 +230,5 @@ bool counter_leave(struct counter_table *table, struct counter *counter, struct 
         atomic_fetch_sub(&counter->waiting, 1);
     }
     pthread_mutex_unlock(&table->lock);
-    if (!is_granted) {
-        /* The next in line may have another limit and fit where this one did not. */
-        grant_all(table, counter);
-    }
     return is_granted;
 }

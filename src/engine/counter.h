@@ -22,7 +22,8 @@ struct counter {
     struct remora_slice name;
     struct bucket requests;
     struct bucket tokens;
-    _Atomic int64_t taken;      /* requests in flight */
+    _Atomic int64_t taken; /* requests in flight */
+    _Atomic int64_t limit; /* of places, as who asked last has it, negative: none; 0: nobody has */
     _Atomic uint32_t waiting;   /* length of `waiters` */
     struct remora_list waiters; /* guarded by the table's lock */
 };
@@ -45,8 +46,7 @@ struct counter *counter_find(struct counter_table *table, enum counter_scope sco
 
 /* A request that waits for a place. The owner's struct must stay until it was granted or has left. */
 struct waiter {
-    struct remora_list node; /* guarded by the table's lock */
-    int64_t limit;
+    struct remora_list node;     /* guarded by the table's lock */
     uint32_t longest_line;       /* how many may wait, this one among them */
     void (*wake)(void *context); /* any thread; called without the lock, after is_granted was set */
     void *wake_context;
@@ -60,7 +60,8 @@ enum counter_place {
 };
 /*
  * Takes one of `limit` places, or waits for one behind those that came before. A negative limit always has one, and counts
- * all the same, so that a limit that comes with a reload sees who is there.
+ * all the same, so that a limit that comes with a reload sees who is there. Whoever asks last says what the limit is: those who
+ * wait already are let in by it, too, and first.
  */
 REMORA_MUST_CHECK enum counter_place counter_take(struct counter_table *table,
                                                   struct counter *counter, int64_t limit,

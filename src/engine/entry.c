@@ -231,10 +231,21 @@ enum remora_code entry_begin(struct remora_exchange *x, struct remora_fail *fail
     return REMORA_OK;
 }
 
+/* Who has waited goes by the limits of now, as those do that come after a reload. */
+static void use_newest_limits(struct remora_exchange *x)
+{
+    for (int scope = 0; scope < COUNTER_SCOPES; scope++) {
+        struct entry_count *count = &x->entry.of[scope];
+        int64_t newest = count->counter == NULL ? 0 : atomic_load(&count->counter->limit);
+        count->limits.concurrency = newest == 0 ? count->limits.concurrency : newest;
+    }
+}
+
 /* A place was granted: on to the next one, or in. */
 static void move_up(struct remora_exchange *x)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
+    use_newest_limits(x);
     remora_list_remove(&x->entry.node);
     x->entry.is_waiting = false;
     x->entry.of[x->entry.waits_for].has_place = true;

@@ -111,6 +111,25 @@ static void places_are_granted_in_the_order_of_asking(void **state)
     assert_true(take(checkout, 1));
 }
 
+/* A reload lifts or removes the limit: who comes with the new one lets those in who wait, before itself. */
+static void a_new_limit_holds_for_those_that_wait_already(void **state)
+{
+    (void)state;
+    struct counter *checkout = service("checkout");
+    struct waiter line[4] = {waiter(), waiter(), waiter(), waiter()};
+    assert_true(take(checkout, 1));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(counter_take(table, checkout, 1, &line[i]), COUNTER_WAITS);
+    }
+    assert_int_equal(counter_take(table, checkout, 3, &line[3]), COUNTER_WAITS);
+    assert_true(line[0].is_granted && line[1].is_granted);
+    assert_false(line[2].is_granted || line[3].is_granted);
+    assert_true(take(checkout, -1)); /* and is behind the two that waited */
+    assert_true(line[2].is_granted && line[3].is_granted);
+    assert_int_equal(woken, 4);
+    assert_int_equal(atomic_load(&checkout->taken), 6);
+}
+
 static void nobody_overtakes_those_that_wait(void **state)
 {
     (void)state;
@@ -119,11 +138,12 @@ static void nobody_overtakes_those_that_wait(void **state)
     struct waiter second = waiter();
     assert_true(take(checkout, 1));
     assert_int_equal(counter_take(table, checkout, 1, &first), COUNTER_WAITS);
-    /* A higher limit, as after a reload, would fit at once. */
-    assert_int_equal(counter_take(table, checkout, 3, &second), COUNTER_WAITS);
+    /* A higher limit, as after a reload, has room for one: for him who was first. */
+    assert_int_equal(counter_take(table, checkout, 2, &second), COUNTER_WAITS);
+    assert_true(first.is_granted);
     assert_false(second.is_granted);
-    assert_false(counter_leave(table, checkout, &first));
-    assert_true(second.is_granted); /* whoever blocked the line is gone */
+    counter_give(table, checkout);
+    assert_true(second.is_granted);
 }
 
 static void whoever_leaves_with_a_place_owns_it(void **state)
@@ -266,6 +286,7 @@ int main(void)
         CASE(an_unlimited_one_is_counted_for_a_limit_to_come),
         CASE(scopes_and_namespaces_are_counted_apart),
         CASE(places_are_granted_in_the_order_of_asking),
+        CASE(a_new_limit_holds_for_those_that_wait_already),
         CASE(nobody_overtakes_those_that_wait),
         CASE(whoever_leaves_with_a_place_owns_it),
         CASE(the_line_is_bounded),
