@@ -9,7 +9,10 @@
 #include "remora/route.h"
 #include "remora/telemetry.h"
 
-enum { TRIED_BYTES = 65 }; /* a slug and its comma; longer ones end the list */
+#include <assert.h>
+
+enum { TRIED_BYTES = 65 };    /* a slug and its comma; longer ones end the list */
+enum { REQUEST_FIELDS = 35 }; /* of the line of a request */
 
 struct observer {
     struct remora_observer ops; /* first */
@@ -345,43 +348,67 @@ static void write_trace(const struct remora_trace *trace, struct trace_text *out
     }
 }
 
-/* docs/telemetry.md describes each field. */
-static void log_request(const struct remora_outcome *outcome)
-{
+/* What the fields of a line point to, for as long as it is written. */
+struct request_line {
     char names[REMORA_LIMIT_ATTEMPTS * TRIED_BYTES];
-    struct remora_buf list;
+    struct remora_slice tried;
     struct trace_text trace;
-    const struct remora_usage *usage = &outcome->usage;
-    const struct remora_endpoint *served = outcome->served;
-    const struct remora_slice nothing = {0};
-    if (remora_log_level() < REMORA_LOG_INFO) {
-        return;
-    }
-    const int64_t input = remora_usage_input_total(usage);
-    const int64_t output = remora_usage_output_total(usage);
-    const int64_t cost_nano_usd = remora_nano_usd(outcome->cost.total_pico_usd);
-    remora_buf_init_over(&list, names, sizeof names);
-    const struct remora_slice who = tried(outcome, &list);
-    write_trace(&outcome->trace, &trace);
+    struct remora_log_field fields[REQUEST_FIELDS];
+    size_t count;
+};
+
+static void add_fields(struct request_line *line, const struct remora_log_field *fields,
+                       size_t count)
+{
+    assert(count <= REQUEST_FIELDS - line->count);
+    memcpy(line->fields + line->count, fields, count * sizeof *fields);
+    line->count += count;
+}
+
+/* Who asked, by which ids it is found again. */
+static void add_caller(struct request_line *line, const struct remora_outcome *outcome)
+{
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("generation_id", remora_slice_of(outcome->generation_id)),
         REMORA_LOG_TEXT_IF("request_id", remora_slice_of(outcome->request_id)),
-        REMORA_LOG_TEXT("trace_id", remora_slice_of(trace.trace_id)),
-        REMORA_LOG_TEXT("span_id", remora_slice_of(trace.span_id)),
-        REMORA_LOG_TEXT_IF("parent_span_id", remora_slice_of(trace.parent_id)),
+        REMORA_LOG_TEXT("trace_id", remora_slice_of(line->trace.trace_id)),
+        REMORA_LOG_TEXT("span_id", remora_slice_of(line->trace.span_id)),
+        REMORA_LOG_TEXT_IF("parent_span_id", remora_slice_of(line->trace.parent_id)),
         REMORA_LOG_TEXT("api", outcome->api),
         REMORA_LOG_TEXT("operation", operation_label(outcome)),
         REMORA_LOG_TEXT("service", outcome->identity.service),
         REMORA_LOG_TEXT("namespace", outcome->identity.namespace_name),
         REMORA_LOG_TEXT_IF("key_id", outcome->identity.key_id),
         REMORA_LOG_TEXT_IF("requested_model", remora_slice_of(outcome->requested_model)),
+    };
+    add_fields(line, fields, REMORA_COUNT_OF(fields));
+}
+
+/* Who answered, and what became of it. */
+static void add_answer(struct request_line *line, const struct remora_outcome *outcome)
+{
+    const struct remora_endpoint *served = outcome->served;
+    const struct remora_slice nothing = {0};
+    const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("model", model_label(outcome)),
         REMORA_LOG_TEXT("provider", provider_label(outcome)),
         REMORA_LOG_TEXT_IF("endpoint", served == NULL ? nothing : served->facts.tag),
-        REMORA_LOG_TEXT_IF("tried", who),
+        REMORA_LOG_TEXT_IF("tried", line->tried),
         REMORA_LOG_NUMBER("attempts", (int64_t)outcome->attempt_count),
         REMORA_LOG_TEXT("code", code_label(outcome->fail.code)),
         REMORA_LOG_NUMBER("status", status_of(outcome)),
+    };
+    add_fields(line, fields, REMORA_COUNT_OF(fields));
+}
+
+static void add_money(struct request_line *line, const struct remora_outcome *outcome)
+{
+    const struct remora_usage *usage = &outcome->usage;
+    const struct remora_slice nothing = {0};
+    const int64_t input = remora_usage_input_total(usage);
+    const int64_t output = remora_usage_output_total(usage);
+    const int64_t cost_nano_usd = remora_nano_usd(outcome->cost.total_pico_usd);
+    const struct remora_log_field fields[] = {
         REMORA_LOG_KNOWN("input_tokens", input),
         REMORA_LOG_KNOWN("cached_tokens", usage->tokens[REMORA_USAGE_CACHE_READ]),
         REMORA_LOG_KNOWN("output_tokens", output),
@@ -391,26 +418,61 @@ static void log_request(const struct remora_outcome *outcome)
         REMORA_LOG_TEXT_IF("cost", remora_outcome_cost_is_guess(outcome)
                                        ? certainty_name(outcome->cost.certainty)
                                        : nothing),
+    };
+    add_fields(line, fields, REMORA_COUNT_OF(fields));
+}
+
+static void add_times(struct request_line *line, const struct remora_outcome *outcome)
+{
+    const bool has_content = outcome->content_events > 0;
+    const int64_t first_us = has_content ? (int64_t)(outcome->first_content_ns / 1000) : -1;
+    const struct remora_log_field fields[] = {
         REMORA_LOG_NUMBER("total_us", (int64_t)(outcome->total_ns / 1000)),
-        REMORA_LOG_KNOWN("first_content_us", outcome->content_events > 0
-                                                 ? (int64_t)(outcome->first_content_ns / 1000)
-                                                 : -1),
+        REMORA_LOG_KNOWN("first_content_us", first_us),
         REMORA_LOG_US_IF("overhead_us", outcome->overhead_ns),
         REMORA_LOG_US_IF("waited_us", outcome->waited_ns),
-        REMORA_LOG_KNOWN("dropped",
-                         outcome->dropped_count > 0 ? (int64_t)outcome->dropped_count : -1),
-        REMORA_LOG_KNOWN("skipped",
-                         outcome->skipped_count > 0 ? (int64_t)outcome->skipped_count : -1),
+    };
+    add_fields(line, fields, REMORA_COUNT_OF(fields));
+}
+
+/* What nobody may miss. */
+static void add_notes(struct request_line *line, const struct remora_outcome *outcome)
+{
+    const struct remora_slice nothing = {0};
+    const int64_t dropped = (int64_t)outcome->dropped_count;
+    const int64_t skipped = (int64_t)outcome->skipped_count;
+    const int64_t missing = remora_outcome_missing_choices(outcome);
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_KNOWN("dropped", dropped > 0 ? dropped : -1),
+        REMORA_LOG_KNOWN("skipped", skipped > 0 ? skipped : -1),
         REMORA_LOG_TEXT_IF("finish_reason", remora_outcome_lacks_finish(outcome)
                                                 ? REMORA_SLICE("missing")
                                                 : nothing),
-        REMORA_LOG_KNOWN("choices_missing", remora_outcome_missing_choices(outcome) > 0
-                                                ? remora_outcome_missing_choices(outcome)
-                                                : -1),
+        REMORA_LOG_KNOWN("choices_missing", missing > 0 ? missing : -1),
         REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };
-    remora_log(REMORA_LOG_INFO, "request", fields, REMORA_COUNT_OF(fields));
+    add_fields(line, fields, REMORA_COUNT_OF(fields));
+}
+
+/* docs/telemetry.md describes each field. */
+static void log_request(const struct remora_outcome *outcome)
+{
+    REMORA_NOT_ZEROED struct request_line line;
+    struct remora_buf list;
+    if (remora_log_level() < REMORA_LOG_INFO) {
+        return;
+    }
+    line.count = 0;
+    remora_buf_init_over(&list, line.names, sizeof line.names);
+    line.tried = tried(outcome, &list);
+    write_trace(&outcome->trace, &line.trace);
+    add_caller(&line, outcome);
+    add_answer(&line, outcome);
+    add_money(&line, outcome);
+    add_times(&line, outcome);
+    add_notes(&line, outcome);
+    remora_log(REMORA_LOG_INFO, "request", line.fields, line.count);
 }
 
 static void observe_settled(struct remora_observer *observer, const struct remora_outcome *outcome)
