@@ -1,6 +1,7 @@
 /*
- * Provider adapters: one file per wire family. Pure: bytes in, bytes out, no I/O, no clock, no threads, so that building
- * can be repeated for every attempt and decoding can be fuzzed.
+ * Provider adapters: one file per wire family. Pure: bytes in, bytes out, no I/O, no clock, no threads of their own, so that
+ * building can be repeated for every attempt and decoding can be fuzzed. Any thread may call them, each for what is its own
+ * meanwhile: nothing is kept between two calls but what the arguments hold.
  *
  * How an attempt uses one:
  *   needs?   what must be fetched before a body can be built (a token, media): the engine's PREPARING fetches it

@@ -4,7 +4,9 @@
  *
  * Plain data. Everything it points to lies in the request arena (body bytes included), which the engine releases at
  * COMMITTED: nobody may read a request after its first content event has gone to the sink. Read-only once parsed:
- * adapters build from it once per attempt. It belongs to one exchange and is touched by the thread of its worker alone.
+ * adapters build from it once per attempt. It belongs to one exchange and is touched by one thread at a time: that of its
+ * worker, or while a large body is built a thread of the pool, for which the worker waits before it touches or releases
+ * the request, its arena and its snapshot, the cancelled exchange included.
  *
  * Text is UTF-8. `raw` slices are JSON text, byte for byte as received (schemas, arguments, opaque provider state make
  * the round trip unchanged).
