@@ -187,6 +187,26 @@ def test_f51_a_message_cut_by_the_half_close(remora):
             assert c.call(LIST).status == OK
 
 
+def test_a_call_without_a_message_is_refused_as_one_that_was_cut(remora):
+    """gRPC's table of codes has UNIMPLEMENTED for none and INTERNAL for half of one; the cores tell both alike (docs/grpc.md)."""
+    def count():
+        return sum(n for name, n in remora.metrics().items() if name.startswith("remora_requests_total") and 'code="INVALID_REQUEST"' in name)
+
+    before = count()
+    with H2(remora.grpc_port) as c:
+        for path in (CHAT, "/remora.v1.ChatService/StreamChat", LIST):
+            for pieces in (None, b"", b"\0\0"):
+                stream = c.open(path, end=pieces is None)
+                if pieces is not None:
+                    c.data(stream, pieces, end=True)
+                answer = c.answer(stream)
+                assert answer.status == INTERNAL and answer.reset is None and answer.body == b"", (path, pieces)
+                assert "no whole message" in answer.headers["grpc-message"]
+                assert b"INVALID_REQUEST" in base64.b64decode(answer.headers["grpc-status-details-bin"] + "=="), "the caller's"
+        assert c.call(LIST).status == OK, "the connection goes on"
+    assert count() == before + 9, "the caller's fault, not ours"
+
+
 def test_f51_a_compression_flag_that_does_not_exist(remora):
     with H2(remora.grpc_port) as c:
         stream = c.open(CHAT)

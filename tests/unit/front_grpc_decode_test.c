@@ -368,9 +368,10 @@ static void refuses_member(const char *name, const char *value, const char *insi
 static void the_extra_of_a_message_cannot_say_what_the_message_says(void **state)
 {
     static const char *const names[] = {
-        "role",      "content",           "name",  "tool_calls",        "refusal", "tool_call_id",
-        "reasoning", "reasoning_content", "audio", "reasoning_details", "images",  "annotations",
-        "model",     "function_call"};
+        "role",         "content",           "name",      "tool_calls",
+        "refusal",      "tool_call_id",      "reasoning", "reasoning_content",
+        "audio",        "reasoning_details", "images",    "annotations",
+        "function_call"};
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
         refuses_member(names[i], "string_value: \"x\"", "");
@@ -379,6 +380,38 @@ static void the_extra_of_a_message_cannot_say_what_the_message_says(void **state
     refuses_member("function_call", "struct_value {}", "");
     refuses_member("Content", "string_value: \"x\"", "");
     refuses_member("tool_call\u017f", "list_value {}", "");
+}
+
+/* It has no field, and clients keep it with the answers that they send back (issue 5). */
+static void who_wrote_an_answer_stands_in_extra_and_goes_nowhere(void **state)
+{
+    (void)state;
+    struct decoded d;
+    decode_ok(&d, "messages { role: ROLE_USER parts { text: \"hi\" } } "
+                  "messages { role: ROLE_ASSISTANT parts { text: \"a\" } extra { fields { key: "
+                  "\"model\" value { string_value: \"a/b\" } } } } "
+                  "messages { role: ROLE_ASSISTANT parts { text: \"b\" } extra { fields { key: "
+                  "\"model\" value { string_value: \"c/d\" } } fields { key: \"prefix\" value { "
+                  "bool_value: true } } } } "
+                  "messages { role: ROLE_ASSISTANT parts { text: \"b\" } extra { fields { key: "
+                  "\"model\" value { null_value: NULL_VALUE } } } }");
+    assert_slice_equal(d.request.messages[1].model, "a/b");
+    assert_slice_equal(d.request.messages[1].extra, "");
+    assert_slice_equal(d.request.messages[2].model, "c/d");
+    assert_slice_equal(d.request.messages[2].extra, "{\"prefix\":true}");
+    assert_slice_equal(d.request.messages[3].model, "");
+    done(&d);
+    refuses_member("model", "number_value: 1", "");
+    refuses_member("model", "string_value: \"a\\nb\"", "");
+    refuses_member("Model", "string_value: \"x\"", "");
+    refuses("messages { role: ROLE_USER parts { text: \"hi\" } extra { fields { key: \"model\" "
+            "value { string_value: \"x\" } } } }",
+            REMORA_INVALID_REQUEST, "messages[0].extra.model");
+    refuses(
+        "messages { role: ROLE_ASSISTANT parts { text: \"hi\" } extra { fields { key: \"model\" "
+        "value { string_value: \"x\" } } fields { key: \"model\" value { string_value: \"y\" } "
+        "} } }",
+        REMORA_INVALID_REQUEST, "messages[0].extra.model");
 }
 
 static void the_extra_of_a_message_cannot_choose_a_host(void **state)
@@ -885,6 +918,7 @@ int main(void)
         cmocka_unit_test(extra_body_becomes_raw_json),
         cmocka_unit_test(extra_body_cannot_choose_a_host_or_override_a_field),
         cmocka_unit_test(the_extra_of_a_message_cannot_say_what_the_message_says),
+        cmocka_unit_test(who_wrote_an_answer_stands_in_extra_and_goes_nowhere),
         cmocka_unit_test(the_extra_of_a_message_cannot_choose_a_host),
         cmocka_unit_test(a_free_block_of_reasoning_has_no_type_with_a_field_of_its_own),
         cmocka_unit_test(what_is_not_built_may_be_null_in_extra_body),

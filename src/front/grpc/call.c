@@ -355,11 +355,17 @@ void remora_grpc_decompressed(struct remora_grpc_call *call, const struct remora
     came_back(call);
 }
 
-/* The caller closed its side before one message was whole: broken framing, for which gRPC has INTERNAL. */
+/*
+ * The caller closed its side before one message was whole. The core tells "none" and "cut off" alike: the first is a request
+ * cardinality violation, for which gRPC's table of codes (grpc/grpc, doc/statuscodes.md) has UNIMPLEMENTED, the second broken framing,
+ * INTERNAL (F51). INTERNAL it is for both, as in gRPC's own servers (grpc-java: "Half-closed without a request"): who is told
+ * that a method is not there asks another one, and for a cut message that would be wrong.
+ */
 static void refuse_absent(struct remora_grpc_call *call)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
-    remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL, "The call carries no whole message.");
+    remora_fail_set(&fail, REMORA_INVALID_REQUEST, NULL,
+                    "The call carries no whole message: none came, or it was cut off.");
     fail.grpc_status = GRPC_STATUS_INTERNAL;
     remora_grpc_refuse(call, &fail);
 }

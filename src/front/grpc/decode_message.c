@@ -430,11 +430,54 @@ static enum remora_code read_role(struct reader *r, int number, enum remora_role
     return REMORA_OK;
 }
 
+static enum remora_code read_author(struct reader *r, const Google__Protobuf__Value *value,
+                                    struct remora_message *out)
+{
+    if (value != NULL && value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE) {
+        return REMORA_OK;
+    }
+    if (value == NULL || value->kind_case != GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "model", "must be text.");
+    }
+    if (out->role != REMORA_ROLE_ASSISTANT) {
+        return reader_refuse_field(r, REMORA_INVALID_REQUEST, "model",
+                                   "says who wrote an answer: only the role assistant has it.");
+    }
+    return reader_id(r, "model", value->string_value, &out->model);
+}
+
+/*
+ * What clients keep of an answer holds `model`, who wrote it. A message has no field for it, so it stands in `extra`; as over HTTP it
+ * is read and never sent on.
+ */
+static enum remora_code take_author(struct reader *r, Google__Protobuf__Struct *extra,
+                                    struct remora_message *out)
+{
+    for (size_t i = 0; i < extra->n_fields; i++) {
+        const Google__Protobuf__Struct__FieldsEntry *entry = extra->fields[i];
+        if (remora_slice_is(remora_pb_slice(entry->key), "model")) {
+            extra->fields[i] = extra->fields[--extra->n_fields]; /* a map has no order */
+            return read_author(r, entry->value, out);
+        }
+    }
+    return REMORA_OK;
+}
+
 /* Judged as HTTP judges what a message has further: upstream it stands beside the message's own members. */
 static enum remora_code read_extra(struct reader *r, const Remora__V1__Message *message,
                                    struct remora_message *out)
 {
-    enum remora_code code = reader_struct(r, "extra", message->extra, &out->extra);
+    if (message->extra == NULL) {
+        return REMORA_OK;
+    }
+    size_t members = message->extra->n_fields;
+    size_t author = reader_enter(r, "extra", -1);
+    enum remora_code code = take_author(r, message->extra, out);
+    reader_leave(r, author);
+    bool is_done = members > 0 && message->extra->n_fields == 0;
+    if (code == REMORA_OK && !is_done) {
+        code = reader_struct(r, "extra", message->extra, &out->extra);
+    }
     if (code != REMORA_OK || out->extra.length == 0) {
         return code;
     }
