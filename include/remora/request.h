@@ -102,7 +102,7 @@ enum remora_reasoning_kind {
 /* Must make the round trip unchanged (openrouter.md section 9, reasoning_details). */
 struct remora_reasoning_block {
     enum remora_reasoning_kind kind;
-    struct remora_slice text; /* text, summary or opaque data */
+    struct remora_slice text; /* or summary, or opaque data; NULL: none, which empty text is not */
     struct remora_slice signature;
     struct remora_slice format;
     struct remora_slice id;

@@ -240,7 +240,9 @@ static void write_reasoning_block(struct openai_build *build,
     switch (block->kind) {
     case REMORA_REASONING_TEXT:
         write_word(build, "type", "reasoning.text");
-        write_text(build, "text", block->text);
+        if (block->text.data != NULL) { /* else it is nothing but its signature */
+            write_text(build, "text", block->text);
+        }
         break;
     case REMORA_REASONING_SUMMARY:
         write_word(build, "type", "reasoning.summary");

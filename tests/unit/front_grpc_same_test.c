@@ -439,6 +439,45 @@ static void a_conversation_is_the_same(void **state)
         STRUCTS_AND_BYTES);
 }
 
+/* In JSON it is written, in protobuf it is a oneof that is set and takes no bytes: upstream it is there. */
+static void empty_texts_are_the_same(void **state)
+{
+    (void)state;
+    both("{\"messages\":[{\"role\":\"system\",\"content\":\"\"},{\"role\":\"user\",\"content\":["
+         "{\"type\":\"text\",\"text\":\"\",\"cache_control\":{\"type\":\"ephemeral\"}},"
+         "{\"type\":\"text\",\"text\":\"b\"}]},"
+         "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"\"},{\"type\":"
+         "\"image_url\",\"image_url\":{\"url\":\"https://a.example/i.png\"}}]},"
+         "{\"role\":\"user\",\"content\":\"\",\"name\":\"Ann\"}]}",
+         "messages { role: ROLE_SYSTEM parts { text: '' } } messages { role: ROLE_USER parts { "
+         "text: '' cache_breakpoint {} } parts { text: 'b' } } messages { role: ROLE_USER parts { "
+         "text: '' } parts { image { uri: 'https://a.example/i.png' } } } messages { role: "
+         "ROLE_USER parts { text: '' } name: 'Ann' }",
+         STRUCTS_AND_BYTES);
+    both("{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
+         "\"\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+         "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"\"},"
+         "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"\"},{\"role\":\"assistant\","
+         "\"content\":\"\"}]}",
+         "messages { role: ROLE_USER parts { text: 'u' } } messages { role: ROLE_ASSISTANT parts { "
+         "text: '' } tool_calls { id: 'c' name: 'f' arguments_json: '{}' } } messages { role: "
+         "ROLE_TOOL parts { text: '' } tool_call_id: 'c' } messages { role: ROLE_ASSISTANT parts { "
+         "refusal: '' } } messages { role: ROLE_ASSISTANT parts { text: '' } }",
+         STRUCTS_AND_BYTES);
+}
+
+/* A signature may come without text, or with text that is empty: each goes back as it came. */
+static void reasoning_without_text_is_the_same(void **state)
+{
+    (void)state;
+    both("{\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":"
+         "\"x\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"signature\":\"s\"},{\"type\":"
+         "\"reasoning.text\",\"text\":\"\",\"signature\":\"t\"}]}]}",
+         "messages { role: ROLE_USER parts { text: 'u' } } messages { role: ROLE_ASSISTANT parts { "
+         "text: 'x' } reasoning { signature: 's' } reasoning { text: '' signature: 't' } }",
+         STRUCTS_AND_BYTES);
+}
+
 static void media_are_the_same(void **state)
 {
     (void)state;
@@ -524,6 +563,8 @@ int main(void)
         cmocka_unit_test(every_field_that_only_json_has_is_the_same),
         cmocka_unit_test(tools_and_formats_are_the_same),
         cmocka_unit_test(a_conversation_is_the_same),
+        cmocka_unit_test(empty_texts_are_the_same),
+        cmocka_unit_test(reasoning_without_text_is_the_same),
         cmocka_unit_test(media_are_the_same),
         cmocka_unit_test(bytes_and_base64_are_the_same_upstream),
         cmocka_unit_test(both_refuse_the_same_words),

@@ -111,17 +111,23 @@ static enum remora_code read_media(struct reader *r, const char *field, enum rem
 
 /* ---- parts ---- */
 
+/* Text that a oneof has, though it be empty: a slice without data is a text that nobody said. */
+static struct remora_slice said(ProtobufCBinaryData text)
+{
+    return text.len == 0 ? REMORA_SLICE("") : remora_pb_slice(text);
+}
+
 static enum remora_code read_kind(struct reader *r, const Remora__V1__ContentPart *part,
                                   struct remora_part *out)
 {
     switch ((int)part->kind_case) {
     case REMORA__V1__CONTENT_PART__KIND_TEXT:
         out->kind = REMORA_PART_TEXT;
-        out->text = remora_pb_slice(part->text);
+        out->text = said(part->text);
         return REMORA_OK;
     case REMORA__V1__CONTENT_PART__KIND_REFUSAL:
         out->kind = REMORA_PART_REFUSAL;
-        out->text = remora_pb_slice(part->refusal);
+        out->text = said(part->refusal);
         return REMORA_OK;
     case REMORA__V1__CONTENT_PART__KIND_IMAGE:
         return read_media(r, "image", REMORA_PART_IMAGE, part->image, out);
@@ -304,15 +310,15 @@ static enum remora_code read_block(struct reader *r, const Remora__V1__Reasoning
     switch ((int)from->kind_case) {
     case REMORA__V1__REASONING_BLOCK__KIND_TEXT:
         out->kind = REMORA_REASONING_TEXT;
-        out->text = remora_pb_slice(from->text);
+        out->text = said(from->text);
         break;
     case REMORA__V1__REASONING_BLOCK__KIND_SUMMARY:
         out->kind = REMORA_REASONING_SUMMARY;
-        out->text = remora_pb_slice(from->summary);
+        out->text = said(from->summary);
         break;
     case REMORA__V1__REASONING_BLOCK__KIND_ENCRYPTED:
         out->kind = REMORA_REASONING_ENCRYPTED;
-        out->text = remora_pb_slice(from->encrypted);
+        out->text = said(from->encrypted);
         break;
     case REMORA__V1__REASONING_BLOCK__KIND_OTHER:
         return read_other_block(r, from, out);
