@@ -67,6 +67,15 @@ uint64_t remora_admission_inflight(const struct remora_admission *admission);
 uint64_t remora_admission_bytes(const struct remora_admission *admission);
 /* How many bytes of bodies there may be at once; what is there already stays. REMORA_LIMIT_PROCESS_BYTES at first. */
 void remora_admission_set_bytes(struct remora_admission *admission, uint64_t most_bytes);
+/*
+ * For fronts: bytes of answers that their callers have yet to take, out of the same budget as bodies but by no request's leave: what
+ * is answered is there. Bodies of new requests find so much less. `hold` says whether the answers alone leave room, `has_room`
+ * whether they do now. Any thread.
+ */
+bool remora_admission_hold_answer(struct remora_admission *admission, size_t bytes);
+void remora_admission_give_answer(struct remora_admission *admission, size_t bytes);
+bool remora_admission_has_room(const struct remora_admission *admission);
+uint64_t remora_admission_unread_bytes(const struct remora_admission *admission);
 
 /* What an engine works with; everything outlives it. Tests give a scripted transport, a fake clock and a seeded random. */
 struct remora_engine_input {

@@ -1,7 +1,8 @@
 /*
  * What the process will carry at once: requests and bytes of bodies. (What services and keys may: entry.c and counter.c.)
  *
- * Happy path: enter() adds one request and its bytes when the sums stay within bounds, each by one compare-and-swap.
+ * Happy path: enter() adds one request and its bytes when the sums stay within bounds, each by one compare-and-swap. Answers that
+ * wait for their callers are counted as they are made, and leave less to the bodies of new requests.
  *
  * Failures: SHEDDING; TOO_LARGE for a body that would not fit if it were alone.
  * Sources: ARCHITECTURE 3 "One process-wide byte budget"; codes.md SHEDDING.
@@ -19,7 +20,8 @@ enum { SHEDDING_RETRY_MS = 1000 };
 
 struct remora_admission {
     _Atomic uint64_t inflight;
-    _Atomic uint64_t bytes;
+    _Atomic uint64_t bytes; /* of bodies */
+    _Atomic uint64_t unread_bytes;
     _Atomic uint64_t most_bytes;
     struct counter_table counters;
 };
@@ -102,8 +104,35 @@ enum remora_code remora_admission_take_bytes(struct remora_admission *admission,
                                "hold of all requests; see admission.bytes",
                                (unsigned long long)most_bytes);
     }
-    return counter_add(&admission->bytes, bytes, most_bytes) ? REMORA_OK
-                                                             : shed(fail, "bytes of requests");
+    uint64_t unread_bytes = remora_admission_unread_bytes(admission);
+    uint64_t left_bytes = unread_bytes < most_bytes ? most_bytes - unread_bytes : 0;
+    return counter_add(&admission->bytes, bytes, left_bytes)
+               ? REMORA_OK
+               : shed(fail, unread_bytes > 0 ? "bytes of requests and of answers that are not read"
+                                             : "bytes of requests");
+}
+
+uint64_t remora_admission_unread_bytes(const struct remora_admission *admission)
+{
+    return atomic_load_explicit(&admission->unread_bytes, memory_order_relaxed);
+}
+
+bool remora_admission_hold_answer(struct remora_admission *admission, size_t bytes)
+{
+    uint64_t before =
+        atomic_fetch_add_explicit(&admission->unread_bytes, bytes, memory_order_relaxed);
+    return before + bytes < atomic_load_explicit(&admission->most_bytes, memory_order_relaxed);
+}
+
+void remora_admission_give_answer(struct remora_admission *admission, size_t bytes)
+{
+    counter_sub(&admission->unread_bytes, bytes);
+}
+
+bool remora_admission_has_room(const struct remora_admission *admission)
+{
+    return remora_admission_unread_bytes(admission) <
+           atomic_load_explicit(&admission->most_bytes, memory_order_relaxed);
 }
 
 enum remora_code remora_admission_enter(struct remora_admission *admission, size_t body_bytes,

@@ -94,6 +94,8 @@ void remora_process_measure(const struct remora_process *process,
                           (int64_t)remora_admission_inflight(process->admission));
         remora_metric_set(process->metrics, REMORA_METRIC_REQUEST_BYTES, NULL, 0,
                           (int64_t)remora_admission_bytes(process->admission));
+        remora_metric_set(process->metrics, REMORA_METRIC_UNREAD_BYTES, NULL, 0,
+                          (int64_t)remora_admission_unread_bytes(process->admission));
     }
     if (process->health != NULL && config != NULL) {
         measure_circuits(process, config);

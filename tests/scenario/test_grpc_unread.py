@@ -11,7 +11,7 @@ import pytest
 from gateway import SECRETS, Remora, two_providers
 from h2wire import H2, message
 from test_drain import stop_within
-from test_grpc_hostile import CHAT, OK, STREAM, chat, stream_chat
+from test_grpc_hostile import CHAT, OK, STREAM, chat, is_sanitized, stream_chat
 
 UNAVAILABLE = 14
 SHORT = "deadlines: {total_ms: 2000, idle_ms: 2000, first_byte_ms: 2000, response_ms: 2000}\n"
@@ -112,6 +112,60 @@ def test_an_answer_that_is_not_read_is_waited_for_as_long_as_over_http(upstream,
             c.socket.close()
 
 
+# ---- how much of it there may be ----
+
+MODELS, CHECK, EXPLAIN = "/remora.v1.ModelService/ListModels", "/grpc.health.v1.Health/Check", "/remora.v1.GatewayService/ExplainRoute"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_unread_answers_take_of_the_bytes_that_the_process_carries(upstream, stubs, workers):
+    """One of 13 MiB is beyond a budget of 8: nothing more is begun until it is cut off, after half a second and 13 more."""
+    with run(upstream, "ok-n2000000", "admission: {bytes: 8388608}\n", workers=workers) as remora, \
+            H2(remora.grpc_port, window=1000) as unread, H2(remora.grpc_port) as c:
+        before, begun = remora.rss_kib(), time.monotonic()
+        stream = begin(unread, CHAT)
+        assert unread.until(lambda: len(unread.answers[stream].body) == 1000, 60)
+        size = remora.metrics()["remora_answer_bytes_unread"]
+        assert 12 << 20 < size < 20 << 20
+        if not is_sanitized():  # packed, and not beside it what it was packed from
+            assert (remora.rss_kib() - before) * 1024 < 1.8 * size
+        asked = [c.call(CHAT, chat()), c.call(STREAM, stream_chat()), c.call(MODELS), c.call(EXPLAIN, stream_chat())]
+        assert [a.status for a in asked] == [UNAVAILABLE] * 4, "within 13 s, else this machine is too slow for this"
+        assert all("grpc-retry-pushback-ms" in a.headers for a in asked)
+        assert c.call(CHECK).status == OK
+        assert unread.until(lambda: unread.answers[stream].is_ended, 40) and time.monotonic() - begun < WRITE_IDLE_S
+        assert remora.metrics()["remora_answer_bytes_unread"] == 0
+        assert c.call(MODELS).status == OK
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_crowd_of_unread_answers_is_let_go_soon(upstream, stubs, workers):
+    """24 of 1.4 MiB: those that find no room are refused, the others hurried, so that no more is held than the budget and one answer."""
+    peak, most = 0, 4 << 20
+    with run(upstream, "ok-n200000", f"admission: {{bytes: {most}}}\n", workers=workers) as remora, \
+            H2(remora.grpc_port, window=1000) as c:
+        streams = [begin(c, CHAT) for _ in range(24)]
+        end = time.monotonic() + 180  # of work, on a loaded machine
+        while not c.until(lambda: all(c.answers[s].is_ended for s in streams), 0.05) and time.monotonic() < end:
+            peak = max(peak, remora.metrics()["remora_answer_bytes_unread"])
+        assert time.monotonic() < end
+        assert 1 << 20 < peak < most + workers * (3 << 19), peak
+        assert {c.answers[s].status for s in streams} == {UNAVAILABLE}
+        assert remora.metrics()["remora_answer_bytes_unread"] == 0
+
+
+def test_an_answer_that_is_taken_by_drops_ends(stubs):
+    """A minute is for all that waits, not for each message of it."""
+    events = endlessly(call_of(0, "1", id="c", type="function", function={"name": "f"}))
+    with served_by(events, SHORT) as remora, H2(remora.grpc_port, window=1000) as c:
+        stream, begun = begin_choices(c, 1), time.monotonic()
+        c.grant(0, 1 << 30)
+        while not c.until(lambda: c.answers[stream].is_ended, 10) and time.monotonic() - begun < WRITE_IDLE_S + 30:
+            c.grant(stream, 20)
+        assert WRITE_IDLE_S < time.monotonic() - begun < WRITE_IDLE_S + 20
+        assert len(c.answers[stream].body) > 1050, "it was taken, by drops"
+
+
 # ---- what a queue holds ----
 
 class Provider(http.server.BaseHTTPRequestHandler):
@@ -131,13 +185,13 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served_by(chunks):
+def served_by(chunks, more=""):
     """A gateway whose t/m says them."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     server.daemon_threads, server.chunks = True, chunks
     server.base_url = f"http://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with Remora(two_providers(server, "m"), environment=SECRETS, workers=1) as remora:
+    with Remora(two_providers(server, "m", more=more), environment=SECRETS, workers=1) as remora:
         yield remora
     server.shutdown()
 

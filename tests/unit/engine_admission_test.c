@@ -69,6 +69,25 @@ static void more_bytes_than_allowed_are_shed_and_not_counted(void **state)
     assert_int_equal(enter(0), REMORA_OK);
 }
 
+static void answers_that_are_not_read_leave_less_to_new_requests(void **state)
+{
+    (void)state;
+    remora_admission_set_bytes(admission, 100);
+    assert_true(remora_admission_hold_answer(admission, 60));
+    assert_int_equal(enter(41), REMORA_SHEDDING);
+    assert_int_equal(enter(40), REMORA_OK);
+    assert_true(remora_admission_has_room(admission)); /* bodies take nothing from answers */
+    assert_false(remora_admission_hold_answer(admission, 90));
+    assert_false(remora_admission_has_room(admission));
+    assert_int_equal(remora_admission_unread_bytes(admission), 150);
+    assert_int_equal(enter(1), REMORA_SHEDDING);
+    remora_admission_give_answer(admission, 90);
+    assert_true(remora_admission_has_room(admission));
+    remora_admission_give_answer(admission, 60);
+    assert_int_equal(enter(60), REMORA_OK);
+    assert_int_equal(remora_admission_bytes(admission), 100);
+}
+
 static void what_would_never_fit_is_too_large_and_not_worth_a_retry(void **state)
 {
     (void)state;
@@ -178,6 +197,7 @@ int main(void)
         CASE(requests_are_counted_in_and_out),
         CASE(more_requests_than_allowed_are_shed),
         CASE(more_bytes_than_allowed_are_shed_and_not_counted),
+        CASE(answers_that_are_not_read_leave_less_to_new_requests),
         CASE(what_would_never_fit_is_too_large_and_not_worth_a_retry),
         CASE(a_smaller_budget_holds_for_what_comes_next),
         CASE(a_body_that_grows_is_counted_as_it_grows),

@@ -112,7 +112,7 @@ static void call_free(struct remora_grpc_call *call)
     struct remora_grpc_lane *lane = call->lane;
     bool had_arrived = call->has_arrived;
     remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->patience);
-    remora_list_remove(&call->unread);
+    remora_grpc_unread_end(call);
     remora_grpc_queue_clear(call);
     remora_grpc_status_fini(&call->status);
     remora_arena_fini(&call->answer_arena);

@@ -86,7 +86,7 @@ struct remora_grpc_call {
 
     /* unread.c: the status is final and has not left */
     struct remora_list unread; /* in the lane's list until then */
-    uint64_t stuck_ns;         /* since when nothing has left */
+    size_t unread_bytes;       /* of it, counted for the process */
     bool is_hurried;           /* half a second is enough */
 
     /* chat.c */
@@ -184,15 +184,21 @@ void remora_grpc_queue_clear(struct remora_grpc_call *call);
 
 /* ---- an answer that its client does not read (unread.c) ---- */
 
+/* Before the lane's first call. */
+void remora_grpc_unread_open(struct remora_grpc_lane *lane);
+/* Whether the process may hold more of answers that are not read: else a call that has cost nothing yet is refused. */
+bool remora_grpc_unread_has_room(const struct remora_grpc_call *call);
+/* The same for what has been paid for, and is let go only where it is not small. */
+bool remora_grpc_unread_takes(const struct remora_grpc_call *call, grpc_slice packed);
 /* The status is final: what waits for the caller has its time from now on. */
 void remora_grpc_unread_begin(struct remora_grpc_call *call);
 /* A send of an ending call has come back. */
 void remora_grpc_unread_sent(struct remora_grpc_call *call);
 /* Nothing is waited for any more. Does nothing before the beginning. */
 void remora_grpc_unread_end(struct remora_grpc_call *call);
-/* Half a second is enough now for each message, a large one apart. */
+/* Half a second is enough now, for much a little more. */
 void remora_grpc_unread_hurry(struct remora_grpc_call *call);
-/* The same for every such call of the lane: the front drains. */
+/* The same for every such call of the lane: the front drains, or there is no room left. */
 void remora_grpc_unread_drain(struct remora_grpc_lane *lane);
 
 #endif

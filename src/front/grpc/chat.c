@@ -33,6 +33,7 @@ static void end_with(struct remora_grpc_call *call, const struct remora_fail *fa
     if (call->is_over) {
         return;
     }
+    remora_arena_fini(&call->answer_arena);
     remora_grpc_status_fail(&call->status, fail, outcome, &call->lane->scratch);
     remora_grpc_finish(call);
 }
@@ -165,6 +166,19 @@ static const struct remora_sink_ops STREAM_OPS = {
 
 /* ---- unary ---- */
 
+/* Packed, or false: there is no room. What was collected goes, for the answer may have to wait for its caller. */
+static bool pack_answer(struct remora_grpc_call *call, const struct remora_outcome *outcome,
+                        grpc_slice *out)
+{
+    bool is_packed = remora_grpc_encode_answer(&call->answer, outcome, &call->lane->scratch, out);
+    remora_arena_fini(&call->answer_arena);
+    if (is_packed && !remora_grpc_unread_takes(call, *out)) {
+        grpc_slice_unref(*out);
+        is_packed = false;
+    }
+    return is_packed;
+}
+
 static void unary_completed(struct remora_grpc_call *call, const struct remora_outcome *outcome)
 {
     grpc_slice packed;
@@ -172,7 +186,7 @@ static void unary_completed(struct remora_grpc_call *call, const struct remora_o
     if (call->is_over) {
         return;
     }
-    if (!remora_grpc_encode_answer(&call->answer, outcome, &call->lane->scratch, &packed)) {
+    if (!pack_answer(call, outcome, &packed)) {
         struct remora_fail fail;
         no_room(&fail);
         end_with(call, &fail, outcome);

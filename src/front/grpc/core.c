@@ -204,7 +204,7 @@ static enum remora_code open_lanes(struct remora_grpc_front *front)
         struct remora_grpc_lane *lane = &front->lanes[i];
         remora_list_init(&lane->watchers);
         remora_list_init(&lane->receivers);
-        remora_list_init(&lane->unread);
+        remora_grpc_unread_open(lane);
         remora_list_init(&lane->packed);
         remora_grpc_sends_open(lane);
         remora_arena_init(&lane->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,

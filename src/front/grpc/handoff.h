@@ -74,9 +74,11 @@ struct remora_grpc_lane {
     /* The worker's own. */
     struct remora_list watchers; /* calls of Health/Watch */
     unsigned watcher_count;
-    struct remora_list receivers; /* calls that wait for a message of their caller */
-    struct remora_list unread;    /* calls whose status waits for their caller (unread.c) */
-    struct remora_list packed;    /* calls whose message is compressed, in line (packed.c) */
+    struct remora_list receivers;     /* calls that wait for a message of their caller */
+    struct remora_list unread;        /* calls whose status waits for their caller (unread.c) */
+    struct remora_message_node press; /* to hurry them, from any worker */
+    _Atomic bool is_pressed;          /* it is on its way */
+    struct remora_list packed;        /* calls whose message is compressed, in line (packed.c) */
     struct remora_grpc_unpacking *unpacking; /* the first of them, once begun */
     struct remora_message_node unpack;       /* the line's next turn */
     unsigned missing;                        /* calls that found no memory to be armed */

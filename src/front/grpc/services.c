@@ -39,7 +39,7 @@ const struct remora_grpc_method *remora_grpc_method_find(struct remora_slice pat
 void remora_grpc_answer_built(struct remora_grpc_call *call, const struct remora_arena *arena,
                               const ProtobufCMessage *message)
 {
-    if (arena->failed != REMORA_OK) {
+    if (arena->failed != REMORA_OK || !remora_grpc_unread_has_room(call)) {
         struct remora_fail fail = REMORA_FAIL_INIT;
         remora_fail_set(&fail, REMORA_SHEDDING, NULL, "The gateway has no room for the answer.");
         remora_grpc_refuse(call, &fail);
