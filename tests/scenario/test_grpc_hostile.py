@@ -290,6 +290,24 @@ def test_n101_bombs_leave_others_their_turns(remora):
     assert max(waits) < took / 3, (max(waits), took)
 
 
+def test_n101_bombs_hold_up_no_small_compressed_message(remora):
+    """It comes behind a dozen, and is answered before the second of them is whole; a large one is waited for by nobody but its like."""
+    bomb, small, large = gzip.compress(bytes(32 << 20), 9), gzip.compress(chat_to_count()), gzip.compress(chat(text=b"x" * (1 << 20)))
+    with H2(remora.grpc_port) as c:
+        bombs = [c.open(COUNT, {"grpc-encoding": "gzip"}) for _ in range(12)]
+        for stream in bombs:
+            c.data(stream, message(bomb, flag=1), end=True)
+        big = c.open(CHAT, {"grpc-encoding": "gzip"})
+        c.data(big, message(large, flag=1), end=True)
+        for _ in range(3):
+            last = c.open(COUNT, {"grpc-encoding": "gzip"})
+            c.data(last, message(small, flag=1), end=True)
+            assert c.answer(last, 60).status == OK
+        assert sum(c.answers[stream].is_ended for stream in bombs) < 6 and not c.answers[big].is_ended
+        assert {c.answer(stream, 60).status for stream in bombs} == {INVALID}
+        assert c.answer(big).status == OK
+
+
 def test_a_compressed_message_that_waits_ends_with_its_call(remora):
     """Those behind it in line go on: one that its caller gives up, one whose deadline is over, and one that is fine."""
     bomb, fine = gzip.compress(bytes(32 << 20), 9), gzip.compress(chat_to_count())

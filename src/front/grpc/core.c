@@ -206,6 +206,7 @@ static enum remora_code open_lanes(struct remora_grpc_front *front)
         remora_list_init(&lane->receivers);
         remora_grpc_unread_open(lane);
         remora_list_init(&lane->packed);
+        remora_list_init(&lane->large);
         remora_grpc_sends_open(lane);
         remora_arena_init(&lane->scratch, REMORA_LIMIT_SCRATCH_CHUNK_BYTES,
                           REMORA_LIMIT_SCRATCH_ARENA_BYTES + REMORA_LIMIT_ANSWER_ARENA_BYTES);

@@ -79,8 +79,10 @@ struct remora_grpc_lane {
     struct remora_message_node press; /* to hurry them, from any worker */
     _Atomic bool is_pressed;          /* it is on its way */
     struct remora_list packed;        /* calls whose message is compressed, in line (packed.c) */
-    struct remora_grpc_unpacking *unpacking; /* the first of them, once begun */
-    struct remora_message_node unpack;       /* the line's next turn */
+    struct remora_list large;         /* those of them that are not small */
+    struct remora_grpc_unpacking *unpacking; /* the first of these, once begun */
+    struct remora_message_node unpack;       /* the lines' next turn */
+    unsigned unpack_turns;                   /* taken */
     unsigned missing;                        /* calls that found no memory to be armed */
     struct remora_arena scratch; /* for messages being packed; reset by its user before use */
     struct remora_grpc_tag *first;
