@@ -10,7 +10,7 @@
  *
  * Ways to fail: no whole message before the half-close or a compression that is none (INTERNAL), more than one message
  * (UNIMPLEMENTED: grpc/grpc, doc/statuscodes.md, "Request cardinality violation"), a compressed message that is
- * larger than it may be (inflate.c), a metadata key with a letter in upper case (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
+ * larger than it may be (inflate.c), a metadata key with a letter in upper case or two authorizations (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
  * that ends), the caller's deadline or cancel (on_gone with DEADLINE or CLIENT_GONE).
  *
  * Source: reference/grpc-core.md section 4 (close, deadlines, order of completions), section 6 (generic calls).
@@ -425,6 +425,17 @@ static void refuse_method(struct remora_grpc_call *call)
     remora_grpc_refuse(call, &fail);
 }
 
+/* As over HTTP: of two keys nobody says which one counts. */
+static bool has_two_authorizations(const struct remora_grpc_call *call)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        count +=
+            remora_slice_is(slice_view(&call->metadata.metadata[i].key), "authorization") ? 1 : 0;
+    }
+    return count > 1;
+}
+
 /* Both are the core's to judge, too; what it lets through (docs/grpc.md) is judged here, on every core alike. */
 static enum remora_code judge_metadata(const struct remora_grpc_call *call,
                                        struct remora_fail *fail)
@@ -440,11 +451,15 @@ static enum remora_code judge_metadata(const struct remora_grpc_call *call,
                                    "and '.' only.");
         }
     }
-    return bytes <= REMORA_LIMIT_GRPC_METADATA_BYTES
-               ? REMORA_OK
-               : remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
-                                 "The metadata has more than %d bytes, 32 counted for each entry.",
-                                 REMORA_LIMIT_GRPC_METADATA_BYTES);
+    if (bytes > REMORA_LIMIT_GRPC_METADATA_BYTES) {
+        return remora_fail_set(fail, REMORA_TOO_LARGE, NULL,
+                               "The metadata has more than %d bytes, 32 counted for each entry.",
+                               REMORA_LIMIT_GRPC_METADATA_BYTES);
+    }
+    return has_two_authorizations(call)
+               ? remora_fail_set(fail, REMORA_INVALID_REQUEST, "authorization",
+                                 "authorization stands in the metadata more than once.")
+               : REMORA_OK;
 }
 
 /* False: refused. Before the method is looked at and before the message is taken. */
