@@ -108,6 +108,30 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
     }
 }
 
+/* What an operator can do, for the verdicts that are met; OpenSSL's own words for the rest. */
+static const char *words_of(long verdict)
+{
+    switch (verdict) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "the certificate has expired: renew it on the server, or set this machine's clock";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "the certificate is not valid yet: set this machine's clock, or the server's";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return "the certificate is signed by itself: if it is meant, make it the provider's "
+               "ca_file";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "the issuer is not known: if it is meant, make its certificate the provider's "
+               "ca_file";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "the certificate is for another name: base_url needs one that it has";
+    }
+    return X509_verify_cert_error_string(verdict);
+}
+
 /*
  * OpenSSL's verdict on the chain; where that is fine and the peer is refused all the same, libcurl found that the certificate
  * names another host (lib/vtls/openssl.c, servercert). UNSPECIFIED is what libcurl writes there before it knows.
@@ -116,13 +140,13 @@ static const char *tls_reason_of(const struct remora_transfer *transfer, CURLcod
 {
     long verdict = X509_V_OK;
     if (result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CLIENTCERT) {
-        return "our client certificate cannot be used, or one is asked for";
+        return "our client certificate cannot be used, or one is asked for: see client_cert";
     }
     if (curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verdict) == CURLE_OK &&
         verdict != X509_V_OK && verdict != X509_V_ERR_UNSPECIFIED) {
-        return X509_verify_cert_error_string(verdict);
+        return words_of(verdict);
     }
-    return result == CURLE_PEER_FAILED_VERIFICATION ? "the certificate is for another name"
+    return result == CURLE_PEER_FAILED_VERIFICATION ? words_of(X509_V_ERR_HOSTNAME_MISMATCH)
                                                     : "the handshake failed";
 }
 

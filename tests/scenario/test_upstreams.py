@@ -8,7 +8,7 @@ import pytest
 
 from gateway import SECRETS, Remora, two_providers
 from peers import ChatUpstream, ConnectProxy, Http2Upstream, authority
-from upstream import build_dir, make_ca
+from upstream import build_dir, make_ca, make_self_signed
 
 FIRST, SECOND = "sk-canary-first-1111111111111111111111", "sk-canary-second-222222222222222222222"
 KEYS = {"FIRST_KEY": FIRST, "SECOND_KEY": SECOND}
@@ -146,9 +146,50 @@ def test_what_tls_failed_of_stands_in_the_log_and_not_in_the_answer(authorities,
         providers = {"one": f'base_url: "{server.base_url}", ca_file: "{two / "ca.pem"}"',
                      "other": f'base_url: "{misnamed.base_url}", ca_file: "{other / "ca.pem"}"'}
         with Remora(config(providers)) as remora:
-            assert "issuer" in refusal(remora, "one/m")["detail"]
-            assert refusal(remora, "other/m")["detail"] == "the certificate is for another name"
+            assert refusal(remora, "one/m")["detail"].startswith("the issuer is not known: ")
+            assert refusal(remora, "other/m")["detail"] == "the certificate is for another name: base_url needs one that it has"
             assert "issuer" not in json.dumps(ask(remora, "one/m", 502))
+
+
+BAD_CERTIFICATES = {
+    "expired": ("the certificate has expired: renew it on the server, or set this machine's clock",
+                lambda folder: make_ca(folder, valid=("20200101000000Z", "20200201000000Z"))),
+    "early": ("the certificate is not valid yet: set this machine's clock, or the server's",
+              lambda folder: make_ca(folder, valid=("20900101000000Z", "20900201000000Z"))),
+    "another name": ("the certificate is for another name: base_url needs one that it has",
+                     lambda folder: make_ca(folder, hosts="DNS:elsewhere.test,IP:192.0.2.1")),
+    "unknown issuer": ("the issuer is not known: if it is meant, make its certificate the provider's ca_file", make_ca),
+    "signed by itself": ("the certificate is signed by itself: if it is meant, make it the provider's ca_file", make_self_signed),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CERTIFICATES)
+def test_a_certificate_that_is_wrong_is_told_with_its_cure_and_the_next_provider_answers(authorities, tmp_path, name):
+    detail, make = BAD_CERTIFICATES[name]
+    good, folder = authorities[0], make(tmp_path)
+    trusted = (good if name in ("unknown issuer", "signed by itself") else folder) / "ca.pem"
+    with ChatUpstream("bad", tls=folder) as bad, ChatUpstream("good", tls=good) as fine:
+        text = (f'version: 1\nproviders:\n  bad: {{kind: openai, base_url: "{bad.base_url}", ca_file: "{trusted}"}}\n'
+                f'  good: {{kind: openai, base_url: "{fine.base_url}", ca_file: "{good / "ca.pem"}"}}\n'
+                "models:\n  t/m: {endpoints: [{provider: bad, model_id: m}, {provider: good, model_id: m}]}\n"
+                "  t/alone: {endpoints: [{provider: bad, model_id: m}]}\n")
+        with Remora(text) as remora:
+            for nth in range(12):
+                answer = remora.stream({"model": "t/m"}) if nth % 2 else remora.chat({"model": "t/m"})
+                assert answer.is_done if nth % 2 else (answer[0] == 200 and answer[2]["provider"] == "good")
+            told = [line for line in remora.log_lines() if line["message"] == "attempt failed"]
+            assert {(line["provider"], line["cause"], line["code"], line["detail"]) for line in told} == {
+                ("bad", "tls", "UPSTREAM_UNAVAILABLE", detail)}
+            assert len(told) == 5, "then its breaker is open, and the way to the good one is short"
+            assert bad.requests == [] and len(fine.requests) == 12
+            status, _, body = remora.chat({"model": "t/alone"})
+            assert status in (502, 503) and "certificate" not in json.dumps(body), "callers are not told of our configuration"
+
+
+def test_a_certificate_that_is_signed_by_itself_is_taken_as_its_own_authority(tmp_path):
+    with ChatUpstream("self", tls=make_self_signed(tmp_path)) as server:
+        with Remora(config({"self": f'base_url: "{server.base_url}", ca_file: "{tmp_path / "cert.pem"}"'})) as remora:
+            assert said(ask(remora, "self/m")) == "I am self"
 
 
 def test_no_bundle_of_authorities_is_told(authorities, tmp_path):

@@ -25,8 +25,8 @@ def build_dir():
     return pathlib.Path(os.environ.get("REMORA_BUILD", ROOT / "build"))
 
 
-def make_ca(directory, name="Fault CA", subject="localhost", hosts="DNS:localhost,IP:127.0.0.1"):
-    """A CA and a certificate for the hosts in `directory`: ca.pem, cert.pem, key.pem."""
+def make_ca(directory, name="Fault CA", subject="localhost", hosts="DNS:localhost,IP:127.0.0.1", valid=None):
+    """A CA and a certificate for the hosts in `directory`: ca.pem, cert.pem, key.pem. valid: from and until ("20200101000000Z")."""
     directory = pathlib.Path(directory)
     extensions = directory / "extensions.cnf"
     extensions.write_text(
@@ -38,8 +38,25 @@ def make_ca(directory, name="Fault CA", subject="localhost", hosts="DNS:localhos
     run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", f"/CN={name}",
         "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     run("req", *key, "-keyout", "key.pem", "-out", "cert.csr", "-subj", f"/CN={subject}")
+    if valid:  # which `openssl x509` cannot say before 3.4
+        (directory / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n"
+                                          "policy=p\n[p]\ncommonName=supplied\n")
+        (directory / "index").write_text("")
+        (directory / "serial").write_text("01\n")
+        run("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "cert.csr", "-out", "cert.pem",
+            "-startdate", valid[0], "-enddate", valid[1], "-extfile", "extensions.cnf")
+        return directory
     run("x509", "-req", "-in", "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
         "-out", "cert.pem", "-extfile", "extensions.cnf")
+    return directory
+
+
+def make_self_signed(directory):
+    """A certificate for localhost that nobody else has signed: cert.pem, key.pem."""
+    directory = pathlib.Path(directory)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem",
+                    "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-addext", "basicConstraints=critical,CA:FALSE"], check=True, cwd=directory, capture_output=True)
     return directory
 
 
