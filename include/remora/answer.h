@@ -16,7 +16,19 @@ struct remora_fragments {
     size_t length; /* bytes */
 };
 
+/*
+ * `position` of texts, reasoning, calls and items: the order in which they began, from 1, all kinds of a choice together. It
+ * says where a block stood for a skin that has one list of them.
+ */
+struct remora_answer_text { /* one of the choice's texts: bytes of them all, joined */
+    int32_t index;          /* dense from 0 */
+    int32_t position;
+    size_t from;
+    size_t length;
+    struct remora_answer_text *next;
+};
 struct remora_answer_tool_call {
+    int32_t position;
     struct remora_slice id;
     struct remora_slice name;
     struct remora_fragments arguments;
@@ -25,12 +37,13 @@ struct remora_answer_tool_call {
 };
 struct remora_answer_block { /* a reasoning block */
     int32_t index;
-    struct remora_reasoning_block block; /* text is in fragments */
+    struct remora_reasoning_block block; /* text is in fragments; has the position */
     struct remora_fragments text;
     struct remora_answer_block *next;
 };
 struct remora_answer_item {    /* media, annotation, embedding or raw, in order of arrival */
     struct remora_event event; /* deep copy */
+    int32_t position;
     struct remora_answer_item *next;
 };
 struct remora_answer_logprobs {
@@ -42,8 +55,12 @@ struct remora_answer_logprobs {
 
 struct remora_answer_choice {
     int32_t index;
-    struct remora_fragments text;
+    int32_t positions;                /* given so far */
+    struct remora_fragments text;     /* of all texts */
+    struct remora_answer_text *texts; /* in order of index */
+    struct remora_answer_text *last_text;
     struct remora_fragments refusal;
+    int32_t refusal_position;              /* 0: none */
     struct remora_fragments transcript;    /* what its sound says */
     bool has_text;                         /* a text event came, even if everything else is tools */
     struct remora_answer_block *reasoning; /* ascending index */
@@ -55,6 +72,7 @@ struct remora_answer_choice {
     struct remora_answer_logprobs *last_logprobs;
     enum remora_finish finish;
     struct remora_slice native_finish;
+    struct remora_slice stop;          /* the stop text that ended it, where the provider tells */
     struct remora_answer_choice *next; /* ascending index */
 };
 

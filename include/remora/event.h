@@ -87,7 +87,10 @@ struct remora_event {
             struct remora_slice text;
             const struct remora_logprob *logprobs;
             size_t logprob_count;
-            bool is_transcript; /* TEXT: what the sound of this choice says */
+            /* TEXT: which text of the choice, dense from 0; one that the next has followed is closed. 0 where a wire has one, and in
+             * every choice but the first: wires that have several texts answer once. */
+            int32_t block_index;
+            bool is_transcript; /* TEXT: what the sound of this choice says; no block */
         } text;                 /* TEXT, REFUSAL */
         struct {
             int32_t block_index;
@@ -119,6 +122,7 @@ struct remora_event {
         struct {
             enum remora_finish reason;
             struct remora_slice native;
+            struct remora_slice stop; /* the stop text of the request that it was, if it is told */
         } finished;
         struct remora_usage usage;
         struct {
@@ -145,15 +149,16 @@ struct remora_event_out {
 
 /*
  * The grammar guard: judges what an adapter made of an upstream's bytes. It returns a code, it never asserts.
- * Refused: content of a choice after its finish, a choice or tool index out of range or not dense, a tool call whose first
- * fragment has no name, an end without any finish. Tolerated: a second identical finish (false in *pass: do not deliver),
- * several started or usage events.
+ * Refused: content of a choice after its finish, a choice, tool or text index out of range or not dense, a text that goes on
+ * behind the next one, a citation of a text that cannot come next, a tool call whose first fragment has no name, an end without
+ * any finish. Tolerated: a second identical finish (false in *pass: do not deliver), several started or usage events.
  */
 struct remora_guard {
     uint64_t finished[REMORA_LIMIT_CHOICES / 64];
     uint8_t tool_calls[REMORA_LIMIT_CHOICES]; /* calls opened per choice */
     uint32_t choices_seen;                    /* highest index + 1 */
     uint32_t choices_finished;
+    int32_t texts; /* opened in choice 0; the others have one each */
     bool has_content;
 };
 void remora_guard_init(struct remora_guard *guard);

@@ -55,7 +55,7 @@ struct remora_media {
     struct remora_slice detail; /* image detail; audio format */
 };
 
-/* Prompt-cache marker behind a part or tool. ttl_s 0: the provider's default. */
+/* Prompt-cache marker behind a part, a call or a tool. ttl_s 0: the provider's default. */
 struct remora_cache_breakpoint {
     bool is_set;
     bool
@@ -68,8 +68,10 @@ struct remora_annotation {
     struct remora_slice url;
     struct remora_slice title;
     struct remora_slice content;
+    /* Characters, counted in all text of the choice or message, however many blocks it is in. */
     struct remora_opt_i64 start_index;
     struct remora_opt_i64 end_index;
+    int32_t text_index;      /* of an answer: which text it belongs to (event.text.block_index) */
     struct remora_slice raw; /* the whole object where it came from JSON */
 };
 
@@ -90,6 +92,7 @@ struct remora_part {
     struct remora_cache_breakpoint cache;
     const struct remora_annotation *annotations;
     size_t annotation_count;
+    int32_t position; /* see struct remora_message */
 };
 
 enum remora_reasoning_kind {
@@ -109,6 +112,7 @@ struct remora_reasoning_block {
     struct remora_opt_i64 index;
     /* The whole object where it came from a caller's JSON: sent back byte for byte. OTHER: always there, a JSON object. */
     struct remora_slice raw;
+    int32_t position; /* see struct remora_message; of an answer, remora/answer.h */
 };
 /* The format of the block that a thought signature of one of Gemini's tool calls is; its id is the call's (openrouter.md 9). */
 #define REMORA_GEMINI_FORMAT "google-gemini-v1"
@@ -119,8 +123,17 @@ struct remora_tool_call {
     int32_t index;
     struct remora_slice name;
     struct remora_slice arguments_json; /* text: never trusted, never parsed here */
+    /* Anthropic marks the block of a call as any other (its API reference, "Prompt caching"); openai-chat has no place for it. */
+    struct remora_cache_breakpoint cache;
+    int32_t position; /* see struct remora_message */
 };
 
+/*
+ * Some wires have one list of blocks for what an assistant says (Anthropic's content, Gemini's parts, Responses' items), and a
+ * signed block of reasoning is taken back in its own place alone. Here they are three lists, each in its order; `position` of a
+ * block is its place among all of its message, from 1, and ascends within each list. 0 in all of them: the caller's format has
+ * three lists, too. remora_blocks_next reads them as one.
+ */
 struct remora_message {
     enum remora_role role;
     const struct remora_part *parts;
@@ -136,6 +149,22 @@ struct remora_message {
     bool tool_failed;
     struct remora_slice extra; /* JSON object of further fields, or empty */
 };
+
+/* One block of a message: exactly one of the three. */
+struct remora_block {
+    const struct remora_reasoning_block *reasoning;
+    const struct remora_part *part;
+    const struct remora_tool_call *call;
+};
+/* Where a reader of blocks stands: `message` by its owner, which it does not outlive; the rest zero-initialised. */
+struct remora_blocks {
+    const struct remora_message *message;
+    size_t reasoning_at;
+    size_t part_at;
+    size_t call_at;
+};
+/* The next block by position; without positions reasoning, then parts, then calls. False at the end. */
+bool remora_blocks_next(struct remora_blocks *blocks, struct remora_block *out);
 
 enum remora_tool_kind { REMORA_TOOL_FUNCTION, REMORA_TOOL_NATIVE };
 
@@ -302,6 +331,7 @@ struct remora_request {
     struct remora_slice baggage;    /* W3C, as received */
     struct remora_slice request_id; /* caller's x-request-id or empty */
     struct remora_slice hops;       /* ids of the Remoras before this one (remora/hop.h) or empty */
+    struct remora_slices betas;     /* trial features asked for (remora/betas.h) */
     struct remora_slice api;        /* static: "chat_completions", "grpc": the metric label */
 
     struct remora_slice model;   /* as sent; empty: the service's default */

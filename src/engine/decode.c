@@ -47,11 +47,17 @@ static enum remora_code hold_finish(struct remora_exchange *x, const struct remo
 {
     struct held_finish *held = remora_arena_alloc(&x->arena, sizeof *held);
     struct remora_slice native = remora_arena_copy(&x->arena, event->finished.native);
+    struct remora_slice stop = {0};
+    if (event->finished.stop.length > 0) {
+        stop = remora_arena_copy(&x->arena, event->finished.stop);
+    }
     if (held == NULL || x->arena.failed != REMORA_OK) {
         return x->arena.failed;
     }
-    *held = (struct held_finish){
-        .choice_index = event->choice_index, .reason = event->finished.reason, .native = native};
+    *held = (struct held_finish){.choice_index = event->choice_index,
+                                 .reason = event->finished.reason,
+                                 .native = native,
+                                 .stop = stop};
     if (x->last_finish == NULL) {
         x->finishes = held;
     } else {

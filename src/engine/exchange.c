@@ -305,7 +305,7 @@ static void deliver_finishes(struct remora_exchange *x)
         const struct remora_event event = {
             .kind = REMORA_EVENT_CHOICE_FINISHED,
             .choice_index = held->choice_index,
-            .finished = {.reason = held->reason, .native = held->native},
+            .finished = {.reason = held->reason, .native = held->native, .stop = held->stop},
         };
         (void)exchange_deliver(x, &event);
     }

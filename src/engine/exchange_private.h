@@ -38,7 +38,8 @@ struct remora_engine {
 struct held_finish {
     int32_t choice_index;
     enum remora_finish reason;
-    struct remora_slice native; /* request arena */
+    struct remora_slice native; /* request arena, like the next */
+    struct remora_slice stop;
     struct held_finish *next;
 };
 

@@ -154,6 +154,53 @@ static void add_logprobs(struct remora_answer_choice *choice, struct remora_aren
     choice->last_logprobs = block;
 }
 
+/* The text that the event goes on with, opened by its first event; NULL without memory. */
+static struct remora_answer_text *text_for(struct remora_answer_choice *choice,
+                                           struct remora_arena *arena, int32_t index)
+{
+    struct remora_answer_text *last = choice->last_text;
+    if (last != NULL && index <= last->index) {
+        return last;
+    }
+    struct remora_answer_text *text = remora_arena_alloc(arena, sizeof *text);
+    if (text == NULL) {
+        return NULL;
+    }
+    text->index = index;
+    text->position = ++choice->positions;
+    text->from = choice->text.length;
+    if (last == NULL) {
+        choice->texts = text;
+    } else {
+        last->next = text;
+    }
+    choice->last_text = text;
+    return text;
+}
+
+static void add_text(struct remora_answer_choice *choice, struct remora_arena *arena,
+                     const struct remora_event *event)
+{
+    struct remora_answer_text *text = text_for(choice, arena, event->text.block_index);
+    if (text == NULL) {
+        return;
+    }
+    choice->has_text = true;
+    fragments_add(&choice->text, arena, event->text.text);
+    text->length = choice->text.length - text->from;
+    add_logprobs(choice, arena, event);
+}
+
+static void add_refusal(struct remora_answer_choice *choice, struct remora_arena *arena,
+                        const struct remora_event *event)
+{
+    if (choice->refusal_position == 0) {
+        choice->refusal_position = ++choice->positions;
+    }
+    fragments_add(&choice->refusal, arena, event->text.text);
+    add_logprobs(choice, arena, event);
+}
+
 static void add_reasoning(struct remora_answer_choice *choice, struct remora_arena *arena,
                           const struct remora_event *event)
 {
@@ -169,6 +216,7 @@ static void add_reasoning(struct remora_answer_choice *choice, struct remora_are
             return;
         }
         block->index = event->reasoning.block_index;
+        block->block.position = ++choice->positions;
         block->block.kind = from->kind;
         block->next = *link;
         *link = block;
@@ -196,6 +244,7 @@ static void add_tool_call(struct remora_answer_choice *choice, struct remora_are
             return;
         }
         choice->tool_call_count++;
+        (*link)->position = ++choice->positions;
     }
     learn(arena, &(*link)->id, event->tool_call.id);
     learn(arena, &(*link)->name, event->tool_call.name);
@@ -241,6 +290,7 @@ static void add_item(struct remora_answer_choice *choice, struct remora_arena *a
         return;
     }
     item->event = *event;
+    item->position = ++choice->positions;
     if (event->kind == REMORA_EVENT_MEDIA) {
         own_media(arena, &item->event.media.media);
     } else if (event->kind == REMORA_EVENT_ANNOTATION) {
@@ -271,13 +321,10 @@ static void add_to_choice(struct remora_answer *answer, const struct remora_even
             fragments_add(&choice->transcript, arena, event->text.text);
             break;
         }
-        choice->has_text = true;
-        fragments_add(&choice->text, arena, event->text.text);
-        add_logprobs(choice, arena, event);
+        add_text(choice, arena, event);
         break;
     case REMORA_EVENT_REFUSAL:
-        fragments_add(&choice->refusal, arena, event->text.text);
-        add_logprobs(choice, arena, event);
+        add_refusal(choice, arena, event);
         break;
     case REMORA_EVENT_REASONING:
         add_reasoning(choice, arena, event);
@@ -294,6 +341,7 @@ static void add_to_choice(struct remora_answer *answer, const struct remora_even
     case REMORA_EVENT_CHOICE_FINISHED:
         choice->finish = event->finished.reason;
         learn(arena, &choice->native_finish, event->finished.native);
+        learn(arena, &choice->stop, event->finished.stop);
         break;
     case REMORA_EVENT_STARTED:
     case REMORA_EVENT_ALIVE:

@@ -3,8 +3,9 @@
  *
  * Happy path: started, content of each choice, one finish per choice, usage anywhere.
  * Refused, as UPSTREAM_UNAVAILABLE with cause bad_event: an index out of range, a tool call that skips an index or
- * begins without a name, content behind the finish of its choice, kinds that only the engine makes. Whether every choice
- * has finished is asked at the end (remora_guard_is_complete).
+ * begins without a name, a text that skips an index or goes on behind the next one, a citation of a text that cannot come next,
+ * content behind the finish of its choice, kinds that only the engine makes. Whether every choice has finished is asked at
+ * the end (remora_guard_is_complete).
  * A second finish of a choice is dropped: some providers send it again with the usage.
  */
 #include "remora/event.h"
@@ -56,6 +57,45 @@ static enum remora_code check_tool_call(struct remora_guard *guard, uint32_t cho
     return REMORA_OK;
 }
 
+/* What the sound says is no text of the choice. */
+static enum remora_code check_text(struct remora_guard *guard, uint32_t choice,
+                                   const struct remora_event *event, struct remora_fail *fail)
+{
+    int32_t index = event->text.block_index;
+    int32_t opened = choice == 0 ? guard->texts : 1;
+    if (event->text.is_transcript || (index >= 0 && index == opened - 1)) {
+        return REMORA_OK;
+    }
+    if (choice > 0 || index != opened || opened == INT32_MAX) {
+        return refuse(fail, "a text has an impossible index");
+    }
+    guard->texts++;
+    return REMORA_OK;
+}
+
+/* It may come before its text, but not before the one before that. */
+static enum remora_code check_annotation(const struct remora_guard *guard, uint32_t choice,
+                                         const struct remora_event *event, struct remora_fail *fail)
+{
+    int32_t index = event->annotation.text_index;
+    int32_t next = choice == 0 ? guard->texts : 0;
+    return index >= 0 && index <= next ? REMORA_OK : refuse(fail, "a citation belongs to no text");
+}
+
+static enum remora_code check_content(struct remora_guard *guard, uint32_t choice,
+                                      const struct remora_event *event, struct remora_fail *fail)
+{
+    guard->has_content = true;
+    if (event->kind == REMORA_EVENT_TEXT) {
+        return check_text(guard, choice, event, fail);
+    }
+    if (event->kind == REMORA_EVENT_ANNOTATION) {
+        return check_annotation(guard, choice, event, fail);
+    }
+    return event->kind == REMORA_EVENT_TOOL_CALL ? check_tool_call(guard, choice, event, fail)
+                                                 : REMORA_OK;
+}
+
 static enum remora_code check_choice(struct remora_guard *guard, const struct remora_event *event,
                                      bool *pass, struct remora_fail *fail)
 {
@@ -73,9 +113,7 @@ static enum remora_code check_choice(struct remora_guard *guard, const struct re
     if (is_finished(guard, choice)) {
         return refuse(fail, "content follows the end of its choice");
     }
-    guard->has_content = true;
-    return event->kind == REMORA_EVENT_TOOL_CALL ? check_tool_call(guard, choice, event, fail)
-                                                 : REMORA_OK;
+    return check_content(guard, choice, event, fail);
 }
 
 enum remora_code remora_guard_check(struct remora_guard *guard, const struct remora_event *event,

@@ -84,6 +84,16 @@ static uint32_t said_in(const struct remora_part *part)
     return said;
 }
 
+static bool has_marked_call(const struct remora_message *message)
+{
+    for (size_t i = 0; i < message->tool_call_count; i++) {
+        if (message->tool_calls[i].cache.is_set) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a message holds besides content that everybody takes. */
 static uint32_t said_by(const struct remora_message *message)
 {
@@ -94,6 +104,7 @@ static uint32_t said_by(const struct remora_message *message)
     if (message->role != REMORA_ROLE_ASSISTANT) {
         return said;
     }
+    said |= has_marked_call(message) ? POLICY_SAID_CALL_MARK : 0;
     said |= message->reasoning_count > 0 ? POLICY_SAID_REASONING : 0;
     said |= remora_message_is_opaque(message) ? POLICY_SAID_OPAQUE : 0;
     for (size_t i = 0; i < message->part_count; i++) {

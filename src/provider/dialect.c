@@ -2,7 +2,8 @@
  * The dialect table. Sources: reference/providers.md section 8, each server's line, and its common rules (developer becomes
  * system and max_completion_tokens becomes max_tokens everywhere except where a row says otherwise); section 1 for OpenAI,
  * 2 for Azure, 7 for local servers, 0.1 for usage. Perplexity's missing end marker: its issue tracker, api-discussion 209;
- * its multiplicative frequency_penalty is what everybody else calls repetition_penalty.
+ * its multiplicative frequency_penalty is what everybody else calls repetition_penalty. vLLM's stop_reason: its "OpenAI-Compatible
+ * Server", CompletionOutput.stop_reason (the text, or the number of a token); elsewhere the name may hold a finish reason.
  * Parameters that a server does not take at all: include/remora/tbl/dialects.h.
  *
  * What is the same for all is no row: errors are read in every shape (envelope.c), finish reasons in every vendor's words
@@ -123,6 +124,7 @@ static const struct dialect rows[REMORA_DIALECT_COUNT] = {
         {
             COMMON,
             .reasoning_ask = REASONING_ASK_TEMPLATE,
+            .tells_stop_text = true,
         },
     [REMORA_DIALECT_LLAMACPP] = {COMMON},
 };

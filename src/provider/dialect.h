@@ -69,6 +69,7 @@ struct dialect {
     enum usage_rule usage_rule;
     enum usage_stream usage_stream;
     enum done_marker done_marker;
+    bool tells_stop_text; /* a choice's `stop_reason` is the stop text that ended it, if one did */
     uint8_t tool_id_length; /* ids of tool calls are that many letters and digits; 0: any text */
     bool alternates_roles;  /* messages of one role in a row become one */
     bool

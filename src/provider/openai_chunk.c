@@ -72,8 +72,14 @@ static bool is_held(const struct openai_decoder *decoder)
            remora_buf_slice(&decoder->held_id).length > 0;
 }
 
+/* What a provider says of an end: its own words, and the stop text that it was. */
+struct end_words {
+    struct remora_slice native;
+    struct remora_slice stop;
+};
+
 static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
-                                   enum remora_finish finish, struct remora_slice native)
+                                   enum remora_finish finish, const struct end_words *words)
 {
     struct openai_decoder *decoder = feed->decoder;
     if (is_held(decoder)) {
@@ -92,13 +98,13 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
     const struct remora_event event = {
         .kind = REMORA_EVENT_CHOICE_FINISHED,
         .choice_index = choice,
-        .finished = {.reason = finish, .native = native},
+        .finished = {.reason = finish, .native = words->native, .stop = words->stop},
     };
     return openai_put(feed, &event);
 }
 
 static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
-                                      struct remora_slice word, struct remora_slice native)
+                                      struct remora_slice word, const struct end_words *words)
 {
     enum remora_finish finish = finish_of(word);
     if (finish == REMORA_FINISH_ERROR) {
@@ -110,7 +116,7 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
         return envelope_judge(&envelope, 0, feed->decoder->base.endpoint, REMORA_CAUSE_IN_BAND,
                               feed->fail);
     }
-    return put_finish(feed, choice, finish, native.length > 0 ? native : word);
+    return put_finish(feed, choice, finish, words);
 }
 
 /* Of a choice that has content and no finish reason. What it was is ours to guess then, but not over half a tool call. */
@@ -124,7 +130,7 @@ enum remora_code openai_finish_rest(struct openai_feed *feed)
                 "The provider's answer ended inside the arguments of a tool call.");
         }
         decoder->base.lacks_finish = true;
-        enum remora_code code = put_finish(feed, i, REMORA_FINISH_STOP, (struct remora_slice){0});
+        enum remora_code code = put_finish(feed, i, REMORA_FINISH_STOP, &(struct end_words){0});
         if (code != REMORA_OK) {
             return code;
         }
@@ -172,9 +178,15 @@ static enum remora_code decode_choice_end(struct openai_feed *feed, int32_t inde
         return code;
     }
     code = openai_decode_citations(feed, index, citations);
-    struct remora_slice native =
-        openai_text_of(members[CHOICE_NATIVE_FINISH_REASON], feed->scratch);
-    return code == REMORA_OK ? decode_finish(feed, index, word, native) : code;
+    struct end_words words = {
+        .native = openai_text_of(members[CHOICE_NATIVE_FINISH_REASON], feed->scratch)};
+    if (words.native.length == 0) {
+        words.native = word;
+    }
+    if (feed->decoder->dialect->tells_stop_text) {
+        words.stop = openai_text_of(members[CHOICE_STOP_REASON], feed->scratch);
+    }
+    return code == REMORA_OK ? decode_finish(feed, index, word, &words) : code;
 }
 
 static enum remora_code decode_choice(struct openai_feed *feed, struct remora_json choice,

@@ -26,6 +26,7 @@ static const struct remora_slice choice_names[CHOICE_MEMBERS] = {
     [CHOICE_FINISH_REASON] = REMORA_SLICE_INIT("finish_reason"),
     [CHOICE_NATIVE_FINISH_REASON] = REMORA_SLICE_INIT("native_finish_reason"),
     [CHOICE_USAGE] = REMORA_SLICE_INIT("usage"),
+    [CHOICE_STOP_REASON] = REMORA_SLICE_INIT("stop_reason"),
 };
 
 static const struct remora_slice body_names[BODY_MEMBERS] = {

@@ -32,6 +32,7 @@ enum choice_member {
     CHOICE_FINISH_REASON,
     CHOICE_NATIVE_FINISH_REASON,
     CHOICE_USAGE,
+    CHOICE_STOP_REASON,
     CHOICE_MEMBERS
 };
 enum body_member {

@@ -224,6 +224,10 @@ static void write_tool_calls(struct openai_build *build, const struct remora_mes
         remora_json_object_close(w);
         write_signature(build, message, call->id);
         remora_json_object_close(w);
+        if (call->cache.is_set) {
+            openai_note_field(build, REMORA_SLICE("messages[].tool_calls[].cache_control"),
+                              "the provider takes no mark on a call");
+        }
     }
     remora_json_array_close(w);
 }

@@ -110,6 +110,33 @@ static void a_finish_without_content_is_an_answer_and_is_held_until_the_end(void
     fixture_free(f);
 }
 
+#define CHUNK_STOPPED                                                                            \
+    "data: {\"model\":\"um\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"," \
+    "\"stop_reason\":\"###\"}]}\n\n"
+
+/* It came with the finish that was held, whose bytes are gone by then; or straight through, behind content. */
+static void the_stop_text_reaches_the_sink_held_or_not(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "version: 1\nproviders:\n  a: {kind: openai, dialect: vllm, base_url: "
+        "\"http://127.0.0.1:9001/v1\"}\nmodels:\n  t/m:\n    endpoints:\n      - {provider: a, "
+        "model_id: um-a}\n";
+    struct engine_fixture *f = fixture_new_yaml(yaml);
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_STOPPED);
+    assert_said(f, "");
+    (void)play_body(f, 0, CHUNK_DONE);
+    assert_said(f, "started um by a\nfinished 0 stop at ###\ncompleted 1+0\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 1, 200, NULL);
+    (void)play_body(f, 1, CHUNK_TEXT("x") CHUNK_STOPPED CHUNK_USAGE CHUNK_DONE);
+    assert_said(f, "started um by a\nfinished 0 stop at ###\ncompleted 1+0\n"
+                   "started um by a\ntext 0 x\nfinished 0 stop at ###\ncompleted 5+2\n");
+    fixture_free(f);
+}
+
 static void the_request_s_memory_goes_at_the_commit_point(void **state)
 {
     (void)state;
@@ -902,6 +929,7 @@ int main(void)
         cmocka_unit_test(an_in_band_error_after_content_is_told_once),
         cmocka_unit_test(an_empty_completion_falls_back),
         cmocka_unit_test(a_finish_without_content_is_an_answer_and_is_held_until_the_end),
+        cmocka_unit_test(the_stop_text_reaches_the_sink_held_or_not),
         cmocka_unit_test(the_request_s_memory_goes_at_the_commit_point),
         cmocka_unit_test(a_second_done_and_data_behind_it_are_ignored),
         cmocka_unit_test(at_most_three_attempts_per_model),

@@ -113,6 +113,75 @@ static void tool_calls_of_a_choice_are_limited(void **state)
     expect(&guard, call_of(REMORA_LIMIT_TOOL_CALLS, "f"), REMORA_UPSTREAM_UNAVAILABLE, false);
 }
 
+static struct remora_event text_of(int32_t choice, int32_t block)
+{
+    struct remora_event event = event_of(REMORA_EVENT_TEXT, choice);
+    event.text.block_index = block;
+    return event;
+}
+
+static void texts_of_a_choice_follow_one_another_densely(void **state)
+{
+    struct remora_guard guard;
+    (void)state;
+    remora_guard_init(&guard);
+    expect(&guard, text_of(0, 1), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, -1), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, 0), REMORA_OK, true);
+    expect(&guard, text_of(0, 0), REMORA_OK, true);
+    expect(&guard, text_of(0, 2), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, -1), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+    expect(&guard, text_of(0, 0), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+    expect(&guard, text_of(127, 1), REMORA_UPSTREAM_UNAVAILABLE, false); /* others have one */
+    expect(&guard, text_of(127, 2), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(127, -1), REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(127, 0), REMORA_OK, true);
+    expect(&guard, text_of(127, 0), REMORA_OK, true);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+    expect(&guard, text_of(0, 2), REMORA_OK, true);
+}
+
+static void what_sound_says_is_no_text_of_its_choice(void **state)
+{
+    struct remora_guard guard;
+    struct remora_event spoken = text_of(0, 0);
+    (void)state;
+    remora_guard_init(&guard);
+    spoken.text.is_transcript = true;
+    expect(&guard, text_of(0, 0), REMORA_OK, true);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+    expect(&guard, spoken, REMORA_OK, true);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+}
+
+static void citations_belong_to_a_text_that_has_begun_or_comes_next(void **state)
+{
+    struct remora_guard guard;
+    struct remora_event citation = event_of(REMORA_EVENT_ANNOTATION, 0);
+    (void)state;
+    remora_guard_init(&guard);
+    expect(&guard, citation, REMORA_OK, true);
+    citation.annotation.text_index = 1;
+    expect(&guard, citation, REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, 0), REMORA_OK, true);
+    expect(&guard, citation, REMORA_OK, true);
+    citation.annotation.text_index = 2;
+    expect(&guard, citation, REMORA_UPSTREAM_UNAVAILABLE, false);
+    expect(&guard, text_of(0, 1), REMORA_OK, true);
+    citation.annotation.text_index = 0;
+    expect(&guard, citation, REMORA_OK, true);
+    citation.annotation.text_index = -1;
+    expect(&guard, citation, REMORA_UPSTREAM_UNAVAILABLE, false);
+    citation.choice_index = 1;
+    expect(&guard, citation, REMORA_UPSTREAM_UNAVAILABLE, false);
+    citation.annotation.text_index = 1;
+    expect(&guard, citation, REMORA_UPSTREAM_UNAVAILABLE, false);
+    citation.annotation.text_index = 0;
+    expect(&guard, citation, REMORA_OK, true);
+}
+
 static void events_of_the_engine_are_refused_from_an_adapter(void **state)
 {
     struct remora_guard guard;
@@ -132,6 +201,9 @@ int main(void)
         cmocka_unit_test(choice_index_out_of_range_is_refused),
         cmocka_unit_test(tool_calls_open_densely_and_with_a_name),
         cmocka_unit_test(tool_calls_of_a_choice_are_limited),
+        cmocka_unit_test(texts_of_a_choice_follow_one_another_densely),
+        cmocka_unit_test(what_sound_says_is_no_text_of_its_choice),
+        cmocka_unit_test(citations_belong_to_a_text_that_has_begun_or_comes_next),
         cmocka_unit_test(events_of_the_engine_are_refused_from_an_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,9 +124,10 @@ static void say_call(struct talk *t, int32_t index, const char *id, const char *
 static void say_finish(struct talk *t, int32_t choice, enum remora_finish reason,
                        const char *native)
 {
-    say(t, &(struct remora_event){.kind = REMORA_EVENT_CHOICE_FINISHED,
-                                  .choice_index = choice,
-                                  .finished = {reason, remora_slice_of(native)}});
+    say(t,
+        &(struct remora_event){.kind = REMORA_EVENT_CHOICE_FINISHED,
+                               .choice_index = choice,
+                               .finished = {.reason = reason, .native = remora_slice_of(native)}});
 }
 
 static void say_completed(struct talk *t)

@@ -145,8 +145,12 @@ static void say_event(struct remora_buf *said, const struct remora_event *event)
                           REMORA_SLICE_ARG(event->tool_call.arguments));
         return;
     case REMORA_EVENT_CHOICE_FINISHED:
-        remora_buf_printf(said, "finished %d %s\n", (int)event->choice_index,
+        remora_buf_printf(said, "finished %d %s", (int)event->choice_index,
                           remora_finish_name(event->finished.reason));
+        if (event->finished.stop.length > 0) {
+            remora_buf_printf(said, " at %.*s", REMORA_SLICE_ARG(event->finished.stop));
+        }
+        remora_buf_append_byte(said, '\n');
         return;
     case REMORA_EVENT_COMPLETED:
         remora_buf_printf(said, "completed %lld+%lld\n",

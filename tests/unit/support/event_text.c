@@ -29,6 +29,14 @@ static void number_of(struct remora_buf *out, const char *label, struct remora_o
     }
 }
 
+/* Of what most wires have one of: told behind the first. */
+static void index_of(struct remora_buf *out, const char *label, int32_t index)
+{
+    if (index != 0) {
+        remora_buf_printf(out, " %s=%d", label, (int)index);
+    }
+}
+
 static void alternative_of(struct remora_buf *out, const struct remora_logprob_alternative *item)
 {
     remora_buf_printf(out, " %g", item->logprob);
@@ -106,6 +114,7 @@ static void annotation_of(struct remora_buf *out, const struct remora_event *eve
     text_of(out, "content", annotation->content);
     number_of(out, "start", annotation->start_index);
     number_of(out, "end", annotation->end_index);
+    index_of(out, "text", annotation->text_index);
     text_of(out, "raw", annotation->raw);
 }
 
@@ -146,6 +155,7 @@ static void line_of(struct remora_buf *out, const struct remora_event *event)
         remora_buf_printf(out, "%s%s[%d]", event->text.is_transcript ? "spoken " : "",
                           event->kind == REMORA_EVENT_TEXT ? "text" : "refusal",
                           (int)event->choice_index);
+        index_of(out, "block", event->text.block_index);
         text_of(out, "", event->text.text);
         logprobs_of(out, event->text.logprobs, event->text.logprob_count);
         break;
@@ -178,6 +188,7 @@ static void line_of(struct remora_buf *out, const struct remora_event *event)
         remora_buf_printf(out, "finished[%d] %s", (int)event->choice_index,
                           remora_finish_name(event->finished.reason));
         text_of(out, "native", event->finished.native);
+        text_of(out, "stop", event->finished.stop);
         break;
     case REMORA_EVENT_FURTHER:
         remora_buf_append_text(out, "further ");
