@@ -302,6 +302,7 @@ def event_is(name):
 
 
 CHOICE_INDEX = at("choice")
+ONE_TEXT = Unlike("the wire of this test has one text for each choice; front_grpc_encode_test has others")
 FIELDS = {
     "ChatResponse": {
         "id": Unlike("each call has its own", lambda value: re.fullmatch(r"gen-[\w-]+", value)),
@@ -461,7 +462,7 @@ FIELDS = {
         "service_tier": at("service_tier"),
         "system_fingerprint": at("system_fingerprint"),
     },
-    "TextDelta": {"choice_index": CHOICE_INDEX, "text": at("said"), "logprobs": tokens_of},
+    "TextDelta": {"choice_index": CHOICE_INDEX, "text": at("said"), "logprobs": tokens_of, "block_index": ONE_TEXT},
     "ReasoningDelta": {"choice_index": CHOICE_INDEX, "block_index": at("block", "index"), "block": at("block")},
     "ToolCallDelta": {
         "choice_index": CHOICE_INDEX,
@@ -472,7 +473,7 @@ FIELDS = {
     },
     "MediaDelta": {"choice_index": CHOICE_INDEX, "media_index": at("index"), "media": at("media")},
     "RefusalDelta": {"choice_index": CHOICE_INDEX, "text": at("said")},
-    "AnnotationDelta": {"choice_index": CHOICE_INDEX, "annotation": at("annotation")},
+    "AnnotationDelta": {"choice_index": CHOICE_INDEX, "annotation": at("annotation"), "text_block_index": ONE_TEXT},
     "ChoiceFinished": {
         "choice_index": CHOICE_INDEX,
         "finish_reason": enum("FINISH_REASON", "finish_reason"),

@@ -91,9 +91,9 @@ static void a_text_delta_packed_by_hand_is_the_generated_one(void **state)
 {
     static const int32_t indexes[] = {0, 1, 127, 128, 2147483647};
     (void)state;
-    assert_decodes("remora.v1.StreamChatResponse", remora_grpc_pack_text(0, REMORA_SLICE("hi")),
+    assert_decodes("remora.v1.StreamChatResponse", remora_grpc_pack_text(0, 0, REMORA_SLICE("hi")),
                    "text { text: \"hi\" }");
-    assert_decodes("remora.v1.StreamChatResponse", remora_grpc_pack_text(0, REMORA_SLICE("")),
+    assert_decodes("remora.v1.StreamChatResponse", remora_grpc_pack_text(0, 0, REMORA_SLICE("")),
                    "text { }");
     char *long_text = malloc(20000);
     assert_non_null(long_text);
@@ -106,9 +106,11 @@ static void a_text_delta_packed_by_hand_is_the_generated_one(void **state)
             struct remora_arena scratch;
             grpc_slice generated;
             event.text.text = texts[t];
+            event.text.block_index = indexes[(i + t) % REMORA_COUNT_OF(indexes)];
             remora_arena_init(&scratch, 4096, 1 << 20);
             assert_true(remora_grpc_encode_event(&event, "", &scratch, &generated));
-            grpc_slice by_hand = remora_grpc_pack_text(indexes[i], texts[t]);
+            grpc_slice by_hand =
+                remora_grpc_pack_text(indexes[i], event.text.block_index, texts[t]);
             assert_true(grpc_slice_eq(generated, by_hand));
             grpc_slice_unref(generated);
             grpc_slice_unref(by_hand);
@@ -176,6 +178,9 @@ static void every_kind_of_content_has_its_message(void **state)
     event.annotation.type = REMORA_SLICE("url_citation");
     event.annotation.start_index = (struct remora_opt_i64){0, true};
     assert_event(&event, "annotation { annotation { type: \"url_citation\" start_index: 0 } }");
+    event.annotation.text_index = 3;
+    assert_event(&event, "annotation { annotation { type: \"url_citation\" start_index: 0 } "
+                         "text_block_index: 3 }");
 
     event = (struct remora_event){.kind = REMORA_EVENT_RAW};
     event.raw = REMORA_SLICE("{\"a\":[1,{\"b\":null},true,\"x\"]}");
@@ -335,6 +340,80 @@ static void a_collected_answer_becomes_one_response(void **state)
     remora_arena_fini(&arena);
     remora_arena_fini(&scratch);
     free(outcome);
+}
+
+static void assert_message(const struct remora_answer *answer, const char *expected)
+{
+    struct remora_arena scratch;
+    struct remora_outcome *outcome = new_outcome();
+    char text[1024];
+    grpc_slice packed;
+    remora_arena_init(&scratch, 4096, 1 << 20);
+    assert_true(remora_grpc_encode_answer(answer, outcome, &scratch, &packed));
+    snprintf(
+        text, sizeof text,
+        "id: \"gen-1\" create_time { } choices { message { role: ROLE_ASSISTANT %s } } usage { "
+        "certainty: CERTAINTY_UNKNOWN cost { certainty: CERTAINTY_UNKNOWN } } route { "
+        "effective_data_collection: DATA_COLLECTION_DENY total_time { } service: \"checkout\" }",
+        expected);
+    assert_decodes("remora.v1.ChatResponse", packed, text);
+    remora_arena_fini(&scratch);
+    free(outcome);
+}
+
+static void put_text(struct remora_answer *answer, int32_t block, const char *text)
+{
+    put(answer,
+        (struct remora_event){.kind = REMORA_EVENT_TEXT,
+                              .text = {.text = remora_slice_of(text), .block_index = block}});
+}
+
+static void put_citation(struct remora_answer *answer, int32_t text, const char *url)
+{
+    put(answer,
+        (struct remora_event){.kind = REMORA_EVENT_ANNOTATION,
+                              .annotation = {.url = remora_slice_of(url), .text_index = text}});
+}
+
+static void each_text_is_a_part_with_its_own_citations(void **state)
+{
+    struct remora_arena arena;
+    struct remora_answer answer;
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    remora_answer_init(&answer, &arena);
+    put_text(&answer, 0, "a");
+    put_text(&answer, 0, "b");
+    put_citation(&answer, 0, "u1");
+    put_text(&answer, 1, "c");
+    put_text(&answer, 2, "d");
+    put_citation(&answer, 2, "u2");
+    put_citation(&answer, 2, "u3");
+    assert_message(&answer,
+                   "parts { text: \"ab\" annotations { url: \"u1\" } } parts { text: \"c\" } "
+                   "parts { text: \"d\" annotations { url: \"u2\" } annotations { url: "
+                   "\"u3\" } }");
+    remora_arena_fini(&arena);
+}
+
+static void citations_without_a_text_have_an_empty_part(void **state)
+{
+    struct remora_arena arena;
+    struct remora_answer answer;
+    (void)state;
+    remora_arena_init(&arena, 4096, 1 << 20);
+    remora_answer_init(&answer, &arena);
+    put_citation(&answer, 0, "u1");
+    assert_message(&answer, "parts { text: \"\" annotations { url: \"u1\" } }");
+    remora_answer_init(&answer, &arena);
+    put_text(&answer, 0, "a");
+    put_citation(&answer, 1, "u2"); /* of a text that would have come next */
+    assert_message(&answer,
+                   "parts { text: \"a\" } parts { text: \"\" annotations { url: \"u2\" } }");
+    remora_answer_init(&answer, &arena);
+    put_text(&answer, 0, ""); /* said nothing, as chunks with probabilities alone do */
+    assert_message(&answer, "");
+    remora_arena_fini(&arena);
 }
 
 static void put_sound(struct remora_answer *answer, enum remora_media_source source,
@@ -638,6 +717,8 @@ int main(void)
         cmocka_unit_test(completed_tells_usage_inclusive_and_the_route),
         cmocka_unit_test(no_room_makes_no_message),
         cmocka_unit_test(a_collected_answer_becomes_one_response),
+        cmocka_unit_test(each_text_is_a_part_with_its_own_citations),
+        cmocka_unit_test(citations_without_a_text_have_an_empty_part),
         cmocka_unit_test(pieces_of_sound_are_one_part),
         cmocka_unit_test(error_info_comes_first_and_bad_request_names_the_field),
         cmocka_unit_test(a_place_is_named_as_the_message_has_it),

@@ -87,6 +87,7 @@ static void same_part(const struct remora_part *a, const struct remora_part *b)
     TEXT(media.filename);
     TEXT(media.detail);
     NUMBER(annotation_count);
+    NUMBER(position);
     same_cache(&a->cache, &b->cache);
 }
 
@@ -99,6 +100,7 @@ static void same_block(const struct remora_reasoning_block *a,
     TEXT(format);
     TEXT(id);
     INTEGER(index);
+    NUMBER(position);
     if (a->kind == REMORA_REASONING_OTHER) {
         TEXT(raw);
     }
@@ -110,6 +112,8 @@ static void same_call(const struct remora_tool_call *a, const struct remora_tool
     NUMBER(index);
     TEXT(name);
     TEXT(arguments_json);
+    NUMBER(position);
+    same_cache(&a->cache, &b->cache);
 }
 
 static void same_message(const struct remora_message *a, const struct remora_message *b)

@@ -32,6 +32,7 @@ struct remora_grpc_pending {
     struct remora_list node;
     grpc_slice packed;
     bool is_text;         /* a text delta that may still grow; `packed` is unused */
+    int32_t block_index;  /* of a text delta */
     int32_t choice_index; /* REMORA_GRPC_NO_CHOICE: of none */
     size_t charged_bytes; /* in queue_bytes */
     struct remora_buf text;
@@ -168,9 +169,8 @@ void remora_grpc_sends_open(struct remora_grpc_lane *lane);
 void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed);
 /* The same for what is of one choice, or of REMORA_GRPC_NO_CHOICE: what waits of other choices may be overtaken by its text. */
 void remora_grpc_send_event(struct remora_grpc_call *call, int32_t choice_index, grpc_slice packed);
-/* A text delta; merged into the last of the same choice that waits, if that is one, too. */
-void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
-                           struct remora_slice text);
+/* A text delta; merged into the last of the same choice that waits, if that is one of the same block. */
+void remora_grpc_send_text(struct remora_grpc_call *call, const struct remora_event *event);
 /* What is queued, then call->status, which the caller has filled. Nothing may be sent afterwards. */
 void remora_grpc_finish(struct remora_grpc_call *call);
 /* Finishes with a failure that has no outcome. */

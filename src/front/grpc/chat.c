@@ -128,7 +128,7 @@ static enum remora_sink_state stream_event(struct remora_sink *sink,
         return REMORA_SINK_READY;
     }
     if (event->kind == REMORA_EVENT_TEXT && event->text.logprob_count == 0) {
-        remora_grpc_send_text(call, event->choice_index, event->text.text);
+        remora_grpc_send_text(call, event);
         return stream_state(call);
     }
     const char *id = call->exchange == NULL ? "" : remora_exchange_generation_id(call->exchange);

@@ -12,7 +12,8 @@
 #include "remora/memory.h"
 
 /* StreamChatResponse with a text delta: written by hand because it is most of what is sent. */
-grpc_slice remora_grpc_pack_text(int32_t choice_index, struct remora_slice text);
+grpc_slice remora_grpc_pack_text(int32_t choice_index, int32_t block_index,
+                                 struct remora_slice text);
 /* Whether the event has a message of its own: signs of life, usage (it travels in completed) and embeddings have none. */
 bool remora_grpc_event_is_sent(const struct remora_event *event);
 /* StreamChatResponse. `started_id` is the generation id for STARTED. */

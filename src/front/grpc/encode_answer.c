@@ -1,6 +1,6 @@
 /*
- * A collected answer as one ChatResponse. Each choice becomes one assistant message: its text (with annotations and
- * refusal behind it), media and raw objects as parts, tool calls and reasoning blocks beside them.
+ * A collected answer as one ChatResponse. Each choice becomes one assistant message: its texts (each with its annotations,
+ * the refusal behind them), media and raw objects as parts, tool calls and reasoning blocks beside them.
  */
 #include "encode.h"
 #include "pb.h"
@@ -22,13 +22,21 @@ static void add_part(Remora__V1__Message *message, Remora__V1__ContentPart *part
     }
 }
 
-static void add_fragments(struct remora_arena *arena, const struct remora_fragments *text,
-                          Remora__V1__ContentPart__KindCase kind, Remora__V1__Message *message)
+static void add_text(struct remora_arena *arena, struct remora_slice text,
+                     Remora__V1__ContentPart__KindCase kind, Remora__V1__Message *message)
 {
     Remora__V1__ContentPart *part = part_new(arena, kind);
     if (part != NULL) {
-        part->text = remora_pb_text(remora_fragments_join(text, arena));
+        part->text = remora_pb_text(text);
         add_part(message, part);
+    }
+}
+
+static void add_fragments(struct remora_arena *arena, const struct remora_fragments *text,
+                          Remora__V1__ContentPart__KindCase kind, Remora__V1__Message *message)
+{
+    if (text->length > 0) {
+        add_text(arena, remora_fragments_join(text, arena), kind, message);
     }
 }
 
@@ -126,13 +134,29 @@ static size_t count_items(const struct remora_answer_choice *choice, enum remora
     return count;
 }
 
-/* Annotations belong to the text; a choice without text gets an empty part to carry them. */
-static void put_annotations(struct remora_arena *arena, const struct remora_answer_choice *choice,
-                            Remora__V1__ContentPart *text)
+/* ---- texts and their citations ---- */
+
+static bool is_citation_of(const struct remora_answer_item *item, int32_t text_index)
 {
-    text->annotations = remora_pb_list(arena, count_items(choice, REMORA_EVENT_ANNOTATION));
+    return item->event.kind == REMORA_EVENT_ANNOTATION &&
+           item->event.annotation.text_index == text_index;
+}
+
+static size_t count_citations(const struct remora_answer_choice *choice, int32_t text_index)
+{
+    size_t count = 0;
     for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
-        if (i->event.kind != REMORA_EVENT_ANNOTATION || text->annotations == NULL) {
+        count += is_citation_of(i, text_index) ? 1 : 0;
+    }
+    return count;
+}
+
+static void put_citations(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                          int32_t text_index, Remora__V1__ContentPart *text)
+{
+    text->annotations = remora_pb_list(arena, count_citations(choice, text_index));
+    for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
+        if (!is_citation_of(i, text_index) || text->annotations == NULL) {
             continue;
         }
         Remora__V1__Annotation *one = remora_pb_annotation(arena, &i->event.annotation);
@@ -142,27 +166,51 @@ static void put_annotations(struct remora_arena *arena, const struct remora_answ
     }
 }
 
+static size_t count_texts(const struct remora_answer_choice *choice)
+{
+    return choice->last_text == NULL ? 0 : (size_t)choice->last_text->index + 1;
+}
+
+static void put_text(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                     const struct remora_answer_text *text, struct remora_slice all,
+                     Remora__V1__Message *message)
+{
+    size_t before = message->n_parts;
+    size_t citations = count_citations(choice, text->index);
+    if (text->length == 0 && citations == 0) {
+        return;
+    }
+    add_text(arena, all.data == NULL ? all : remora_slice(all.data + text->from, text->length),
+             REMORA__V1__CONTENT_PART__KIND_TEXT, message);
+    if (citations > 0 && message->n_parts > before) {
+        put_citations(arena, choice, text->index, message->parts[before]);
+    }
+}
+
+/* A part each; citations whose text has not come get an empty part to carry them. */
+static void put_texts(struct remora_arena *arena, const struct remora_answer_choice *choice,
+                      Remora__V1__Message *message)
+{
+    struct remora_answer_text next = {.index = (int32_t)count_texts(choice)};
+    struct remora_slice all = remora_fragments_join(&choice->text, arena);
+    for (const struct remora_answer_text *text = choice->texts; text != NULL; text = text->next) {
+        put_text(arena, choice, text, all, message);
+    }
+    put_text(arena, choice, &next, (struct remora_slice){0}, message);
+}
+
 static void put_parts(struct remora_arena *arena, const struct remora_answer_choice *choice,
                       Remora__V1__Message *message)
 {
-    size_t annotations = count_items(choice, REMORA_EVENT_ANNOTATION);
-    message->parts = remora_pb_list(arena, 5 + count_items(choice, REMORA_EVENT_MEDIA) +
-                                               count_items(choice, REMORA_EVENT_RAW));
+    message->parts =
+        remora_pb_list(arena, 5 + count_texts(choice) + count_items(choice, REMORA_EVENT_MEDIA) +
+                                  count_items(choice, REMORA_EVENT_RAW));
     if (message->parts == NULL) {
         return;
     }
-    if (choice->text.length > 0 || annotations > 0) {
-        add_fragments(arena, &choice->text, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
-        if (annotations > 0 && message->n_parts > 0) {
-            put_annotations(arena, choice, message->parts[0]);
-        }
-    }
-    if (choice->refusal.length > 0) {
-        add_fragments(arena, &choice->refusal, REMORA__V1__CONTENT_PART__KIND_REFUSAL, message);
-    }
-    if (choice->transcript.length > 0) {
-        add_fragments(arena, &choice->transcript, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
-    }
+    put_texts(arena, choice, message);
+    add_fragments(arena, &choice->refusal, REMORA__V1__CONTENT_PART__KIND_REFUSAL, message);
+    add_fragments(arena, &choice->transcript, REMORA__V1__CONTENT_PART__KIND_TEXT, message);
     add_sound(arena, choice, message);
     for (const struct remora_answer_item *i = choice->items; i != NULL; i = i->next) {
         add_item(arena, &i->event, message);

@@ -68,6 +68,7 @@ static void put_text(struct remora_arena *arena, const struct remora_event *even
     if (delta != NULL) {
         REMORA_PB_NUMBER(delta, choice_index, event->choice_index);
         REMORA_PB_TEXT(delta, text, event->text.text);
+        REMORA_PB_NUMBER(delta, block_index, event->text.block_index);
         delta->logprobs =
             remora_pb_logprobs(arena, event->text.logprobs, event->text.logprob_count);
         delta->n_logprobs = delta->logprobs == NULL ? 0 : event->text.logprob_count;
@@ -138,6 +139,7 @@ static void put_annotation(struct remora_arena *arena, const struct remora_event
     if (delta != NULL) {
         REMORA_PB_NUMBER(delta, choice_index, event->choice_index);
         delta->annotation = remora_pb_annotation(arena, &event->annotation);
+        REMORA_PB_NUMBER(delta, text_block_index, event->annotation.text_index);
     }
 }
 

@@ -77,25 +77,39 @@ enum {
     TAG_EVENT_TEXT = 2 << 3 | 2,   /* StreamChatResponse.text, a message */
     TAG_CHOICE_INDEX = 1 << 3 | 0, /* TextDelta.choice_index, int32 */
     TAG_TEXT = 2 << 3 | 2,         /* TextDelta.text */
+    TAG_BLOCK_INDEX = 4 << 3 | 0,  /* TextDelta.block_index, int32 */
 };
 
-grpc_slice remora_grpc_pack_text(int32_t choice_index, struct remora_slice text)
+static size_t number_length(int32_t value)
 {
-    uint64_t index = (uint64_t)(int64_t)choice_index;
-    size_t inner = (choice_index != 0 ? 1 + varint_length(index) : 0) +
+    return value != 0 ? 1 + varint_length((uint64_t)(int64_t)value) : 0;
+}
+
+static uint8_t *put_number(uint8_t *at, uint8_t tag, int32_t value)
+{
+    if (value != 0) {
+        *at++ = tag;
+        at = put_varint(at, (uint64_t)(int64_t)value);
+    }
+    return at;
+}
+
+grpc_slice remora_grpc_pack_text(int32_t choice_index, int32_t block_index,
+                                 struct remora_slice text)
+{
+    size_t inner = number_length(choice_index) + number_length(block_index) +
                    (text.length > 0 ? 1 + varint_length(text.length) + text.length : 0);
     grpc_slice packed = grpc_slice_malloc(1 + varint_length(inner) + inner);
     uint8_t *at = GRPC_SLICE_START_PTR(packed);
     *at++ = TAG_EVENT_TEXT;
     at = put_varint(at, inner);
-    if (choice_index != 0) {
-        *at++ = TAG_CHOICE_INDEX;
-        at = put_varint(at, index);
-    }
+    at = put_number(at, TAG_CHOICE_INDEX, choice_index);
     if (text.length > 0) {
         *at++ = TAG_TEXT;
         at = put_varint(at, text.length);
         memcpy(at, text.data, text.length);
+        at += text.length;
     }
+    (void)put_number(at, TAG_BLOCK_INDEX, block_index);
     return packed;
 }

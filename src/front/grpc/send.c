@@ -2,8 +2,8 @@
  * What a call sends. The core takes one message at a time; a second one waits here.
  *
  *   1. a message leaves at once when nothing is under way, with the initial metadata when it is the first
- *   2. else it joins the queue; a text delta grows the last of its choice that waits, if that is a text delta as well: choices
- *      are independent of each other, within one the order stays
+ *   2. else it joins the queue; a text delta grows the last of its choice that waits, if that is a text delta of the same
+ *      block as well: choices are independent of each other, within one the order stays
  *   3. a send that comes back lets the next one leave; the last one takes the status with it
  *   4. an empty queue is told to on_writable
  *
@@ -142,7 +142,8 @@ static grpc_slice take_packed(struct remora_grpc_call *call)
         REMORA_CONTAINER_OF(remora_list_take(&call->queue), struct remora_grpc_pending, node);
     grpc_slice packed;
     if (pending->is_text) {
-        packed = remora_grpc_pack_text(pending->choice_index, remora_buf_slice(&pending->text));
+        packed = remora_grpc_pack_text(pending->choice_index, pending->block_index,
+                                       remora_buf_slice(&pending->text));
     } else {
         packed = grpc_slice_ref(pending->packed);
     }
@@ -248,15 +249,16 @@ void remora_grpc_send(struct remora_grpc_call *call, grpc_slice packed)
     remora_grpc_send_event(call, REMORA_GRPC_NO_CHOICE, packed);
 }
 
-/* The last of the choice that waits, if it is a text delta. What is of no choice keeps its place among all. */
-static struct remora_grpc_pending *growing(struct remora_grpc_call *call, int32_t choice_index)
+/* The last of the choice that waits, if it is a text delta of the block. What is of no choice keeps its place among all. */
+static struct remora_grpc_pending *growing(struct remora_grpc_call *call, int32_t choice_index,
+                                           int32_t block_index)
 {
     struct remora_list *head = &call->queue;
     for (struct remora_list *node = head->previous; node != head; node = node->previous) {
         struct remora_grpc_pending *last =
             REMORA_CONTAINER_OF(node, struct remora_grpc_pending, node);
         if (last->choice_index == choice_index) {
-            return last->is_text ? last : NULL;
+            return last->is_text && last->block_index == block_index ? last : NULL;
         }
         if (last->choice_index == REMORA_GRPC_NO_CHOICE) {
             return NULL;
@@ -276,17 +278,19 @@ static void append_text(struct remora_grpc_call *call, struct remora_grpc_pendin
     charge(call, pending);
 }
 
-void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
-                           struct remora_slice text)
+void remora_grpc_send_text(struct remora_grpc_call *call, const struct remora_event *event)
 {
+    int32_t choice_index = event->choice_index;
+    int32_t block_index = event->text.block_index;
+    struct remora_slice text = event->text.text;
     if (call->is_over) {
         return;
     }
     if (!must_wait(call)) {
-        remora_grpc_send(call, remora_grpc_pack_text(choice_index, text));
+        remora_grpc_send(call, remora_grpc_pack_text(choice_index, block_index, text));
         return;
     }
-    struct remora_grpc_pending *pending = growing(call, choice_index);
+    struct remora_grpc_pending *pending = growing(call, choice_index, block_index);
     if (pending != NULL) {
         count(call, REMORA_METRIC_GRPC_MERGED);
         append_text(call, pending, text);
@@ -296,6 +300,7 @@ void remora_grpc_send_text(struct remora_grpc_call *call, int32_t choice_index,
     if (pending != NULL) {
         count(call, REMORA_METRIC_GRPC_MESSAGES);
         pending->is_text = true;
+        pending->block_index = block_index;
         append_text(call, pending, text);
     }
 }
