@@ -294,6 +294,13 @@ struct remora_endpoint {
     bool is_own;     /* from the configuration, not the catalog */
 };
 
+/*
+ * Whether the names of trial features go to its servers as REMORA_BETA_HEADER: OpenRouter takes them (openrouter.md section 11);
+ * of a server of the operator's own nobody knows better, and it may be another Remora. Not where the operator has set the
+ * header: that one is the provider's then.
+ */
+bool remora_endpoint_takes_betas(const struct remora_endpoint *endpoint);
+
 struct remora_model {
     struct remora_model_facts facts;
     const struct remora_endpoint *endpoints; /* own ones as written, then the catalog's */

@@ -331,8 +331,8 @@ struct remora_request {
     struct remora_slice baggage;    /* W3C, as received */
     struct remora_slice request_id; /* caller's x-request-id or empty */
     struct remora_slice hops;       /* ids of the Remoras before this one (remora/hop.h) or empty */
-    struct remora_slices betas;     /* trial features asked for (remora/betas.h) */
-    struct remora_slice api;        /* static: "chat_completions", "grpc": the metric label */
+    const struct remora_slices *betas; /* trial features asked for (remora/betas.h); NULL: none */
+    struct remora_slice api;           /* static: "chat_completions", "grpc": the metric label */
 
     struct remora_slice model;   /* as sent; empty: the service's default */
     struct remora_slices models; /* fallback models as sent */

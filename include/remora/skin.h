@@ -72,7 +72,7 @@ struct remora_skin {
     /* What its encoder keeps beyond `state`: open items, sequence numbers, what an answer echoes of the request. */
     size_t state_bytes;
     /*
-     * Fills the request (initialised by the caller, identity and ids already set, x-session-id as its session) and the encoder's options. Slices point
+     * Fills the request (initialised by the caller, identity and ids already set, x-session-id as its session, betas read) and the encoder's options. Slices point
      * into input->body or the arena. What the answer tells of the request is copied into encoder->own (bounded): request and arena are
      * gone at the first content. INVALID_REQUEST with fail->param, TOO_LARGE, UNIMPLEMENTED naming the field.
      */

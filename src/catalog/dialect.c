@@ -6,6 +6,7 @@
  */
 #include "remora/catalog.h"
 
+#include "remora/betas.h"
 #include "remora/text.h"
 
 struct dialect_row {
@@ -157,6 +158,21 @@ bool remora_is_reasoning_field(struct remora_slice name)
         }
     }
     return false;
+}
+
+bool remora_endpoint_takes_betas(const struct remora_endpoint *endpoint)
+{
+    const struct remora_provider *provider = endpoint->provider;
+    enum remora_dialect dialect = remora_dialect_of(&provider->facts);
+    for (size_t i = 0; i < provider->header_count; i++) {
+        if (remora_slice_equal_nocase(provider->headers[i].name,
+                                      REMORA_SLICE(REMORA_BETA_HEADER))) {
+            return false;
+        }
+    }
+    return dialect == REMORA_DIALECT_OPENROUTER ||
+           (dialect == REMORA_DIALECT_GENERIC &&
+            endpoint->facts.supported == REMORA_PARAMETERS_ALL);
 }
 
 /* ---- what an assistant has said before ---- */

@@ -3,12 +3,14 @@
  * parameter, a part of the wish for reasoning, a mark for a cache or a field that no table has. What is only brought nearer to
  * what the endpoint has (an effort, a temperature, a verbosity) is not lost. No reasoning is not near to a little.
  *
- * Parameters come first, in the request's order, then marks, further fields and members, and what an assistant has said before.
+ * Parameters come first, in the request's order, then marks, trial features, further fields and members, and what an assistant
+ * has said before.
  * Sources: openrouter.md section 4 "require_parameters"; codes.md. Cannot fail.
  */
 #include <string.h>
 
 #include "needs.h"
+#include "remora/betas.h"
 
 /*
  * Of an endpoint without efforts: the effort, or the whole wish where its dialect has no word but efforts. Of any: that there be no
@@ -133,6 +135,12 @@ const char *policy_loses(const struct remora_judge *judge, const struct remora_e
     }
     if (loses_mark(judge, dialect)) {
         return "cache_control";
+    }
+    if ((judge->said & POLICY_SAID_CALL_MARK) != 0) {
+        return "messages[].tool_calls[].cache_control";
+    }
+    if (request->betas != NULL && !remora_endpoint_takes_betas(endpoint)) {
+        return REMORA_BETA_HEADER;
     }
     if (loses_field(request, endpoint, dialect) || loses_member(judge->said, endpoint, dialect)) {
         return "further_fields";

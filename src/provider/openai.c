@@ -2,12 +2,15 @@
  * The openai-chat wire: the HTTP request, and the vtable.
  *
  * POST {base_url}/chat/completions with a bearer key, or the key in a header of the dialect's (Azure: api-key). Sources:
- * providers.md sections 1 "OpenAI" (path, headers), 2 "Azure OpenAI" and 8 (the same for every compatible server). The key is named in the header, not copied: the transport reads it.
+ * providers.md sections 1 "OpenAI" (path, headers), 2 "Azure OpenAI" and 8 (the same for every compatible server); openrouter.md
+ * section 11 (x-anthropic-beta). The key is named in the header, not copied: the transport reads it.
  * Ways to fail: an operation that this wire does not have (UNIMPLEMENTED), memory (TOO_LARGE, SHEDDING).
  */
 #include "openai.h"
 
 #include "envelope.h"
+
+#include "remora/betas.h"
 
 #include <assert.h>
 
@@ -29,10 +32,10 @@ static struct remora_slice join_url(struct remora_arena *arena, struct remora_sl
 }
 
 /*
- * Content-Type, Accept, the key, x-request-id, traceparent, tracestate, baggage, then the operator's, of which one of the same
- * name wins.
+ * Content-Type, Accept, the key, x-request-id, traceparent, tracestate, baggage, x-anthropic-beta, then the operator's, of which
+ * one of the same name wins.
  */
-enum { OWN_HEADERS = 7 };
+enum { OWN_HEADERS = 8 };
 
 static bool operator_has(const struct remora_provider *provider, struct remora_slice name)
 {
@@ -78,9 +81,46 @@ static bool add_trace(struct header_list *list, const struct remora_build_input 
     return parent.data != NULL;
 }
 
-static bool build_headers(const struct remora_build_input *input, struct remora_arena *arena,
+static struct remora_slice join_names(const struct remora_slices *names, struct remora_arena *arena)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        bytes += names->items[i].length + 1;
+    }
+    char *list = remora_arena_alloc(arena, bytes);
+    size_t at = 0;
+    for (size_t i = 0; i < names->count && list != NULL; i++) {
+        memcpy(list + at, names->items[i].data, names->items[i].length);
+        at += names->items[i].length;
+        list[at++] = ',';
+    }
+    return list == NULL ? remora_slice(NULL, 0) : remora_slice(list, at - 1);
+}
+
+/* Trial features that the caller asks for: sent where they are taken, else told. False without memory. */
+static bool add_betas(struct header_list *list, struct openai_build *work,
+                      struct remora_arena *arena)
+{
+    const struct remora_slices *betas = work->request->betas;
+    if (betas == NULL) {
+        return true;
+    }
+    if (!remora_endpoint_takes_betas(work->endpoint)) {
+        openai_note_field(work, REMORA_SLICE(REMORA_BETA_HEADER),
+                          operator_has(list->provider, REMORA_SLICE(REMORA_BETA_HEADER))
+                              ? "the configuration sets this header"
+                              : "the provider does not take it");
+        return true;
+    }
+    struct remora_slice names = join_names(betas, arena);
+    add_header(list, REMORA_BETA_HEADER, names, NULL);
+    return names.data != NULL;
+}
+
+static bool build_headers(struct openai_build *work, struct remora_arena *arena,
                           struct remora_http_request *http)
 {
+    const struct remora_build_input *input = work->input;
     const struct remora_provider *provider = input->endpoint->provider;
     struct header_list list = {.provider = provider};
     list.items =
@@ -102,13 +142,13 @@ static bool build_headers(const struct remora_build_input *input, struct remora_
     if (input->upstream_request_id.length > 0) {
         add_header(&list, "x-request-id", input->upstream_request_id, NULL);
     }
-    bool has_trace = add_trace(&list, input, arena);
+    bool is_whole = add_trace(&list, input, arena) && add_betas(&list, work, arena);
     for (size_t i = 0; i < provider->header_count; i++) {
         list.items[list.count++] = provider->headers[i];
     }
     http->headers = list.items;
     http->header_count = list.count;
-    return has_trace;
+    return is_whole;
 }
 
 static enum remora_code fail_build(struct remora_fail *fail, enum remora_code code)
@@ -153,7 +193,7 @@ static enum remora_code build(const struct remora_build_input *input, struct rem
     memset(out, 0, sizeof *out);
     out->http.method = REMORA_POST;
     out->http.url = join_url(arena, input->endpoint->provider->facts.base_url);
-    bool has_headers = build_headers(input, arena, &out->http);
+    bool has_headers = build_headers(&work, arena, &out->http);
     pieces_init(&work.pieces, arena);
     openai_write_body(&work);
     enum remora_code code = pieces_finish(&work.pieces, &out->http);

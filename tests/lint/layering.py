@@ -21,7 +21,7 @@ OWNER = {
     "base": "base", "address": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base", "cgroup": "base",
     "clock": "base", "text": "base", "guess": "base", "json": "json", "json_fold": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
     "identity": "model", "preferences": "model", "request": "model", "media": "model", "usage": "model", "event": "model",
-    "attempt": "model", "hop": "model",
+    "attempt": "model", "hop": "model", "betas": "model",
     "answer": "model", "account": "account", "catalog": "catalog", "config": "config", "caller": "config", "policy": "policy", "route": "route",
     "health": "base", "tls": "loop", "transport": "transport", "provider": "provider", "exchange": "engine", "loop": "loop", "skin": "skin", "listing": "skin",
     "telemetry": "telemetry", "worker": "front", "front": "front",

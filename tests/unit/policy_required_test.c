@@ -131,6 +131,13 @@ static void ask_cache_of_tool(struct remora_request *request)
     request->tool_count = REMORA_COUNT_OF(marked_last);
 }
 
+static void ask_betas(struct remora_request *request)
+{
+    static const struct remora_slice names[] = {REMORA_SLICE_INIT("a-2025-01-01")};
+    static const struct remora_slices betas = {.items = names, .count = 1, .is_set = true};
+    request->betas = &betas;
+}
+
 static void ask_field(struct remora_request *request, size_t at)
 {
     request->extra = fields + at;
@@ -210,6 +217,9 @@ static const struct remora_reasoning_block signed_thought = {.kind = REMORA_REAS
                                                              .text = REMORA_SLICE_INIT("hm"),
                                                              .signature = REMORA_SLICE_INIT("s")};
 
+static const struct remora_tool_call marked_call = {
+    .id = REMORA_SLICE_INIT("c"), .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}};
+
 #define USER_SAID                                                  \
     {                                                              \
         .role = REMORA_ROLE_USER, .parts = &plain, .part_count = 1 \
@@ -232,6 +242,7 @@ EARLIER(ask_after_nameless_sound, .parts = &nameless_sound)
 EARLIER(ask_after_thought, .parts = &plain, .reasoning = &thought, .reasoning_count = 1)
 EARLIER(ask_after_signed_thought, .parts = &plain, .reasoning = &signed_thought,
         .reasoning_count = 1)
+EARLIER(ask_after_marked_call, .parts = &plain, .tool_calls = &marked_call, .tool_call_count = 1)
 EARLIER(ask_after_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"weird\":1}"))
 EARLIER(ask_after_no_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{}"))
 EARLIER(ask_after_prefix, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"prefix\":true}"))
@@ -260,6 +271,7 @@ static const struct {
     {"after sound without an id", ask_after_nameless_sound},
     {"after a thought", ask_after_thought},
     {"after a signed thought", ask_after_signed_thought},
+    {"after a call with a mark", ask_after_marked_call},
     {"after a further member", ask_after_member},
     {"after an empty object of members", ask_after_no_member},
     {"after the mark prefix", ask_after_prefix},
@@ -283,6 +295,7 @@ static const struct {
     {"a cache of a part", ask_cache_of_part},
     {"a cache of a part, as OpenAI spells it", ask_cache_of_part_explicitly},
     {"a cache of a tool", ask_cache_of_tool},
+    {"trial features", ask_betas},
     {"the field store", ask_store},
     {"the field random_seed", ask_random_seed},
     {"the field reasoning_split", ask_reasoning_split},
@@ -423,6 +436,10 @@ static void what_is_lost_is_named(void **state)
         {REMORA_DIALECT_OPENAI, ask_structured, "structured_outputs"},
         {REMORA_DIALECT_OPENAI, ask_cache_of_tool, "cache_control"},
         {REMORA_DIALECT_OPENAI, ask_cache_of_part_explicitly, NULL},
+        {REMORA_DIALECT_OPENROUTER, ask_after_marked_call, "messages[].tool_calls[].cache_control"},
+        {REMORA_DIALECT_OPENAI, ask_betas, "x-anthropic-beta"},
+        {REMORA_DIALECT_OPENROUTER, ask_betas, NULL},
+        {REMORA_DIALECT_GENERIC, ask_betas, NULL},
         {REMORA_DIALECT_MISTRAL, ask_random_seed, "further_fields"},
         {REMORA_DIALECT_VLLM, ask_random_seed, NULL},
         {REMORA_DIALECT_MISTRAL, ask_after_thought, "messages[].reasoning_details"},

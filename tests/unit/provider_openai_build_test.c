@@ -1381,6 +1381,81 @@ static void what_is_sent_says_how_long_the_cache_lives(void **state)
     }
 }
 
+/* ChatToolCall of OpenRouter's specification has no such member either. */
+static void a_mark_on_a_call_is_told(void **state)
+{
+    static const struct remora_tool_call marked[] = {
+        {.id = REMORA_SLICE_INIT("c"), .name = REMORA_SLICE_INIT("f")},
+        {.id = REMORA_SLICE_INIT("d"), .name = REMORA_SLICE_INIT("g"), .cache = {.is_set = true}}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_ASSISTANT, .tool_calls = marked, .tool_call_count = 2};
+    static const char *const told[] = {"messages[].tool_calls[].cache_control"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = &message;
+    assert_null(strstr(body_of(&f), "cache_control"));
+    assert_dropped(&f, told, 1);
+    end(&f);
+}
+
+static void trial_features_go_to_who_takes_them_and_are_told_elsewhere(void **state)
+{
+    static const struct remora_slice names[] = {
+        REMORA_SLICE_INIT("interleaved-thinking-2025-05-14"),
+        REMORA_SLICE_INIT("structured-outputs-2025-11-13")};
+    static const struct {
+        const char *dialect;
+        remora_parameter_set supported;
+        bool is_sent;
+    } cases[] = {
+        {"openrouter", REMORA_PARAMETERS_ALL, true},
+        {"openrouter", 0, true},
+        {"", REMORA_PARAMETERS_ALL, true},
+        {"", 0, false}, /* of the catalog: what it takes is known */
+        {"openai", REMORA_PARAMETERS_ALL, false},
+        {"vllm", REMORA_PARAMETERS_ALL, false},
+    };
+    static const char *const told[] = {"x-anthropic-beta"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.endpoint.facts.supported = cases[i].supported;
+        const struct remora_slices betas = {.items = names, .count = 2, .is_set = true};
+        f.request.betas = &betas;
+        assert_slice_equal(built_header(&f, "", "x-anthropic-beta"),
+                           cases[i].is_sent
+                               ? "interleaved-thinking-2025-05-14,structured-outputs-2025-11-13"
+                               : "");
+        assert_dropped(&f, told, cases[i].is_sent ? 0 : 1);
+        end(&f);
+    }
+}
+
+static void trial_features_are_told_where_the_configuration_says_which(void **state)
+{
+    static const struct remora_slice names[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("b")};
+    static const struct remora_header own[] = {
+        {.name = REMORA_SLICE_INIT("X-Anthropic-Beta"), .value = REMORA_SLICE_INIT("c")}};
+    static const char *const told[] = {"x-anthropic-beta"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.provider.headers = own;
+    f.provider.header_count = 1;
+    const struct remora_slices betas = {.items = names, .count = 2, .is_set = true};
+    f.request.betas = &betas;
+    assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), "c");
+    assert_dropped(&f, told, 1);
+    assert_string_equal(f.out.dropped[0].why, "the configuration sets this header");
+    end(&f);
+    begin(&f, "openrouter", "openrouter"); /* nobody asked */
+    assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), "");
+    assert_dropped(&f, told, 0);
+    end(&f);
+}
+
 static void formats_beyond_json_are_written(void **state)
 {
     struct fixture f;
@@ -1934,6 +2009,9 @@ int main(void)
         cmocka_unit_test(objects_of_the_caller_go_on_byte_for_byte),
         cmocka_unit_test(structured_outputs_are_said_or_told),
         cmocka_unit_test(cache_marks_have_the_provider_s_spelling_or_are_told),
+        cmocka_unit_test(a_mark_on_a_call_is_told),
+        cmocka_unit_test(trial_features_go_to_who_takes_them_and_are_told_elsewhere),
+        cmocka_unit_test(trial_features_are_told_where_the_configuration_says_which),
         cmocka_unit_test(what_is_sent_says_how_long_the_cache_lives),
         cmocka_unit_test(formats_beyond_json_are_written),
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),

@@ -42,6 +42,7 @@ REMORA_LIMIT(FURTHER_FIELDS, 64, "fields", "top-level fields of one request that
 REMORA_LIMIT(TOOLS, 512, "tools", "tools of one request")
 REMORA_LIMIT(TOOL_CALLS, 128, "calls", "tool calls of one choice of an answer")
 REMORA_LIMIT(CHOICES, 128, "choices", "choices of one answer (n)")
+REMORA_LIMIT(BETAS, 32, "names", "trial features that one request asks for (x-anthropic-beta)")
 REMORA_LIMIT(STOPS, 4, "strings", "stop sequences")
 REMORA_LIMIT(MODELS, 3, "models", "entries of `models` as sent")
 REMORA_LIMIT(MODEL_ID_BYTES, 256, "bytes", "a model id")

@@ -70,6 +70,20 @@ enum remora_code remora_grpc_hops(const struct remora_grpc_call *call, struct re
     return code;
 }
 
+enum remora_code remora_grpc_betas(const struct remora_grpc_call *call, struct remora_betas *out,
+                                   struct remora_fail *fail)
+{
+    enum remora_code code = REMORA_OK;
+    out->count = 0;
+    for (size_t i = 0; i < call->metadata.count && code == REMORA_OK; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        if (remora_is_beta_header(slice_view(&entry->key))) {
+            code = remora_betas_add(out, slice_view(&entry->value), fail);
+        }
+    }
+    return code;
+}
+
 enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
                                       struct remora_identity *out, struct remora_fail *fail)
 {

@@ -9,6 +9,7 @@
 
 #include "handoff.h"
 #include "remora/answer.h"
+#include "remora/betas.h"
 #include "remora/front.h"
 #include "secure.h"
 #include "status.h"
@@ -143,6 +144,10 @@ struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, co
 REMORA_MUST_CHECK enum remora_code remora_grpc_hops(const struct remora_grpc_call *call,
                                                     struct remora_hops *out,
                                                     struct remora_fail *fail);
+/* The same of the metadata of trial features, as remora_betas_add reads it; views, valid as long as the call. */
+REMORA_MUST_CHECK enum remora_code remora_grpc_betas(const struct remora_grpc_call *call,
+                                                     struct remora_betas *out,
+                                                     struct remora_fail *fail);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);
 /* `fire` after so long, in place of what was set before; false: no memory. */

@@ -283,6 +283,18 @@ static enum remora_code read_session(const struct remora_grpc_call *call,
     return REMORA_OK;
 }
 
+static enum remora_code read_betas(const struct remora_grpc_call *call,
+                                   struct remora_exchange *exchange, struct remora_request *request,
+                                   struct remora_fail *fail)
+{
+    REMORA_NOT_ZEROED struct remora_betas betas;
+    enum remora_code code = remora_grpc_betas(call, &betas, fail);
+    if (code == REMORA_OK) {
+        request->betas = remora_betas_keep(&betas, remora_exchange_arena(exchange));
+    }
+    return code;
+}
+
 static void start(struct remora_grpc_call *call, struct remora_slice bytes,
                   enum remora_delivery delivery)
 {
@@ -308,6 +320,9 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
     }
     if (code == REMORA_OK) {
         code = read_session(call, exchange, request, &fail);
+    }
+    if (code == REMORA_OK) {
+        code = read_betas(call, exchange, request, &fail);
     }
     if (code != REMORA_OK) {
         request->delivery = delivery;

@@ -143,6 +143,21 @@ static bool hops_of(const struct http_site *site, const struct http_head *head,
     return true;
 }
 
+/* Under both of its names, in as many lines as it likes. False: refused. */
+static bool betas_of(const struct http_head *head, struct remora_betas *out,
+                     struct remora_fail *fail)
+{
+    out->count = 0;
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (remora_is_beta_header(header->name) &&
+            remora_betas_add(out, header->value, fail) != REMORA_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The header under both of its names (openrouter.md 9.1); any other value is "disabled". */
 static bool wants_route(const struct http_head *head)
 {
@@ -160,7 +175,7 @@ bool chat_judge_head(const struct http_site *site, const struct http_head *head,
                      struct chat_head *out, struct remora_fail *fail)
 {
     return judge_media(head, fail) && timeout_of(head, &out->timeout_ms, fail) &&
-           hops_of(site, head, &out->hops, fail);
+           hops_of(site, head, &out->hops, fail) && betas_of(head, &out->betas, fail);
 }
 
 void chat_fill_request(const struct http_site *site, const struct http_head *head,
@@ -175,6 +190,7 @@ void chat_fill_request(const struct http_site *site, const struct http_head *hea
         request->hops =
             remora_arena_copy(remora_exchange_arena(exchange), remora_hops_text(&judged->hops));
     }
+    request->betas = remora_betas_keep(&judged->betas, remora_exchange_arena(exchange));
     request->wants_route = wants_route(head);
     request->session_id =
         remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));

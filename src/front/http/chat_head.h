@@ -1,15 +1,17 @@
-/* What the head of a chat says beside its path: media type, deadlines, hops, ids, trace. Pure but for the exchange's arena. */
+/* What the head of a chat says beside its path: media type, deadlines, hops, trial features, ids, trace. Pure but for the exchange's arena. */
 #ifndef REMORA_FRONT_HTTP_CHAT_HEAD_H
 #define REMORA_FRONT_HTTP_CHAT_HEAD_H
 
 #include "http.h"
 
+#include "remora/betas.h"
 #include "remora/hop.h"
 
 /* What of the head may be refused: read before anything is held for the request. */
 struct chat_head {
     int64_t timeout_ms; /* the caller's own total, -1 none */
     struct remora_hops hops;
+    struct remora_betas betas; /* views of the head */
 };
 
 /* False with *fail: refused. *out is written only by success. */

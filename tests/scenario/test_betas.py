@@ -1,0 +1,93 @@
+"""Trial features of Anthropic's models: x-anthropic-beta comes in over both fronts, goes on where it is taken, and is told elsewhere."""
+import grpc
+import pytest
+
+from gateway import SECRETS, Remora, two_providers
+
+NAMES = "interleaved-thinking-2025-05-14,structured-outputs-2025-11-13"
+LOST = {"field": "x-anthropic-beta", "why": "the provider does not take it"}
+
+
+@pytest.fixture(scope="module")
+def pb(stubs):
+    from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
+
+    class Modules:
+        chat, chat_grpc = chat_pb2, chat_pb2_grpc
+
+    return Modules
+
+
+def run(upstream, first, dialect):
+    return Remora(two_providers(upstream, first, first_provider=f", dialect: {dialect}"), environment=SECRETS)
+
+
+def calls(remora, pb):
+    """Each way to ask: (metadata) -> what was dropped, as pairs of field and why."""
+    channel = grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}")
+    message = pb.chat.Message(role=pb.chat.ROLE_USER, parts=[pb.chat.ContentPart(text="Hello")])
+    chat = pb.chat.ChatRequest(model="t/m", messages=[message])
+    stub = pb.chat_grpc.ChatServiceStub(channel)
+
+    def unary(headers):
+        status, _, body = remora.chat({"model": "t/m"}, headers)
+        assert status == 200
+        return body.get("remora", {}).get("dropped", [])
+
+    def streamed(headers):
+        return next((c["remora"] for c in remora.stream({"model": "t/m"}, headers).chunks if "remora" in c), {}).get("dropped", [])
+
+    def fields(route):
+        return [{"field": d.field, "why": d.why} for d in route.dropped]
+
+    yield unary
+    yield streamed
+    yield lambda headers: fields(stub.Chat(chat, metadata=headers.items()).route)
+    yield lambda headers: fields(list(stub.StreamChat(pb.chat.StreamChatRequest(chat=chat),
+                                                      metadata=headers.items()))[-1].completed.route)
+    channel.close()
+
+
+@pytest.mark.parametrize("dialect", ["openrouter", "generic"])
+def test_the_names_go_to_who_takes_them(upstream, pb, dialect):
+    with run(upstream, "ok", dialect) as remora:
+        for call in calls(remora, pb):
+            assert call({"x-anthropic-beta": NAMES.replace(",", " , ")}) == []
+            assert upstream.last()["header"]["x-anthropic-beta"] == NAMES
+            assert call({"anthropic-beta": "a-1"}) == []
+            assert upstream.last()["header"]["x-anthropic-beta"] == "a-1"
+            assert call({}) == []
+            assert "x-anthropic-beta" not in upstream.last()["header"]
+
+
+def test_where_they_are_not_taken_that_is_told(upstream, pb):
+    with run(upstream, "ok", "vllm") as remora:
+        for call in calls(remora, pb):
+            assert call({"x-anthropic-beta": NAMES}) == [LOST]
+            assert not {"x-anthropic-beta", "anthropic-beta"} & set(upstream.last()["header"])
+
+
+def test_each_attempt_gets_what_its_endpoint_takes(upstream, pb):
+    with run(upstream, "500", "vllm") as remora:  # `b` is a server without a dialect
+        for call in calls(remora, pb):
+            assert call({"x-anthropic-beta": NAMES}) == []
+            assert "x-anthropic-beta" not in upstream.requests("500")[-1]["header"]
+            assert upstream.requests("ok")[-1]["header"]["x-anthropic-beta"] == NAMES
+    with run(upstream, "ok", "vllm") as remora:
+        status, _, body = remora.chat({"model": "t/m", "provider": {"require_parameters": True}}, {"x-anthropic-beta": NAMES})
+        assert (status, body["provider"]) == (200, "b")
+
+
+def test_what_is_no_list_of_names_is_refused_over_both_fronts(upstream, pb):
+    with run(upstream, "ok", "openrouter") as remora:
+        for bad in ("a b", '"a"', ",".join(f"n{i}" for i in range(33))):
+            status, _, body = remora.chat({"model": "t/m"}, {"x-anthropic-beta": bad})
+            assert (status, body["error"]["param"]) == (400, "x-anthropic-beta")
+            with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+                message = pb.chat.Message(role=pb.chat.ROLE_USER, parts=[pb.chat.ContentPart(text="Hello")])
+                with pytest.raises(grpc.RpcError) as refused:
+                    pb.chat_grpc.ChatServiceStub(channel).Chat(pb.chat.ChatRequest(model="t/m", messages=[message]),
+                                                               metadata=[("x-anthropic-beta", bad)])
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert refused.value.details() == body["error"]["message"]
+        assert remora.chat({"model": "t/m"}, {"x-anthropic-beta": ",".join(f"n{i}" for i in range(32))})[0] == 200
