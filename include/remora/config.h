@@ -93,6 +93,12 @@ struct remora_admission_settings {
     int64_t wait_ms;
 };
 
+enum { REMORA_POLICY_FILES = 3 };
+struct remora_policy_text {
+    struct remora_slice path;
+    struct remora_slice content;
+};
+
 struct remora_config {
     /* Read by the app at start; a reload that changes them is refused with a warning. */
     struct remora_address http;
@@ -140,6 +146,8 @@ struct remora_config {
 
     /* Why no request may be served yet ("the mesh policy is absent"), or NULL: a file of policy_files is not there. */
     const char *not_ready_why;
+    /* Mesh, namespace, service: what the files of policy_files held; `path` empty: none is named, or it is absent. */
+    struct remora_policy_text policy_texts[REMORA_POLICY_FILES];
     /*
      * Paths, NUL-terminated, beside the document's: policy files first, then those of keys, hashes and authorities. When one
      * changes, the configuration has changed. A path may stand there twice.
@@ -167,6 +175,12 @@ struct remora_config {
 
 /* What a document cannot say: read by the caller so that building stays free of the environment. */
 struct remora_config_input {
+    /*
+     * Bit I: of the file that policy_texts[I] names, what this earlier snapshot read, whatever is there now. For a load that goes
+     * on with one layer as it was because it is wrong or gone now.
+     */
+    const struct remora_config *earlier;
+    unsigned keeps;
     struct remora_slice document; /* YAML text; empty: defaults and the environment only */
     const char *document_name;    /* for messages */
     /* The document is a file's that an operator named: one without `version` is refused. */

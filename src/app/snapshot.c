@@ -1,6 +1,8 @@
 /*
  * From a file to a snapshot that every worker has; and again on SIGHUP and on the kubelet's `..data` swap. An invalid
- * document changes nothing and says why: log line, metric, GetConfigStatus.
+ * document changes nothing and says why: log line, metric, GetConfigStatus. A file of policy_files that is wrong or gone says so
+ * as well, and everything else is loaded with that layer as it was: who may write one layer must not be able to hold up
+ * the others', nor the rotation of a key.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -101,22 +103,39 @@ static void note_certificates(struct app *app, const struct remora_config *last,
     }
 }
 
-static void note(struct app *app, const struct remora_config *config,
-                 const struct remora_fail *fail)
+static void note_result(struct app *app, bool is_fine)
 {
     struct remora_metrics *metrics = app->process.metrics;
-    const struct remora_slice result = config != NULL ? REMORA_SLICE("ok") : REMORA_SLICE("failed");
+    const struct remora_slice result = is_fine ? REMORA_SLICE("ok") : REMORA_SLICE("failed");
     remora_metric_add(metrics, REMORA_METRIC_CONFIG_RELOADS, &result, 1, 1);
-    remora_metric_set(metrics, REMORA_METRIC_CONFIG_OK, NULL, 0, config != NULL ? 1 : 0);
-    if (config == NULL) {
-        const struct remora_log_field fields[] = {
-            REMORA_LOG_TEXT("path", remora_slice_of(fail->param)),
-            REMORA_LOG_TEXT("error", remora_slice_of(fail->message)),
-        };
-        remora_config_status_failed(app->process.config_status, fail);
-        remora_log(REMORA_LOG_ERROR, "configuration refused", fields, REMORA_COUNT_OF(fields));
-        return;
-    }
+    remora_metric_set(metrics, REMORA_METRIC_CONFIG_OK, NULL, 0, is_fine);
+}
+
+/* `keeps`: with these layers as they were all the rest is loaded; 0: nothing is. */
+static void note_refused(struct app *app, unsigned keeps, const struct remora_fail *fail)
+{
+    static const char *const kept[1 << REMORA_POLICY_FILES] = {
+        "everything",
+        "mesh",
+        "namespace",
+        "mesh and namespace",
+        "service",
+        "mesh and service",
+        "namespace and service",
+        "mesh, namespace and service",
+    };
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_TEXT("path", remora_slice_of(fail->param)),
+        REMORA_LOG_TEXT("error", remora_slice_of(fail->message)),
+        REMORA_LOG_TEXT("kept", remora_slice_of(kept[keeps])),
+    };
+    remora_config_status_failed(app->process.config_status, fail);
+    remora_log(REMORA_LOG_ERROR, "configuration refused", fields, REMORA_COUNT_OF(fields));
+}
+
+static void note_loaded(struct app *app, const struct remora_config *config)
+{
+    struct remora_metrics *metrics = app->process.metrics;
     remora_config_status_loaded(app->process.config_status, config);
     remora_log_set_level((enum remora_log_level)config->log_level);
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_TIME, NULL, 0, config->load_unix_ms / 1000);
@@ -177,8 +196,9 @@ static enum remora_code keep_whole(const struct app *app, struct remora_config *
     return fail->code;
 }
 
-enum remora_code app_snapshot_read(const struct app *app, const char *document,
-                                   struct remora_config **out, struct remora_fail *fail)
+/* `keeps`: the layers as they are (remora/config.h). */
+static enum remora_code read_with(const struct app *app, const char *document, unsigned keeps,
+                                  struct remora_config **out, struct remora_fail *fail)
 {
     struct remora_buf text;
     struct remora_config_input input = {0};
@@ -196,27 +216,61 @@ enum remora_code app_snapshot_read(const struct app *app, const char *document,
         input.document = remora_buf_slice(&text);
         input.document_name = path != NULL ? path : "(built in)";
         input.health = app->health;
+        input.earlier = app->config;
+        input.keeps = keeps;
         code = remora_config_build(&input, out, fail);
     }
     remora_buf_fini(&text);
     return code;
 }
 
-enum remora_code app_snapshot_load(struct app *app, const char *document,
+enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
-    enum remora_code code = app_snapshot_read(app, document, out, fail);
+    return read_with(app, document, 0, out, fail);
+}
+
+static enum remora_code load_with(const struct app *app, const char *document, unsigned keeps,
+                                  struct remora_config **out, struct remora_fail *fail)
+{
+    enum remora_code code = read_with(app, document, keeps, out, fail);
     if (code == REMORA_OK) {
         code = keep_whole(app, out, fail);
     }
     if (code == REMORA_OK) {
         code = keep_complete(app, out, fail);
     }
-    if (code == REMORA_OK) {
-        code = keep_entry(app, out, fail);
+    return code == REMORA_OK ? keep_entry(app, out, fail) : code;
+}
+
+/* The fewest layers first; which were kept. 0: none of them is at fault. */
+static unsigned load_the_rest(const struct app *app, const char *document,
+                              struct remora_config **out)
+{
+    static const unsigned layers[] = {1, 2, 4, 1 | 2, 1 | 4, 2 | 4, 1 | 2 | 4};
+    struct remora_fail ignored = REMORA_FAIL_INIT;
+    for (size_t i = 0; i < REMORA_COUNT_OF(layers); i++) {
+        if (load_with(app, document, layers[i], out, &ignored) == REMORA_OK) {
+            return layers[i];
+        }
     }
-    note(app, code == REMORA_OK ? *out : NULL, fail);
-    return code;
+    return 0;
+}
+
+enum remora_code app_snapshot_load(struct app *app, const char *document,
+                                   struct remora_config **out, struct remora_fail *fail)
+{
+    enum remora_code code = load_with(app, document, 0, out, fail);
+    bool is_fine = code == REMORA_OK;
+    unsigned keeps = is_fine || app->config == NULL ? 0 : load_the_rest(app, document, out);
+    note_result(app, is_fine);
+    if (is_fine || keeps != 0) {
+        note_loaded(app, *out);
+    }
+    if (!is_fine) {
+        note_refused(app, keeps, fail);
+    }
+    return keeps != 0 ? REMORA_OK : code;
 }
 
 /*
@@ -265,7 +319,9 @@ void app_snapshot_reload(struct app *app)
         REMORA_LOG_TEXT("revision", next->revision),
         REMORA_LOG_NUMBER("changed_keys", (int64_t)next->changed_credential_count),
     };
-    remora_log(REMORA_LOG_INFO, "configuration loaded", fields, REMORA_COUNT_OF(fields));
+    bool is_whole = fail.message[0] == '\0';
+    remora_log(REMORA_LOG_INFO, is_whole ? "configuration loaded" : "configuration loaded in part",
+               fields, REMORA_COUNT_OF(fields));
     remora_config_release(app->config);
     app->config = next;
 }

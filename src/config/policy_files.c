@@ -79,9 +79,24 @@ static enum remora_code parse(struct config_loader *loader, struct config_policy
     return rc == REMORA_OK ? rc : wrong_file(loader, file->stated, rc, &why);
 }
 
-static enum remora_code read_content(struct config_loader *loader, struct config_policy_file *file)
+/* As an earlier snapshot had it. */
+static enum remora_code read_earlier(const struct remora_policy_text *earlier,
+                                     struct config_policy_file *file)
+{
+    if (!remora_slice_equal(earlier->path, file->stated->text)) {
+        return REMORA_NOT_FOUND;
+    }
+    file->content = earlier->content;
+    return REMORA_OK;
+}
+
+static enum remora_code read_content(struct config_loader *loader, enum config_file_layer layer)
 {
     const struct remora_config_input *input = loader->input;
+    struct config_policy_file *file = &loader->policy_files.of[layer];
+    if ((input->keeps & (1U << layer)) != 0) {
+        return read_earlier(&input->earlier->policy_texts[layer], file);
+    }
     if (input->read_file == NULL) {
         return REMORA_NOT_FOUND;
     }
@@ -94,6 +109,16 @@ static enum remora_code read_content(struct config_loader *loader, struct config
     return config_fail_at(file->stated, rc, loader->fail, "%s", why.message);
 }
 
+static enum remora_code keep_text(struct config_loader *loader, enum config_file_layer layer)
+{
+    const struct config_policy_file *file = &loader->policy_files.of[layer];
+    struct remora_policy_text *text = &loader->config->policy_texts[layer];
+    text->path = config_keep(loader, file->stated->text);
+    text->content = config_keep(loader, file->content);
+    return text->path.data != NULL && text->content.data != NULL ? REMORA_OK
+                                                                 : config_no_room(loader);
+}
+
 static enum remora_code read_layer(struct config_loader *loader, enum config_file_layer layer)
 {
     struct config_policy_file *file = &loader->policy_files.of[layer];
@@ -103,7 +128,7 @@ static enum remora_code read_layer(struct config_loader *loader, enum config_fil
         return REMORA_OK;
     }
     config_note_file(loader, config_keep(loader, file->stated->text));
-    enum remora_code rc = read_content(loader, file);
+    enum remora_code rc = read_content(loader, layer);
     if (rc == REMORA_NOT_FOUND) {
         struct remora_slice name = shown(file->stated->text);
         config_warn(loader, file->stated,
@@ -120,7 +145,7 @@ static enum remora_code read_layer(struct config_loader *loader, enum config_fil
     if (rc == REMORA_OK) {
         config_note_ending(loader, file->stated->text, file->content, file->root);
     }
-    return rc;
+    return rc == REMORA_OK ? keep_text(loader, layer) : rc;
 }
 
 static enum remora_code refuse_second(const struct config_loader *loader,

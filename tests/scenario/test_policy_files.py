@@ -24,6 +24,13 @@ def wait_status(remora, path, expected, seconds=10):
         time.sleep(0.02)
 
 
+def wait_for(is_so, seconds=10):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def health(remora, stubs, service=""):
     import grpc
     from wire_health.v1 import health_pb2, health_pb2_grpc
@@ -102,6 +109,53 @@ def test_a_wrong_or_deleted_file_changes_nothing_and_says_why(upstream, tmp_path
         assert "absent" in remora.wait_log("configuration refused", count=3)[2]["error"]
         assert wait_status(remora, "/readyz", 200) == "ok\n"
         assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_a_wrong_layer_does_not_hold_up_the_others(upstream, tmp_path):
+    """Who may write the lowest layer could keep every later change of the ceiling away."""
+    paths = {layer: tmp_path / f"{layer}.yaml" for layer in ("mesh", "namespace", "service")}
+    for path in paths.values():
+        path.write_text("{}\n")
+    named = ", ".join(f"{layer}: {path}" for layer, path in paths.items())
+    with Remora(two_providers(upstream, "ok", more=f"policy_files: {{{named}}}\n"), environment=SECRETS) as remora:
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "a"
+        paths["service"].write_text("limits: {concurency: 1}\n")
+        refused = remora.wait_log("configuration refused")[0]
+        assert refused["kept"] == "service" and refused["path"] == "policy_files.service.limits.concurency", refused
+        paths["mesh"].write_text("provider: {ignore: [a]}\n")
+        remora.wait_log("configuration refused", count=2)
+        remora.wait_log("configuration loaded in part", count=2)
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b", "the mesh's new layer binds"
+        paths["namespace"].unlink()
+        assert remora.wait_log("configuration refused", count=3)[2]["kept"] == "namespace and service"
+        paths["mesh"].write_text("models: {deny: ['*']}\n")
+        wait_for(lambda: remora.chat({"model": "t/m"})[0] == 403)
+        assert remora.metrics()["remora_config_last_reload_successful"] == 0 and wait_status(remora, "/readyz", 200)
+        paths["service"].write_text("{}\n")
+        paths["namespace"].write_text("{}\n")
+        paths["mesh"].write_text("{}\n")
+        wait_for(lambda: remora.chat({"model": "t/m"})[2].get("provider") == "a")
+        wait_for(lambda: remora.metrics()["remora_config_last_reload_successful"] == 1)
+
+
+def test_a_key_is_rotated_while_a_layer_is_gone(upstream, tmp_path):
+    path, key = tmp_path / "mesh.yaml", tmp_path / "key"
+    path.write_text("provider: {ignore: [b]}\n")
+    key.write_text("key-one")
+    key.chmod(0o600)
+    text = config(upstream, path).replace("{env: A_SECRET}", f"{{file: {key}}}")
+    assert str(key) in text
+    with Remora(text, environment=SECRETS) as remora:
+        assert remora.chat({"model": "t/m"})[0] == 200
+        path.unlink()
+        assert "absent" in remora.wait_log("configuration refused")[0]["error"]
+        key.write_text("key-two")
+
+        def uses_the_new_key():
+            assert remora.chat({"model": "t/m"})[2]["provider"] == "a", "the ceiling stays"
+            return upstream.last()["header"]["authorization"] == "Bearer key-two"
+
+        wait_for(uses_the_new_key)
 
 
 def test_a_wrong_file_stops_the_start_and_check(upstream, tmp_path):
