@@ -527,6 +527,8 @@ static void a_region_is_the_known_seat_of_the_provider(void **state)
     expect_in(w);
     prefer(w, REMORA_LAYER_REQUEST)->regions = LIST(S("FR"));
     expect_out(w, REMORA_RULE_DATA_REGION, REMORA_LAYER_REQUEST);
+    prefer(w, REMORA_LAYER_REQUEST)->regions = LIST(S("eu")); /* where the Netherlands lie */
+    expect_in(w);
 }
 
 /* It may take a server anywhere; what is said of the endpoint itself counts. */

@@ -1825,6 +1825,42 @@ static void a_router_hears_the_common_quantizations(void **state)
     end(&f);
 }
 
+/* Each alone is enough to be said; a cap of nothing is one, and a word that a list has twice is said once. */
+static void a_router_hears_each_preference_alone(void **state)
+{
+    WORDS(twice, REMORA_SLICE_INIT("b"), REMORA_SLICE_INIT("b"));
+    static const struct remora_slices *const of_twice[] = {&twice};
+    static const struct remora_slices *const of_weight[] = {&inner_weights};
+    static const struct {
+        struct remora_build_input policy;
+        const char *said;
+    } cases[] = {
+        {{.data_collection = REMORA_DATA_DENY}, "{\"data_collection\":\"deny\"}"},
+        {{.zdr = REMORA_YES}, "{\"zdr\":true}"},
+        {{.is_alone = true}, "{\"allow_fallbacks\":false}"},
+        {{.require_parameters = REMORA_YES}, "{\"require_parameters\":true}"},
+        {{.enforce_distillable_text = REMORA_YES}, "{\"enforce_distillable_text\":true}"},
+        {{.ignored = {of_twice, 1}}, "{\"ignore\":[\"b\"]}"},
+        {{.quantizations = {of_weight, 1}}, "{\"quantizations\":[\"mxfp4\",\"fp8\",\"int4\"]}"},
+        {{.zdr = REMORA_NO}, NULL},
+    };
+    struct fixture f;
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char said[128];
+        begin(&f, "hop", "openrouter");
+        f.policy = cases[i].policy;
+        snprintf(said, sizeof said, ",\"provider\":%s}",
+                 cases[i].said == NULL ? "" : cases[i].said);
+        assert_int_equal(strstr(body_of(&f), said) != NULL, cases[i].said != NULL);
+        end(&f);
+    }
+    begin(&f, "hop", "openrouter");
+    f.request.provider.max_price_pico_usd[REMORA_CAP_COMPLETION] = 0;
+    assert_non_null(strstr(body_of(&f), ",\"provider\":{\"max_price\":{\"completion\":0}}}"));
+    end(&f);
+}
+
 static void signatures_of_gemini_go_back_on_their_calls(void **state)
 {
     static const struct remora_reasoning_block signed_by[] = {
@@ -2025,6 +2061,7 @@ int main(void)
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
         cmocka_unit_test(what_a_router_does_not_hear_is_told),
         cmocka_unit_test(a_router_hears_the_common_quantizations),
+        cmocka_unit_test(a_router_hears_each_preference_alone),
         cmocka_unit_test(signatures_of_gemini_go_back_on_their_calls),
         cmocka_unit_test(large_values_are_sent_from_where_they_lie),
         cmocka_unit_test(base64_that_would_break_out_of_its_string_is_not_sent),
