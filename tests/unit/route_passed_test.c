@@ -152,6 +152,18 @@ static void a_model_that_nobody_knows_is_told_as_it_was_asked(void **state)
     assert_int_equal(skipped[0].code, REMORA_MODEL_NOT_FOUND);
 }
 
+static void every_model_before_who_answered_is_looked_at(void **state)
+{
+    (void)state;
+    f.request.model = S("acme/unheard-of");
+    f.request.models = LIST(S("acme/echo-1"), S("acme/parrot-2"));
+    plan_layer(&f, REMORA_LAYER_SERVICE)->models_deny = LIST(S("acme/echo-1"));
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    assert_int_equal(remora_plan_skipped(&f.plan, p, skipped), 2);
+    assert_slice_equal(skipped[1].model, "acme/echo-1");
+    assert_int_equal(skipped[1].exclusion.rule, REMORA_RULE_MODEL_ALLOW_LIST);
+}
+
 static void a_model_that_one_rule_removed_is_told_with_it(void **state)
 {
     (void)state;
@@ -180,6 +192,7 @@ static void more_than_are_told_are_counted(void **state)
 {
     (void)state;
     enum { REST = REMORA_SKIPPED_MAX + 3 };
+    struct remora_skipped told[REMORA_SKIPPED_MAX + 1] = {0}; /* the last is nobody's to write */
     for (int i = 0; i < REST - 2; i++) {
         cool(plan_endpoint(&f, echo, a->provider, "alpha"));
     }
@@ -187,8 +200,9 @@ static void more_than_are_told_are_counted(void **state)
     cool(b);
     f.request.models = LIST(S("acme/parrot-2"));
     assert_int_equal(plan_build(&f), REMORA_OK);
-    assert_int_equal(remora_plan_skipped(&f.plan, p, skipped), REST);
-    assert_slice_equal(skipped[REMORA_SKIPPED_MAX - 1].model, "acme/echo-1");
+    assert_int_equal(remora_plan_skipped(&f.plan, p, told), REST);
+    assert_slice_equal(told[REMORA_SKIPPED_MAX - 1].model, "acme/echo-1");
+    assert_null(told[REMORA_SKIPPED_MAX].model.data);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -204,6 +218,7 @@ int main(void)
         CASE(a_plan_that_loses_its_last_endpoint_has_the_verdict_of_one_made_so),
         CASE(endpoints_that_rest_beside_failed_ones_are_worth_waiting_for),
         CASE(a_model_that_nobody_knows_is_told_as_it_was_asked),
+        CASE(every_model_before_who_answered_is_looked_at),
         CASE(a_model_that_one_rule_removed_is_told_with_it),
         CASE(a_model_that_several_rules_removed_is_told_without_one),
         CASE(more_than_are_told_are_counted),

@@ -110,6 +110,8 @@ static void routers_and_presets_to_come_are_named(void **state)
 static void a_variant_that_nobody_knows_is_told_with_what_there_is(void **state)
 {
     (void)state;
+    plan_alias(&f, "p", "beta/parrot-2"); /* as short as a name can be */
+    expect_fail("p:huge", REMORA_MODEL_NOT_FOUND, "no model variant is called ':huge'");
     expect_fail("beta/parrot-2:huge", REMORA_MODEL_NOT_FOUND,
                 "no model variant is called ':huge'; did you mean 'beta/parrot-2'?");
     expect_fail("parrot-2:fre", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/parrot-2'?");
