@@ -282,8 +282,8 @@ providers:
   requesty: {{base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
   b: {{kind: openai, base_url: "{upstream.base_url_of('ok')}", api_key: {{env: A_SECRET}}}}
 models:
-  t/m: {{endpoints: [{{provider: a, model_id: m}}]}}
-  t/r: {{endpoints: [{{provider: requesty, model_id: m}}]}}
+  t/m: {{endpoints: [{{provider: a, model_id: m, pricing: {{prompt: "0", completion: "0"}}}}]}}
+  t/r: {{endpoints: [{{provider: requesty, model_id: m, pricing: {{prompt: "0", completion: "0"}}}}]}}
 """
     narrow = {"only": ["a", "requesty", "b"], "ignore": ["b"], "order": ["a", "requesty", "b"], "allow_fallbacks": False,
               "quantizations": ["unknown"]}

@@ -159,7 +159,7 @@ def test_dropped_fields_are_told_and_modalities_are_kept(upstream):
 def test_an_effort_is_the_nearest_that_the_model_has_and_none_is_refused_where_it_always_reasons(upstream):
     more = """
   t/thinker:
-    endpoints: [{provider: a, model_id: ok, reasoning_efforts: [low, high]}]
+    endpoints: [{provider: a, model_id: ok, reasoning_efforts: [low, high], pricing: {prompt: "0", completion: "0"}}]
 """
     with Remora(two_providers(upstream, "ok", more=more), environment=SECRETS) as remora:
         upstream.reset()
