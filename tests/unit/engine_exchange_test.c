@@ -867,6 +867,41 @@ static void a_late_endpoint_is_paid_beside_the_one_that_answers(void **state)
     fixture_free(f);
 }
 
+/* Marks of an hour that are dropped say nothing of what the provider has written by itself. */
+static void what_is_written_for_an_hour_is_billed_so_where_the_marks_were_sent(void **state)
+{
+    static const char *const dialects[] = {"openrouter", "groq"};
+    static const struct remora_part part = {.kind = REMORA_PART_TEXT,
+                                            .text = REMORA_SLICE_INIT("a"),
+                                            .cache = {.is_set = true, .ttl_s = 3600}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(dialects); i++) {
+        char yaml[512];
+        snprintf(yaml, sizeof yaml,
+                 "version: 1\nservice: svc\nproviders:\n"
+                 "  a: {kind: openai, dialect: %s, base_url: \"http://127.0.0.1:1/v1\"}\n"
+                 "models:\n  t/m: {endpoints: [{provider: a, model_id: um, pricing: {prompt: "
+                 "\"0\", completion: \"0\", cached_write: \"0.001\", cached_write_1h: "
+                 "\"0.002\"}}]}\n",
+                 dialects[i]);
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        f->message = &message;
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_head(f, 0, 200, NULL);
+        (void)play_body(
+            f, 0,
+            CHUNK_TEXT("a") CHUNK_STOP
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":"
+            "1,\"prompt_tokens_details\":{\"cache_write_tokens\":9}}}\n\n" CHUNK_DONE);
+        assert_int_equal(f->outcome.cost.total_pico_usd,
+                         i == 0 ? INT64_C(18000000000) : INT64_C(9000000000));
+        assert_int_equal(f->outcome.cost.certainty, REMORA_CERTAINTY_ACTUAL);
+        fixture_free(f);
+    }
+}
+
 /* web_search_options that the endpoint does not take are dropped: nothing was searched, and nothing is billed. */
 static void a_search_is_billed_only_where_it_was_asked_of_the_provider(void **state)
 {
@@ -921,6 +956,7 @@ int main(void)
         cmocka_unit_test(pictures_that_are_left_out_are_not_billed),
         cmocka_unit_test(what_was_left_is_estimated_unless_it_never_went_out),
         cmocka_unit_test(a_late_endpoint_is_paid_beside_the_one_that_answers),
+        cmocka_unit_test(what_is_written_for_an_hour_is_billed_so_where_the_marks_were_sent),
         cmocka_unit_test(a_search_is_billed_only_where_it_was_asked_of_the_provider),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),
