@@ -251,8 +251,9 @@ def test_the_ports_are_the_documents(helm3):
     default = yaml.safe_load(one(helm3.render(), "ConfigMap", "-sidecar")["data"]["app-env.yaml"])["env"]
     schema = json.loads(subprocess.run([str(PROGRAM), "schema"], check=True, capture_output=True, text=True).stdout)
     listen = schema["$defs"]["listen"]["properties"]
-    assert default[0]["value"].removeprefix("http://") in listen["http"]["description"]
-    assert default[1]["value"] in listen["grpc"]["description"]
+    as_default = lambda told: f"Default: {told.removeprefix('http://').replace('127.0.0.1', 'localhost')}."  # localhost is 127.0.0.1 and ::1
+    assert listen["http"]["description"].endswith(as_default(default[0]["value"]))
+    assert listen["grpc"]["description"].endswith(as_default(default[1]["value"]))
 
 
 def app_env(objects):
@@ -280,6 +281,16 @@ def test_a_port_for_all_addresses_is_called_on_loopback(helm):
     sets = [*SHARED[2:4], "config.listen.http=0.0.0.0:8001", "config.listen.grpc=[::]:8002"]
     found, _ = app_env(helm.render(sets=sets))
     assert found["REMORA_HTTP_URL"] == "http://127.0.0.1:8001" and found["REMORA_GRPC_TARGET"] == "[::1]:8002"
+
+
+def test_the_application_is_told_where_tls_is_spoken(helm, notes):
+    """With `tls` a listener beyond loopback speaks nothing else, on 127.0.0.1 too."""
+    for http, grpc, expected in (("0.0.0.0:8000", "[::]:8001", ("https://127.0.0.1:8000", "speaks TLS there")), ("127.0.0.1:8000", "localhost:8001", ("http://127.0.0.1:8000", None))):
+        sets = [*SHARED[2:], f"config.listen.http={http}", f"config.listen.grpc={grpc}"]
+        found, text = app_env(helm.render(sets=sets))
+        assert found["REMORA_HTTP_URL"] == expected[0] and found["OPENAI_BASE_URL"] == f"{expected[0]}/v1"
+        assert ("gRPC speaks TLS there" in text) == ("(gRPC over TLS)" in notes([], sets)) == (expected[1] is not None)
+        assert f"{expected[0]}/v1 (OpenAI" in notes([], sets)
 
 
 def test_no_mesh_captures_the_gateways_probe_port(helm):
@@ -584,6 +595,10 @@ def test_notes_say_what_a_caller_of_the_gateway_shows(notes):
 
 def test_notes_warn_of_what_hurts_later(notes):
     assert "no provider is configured" in notes([]) and "no provider is configured" not in notes(["sidecar.yaml"])
+    without = ["config.providers=null", "config.models=null"]
+    assert "(config.providers): every completion by the sidecar" in notes(["both.yaml"], without) and "no provider is" not in notes(["both.yaml"])
+    assert "(gateway.config.providers): every completion by the gateway" in notes(["both.yaml"], ["gateway.config.providers=null"])
+    assert "port-forward svc/shop-remora-gateway 7360:443 " in notes(["gateway.yaml"], ["gateway.service.httpPort=443"]), "nobody's port needs root"
     assert "travel in the clear" in notes(["gateway.yaml"]) and "travel in the clear" not in notes(["sidecar.yaml"])
     tls = notes(["gateway.yaml"], ["gateway.tlsSecret=t"])
     assert "travel in the clear" not in tls and "https://shop-remora-gateway.shop.svc:7360/v1" in tls

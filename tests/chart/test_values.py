@@ -165,6 +165,15 @@ REFUSED = {
     "a variable that the chart writes": (["sidecar.extraEnv[0].name=REMORA_NAMESPACE"], "sidecar.extraEnv: REMORA_NAMESPACE is the chart's own"),
     "a label that the selector has": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
                                        "gateway.podLabels.app\\.kubernetes\\.io/name=x"], "gateway.podLabels: app.kubernetes.io/name is the selector's"),
+    "a sidecar without probes": (["config.listen.probe=off"], "listen.probe is off: the kubelet asks"),
+    "probes on a socket": (["config.listen.probe=unix:/run/remora9"], "listen.probe is unix:/run/remora9: the kubelet asks"),
+    "probes on no port": (["config.listen.probe=127.0.0.1:0"], "listen.probe is 127.0.0.1:0: the kubelet asks"),
+    "probes on a port of calls": (["config.listen.probe=0.0.0.0:8001", "config.listen.http=127.0.0.1:8001"], "listen.probe has port 8001, which is the port of http"),
+    "probes on the gateway's port of calls": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.listen.probe=0.0.0.0:7360"],
+                                              "listen.probe has port 7360, which is the port of http"),
+    "probes on the port of admin": (["config.listen.probe=0.0.0.0:7363"], "listen.probe has port 7363, which is the port of admin"),
+    "a gateway that says it is a sidecar": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.mode=sidecar"],
+                                            "config.mode is sidecar and the chart runs it as the gateway"),
     "an annotation that the chart writes": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
                                              "gateway.podAnnotations.checksum/start=x"], "gateway.podAnnotations: checksum/start is the chart's own"),
     "a name that YAML takes for a merge": (["config.aliases.<<=openai/gpt-4o"], "config cannot be read as YAML"),
@@ -180,6 +189,13 @@ REFUSED = {
 def test_what_only_the_chart_can_know_is_refused_in_words(helm, what):
     sets, expected = REFUSED[what]
     assert expected in helm.refusal(sets=sets)
+
+
+@pytest.mark.parametrize("release", ["a.b", "7up"])
+def test_a_release_that_no_service_can_be_called_by_is_refused_before_half_of_it_is_there(helm, release):
+    of = lambda *sets: helm.template(["gateway.yaml"], sets, release=release)
+    assert "cannot be the beginning of a Service's name" in of().stderr and of("fullnameOverride=up-7").returncode == 0
+    assert helm.template(["sidecar.yaml"], release=release).returncode == 0, "ConfigMaps are called so"
 
 
 def test_a_layer_that_is_off_takes_no_name(helm):

@@ -10,7 +10,7 @@ The container of Remora, the one place where it is written: sidecar, gateway and
 {{- $role := .role }}
 {{- $own := include "remora.own" . | fromYaml }}
 {{- $document := include "remora.givenDocument" . | fromYaml }}
-{{- $probe := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") -}}
+{{- $probe := include "remora.probePortOf" (dict "document" $document "role" $role) -}}
 name: {{ $own.containerName | default "remora" }}
 image: {{ include "remora.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
@@ -250,7 +250,7 @@ traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{/* Of the gateway's pods: the chart's, those for meshes, and the values' own, which win. */}}
 {{- define "remora.podAnnotations" -}}
 {{- $document := include "remora.givenDocument" (dict "root" . "role" "gateway") | fromYaml }}
-{{- $port := include "remora.port" (dict "document" $document "listener" "probe" "default" "7362") }}
+{{- $port := include "remora.probePortOf" (dict "document" $document "role" "gateway") }}
 {{- $given := include "remora.tplmap" (dict "root" . "map" (.Values.gateway.podAnnotations | default dict)) | fromYaml }}
 {{- if hasKey $given "checksum/start" }}
 {{- fail "gateway.podAnnotations: checksum/start is the chart's own, which replaces pods when their document asks for it" }}
@@ -261,12 +261,19 @@ traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{- merge (dict) $given $ours (include "remora.meshAnnotations" $port | fromYaml) | toYaml }}
 {{- end }}
 
+{{/* Of pods with the sidecar of this installation, and of no other: a release may hold the chart twice, and two namespaces each a release
+     of one name. */}}
+{{- define "remora.sidecarLabels" -}}
+remora.dev/sidecar: "true"
+remora.dev/release: {{ include "remora.fullname" . | quote }}
+remora.dev/release-namespace: {{ .Release.Namespace | quote }}
+{{- end }}
+
 {{/* A pod template's fragment with the sidecar, ready to be pasted or to be a patch. */}}
 {{- define "remora.sidecarPod" -}}
 metadata:
   labels:
-    remora.dev/sidecar: "true"
-    remora.dev/release: {{ .Release.Name | quote }}
+    {{- include "remora.sidecarLabels" . | nindent 4 }}
   annotations:
     # A mesh must not capture the port that the kubelet and Prometheus ask.
     {{- include "remora.meshAnnotations" (include "remora.probePort" .) | nindent 4 }}
@@ -278,7 +285,7 @@ spec:
 {{- end }}
 
 {{- define "remora.probePort" -}}
-{{- include "remora.port" (dict "document" (include "remora.config" . | fromYaml) "listener" "probe" "default" "7362") }}
+{{- include "remora.probePortOf" (dict "document" (include "remora.givenDocument" (dict "root" . "role" "sidecar") | fromYaml) "role" "sidecar") }}
 {{- end }}
 
 {{/* Where a listener of the sidecar is called: HOST:PORT, unix:PATH or off. (dict "root" $ "listener" NAME "default" PORT) */}}
@@ -296,12 +303,23 @@ spec:
 {{- include "remora.place" (dict "root" . "listener" "grpc" "default" "7361") }}
 {{- end }}
 
+{{/* "true" where a listener of the sidecar speaks TLS: beyond loopback, with `tls` in its document. Same arguments but for the default. */}}
+{{- define "remora.placeHasTls" -}}
+{{- $document := include "remora.givenDocument" (dict "root" .root "role" "sidecar") | fromYaml }}
+{{- $stated := get ($document.listen | default dict) .listener | default "localhost:1" }}
+{{- if and $document.tls (not (regexMatch "^(off$|unix:|localhost:|127\\.|\\[::1\\]:)" $stated)) }}true{{ end }}
+{{- end }}
+
+{{- define "remora.httpScheme" -}}
+{{- include "remora.placeHasTls" (dict "root" . "listener" "http") | empty | ternary "http" "https" }}
+{{- end }}
+
 {{/* The same for people. */}}
 {{- define "remora.places" -}}
 {{- $http := include "remora.httpPlace" . }}
 {{- $isAddress := not (or (eq $http "off") (hasPrefix "unix:" $http)) -}}
-{{ $isAddress | ternary (printf "http://%s/v1" $http) $http }} (OpenAI, OpenRouter)
-{{ include "remora.grpcPlace" . }} (gRPC)
+{{ $isAddress | ternary (printf "%s://%s/v1" (include "remora.httpScheme" .) $http) $http }} (OpenAI, OpenRouter)
+{{ include "remora.grpcPlace" . }} (gRPC{{ if include "remora.placeHasTls" (dict "root" . "listener" "grpc") }} over TLS{{ end }})
 {{- end }}
 
 {{/* What the application's containers need to find it. */}}
@@ -313,11 +331,18 @@ spec:
 # A socket is reached where its folder is mounted into both containers (sidecar.extraVolumes, extraVolumeMounts).
 {{- end }}
 {{- $hasUrl := not (or (eq $http "off") (hasPrefix "unix:" $http)) }}
+{{- $scheme := include "remora.httpScheme" . }}
+{{- if and $hasUrl (eq $scheme "https") }}
+# Beyond loopback it speaks TLS, on this address too: clients need its authority, and a certificate that has this name.
+{{- end }}
 {{- if $hasUrl }}
 - name: REMORA_HTTP_URL
-  value: {{ printf "http://%s" $http | quote }}
+  value: {{ printf "%s://%s" $scheme $http | quote }}
 {{- else if ne $http "off" }}
 # HTTP is at {{ $http }}: a client takes the path of a socket as its transport, and no variable names that.
+{{- end }}
+{{- if include "remora.placeHasTls" (dict "root" . "listener" "grpc") }}
+# gRPC speaks TLS there.
 {{- end }}
 {{- if ne $grpc "off" }}
 - name: REMORA_GRPC_TARGET
@@ -330,7 +355,7 @@ spec:
 # The OpenAI SDKs read these two. The sidecar ignores the key.
 {{- end }}
 - name: OPENAI_BASE_URL
-  value: {{ printf "http://%s/v1" $http | quote }}
+  value: {{ printf "%s://%s/v1" $scheme $http | quote }}
 {{- if not $document.keys }}
 - name: OPENAI_API_KEY
   value: unused

@@ -145,6 +145,9 @@ annotations:
 
 {{/* What is written is mounted somewhere: a policy that is dropped in silence restricts nobody. */}}
 {{- define "remora.checkUse" -}}
+{{- if and (include "remora.hasGateway" .) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "remora.fullname" .))) }}
+{{- fail (printf "%s cannot be the beginning of a Service's name, which has letters, digits and - alone and begins with a letter: set fullnameOverride" (include "remora.fullname" .)) }}
+{{- end }}
 {{- if and .Values.gateway.config (not (include "remora.hasGateway" .)) }}
 {{- fail "gateway.config would go nowhere: mode sidecar has no gateway; the sidecar's document is `config`" }}
 {{- end }}
@@ -229,6 +232,9 @@ annotations:
 {{- end }}
 {{- if eq .role "gateway" }}
 {{- $name := .root.Values.gateway.config | empty | ternary "config" "gateway.config" }}
+{{- if ne (.document.mode | default "gateway") "gateway" }}
+{{- fail (printf "%s.mode is %s and the chart runs it as the gateway: leave it out" $name .document.mode) }}
+{{- end }}
 {{- range $listener := list "http" "grpc" }}
 {{- if hasKey ($.document.listen | default dict) $listener }}
 {{- fail (printf "%s.listen.%s: the gateway listens where its Service sends calls, on bindAddress; leave it out (mode both: `config` with it for the sidecars, `gateway.config` without)" $name $listener) }}
@@ -268,8 +274,30 @@ annotations:
 {{- if or .Values.gateway.tlsSecret $document.tls }}true{{ end }}
 {{- end }}
 
-{{/* Port of a listener: what the document says, else the default. (dict "document" {} "listener" NAME "default" PORT) */}}
+{{/* Port of a listener: what the document says, else the default; nothing where it has none (off, a socket).
+     (dict "document" {} "listener" NAME "default" PORT) */}}
 {{- define "remora.port" -}}
-{{- $stated := get (.document.listen | default dict) .listener | default "" }}
-{{- regexFind "[0-9]+$" $stated | default .default }}
+{{- $stated := get (.document.listen | default dict) .listener | default (printf "localhost:%s" .default) }}
+{{- if regexMatch "^(\\[[0-9A-Fa-f:.]+\\]|[^:/\\[\\]]+):[0-9]+$" $stated }}
+{{- regexFind "[0-9]+$" $stated | int }}
+{{- end }}
+{{- end }}
+
+{{/* Port of the probes, which the kubelet and Prometheus have to reach: (dict "document" {} "role" NAME). The chart opens it on bindAddress,
+     so that it has to be one, and nobody else's in the pod. */}}
+{{- define "remora.probePortOf" -}}
+{{- $port := include "remora.port" (dict "document" .document "listener" "probe" "default" "7362") | int }}
+{{- if or (lt $port 1) (gt $port 65535) }}
+{{- fail (printf "listen.probe is %s: the kubelet asks for the pod's health there, so that it needs HOST:PORT, of which the chart takes the port (and bindAddress)" .document.listen.probe) }}
+{{- end }}
+{{- $document := eq .role "gateway" | ternary (omit .document "listen") .document }}
+{{- $others := dict "http" (include "remora.port" (dict "document" $document "listener" "http" "default" "7360")) }}
+{{- $_ := set $others "grpc" (include "remora.port" (dict "document" $document "listener" "grpc" "default" "7361")) }}
+{{- $_ := set $others "admin" (include "remora.port" (dict "document" .document "listener" "admin" "default" "7363")) }}
+{{- range $listener, $other := $others }}
+{{- if eq $port (int $other) }}
+{{- fail (printf "listen.probe has port %d, which is the port of %s" $port $listener) }}
+{{- end }}
+{{- end }}
+{{- $port }}
 {{- end }}
