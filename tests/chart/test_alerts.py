@@ -40,9 +40,18 @@ def test_words_of_alerts_are_templates(promtool, tmp_path):
     assert result.returncode == 0 and f"{len(ALERTS)} rules found" in result.stdout, result.stdout + result.stderr
 
 
+COUNTED = r" or ((\S+) > 0) and \(count.*\[(\w+)\]\)\)\)"
+STARTED = r" or \S+ > 0 and on [^<]*\)$"
+SINCE = r" or \2 unless \2 offset \3"  # what these once were: after a gap W long, all that was ever counted
+FOR_6H = r" or \2 unless last_over_time(\2[6h] offset \3)"
+
+
 @pytest.mark.parametrize("alert, pattern, instead", [
-    ("RemoraProviderKeyRefused", r"75m", "15m"), ("RemoraProviderKeyRefused", r" or .*> 0\)$", ")"), ("RemoraShedding", r" or .*> 0\)$", ")"),
-    ("RemoraCostUnknown", r" or .*> 0\)$", ")"), ("RemoraCircuitOpen", r"max_over_time\((.*)\[10m\]\)", r"\1"), ("RemoraCircuitOpen", "== 2", ">= 1")])
+    ("RemoraProviderKeyRefused", r"75", "15"), ("RemoraProviderKeyRefused", COUNTED, ""), ("RemoraShedding", COUNTED, ""),
+    ("RemoraCostUnknown", COUNTED, ""), ("RemoraProviderKeyRefused", STARTED, ")"), ("RemoraProviderKeyRefused", COUNTED, SINCE),
+    ("RemoraProviderKeyRefused", COUNTED, FOR_6H), ("RemoraShedding", COUNTED, SINCE), ("RemoraCostUnknown", COUNTED, SINCE),
+    ("RemoraProviderKeyMissing", COUNTED, SINCE), ("RemoraProviderKeyMissing", "no_credential", "zdr"), ("RemoraNobodyLeft", '!="no_credential"', '!=""'),
+    ("RemoraCircuitOpen", r"max_over_time\((.*)\[10m\]\)", r"\1"), ("RemoraCircuitOpen", "== 2", ">= 1")])
 def test_the_cases_see(promtool, tmp_path, alert, pattern, instead):
     """What these alerts once were."""
     def changed(one):

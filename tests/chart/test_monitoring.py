@@ -80,7 +80,8 @@ def test_the_check_sees(expression):
 
 def test_words_of_alerts_use_labels_that_their_expression_keeps():
     for alert in ALERTS:
-        kept = {label for group in re.findall(r"\b(?:by|on)\s*\((.*?)\)", alert["expr"]) for label in re.findall(r"\w+", group)}
+        outermost = re.search(r"\bby\s*\((.*?)\)", alert["expr"]) or re.search(r"\bon\s*\((.*?)\)", alert["expr"])
+        kept = set(re.findall(r"\w+", outermost.group(1)))
         used = set(re.findall(r"\$labels\.(\w+)", json.dumps(alert["annotations"])))
         assert used <= kept, alert["alert"]
         assert alert["labels"]["severity"] in ("critical", "warning", "info") and alert["annotations"]["summary"], alert["alert"]
@@ -91,6 +92,12 @@ def test_codes_in_alerts_exist():
     for _, expression in EXPRESSIONS:
         for alternatives in re.findall(r'code=~?"([^"]*)"', expression):
             assert set(alternatives.split("|")) <= codes | {"OK"}, expression
+
+
+def test_rules_in_alerts_exist():
+    rules = set(re.findall(r'^REMORA_RULE\(\w+, "(\w+)', (ROOT / "include/remora/tbl/rules.h").read_text(), re.M))
+    named = [name for _, expression in EXPRESSIONS for name in re.findall(r'rule!?=~?"(\w+)"', expression)]
+    assert "no_credential" in named and set(named) <= rules
 
 
 def test_what_says_trouble_is_looked_at():
@@ -129,6 +136,38 @@ def test_pods_of_two_releases_in_a_namespace_are_scraped_once(helm):
     sidecar = one(objects_of(helm.template(["sidecar.yaml"], release="checkout").stdout), "ConfigMap", "-sidecar")
     labels = yaml.safe_load(sidecar["data"]["pod.yaml"])["metadata"]["labels"]
     assert monitor.items() <= labels.items() and not other.items() <= labels.items()
+
+
+def monitors_and_pods(text):
+    """Selectors of sidecars, and the labels of each block, by the names of their objects."""
+    objects = objects_of(text)
+    selectors = {each["metadata"]["name"]: each["spec"]["selector"]["matchLabels"] for each in objects if each["kind"] == "PodMonitor"}
+    blocks = {each["metadata"]["name"]: yaml.safe_load(each["data"]["pod.yaml"])["metadata"]["labels"] for each in objects
+              if each["kind"] == "ConfigMap" and "pod.yaml" in each["data"]}
+    return selectors, blocks
+
+
+def test_two_uses_of_the_chart_in_a_release_are_scraped_once(helm, tmp_path):
+    """A parent chart with two aliases: one release, and two installations."""
+    aliases = "".join(f"  - {{name: remora, alias: {alias}, version: '*', repository: 'file://{CHART}'}}\n" for alias in ("checkout", "search"))
+    (tmp_path / "Chart.yaml").write_text(f"apiVersion: v2\nname: parent\nversion: 0.0.1\ndependencies:\n{aliases}")
+    (tmp_path / "values.yaml").write_text("".join(f"{alias}: {{monitoring: {{podMonitor: {{enabled: true}}}}}}\n" for alias in ("checkout", "search")))
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts/remora").symlink_to(CHART)
+    result = helm.template(chart=tmp_path)
+    assert result.returncode == 0, result.stderr
+    selectors, blocks = monitors_and_pods(result.stdout)
+    assert set(selectors) == set(blocks) == {"shop-checkout-sidecar", "shop-search-sidecar"}
+    for name, selector in selectors.items():
+        assert [of for of, labels in blocks.items() if selector.items() <= labels.items()] == [name]
+
+
+def test_releases_of_one_name_in_two_namespaces_are_scraped_once(helm):
+    sets = ["monitoring.podMonitor.enabled=true", "monitoring.podMonitor.namespaces={*}"]
+    shop, billing = (monitors_and_pods(helm.template([], sets, namespace=namespace, release="remora").stdout) for namespace in ("shop", "billing"))
+    for (selectors, blocks), (_, others) in ((shop, billing), (billing, shop)):
+        selector = selectors["remora-sidecar"]
+        assert selector.items() <= blocks["remora-sidecar"].items() and not selector.items() <= others["remora-sidecar"].items()
 
 
 def test_pod_monitors_find_their_pods_and_the_port(helm):
