@@ -152,6 +152,27 @@ static void a_model_that_nobody_knows_is_told_as_it_was_asked(void **state)
     assert_int_equal(skipped[0].code, REMORA_MODEL_NOT_FOUND);
 }
 
+static void endpoints_of_all_models_count_as_usable(void **state)
+{
+    (void)state;
+    f.request.models = LIST(S("acme/parrot-2"));
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    assert_int_equal(remora_plan_usable(&f.plan), 3);
+}
+
+/* What is wrong with the request or with us leaves nothing to explain. */
+static void codes_tell_whether_there_is_a_plan(void **state)
+{
+    static const enum remora_code none[] = {REMORA_INVALID_REQUEST, REMORA_UNIMPLEMENTED,
+                                            REMORA_TOO_LARGE, REMORA_SHEDDING};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(none); i++) {
+        assert_false(remora_plan_is_made(none[i]));
+    }
+    assert_true(remora_plan_is_made(REMORA_OK));
+    assert_true(remora_plan_is_made(REMORA_CONSTRAINT_FILTERED));
+}
+
 static void every_model_before_who_answered_is_looked_at(void **state)
 {
     (void)state;
@@ -218,6 +239,8 @@ int main(void)
         CASE(a_plan_that_loses_its_last_endpoint_has_the_verdict_of_one_made_so),
         CASE(endpoints_that_rest_beside_failed_ones_are_worth_waiting_for),
         CASE(a_model_that_nobody_knows_is_told_as_it_was_asked),
+        CASE(endpoints_of_all_models_count_as_usable),
+        CASE(codes_tell_whether_there_is_a_plan),
         CASE(every_model_before_who_answered_is_looked_at),
         CASE(a_model_that_one_rule_removed_is_told_with_it),
         CASE(a_model_that_several_rules_removed_is_told_without_one),

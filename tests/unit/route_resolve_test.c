@@ -107,6 +107,13 @@ static void routers_and_presets_to_come_are_named(void **state)
     expect_fail("acme/echo-1@preset/mine", REMORA_UNIMPLEMENTED, "presets");
 }
 
+static void a_variant_s_word_alone_is_a_name(void **state)
+{
+    (void)state;
+    expect_fail("free", REMORA_MODEL_NOT_FOUND, "free");
+    expect_fail("nitro", REMORA_MODEL_NOT_FOUND, "nitro");
+}
+
 static void a_variant_that_nobody_knows_is_told_with_what_there_is(void **state)
 {
     (void)state;
@@ -330,6 +337,7 @@ int main(void)
         CASE(free_is_a_variant),
         CASE(variants_to_come_are_named),
         CASE(routers_and_presets_to_come_are_named),
+        CASE(a_variant_s_word_alone_is_a_name),
         CASE(a_variant_that_nobody_knows_is_told_with_what_there_is),
         CASE(a_bare_id_resolves_when_it_is_unique),
         CASE(an_ambiguous_bare_id_tells_the_candidates),
