@@ -29,13 +29,11 @@ join() {
 
 # Whatever ends this program, the rows end, too: their shells at once, what they run as by Ctrl-C, by force in the end.
 end() {
-    local signal row tries
-    for row in "${rows[@]}"; do kill "$row"; done 2>/dev/null
+    local signal tries
+    kill "${rows[@]}" 2>/dev/null
     for signal in INT TERM KILL; do
-        for row in "${rows[@]}"; do
-            kill "-$signal" -- "-$row" || continue
-            for ((tries = 0; tries < 50; tries++)); do kill -0 -- "-$row" || break; sleep 0.1; done
-        done 2>/dev/null
+        kill "-$signal" -- "${rows[@]/#/-}" 2>/dev/null
+        for ((tries = 0; tries < 50; tries++)); do kill -0 -- "${rows[@]/#/-}" 2>/dev/null || break 2; sleep 0.1; done
     done
     rm -rf "$logs"
 }
@@ -151,8 +149,12 @@ sanitized_threads() {
 }
 
 # What all scenarios take from registries, before they need it.
+environment() {
+    must "Python environment" tools/venv.sh
+}
+
 clients() {
-    must "clients, stubs, examples" nice -n 5 sh -c "tools/venv.sh && .venv/bin/python tests/scenario/prepare.py"
+    must "clients, stubs, examples" nice -n 5 .venv/bin/python tests/scenario/prepare.py
 }
 
 # What only works, in what the scenarios leave of the machine.
@@ -170,7 +172,7 @@ case $part in
 all)
     row each release_build
     row each sanitized_build
-    row each lints
+    row each environment lints
     join
     row each release_scenarios more_workers
     row each sanitized_scenarios

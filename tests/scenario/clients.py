@@ -37,7 +37,7 @@ def install(folder):
         if got.exists() and got.read_text() == wanted.read_text():
             return
         command = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
         if result.returncode != 0:
             missing("npm install failed: " + (result.stdout + result.stderr)[-400:])
         got.write_text(wanted.read_text())
