@@ -316,11 +316,12 @@ static void a_refusal_has_its_place_and_each_choice_its_own_count(void **state)
     add_text(&f, 0, "Well,");
     refusal.text.text = REMORA_SLICE("I ca");
     add(&f, refusal);
+    add_call(&f, 0, "Read", "{}");
     refusal.text.text = REMORA_SLICE("n't.");
     add(&f, refusal);
     refusal.choice_index = 1;
     add(&f, refusal);
-    assert_answer(&f, "text Well,\nrefusal I can't.\n");
+    assert_answer(&f, "text Well,\nrefusal I can't.\ntool_use Read\n");
     assert_int_equal(f.answer.choices->next->refusal_position, 1);
     remora_arena_fini(&f.arena);
 }
