@@ -86,7 +86,8 @@ struct remora_conn_ops {
     void (*set_reading)(struct remora_conn *conn, bool on);
     /* Queues; flushed once at the end of the round. Bytes are copied. */
     void (*write)(struct remora_conn *conn, struct remora_slice bytes);
-    /* After what is queued has been written and the peer has closed its side (RFC 9112, 9.6), or `linger_ms` has passed;
+    /* After what is queued has been written and the peer has closed its side (RFC 9112, 9.6), or nothing has come from it for
+     * `linger_ms` (it has 15 times as long when it goes on sending), or it has not taken any output for WRITE_IDLE_MS;
      * 0: at once, unsent output is lost. */
     void (*close)(struct remora_conn *conn, int64_t linger_ms);
     /* Bytes queued and not yet taken by the kernel. */

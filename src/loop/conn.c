@@ -10,9 +10,10 @@
  *           comes is read and thrown away, REMORA_LIMIT_MESSAGE_BYTES at most.
  * Writing   Bytes collect in `out` and leave once per round by uv_try_write; what the kernel does not take is moved to
  *           `sending` and left to uv_write. An idle connection holds no buffer.
- * Closing   With a linger: what is queued is written, then the sending side is shut down and input thrown away until the
- *           peer closes too (RFC 9112, 9.6: else the kernel answers late input with a reset that can destroy the last
- *           response), at most for the time given. Without: at once.
+ * Closing   With a linger: what is queued is written, for as long as the peer takes some of it every REMORA_LIMIT_WRITE_IDLE_MS.
+ *           Then the sending side is shut down and input thrown away until the peer closes too (RFC 9112, 9.6: else the
+ *           kernel answers late input with a reset that can destroy the last response), until nothing has come for the time
+ *           given; who goes on sending has LINGER_TIMES as long. Without: at once.
  *
  * Ways to fail: reset, or output beyond OUTPUT_LIMIT or memory: on_gone(RESET). End of file: on_gone(PEER_CLOSED).
  */
@@ -24,10 +25,11 @@
 
 #include <assert.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WATCH_MS = 50 };
+enum { WATCH_MS = 50, LINGER_TIMES = 15 };
 #define OUTPUT_LIMIT ((size_t)REMORA_LIMIT_ANSWER_ARENA_BYTES + REMORA_LIMIT_STREAM_BUFFER_BYTES)
 
 struct plain {
@@ -47,6 +49,11 @@ struct plain {
     struct remora_timer timer; /* hang-up watch, or linger */
     struct remora_later deliver;
     size_t thrown_bytes; /* since the overrun */
+    int64_t linger_ms;
+    size_t linger_queued; /* when the output was looked at last */
+    uint64_t
+        linger_end_ns; /* without output: of the linger; with it: when the peer had it all, or took none of it */
+    bool has_heard; /* since the linger was looked at last */
     bool is_tcp;
     bool is_overrun;
     bool is_reading;    /* as the owner wants it */
@@ -207,6 +214,7 @@ static void on_uv_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
         return;
     }
     if (got == 0 || plain->is_lingering) {
+        plain->has_heard = plain->has_heard || got > 0;
         return;
     }
     struct remora_slice bytes = remora_slice(buffer->base, (size_t)got);
@@ -275,6 +283,51 @@ static void plain_write(struct remora_conn *conn, struct remora_slice bytes)
     }
 }
 
+static uint64_t now_ns(const struct plain *plain)
+{
+    return plain->base.loop->clock.now_ns(&plain->base.loop->clock);
+}
+
+static bool has_input(const struct plain *plain)
+{
+    uv_os_fd_t fd = -1;
+    int waiting = 0;
+    uv_fileno(&plain->uv.handle, &fd);
+    return plain->has_heard || (ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
+/* It is taken, however slowly, or it was not long ago. */
+static bool output_moves(struct plain *plain, size_t queued)
+{
+    if (queued != plain->linger_queued) {
+        plain->linger_queued = queued;
+        plain->linger_end_ns = now_ns(plain) + REMORA_LIMIT_WRITE_IDLE_MS * REMORA_NS_PER_MS;
+    }
+    return now_ns(plain) < plain->linger_end_ns;
+}
+
+static void look_at_linger(struct remora_timer *timer)
+{
+    struct plain *plain = REMORA_CONTAINER_OF(timer, struct plain, timer);
+    size_t queued = plain->base.ops->queued(&plain->base);
+    bool goes_on = queued > 0 ? output_moves(plain, queued)
+                              : has_input(plain) && now_ns(plain) < plain->linger_end_ns;
+    plain->has_heard = false;
+    if (goes_on) {
+        arm_timer(plain, plain->linger_ms, look_at_linger);
+    } else {
+        close_now(plain);
+    }
+}
+
+/* The peer's turn: to read what it has and to close. */
+static void begin_linger(struct plain *plain)
+{
+    uint64_t most_ms = (uint64_t)plain->linger_ms * LINGER_TIMES;
+    plain->linger_end_ns = now_ns(plain) + most_ms * REMORA_NS_PER_MS;
+    arm_timer(plain, plain->linger_ms, look_at_linger);
+}
+
 /* Everything is with the kernel: no more to send, the peer's turn to close. */
 static void shut_down(struct plain *plain)
 {
@@ -284,6 +337,7 @@ static void shut_down(struct plain *plain)
         close_now(plain);
         return;
     }
+    begin_linger(plain);
     start_uv_reading(plain);
 }
 
@@ -360,11 +414,6 @@ void remora_conn_flush_node(struct remora_list *node)
 
 /* ---- closing ---- */
 
-static void linger_over(struct remora_timer *timer)
-{
-    close_now(REMORA_CONTAINER_OF(timer, struct plain, timer));
-}
-
 static void plain_close(struct remora_conn *conn, int64_t linger_ms)
 {
     struct plain *plain = plain_of(conn);
@@ -380,9 +429,10 @@ static void plain_close(struct remora_conn *conn, int64_t linger_ms)
     }
     bool has_output = plain_queued(conn) > 0;
     plain->is_lingering = true;
+    plain->linger_ms = linger_ms;
     remora_later_disarm(&plain->deliver);
     remora_buf_fini(&plain->ahead);
-    arm_timer(plain, linger_ms, linger_over);
+    arm_timer(plain, linger_ms, look_at_linger);
     if (plain->is_closing) {
         return;
     }

@@ -1,6 +1,7 @@
 """The HTTP front over real sockets: raw clients, the official openai client, the fault server as the providers."""
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -385,6 +386,46 @@ def test_head_has_no_content_and_the_connection_goes_on(good, listener, head):
     assert first.startswith(b"HTTP/1.1 404 " if "/none" in head else b"HTTP/1.1 200 ") and b"\r\nContent-Length: " in first
     assert second.startswith(b"HTTP/1.1 200 "), "the next answer follows the head at once"
     assert second.split(b"\r\n\r\n", 1)[1], "and GET has content"
+
+
+REFUSED_AT_THE_HEAD = {
+    413: ("/v1/chat/completions", "application/json", 40 << 20),
+    404: ("/v1/none", "application/json", 24 << 20),
+    415: ("/v1/chat/completions", "text/plain", 24 << 20),
+}
+
+
+@pytest.mark.parametrize("status", REFUSED_AT_THE_HEAD)
+def test_who_sends_a_large_body_that_was_refused_finds_the_answer_behind_it(good, status):
+    """It sends for longer than a closing connection waits in silence, and reads only then; nothing of the body is kept."""
+    path, kind, size = REFUSED_AT_THE_HEAD[status]
+    good.chat({"model": "t/m"})  # what the first call takes for good is no part of it
+    before = good.rss_kib()
+    with socket.create_connection(("127.0.0.1", good.http_port), timeout=20) as s:
+        s.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n".encode())
+        for _ in range(20):
+            s.sendall(b"x" * (size // 20))
+            time.sleep(0.25)
+        got = b"".join(iter(lambda: s.recv(65536), b""))
+    assert got.startswith(f"HTTP/1.1 {status} ".encode()) and b"\r\nConnection: close\r\n" in got and got.endswith(b"}}")
+    assert good.rss_kib() - before < 8192
+    assert good.chat({"model": "t/m"})[0] == 200
+
+
+def test_a_large_answer_that_closes_is_not_cut_for_a_slow_reader(upstream):
+    with run(upstream, "echo") as remora, socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        s.settimeout(20)
+        s.connect(("127.0.0.1", remora.http_port))
+        payload = json.dumps({"model": "t/m", "messages": [{"role": "user", "content": "x" * 390_000}]}).encode()
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                  b"Content-Length: " + str(len(payload)).encode() + b"\r\n\r\n" + payload)
+        got = b""
+        while piece := s.recv(8192):
+            got += piece
+            time.sleep(0.06)  # three seconds and more for all of it
+        head, body = got.split(b"\r\n\r\n", 1)
+        assert len(body) == int(re.search(rb"Content-Length: (\d+)", head).group(1)) > 390_000
 
 
 def test_a_head_that_is_refused_unread_has_no_content(good):

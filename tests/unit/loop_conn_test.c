@@ -298,6 +298,57 @@ static void lingering_close_ends_when_its_time_is_over(void **state)
     run_until(f, &f->closed);
 }
 
+static uint64_t now_ms(const struct fixture *f)
+{
+    const struct remora_clock *clock = remora_loop_clock(f->loop);
+    return clock->now_ns(clock) / REMORA_NS_PER_MS;
+}
+
+/* Who sends a body that was refused reads the answer when it has sent it: that may take longer than a silence. */
+static void lingering_close_waits_while_the_peer_sends_and_not_for_ever(void **state)
+{
+    enum { LINGER_MS = 40, MOST_MS = 15 * LINGER_MS };
+    struct fixture *f = *state;
+    uint64_t began_ms = now_ms(f);
+    f->conn->ops->close(f->conn, LINGER_MS);
+    while (f->closed == 0) {
+        assert_true(now_ms(f) - began_ms < 20000);
+        ssize_t sent = send(f->peer, "more", 4, MSG_NOSIGNAL);
+        (void)sent;
+        remora_loop_run_once(f->loop, 2);
+    }
+    assert_true(now_ms(f) - began_ms >= MOST_MS);
+    assert_int_equal(f->read_calls, 0);
+}
+
+/* An answer that closes the connection is not cut because its reader is slow. */
+static void lingering_close_waits_while_the_peer_takes_output(void **state)
+{
+    enum { LINGER_MS = 20, PIECES = 16 };
+    static char text[1 << 20];
+    struct fixture *f = *state;
+    size_t got = 0;
+    f->conn->ops->write(f->conn, remora_slice(text, sizeof text));
+    remora_loop_run_once(f->loop, 0);
+    f->conn->ops->close(f->conn, LINGER_MS);
+    for (int i = 0; i < 10000 && got < sizeof text; i++) {
+        uint64_t until_ms = now_ms(f) + 2 * LINGER_MS;
+        for (size_t most = got + sizeof text / PIECES; got < most && got < sizeof text;) {
+            size_t left = most - got;
+            ssize_t now = read(f->peer, text, left);
+            got += now > 0 ? (size_t)now : 0;
+            remora_loop_run_once(f->loop, 1);
+            assert_true(now != 0); /* cut */
+        }
+        while (now_ms(f) < until_ms) {
+            remora_loop_run_once(f->loop, 5);
+        }
+    }
+    assert_int_equal(got, sizeof text);
+    hang_up(f);
+    run_until(f, &f->closed);
+}
+
 static void close_with_no_linger_is_complete_after_a_round(void **state)
 {
     struct fixture *f = *state;
@@ -346,6 +397,8 @@ int main(void)
         CASE(close_from_inside_on_read_is_safe),
         CASE(lingering_close_writes_what_is_queued_and_waits_for_the_peer),
         CASE(lingering_close_ends_when_its_time_is_over),
+        CASE(lingering_close_waits_while_the_peer_sends_and_not_for_ever),
+        CASE(lingering_close_waits_while_the_peer_takes_output),
         CASE(close_with_no_linger_is_complete_after_a_round),
         CASE(writing_to_a_dead_peer_is_gone_once),
         CASE(loop_free_closes_what_is_open),

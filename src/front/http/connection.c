@@ -14,7 +14,8 @@
 
 #include "remora/memory.h"
 
-/* What a closing connection waits for its peer: enough for a client to read an answer it did not ask for. */
+/* What a closing connection waits for its peer in silence: enough for a client to read an answer it did not ask for. One that goes on
+ * sending a body that was refused has 30 s, within which it should find the answer. */
 enum { LINGER_MS = 2000 };
 
 /* A head, or one read of the loop behind it. */
