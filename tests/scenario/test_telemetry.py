@@ -405,7 +405,8 @@ def test_the_cost_is_exact_to_the_last_digit(upstream, prompt, completion, cost)
 def test_an_unknown_price_is_null_and_counted(upstream):
     with Remora(priced(upstream, '{prompt: "0.000001"}'), environment=SECRETS) as remora:
         body = remora.chat({"model": "t/m"})[2]
-        assert body["usage"]["cost"] is None
+        assert not {"cost", "cost_details"} & set(body["usage"])
+        assert body["remora"]["cost"] is None and body["remora"]["cost_certainty"] == "CERTAINTY_UNKNOWN"
         assert "cost_nano_usd" not in request_line(remora)
         found = families(remora)
         assert value(found, "remora_cost_unknown", provider="a", model="t/m") == 1
