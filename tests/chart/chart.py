@@ -29,6 +29,7 @@ MATRIX = {
     "gateway": ["gateway.yaml"],
     "gateway-full": ["gateway.yaml", "gateway-full.yaml"],
     "both": ["both.yaml"],
+    "both under a ceiling": ["both.yaml", "mesh.yaml"],
     "monitoring": ["both.yaml", "monitoring.yaml"],
     "ha": ["presets/values-ha.yaml", "gateway.yaml"],
     "ha on openshift": ["presets/values-ha.yaml", "presets/values-openshift.yaml", "gateway.yaml"],

@@ -151,6 +151,25 @@ def test_the_program_takes_every_document(helm3, files, tmp_path):
         assert result.returncode == 0, (name, result.stderr)
 
 
+@pytest.mark.parametrize("files", [["both.yaml", "mesh.yaml"], ["gateway.yaml", "mesh.yaml"], ["sidecar.yaml"]])
+def test_a_ceiling_leaves_every_role_an_endpoint(helm3, files, tmp_path):
+    """`both` mounts the mesh layer twice: the sidecar is judged by it as well, by what its document says of the gateway."""
+    objects = helm3.render(files)
+    for name, document in documents(objects):
+        if name.endswith("-test-config"):
+            continue
+        (tmp_path / name / "credentials").mkdir(parents=True)
+        for key in ("key", "openai", "house"):
+            (tmp_path / name / "credentials" / key).write_text("k")
+        document = document.replace("/etc/remora/credentials", str(tmp_path / name / "credentials"))
+        assert check(tmp_path / name, document, objects).returncode == 0
+        model = "house/echo-1" if files == ["sidecar.yaml"] else "openai/gpt-4o-mini"
+        (tmp_path / "request.json").write_text(json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}))
+        said = subprocess.run([str(PROGRAM), "route", "explain", "--config", str(tmp_path / name / "remora.yaml"), "-f", str(tmp_path / "request.json"),
+                               "-o", "text"], capture_output=True, text=True, timeout=60, env={"REMORA_SERVICE": "checkout", "REMORA_NAMESPACE": "shop"})
+        assert said.returncode == 0, (name, said.stdout + said.stderr)
+
+
 def test_values_arrive_in_the_document_as_they_were_written(helm3):
     given = yaml.safe_load((VALUES / "sidecar.yaml").read_text())["config"]
     document = yaml.safe_load(dict(documents(helm3.render(["sidecar.yaml"])))["shop-remora-config"])
