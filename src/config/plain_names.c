@@ -45,6 +45,18 @@ static struct remora_slice without_groups(struct remora_slice name, char out[NUM
     return remora_slice(out, length);
 }
 
+/* Digits with at most one point among them, however many: Helm rounds what has more than its numbers hold, and .5 is "0.5". */
+static bool is_digits(struct remora_slice digits)
+{
+    size_t points = 0;
+    size_t others = 0;
+    for (size_t i = 0; i < digits.length; i++) {
+        points += digits.data[i] == '.';
+        others += digits.data[i] != '.' && (digits.data[i] < '0' || digits.data[i] > '9');
+    }
+    return others == 0 && points <= 1 && digits.length > points;
+}
+
 static bool is_number(struct remora_slice name)
 {
     char room[NUMBER_BYTES];
@@ -52,7 +64,7 @@ static bool is_number(struct remora_slice name)
     bool has_sign = name.length > 1 && (name.data[0] == '-' || name.data[0] == '+');
     struct remora_slice digits =
         without_groups(has_sign ? remora_slice(name.data + 1, name.length - 1) : name, room);
-    return is_based(digits) || remora_decimal_floor(digits, 0, &ignored, NULL);
+    return is_based(digits) || is_digits(digits) || remora_decimal_floor(digits, 0, &ignored, NULL);
 }
 
 /* The tree's depth is bounded (REMORA_LIMIT_CONFIG_DEPTH). */

@@ -1,9 +1,10 @@
 """docs/kubernetes.md quotes messages under "Troubleshooting": Helm's are provoked, the program's stand in its sources."""
 import re
+import subprocess
 
 import pytest
 
-from chart import CHART, ROOT
+from chart import CHART, PROGRAM, ROOT
 
 TABLE = (ROOT / "docs/kubernetes.md").read_text().partition("## Troubleshooting")[2].partition("## Figures")[0]
 # Of the first column; a word alone is a name and no message.
@@ -19,7 +20,7 @@ HELMS_OWN = "chart requires kubeVersion: >=1.29.0-0"
 OTHERS = {'MountVolume.SetUp failed ... secret "llm-keys" not found', "connection refused"}
 # Source, and the fixed pieces of the message: they stand in the quote and in string literals there.
 PROGRAMS = {
-    'models.a/b.endpoints[0].provider: "nobody" is not among the providers': ("config/endpoints.c", ['" is not among the providers']),
+    'models.a/b.endpoints[0].provider: 2:39: "nobody" is not among the providers': ("config/endpoints.c", ['" is not among the providers']),
     'remora: configuration: provider: 2:1: unknown key "provider": did you mean "providers"?':
         ("config/check.c", [': unknown key "', '": did you mean "', '"?']),
     "not ready: the mesh policy is absent": ("front/http/plain.c", ["not ready: "]),
@@ -34,6 +35,13 @@ PROGRAMS = {
     "This gateway asks for a key that it knows": ("config/caller.c", ["This gateway asks for a key that it knows"]),
     "0.0.0.0:7360 is beyond loopback, where http and grpc need gateway keys":
         ("config/address.c", ["is beyond loopback, where http and grpc need gateway keys"]),
+}
+
+
+# What the program is given, where the quote is a whole message: line and column are of this text.
+WHOLE = {
+    'models.a/b.endpoints[0].provider: 2:39: "nobody" is not among the providers': "models: {a/b: {endpoints: [{provider: nobody, model_id: x}]}}",
+    'remora: configuration: provider: 2:1: unknown key "provider": did you mean "providers"?': "provider: {}",
 }
 
 
@@ -62,6 +70,13 @@ def test_the_program_says_so(quote):
     source, pieces = PROGRAMS[quote]
     said = literals(source)
     assert [piece for piece in pieces if piece not in quote or piece not in said] == []
+
+
+@pytest.mark.parametrize("quote", WHOLE)
+def test_the_program_says_all_of_it(quote, tmp_path):
+    (tmp_path / "remora.yaml").write_text(f"version: 1\n{WHOLE[quote]}\n")
+    said = subprocess.run([str(PROGRAM), "serve", "--config", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
+    assert said.returncode == 1 and f"remora: configuration: {quote.removeprefix('remora: configuration: ')}" in said.stderr.splitlines()
 
 
 def test_the_reasons_within_quotes_are_the_programs():

@@ -99,6 +99,24 @@ def test_other_values_are_checked_too(helm, change, where):
     assert "schema" in said and where.lstrip("/") in said, said
 
 
+@pytest.mark.parametrize("text", ["service: yes", "listen: {grpc: off}", "service: 123"])
+def test_words_without_quotes_helm_refuses_and_the_program_takes(helm, text, tmp_path):
+    """As README.md says."""
+    taken = helm.run("template", "shop", *helm.arguments([], []), "--values", "-", stdin=f"config:\n  {text}\n")
+    assert taken.returncode != 0 and ", want string" in taken.stderr
+    (tmp_path / "remora.yaml").write_text(f"version: 1\n{text}\n")
+    assert subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, timeout=60, env={}).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\x01b", "\u00e4" * 128])
+def test_texts_that_only_the_program_refuses(helm, text, tmp_path):
+    """As README.md says: what the schema learns goes out of it."""
+    taken = helm.template(values={"config": {"service": text}})
+    assert taken.returncode == 0, taken.stderr
+    (tmp_path / "remora.yaml").write_text(json.dumps({"version": 1, "service": text}) + "\n")
+    assert subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, timeout=60, env={}).returncode == 1
+
+
 # What README.md says the values cannot tell: the chart takes it, and the program does not.
 BEYOND_THE_VALUES = {
     "an endpoint of nobody": ("models: {a/b: {endpoints: [{provider: nobody, model_id: x}]}}", "is not among the providers"),
@@ -247,14 +265,14 @@ def test_what_helm_reads_otherwise_the_program_refuses(what, helm, tmp_path):
 
 
 def test_a_name_that_helm_reads_otherwise_is_warned_of(helm, tmp_path):
-    text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o, 5_000: openai/gpt-4o}\n"
+    text = "aliases: {on: openai/gpt-4o, 4.10: openai/gpt-4o, 5_000: openai/gpt-4o, .5: openai/gpt-4o, 12345678901234567890123: openai/gpt-4o}\n"
     taken = helm.run("template", "shop", *helm.arguments([], []), "--values", "-", stdin=f"config:\n  {text}")
     assert '"true": openai/gpt-4o' in taken.stdout and '"4.1": openai/gpt-4o' in taken.stdout
-    assert '"5000": openai/gpt-4o' in taken.stdout
+    assert all(f'"{name}": openai/gpt-4o' in taken.stdout for name in ("5000", "0.5", "1.2345679e+22"))
     (tmp_path / "remora.yaml").write_text("version: 1\n" + text)
     result = subprocess.run([str(PROGRAM), "check", str(tmp_path / "remora.yaml")], capture_output=True, text=True, timeout=60, env={})
     assert result.returncode == 0
-    for name in ("on", "4.10", "5_000"):
+    for name in ("on", "4.10", "5_000", ".5", "12345678901234567890123"):
         assert f"aliases.{name}: the name is no text to YAML 1.1" in result.stderr
 
 
