@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from figures import rows
 from kube import Cluster
 
 # No test takes a minute on an idle machine.
@@ -29,10 +30,11 @@ def node():
 
 @pytest.fixture(scope="session")
 def figures():
-    """Measured values; printed at the end of the run, and written to the file REMORA_CLUSTER_FIGURES names."""
+    """Measured values; printed at the end of the run, as rows of docs/kubernetes.md too, and written to the file REMORA_CLUSTER_FIGURES names."""
     found = {}
     yield found
     print("\nfigures: " + json.dumps(found, indent=1))
+    print("\n".join(rows(found)))
     if "REMORA_CLUSTER_FIGURES" in os.environ:
         with open(os.environ["REMORA_CLUSTER_FIGURES"], "w") as out:
             json.dump(found, out, indent=1)
