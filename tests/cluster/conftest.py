@@ -28,16 +28,23 @@ def node():
         yield cluster
 
 
+MEASURED = {}
+
+
 @pytest.fixture(scope="session")
 def figures():
-    """Measured values; printed at the end of the run, as rows of docs/kubernetes.md too, and written to the file REMORA_CLUSTER_FIGURES names."""
-    found = {}
-    yield found
-    print("\nfigures: " + json.dumps(found, indent=1))
-    print("\n".join(rows(found)))
+    """Measured values; told at the end of the run, and written to the file that REMORA_CLUSTER_FIGURES names."""
+    yield MEASURED
     if "REMORA_CLUSTER_FIGURES" in os.environ:
         with open(os.environ["REMORA_CLUSTER_FIGURES"], "w") as out:
-            json.dump(found, out, indent=1)
+            json.dump(MEASURED, out, indent=1)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """All of them, and the rows of docs/kubernetes.md."""
+    if MEASURED:
+        terminalreporter.write_line("figures: " + json.dumps(MEASURED, indent=1))
+        terminalreporter.write_line("\n".join(rows(MEASURED)))
 
 
 def pytest_sessionstart():
