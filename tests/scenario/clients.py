@@ -36,6 +36,7 @@ def install(folder):
     with alone(folder / ".lock"):
         if got.exists() and got.read_text() == wanted.read_text():
             return
+        shutil.rmtree(folder / "node_modules", ignore_errors=True)  # npm takes what was left half done for whole
         command = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
         if result.returncode != 0:
