@@ -26,7 +26,7 @@ models:
   t/m:
     context_length: 100000
     endpoints:
-      - {{provider: next, model_id: t/m}}
+      - {{provider: next, model_id: t/m, pricing: {{prompt: "0.000001", completion: "0.000002"}}}}
 {more}
 """
 
