@@ -174,9 +174,9 @@ all)
     row each sanitized_build
     row each environment lints
     join
-    row each release_scenarios more_workers
+    row each release_scenarios
     row each sanitized_scenarios
-    row each clients release_units sanitized_units compilers sanitized_threads
+    row each clients release_units sanitized_units compilers sanitized_threads more_workers
     ;;
 unit) row each release_build release_units ;;
 scenario) row each release_build release_scenarios ;;

@@ -314,13 +314,13 @@ def test_a_compressed_message_that_waits_ends_with_its_call(remora):
     with H2(remora.grpc_port) as c:
         first = [c.open(COUNT, {"grpc-encoding": "gzip"}) for _ in range(3)]
         gone, late, last = (c.open(COUNT, {"grpc-encoding": "gzip", **more}) for more in ({}, {"grpc-timeout": "1m"}, {}))
-        for stream in first:
+        for stream in (*first, gone, late):
             c.data(stream, message(bomb, flag=1), end=True)
-        for stream in (gone, late, last):
-            c.data(stream, message(fine, flag=1), end=True)
+        c.data(last, message(fine, flag=1), end=True)
         c.reset(gone)
         assert c.answer(last, 60).status == OK
-        assert c.answer(late).status in (DEADLINE, None)
+        # As above: core 29 itself says CANCELLED when its timer fires within the millisecond of the deadline (2 of 60).
+        assert c.answer(late).status in (DEADLINE, *((CANCELLED, None) if core() < FIXED_CORE else ()))
         assert {c.answer(stream).status for stream in first} == {INVALID}
 
 
