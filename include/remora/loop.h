@@ -71,9 +71,10 @@ struct remora_conn_callbacks {
     void (*on_drain)(struct remora_conn *conn);
     /*
      * More came while reading was off than is kept, and for longer than a moment. Behind it the end of a TCP connection could not
-     * be seen, so input is thrown away from here on: on_read is not called again, output still works. At most once.
+     * be seen. True: input is thrown away from here on: on_read is not called again, output still works, and this is not asked again.
+     * False: it is kept where it is for another moment (the owner has an end for that of its own).
      */
-    void (*on_overrun)(struct remora_conn *conn);
+    bool (*on_overrun)(struct remora_conn *conn);
     /* The peer is gone: noticed while reading is off, too. At most once; the conn stays until closed by its owner. */
     void (*on_gone)(struct remora_conn *conn, enum remora_conn_end end);
     /* The last call: memory may be freed by the owner. Follows remora_conn_close, never from inside it. */

@@ -108,6 +108,8 @@ enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
  * waited for, 10 s at most, and one that is deleted or moved away is reported once it has been absent for a second.
  */
 enum control_event control_wait(struct control *control, int timeout_ms);
+/* For signals alone: a drain does not wait for files. */
+enum control_event control_wait_signal(struct control *control, int timeout_ms);
 void control_close(struct control *control);
 
 /* ---- drain.c ---- */

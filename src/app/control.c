@@ -263,6 +263,12 @@ static enum control_event settle(struct control *control)
     return CONTROL_RELOAD;
 }
 
+enum control_event control_wait_signal(struct control *control, int timeout_ms)
+{
+    struct pollfd waiting = {.fd = control->signal_fd, .events = POLLIN};
+    return poll(&waiting, 1, timeout_ms) > 0 ? read_signal(control->signal_fd) : CONTROL_NOTHING;
+}
+
 enum control_event control_wait(struct control *control, int timeout_ms)
 {
     struct pollfd waiting[2] = {{.fd = control->signal_fd, .events = POLLIN},

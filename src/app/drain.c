@@ -145,7 +145,7 @@ static bool wait_until(struct drain *drain, bool (*is_so)(struct drain *drain),
     const struct remora_clock *clock = remora_clock_system();
     uint64_t end_ns = clock->now_ns(clock) + (uint64_t)limit_ms * REMORA_NS_PER_MS;
     while (!is_so(drain) && clock->now_ns(clock) < end_ns) {
-        if (control_wait(control, STEP_MS) == CONTROL_STOP) {
+        if (control_wait_signal(control, STEP_MS) == CONTROL_STOP) {
             return true;
         }
     }

@@ -141,12 +141,15 @@ static void arm_timer(struct plain *plain, int64_t wait_ms, void (*fire)(struct 
 
 static void start_uv_reading(struct plain *plain);
 
-static void overrun(struct plain *plain)
+static bool overrun(struct plain *plain)
 {
+    if (!plain->base.callbacks->on_overrun(&plain->base)) {
+        return false;
+    }
     plain->is_overrun = true;
     remora_buf_fini(&plain->ahead);
     start_uv_reading(plain);
-    plain->base.callbacks->on_overrun(&plain->base);
+    return true;
 }
 
 static void watch(struct remora_timer *timer)
@@ -160,9 +163,7 @@ static void watch(struct remora_timer *timer)
         set_gone(plain, REMORA_CONN_RESET);
     } else if ((poll_fd.revents & POLLRDHUP) != 0) {
         set_gone(plain, REMORA_CONN_PEER_CLOSED);
-    } else if (plain->is_tcp && !plain->is_reading) {
-        overrun(plain);
-    } else {
+    } else if (!plain->is_tcp || plain->is_reading || !overrun(plain)) {
         arm_timer(plain, WATCH_MS, watch);
     }
 }

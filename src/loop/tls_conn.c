@@ -234,14 +234,15 @@ static void on_gone(struct remora_conn *inner, enum remora_conn_end end)
     set_gone(inner->owner, end);
 }
 
-static void on_overrun(struct remora_conn *inner)
+static bool on_overrun(struct remora_conn *inner)
 {
     struct secure *s = inner->owner;
+    if (!s->is_gone && !s->is_closing && !s->base.callbacks->on_overrun(&s->base)) {
+        return false;
+    }
     s->is_overrun = true;
     remora_buf_fini(&s->ahead);
-    if (!s->is_gone && !s->is_closing) {
-        s->base.callbacks->on_overrun(&s->base);
-    }
+    return true;
 }
 
 static void deliver_ahead(struct secure *s)

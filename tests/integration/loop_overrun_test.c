@@ -23,6 +23,7 @@ struct fixture {
     int peer;
     size_t read_bytes;
     int overruns;
+    bool keeps; /* answers on_overrun with no */
     int gone;
     enum remora_conn_end end;
 };
@@ -33,10 +34,11 @@ static void on_read(struct remora_conn *conn, struct remora_slice bytes)
     f->read_bytes += bytes.length;
 }
 
-static void on_overrun(struct remora_conn *conn)
+static bool on_overrun(struct remora_conn *conn)
 {
     struct fixture *f = conn->owner;
     f->overruns++;
+    return !f->keeps;
 }
 
 static void on_gone(struct remora_conn *conn, enum remora_conn_end end)
@@ -159,6 +161,24 @@ static void what_is_kept_is_not_lost(void **state)
     assert_int_equal(f->overruns, 0);
 }
 
+static void an_owner_who_wants_all_of_it_gets_it(void **state)
+{
+    struct fixture *f = *state;
+    const size_t bytes = 4 * (size_t)REMORA_LIMIT_HTTP_PIPELINE_BYTES;
+    f->keeps = true;
+    send_bytes(f, bytes);
+    for (int i = 0; i < ROUNDS && f->overruns < 2; i++) {
+        remora_loop_run_once(f->loop, ROUND_MS);
+    }
+    assert_true(f->overruns >= 2);
+    f->conn->ops->set_reading(f->conn, true);
+    for (int i = 0; i < ROUNDS && f->read_bytes < bytes; i++) {
+        remora_loop_run_once(f->loop, ROUND_MS);
+    }
+    assert_int_equal(f->read_bytes, bytes);
+    assert_int_equal(f->gone, 0);
+}
+
 static void a_flood_without_end_is_cut_off(void **state)
 {
     struct fixture *f = *state;
@@ -176,6 +196,7 @@ int main(void)
         CASE(who_leaves_behind_more_than_is_kept_is_noticed),
         CASE(output_goes_on_after_an_overrun_and_input_does_not),
         CASE(what_is_kept_is_not_lost),
+        CASE(an_owner_who_wants_all_of_it_gets_it),
         CASE(a_flood_without_end_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,25 @@ def test_a_request_that_never_arrives_ends_with_the_grace(upstream, sent, worker
         assert answer.startswith(b"HTTP/1.1 503 ") and b'"reason":"DRAINING"' in answer
 
 
+def test_a_file_that_is_being_written_holds_up_no_drain(upstream):
+    remora = start(upstream)
+    client = connect(remora.http_port, LENGTH)
+    is_over = threading.Event()
+
+    def write():
+        while not is_over.wait(0.1):
+            with remora.config_path.open("a") as file:
+                file.write("# more\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.2)
+    stop_within(remora, GRACE_S + 1)
+    is_over.set()
+    writer.join()
+    client.close()
+
+
 def test_a_trickled_body_ends_with_the_grace(upstream):
     remora = start(upstream)
     client = connect(remora.http_port, LENGTH)

@@ -4,7 +4,7 @@
  *   HEAD  bytes collect in `in` and are scanned as they come; the whole head is judged, guarded and routed
  *   BODY  llhttp frames it, pieces go to the call
  *   BUSY  the call works and writes; reading is off (the loop keeps what comes and still notices a peer that goes away)
- *   then HEAD again, or the close
+ *   then HEAD again, or the close; while more output waits than a stream may have, what has come already waits, too
  *
  * Time: 10 s for a head, 30 s between pieces of a body and for all of it but what comes at a rate, 75 s idle, 60 s without
  * progress of our output (tbl/limits.h); a head or body that is too slow is answered 408, an idle connection is closed. Every
@@ -35,6 +35,7 @@ static void close_conn(struct http_connection *c, int64_t linger_ms)
         return;
     }
     c->state = HTTP_STATE_CLOSED;
+    c->is_held = false;
     if (c->site != NULL) {
         remora_timers_disarm(c->site->timers, &c->timer);
     }
@@ -55,14 +56,9 @@ static void drop_call(struct http_connection *c)
 
 /* ---- time ---- */
 
-static uint64_t queued(const struct http_connection *c)
-{
-    return c->conn->ops->queued(c->conn);
-}
-
 static void on_time(struct remora_timer *timer);
 
-static void arm_at(struct http_connection *c, uint64_t due_ns)
+void http_connection_arm_at(struct http_connection *c, uint64_t due_ns)
 {
     if (remora_timers_arm(c->site->timers, &c->timer, due_ns, on_time) != REMORA_OK) {
         drop_call(c);
@@ -70,53 +66,9 @@ static void arm_at(struct http_connection *c, uint64_t due_ns)
     }
 }
 
-static uint64_t now_ns(const struct http_connection *c)
-{
-    return c->site->clock->now_ns(c->site->clock);
-}
-
 static void arm(struct http_connection *c, int64_t ms)
 {
-    arm_at(c, now_ns(c) + (uint64_t)ms * REMORA_NS_PER_MS);
-}
-
-#define WRITE_IDLE_NS ((uint64_t)REMORA_LIMIT_WRITE_IDLE_MS * REMORA_NS_PER_MS)
-
-/* From now on the kernel has the time of a write to take something. */
-static void begin_watch(struct http_connection *c)
-{
-    c->taken_bytes = c->written_bytes - queued(c);
-    c->stuck_ns = now_ns(c);
-    if (!remora_timer_is_armed(&c->timer)) {
-        arm_at(c, c->stuck_ns + WRITE_IDLE_NS);
-    }
-}
-
-/*
- * While a call works only its output is watched. The timer stays when the output has left: a stream writes every few
- * milliseconds, and a timer that finds nothing, once a minute, is cheaper than one that is set and taken back each time.
- */
-static void watch_output(struct http_connection *c)
-{
-    if (c->state == HTTP_STATE_BUSY && !c->has_output && queued(c) > 0) {
-        c->has_output = true;
-        begin_watch(c);
-    }
-}
-
-static void on_output_time(struct http_connection *c)
-{
-    if (!c->has_output) {
-        return;
-    }
-    if (now_ns(c) - c->stuck_ns < WRITE_IDLE_NS) {
-        arm_at(c, c->stuck_ns + WRITE_IDLE_NS); /* it was set for output that has left since */
-    } else if (c->written_bytes - queued(c) == c->taken_bytes) {
-        drop_call(c);
-        close_conn(c, 0);
-    } else {
-        begin_watch(c);
-    }
+    http_connection_arm_at(c, http_now_ns(c) + (uint64_t)ms * REMORA_NS_PER_MS);
 }
 
 /* Between two requests. */
@@ -128,8 +80,11 @@ static bool is_idle(const struct http_connection *c)
 static void on_time(struct remora_timer *timer)
 {
     struct http_connection *c = connection_of(timer);
-    if (c->state == HTTP_STATE_BUSY) {
-        on_output_time(c);
+    if (c->state == HTTP_STATE_BUSY || c->is_held) {
+        if (!http_output_moves(c)) {
+            drop_call(c);
+            close_conn(c, 0);
+        }
     } else if (is_idle(c)) {
         close_conn(c, LINGER_MS);
     } else if (c->state != HTTP_STATE_CLOSED) {
@@ -148,8 +103,8 @@ static void arm_body(struct http_connection *c)
     const uint64_t grace_ns = (uint64_t)REMORA_LIMIT_HTTP_BODY_MS * REMORA_NS_PER_MS;
     uint64_t earned_ns = c->body_bytes * (REMORA_NS_PER_S / REMORA_LIMIT_HTTP_BODY_BYTES_PER_S);
     uint64_t whole_ns = c->body_began_ns + grace_ns + earned_ns;
-    uint64_t piece_ns = now_ns(c) + grace_ns;
-    arm_at(c, whole_ns < piece_ns ? whole_ns : piece_ns);
+    uint64_t piece_ns = http_now_ns(c) + grace_ns;
+    http_connection_arm_at(c, whole_ns < piece_ns ? whole_ns : piece_ns);
 }
 
 /* ---- calls ---- */
@@ -216,7 +171,7 @@ static void begin_body(struct http_connection *c, const struct http_head *head)
     if (head->expects_continue && remora_buf_slice(&c->in).length == 0) {
         http_connection_write(c, REMORA_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    c->body_began_ns = now_ns(c);
+    c->body_began_ns = http_now_ns(c);
     arm_body(c);
 }
 
@@ -284,6 +239,9 @@ static void skip_empty_line(struct http_connection *c)
 /* True: something happened and there may be more to do. */
 static bool run_head(struct http_connection *c)
 {
+    if (http_connection_is_full(c)) {
+        return false;
+    }
     struct remora_fail fail = REMORA_FAIL_INIT;
     size_t end = 0;
     skip_empty_line(c);
@@ -349,17 +307,31 @@ static void wait_for_request(struct http_connection *c)
     const uint64_t idle_ns = REMORA_LIMIT_HTTP_IDLE_MS * REMORA_NS_PER_MS;
     bool is_short = c->site->is_draining && c->site->courtesy_ns < idle_ns;
     uint64_t end_ns = c->idle_since_ns + (is_short ? c->site->courtesy_ns : idle_ns);
-    if (c->site->is_draining && end_ns <= now_ns(c)) {
+    if (c->site->is_draining && end_ns <= http_now_ns(c)) {
         close_conn(c, 0);
     } else {
-        arm_at(c, end_ns);
+        http_connection_arm_at(c, end_ns);
     }
+}
+
+/*
+ * Who pipelines and does not read would have every answer in our memory, and all of them made in one round of the loop: so the
+ * next request is begun when the kernel has taken the answers before it. It has the time of a write for that.
+ */
+static void hold(struct http_connection *c)
+{
+    c->is_held = true;
+    c->conn->ops->set_reading(c->conn, false);
+    http_output_watch(c);
 }
 
 /* What to wait for when all input is used up. */
 static void settle(struct http_connection *c)
 {
-    if (c->state == HTTP_STATE_HEAD) {
+    if (c->state == HTTP_STATE_HEAD && http_connection_is_full(c) &&
+        remora_buf_slice(&c->in).length > 0) {
+        hold(c);
+    } else if (c->state == HTTP_STATE_HEAD) {
         c->conn->ops->set_reading(c->conn, true);
         if (remora_buf_slice(&c->in).length > 0) {
             if (!remora_timer_is_armed(&c->timer)) {
@@ -374,7 +346,7 @@ static void settle(struct http_connection *c)
         c->conn->ops->set_reading(c->conn, true);
     } else if (c->state == HTTP_STATE_BUSY) {
         c->conn->ops->set_reading(c->conn, false);
-        watch_output(c);
+        http_output_watch(c);
     }
 }
 
@@ -429,29 +401,12 @@ void http_connection_next(struct http_connection *c)
         return;
     }
     c->state = HTTP_STATE_HEAD;
-    c->idle_since_ns = now_ns(c);
+    c->idle_since_ns = http_now_ns(c);
     c->scan = (struct http_head_scan){0};
     c->has_skipped_line = false;
     c->has_output = false;
     remora_timers_disarm(c->site->timers, &c->timer);
     run(c);
-}
-
-/* ---- output ---- */
-
-void http_connection_write(struct http_connection *c, struct remora_slice bytes)
-{
-    if (c->state == HTTP_STATE_CLOSED || bytes.length == 0) {
-        return;
-    }
-    c->conn->ops->write(c->conn, bytes);
-    c->written_bytes += bytes.length;
-    watch_output(c);
-}
-
-bool http_connection_is_full(const struct http_connection *c)
-{
-    return queued(c) > REMORA_LIMIT_STREAM_BUFFER_BYTES;
 }
 
 /* ---- what the loop says ---- */
@@ -478,7 +433,11 @@ static void on_drain(struct remora_conn *conn)
 {
     struct http_connection *c = conn->owner;
     c->has_output = false;
-    if (c->state == HTTP_STATE_BUSY) {
+    if (c->is_held) {
+        c->is_held = false;
+        remora_timers_disarm(c->site->timers, &c->timer);
+        run(c);
+    } else if (c->state == HTTP_STATE_BUSY) {
         if (c->call != NULL && c->call->drained != NULL) {
             c->call->drained(c->call_context);
         }
@@ -497,10 +456,13 @@ static void on_gone(struct remora_conn *conn, enum remora_conn_end end)
  * Requests that were pipelined behind a call that takes long are lost, and so the connection ends with the answer of that call.
  * RFC 9112 section 9.3.2: nobody should pipeline behind a POST, and who does sends again what was not answered.
  */
-static void on_overrun(struct remora_conn *conn)
+static bool on_overrun(struct remora_conn *conn)
 {
     struct http_connection *c = conn->owner;
-    c->keeps_alive = false;
+    if (c->state == HTTP_STATE_BUSY) {
+        c->keeps_alive = false;
+    }
+    return c->state == HTTP_STATE_BUSY;
 }
 
 static void on_closed(struct remora_conn *conn)
@@ -553,7 +515,7 @@ void http_connection_attach(struct http_connection *c, struct remora_conn *conn)
     c->conn = conn;
     remora_list_append(&c->site->connections, &c->node);
     conn->ops->set_reading(conn, true);
-    c->idle_since_ns = now_ns(c);
+    c->idle_since_ns = http_now_ns(c);
     arm(c, REMORA_LIMIT_HTTP_HEAD_MS); /* a client that connects means to speak */
 }
 
@@ -566,7 +528,8 @@ void http_connection_drain(struct http_connection *c)
 
 bool http_connection_is_busy(const struct http_connection *c)
 {
-    return c->state == HTTP_STATE_CLOSED ? queued(c) > 0 : !is_idle(c) || c->site->is_draining;
+    return c->state == HTTP_STATE_CLOSED ? http_output_queued(c) > 0
+                                         : !is_idle(c) || c->site->is_draining;
 }
 
 void http_connection_give_up(struct http_connection *c)

@@ -95,6 +95,7 @@ struct http_connection {
     bool has_output;     /* of a call, and the kernel has not taken all of it */
     bool is_running;     /* the loop of http_connection_run is on the stack */
     bool body_is_pending;
+    bool is_held;          /* the next request waits until the output has left */
     bool has_skipped_line; /* the one empty line before a request */
 };
 
@@ -126,8 +127,22 @@ void http_call_begin(struct http_connection *c, const struct http_call_ops *ops,
 void http_call_end(struct http_connection *c);
 /* The whole answer was written: goes on with the next request, or closes. After http_call_end. */
 void http_connection_next(struct http_connection *c);
+/* Of whatever it waits for now. */
+void http_connection_arm_at(struct http_connection *c, uint64_t due_ns);
+
+/* ---- output.c ---- */
 void http_connection_write(struct http_connection *c, struct remora_slice bytes);
+/* More waits than a stream may have waiting. */
 bool http_connection_is_full(const struct http_connection *c);
+uint64_t http_output_queued(const struct http_connection *c); /* bytes */
+/*
+ * After output or a change of state. The timer stays when the output has left: a stream writes every few milliseconds, and a timer
+ * that finds nothing, once a minute, is cheaper than one that is set and taken back each time.
+ */
+void http_output_watch(struct http_connection *c);
+/* When its time is up. False: nothing was taken for as long as a write may take. */
+bool http_output_moves(struct http_connection *c);
+uint64_t http_now_ns(const struct http_connection *c);
 
 /* ---- response.c: each ends the call and goes on ---- */
 struct http_answer {
