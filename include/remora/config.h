@@ -83,7 +83,6 @@ enum remora_file_end {
 struct remora_file_ending {
     struct remora_slice path; /* NUL-terminated */
     enum remora_file_end end;
-    bool is_closed; /* a root in braces: whole, whatever follows */
 };
 
 /* What the process carries at once, and how requests wait for a place. May change with a reload. */
@@ -93,10 +92,16 @@ struct remora_admission_settings {
     int64_t wait_ms;
 };
 
-enum { REMORA_POLICY_FILES = 3 };
+/* The layers that files of policy_files may hold. */
+enum {
+    REMORA_POLICY_FILE_MESH,
+    REMORA_POLICY_FILE_NAMESPACE,
+    REMORA_POLICY_FILE_SERVICE,
+    REMORA_POLICY_FILES
+};
 struct remora_policy_text {
-    struct remora_slice path;
-    struct remora_slice content;
+    struct remora_slice path;    /* empty: the document names none */
+    struct remora_slice content; /* {NULL, 0}: it is absent */
 };
 
 struct remora_config {
@@ -146,8 +151,14 @@ struct remora_config {
 
     /* Why no request may be served yet ("the mesh policy is absent"), or NULL: a file of policy_files is not there. */
     const char *not_ready_why;
-    /* Mesh, namespace, service: what the files of policy_files held; `path` empty: none is named, or it is absent. */
+    /* What the files of policy_files hold that are in force, for the snapshot that follows. */
     struct remora_policy_text policy_texts[REMORA_POLICY_FILES];
+    /*
+     * Layers that are as they were in the snapshot before, for their files are absent, wrong or cut off (bit I: policy_texts[I]), and
+     * why, as a build that fails says it (of the first, if several are); NULL: every file was taken.
+     */
+    unsigned kept_policies;
+    const struct remora_fail *kept_why;
     /*
      * Paths, NUL-terminated, beside the document's: policy files first, then those of keys, hashes and authorities. When one
      * changes, the configuration has changed. A path may stand there twice.
@@ -175,12 +186,8 @@ struct remora_config {
 
 /* What a document cannot say: read by the caller so that building stays free of the environment. */
 struct remora_config_input {
-    /*
-     * Bit I: of the file that policy_texts[I] names, what this earlier snapshot read, whatever is there now. For a load that goes
-     * on with one layer as it was because it is wrong or gone now.
-     */
-    const struct remora_config *earlier;
-    unsigned keeps;
+    /* What the new snapshot is to replace, borrowed for the build; NULL: nothing runs yet. */
+    const struct remora_config *running;
     struct remora_slice document; /* YAML text; empty: defaults and the environment only */
     const char *document_name;    /* for messages */
     /* The document is a file's that an operator named: one without `version` is refused. */
@@ -200,7 +207,8 @@ struct remora_config_input {
 };
 
 /*
- * The whole document or nothing. On failure fail->param is the path and fail->message begins with "LINE:COLUMN: ".
+ * The whole document or nothing. Of a process that runs, each file of policy_files that cannot be taken leaves its layer as it was
+ * (kept_policies), and what is settled at the start is held to (config/settled.c). On failure fail->param is the path and fail->message begins with "LINE:COLUMN: ".
  * REMORA_UNIMPLEMENTED for a key of the design that is not built yet. The new snapshot has one reference.
  */
 REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_config_input *input,
@@ -222,14 +230,6 @@ REMORA_MUST_CHECK enum remora_code remora_yaml_to_json(struct remora_slice yaml,
                                                        struct remora_fail *fail);
 /* Input as the process has it: getenv, files. Any thread. */
 void remora_config_input_system(struct remora_config_input *input);
-
-/*
- * Whether what is to replace `running` is whole as far as its end tells: INVALID_REQUEST, naming the file, where the document or a
- * policy file of the same path has lost the line "..." or the line break that it ended with. Pure, any thread.
- */
-REMORA_MUST_CHECK enum remora_code remora_config_check_endings(const struct remora_config *running,
-                                                               const struct remora_config *next,
-                                                               struct remora_fail *fail);
 
 /* Reference counting is atomic: any thread. The last release wipes the secrets. */
 struct remora_config *remora_config_acquire(struct remora_config *config);

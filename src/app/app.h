@@ -75,10 +75,7 @@ void app_workers_stop(struct app *app);
 REMORA_MUST_CHECK enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);
-/*
- * The same for a process that runs: logs and notes the failure, or the warnings. Where only files of policy_files are wrong or
- * gone and the process has a snapshot, all else is loaded with these layers as they were; *fail says why. Both are noted.
- */
+/* The same for a process that runs: logs and notes the failure, the warnings, and the layers that stay as they were. */
 REMORA_MUST_CHECK enum remora_code app_snapshot_load(struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);

@@ -111,10 +111,10 @@ static void note_result(struct app *app, bool is_fine)
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_OK, NULL, 0, is_fine);
 }
 
-/* `keeps`: with these layers as they were all the rest is loaded; 0: nothing is. */
-static void note_refused(struct app *app, unsigned keeps, const struct remora_fail *fail)
+/* `kept`: with these layers as they were all the rest is loaded (remora/config.h); 0: nothing is. */
+static void note_refused(struct app *app, unsigned kept, const struct remora_fail *fail)
 {
-    static const char *const kept[1 << REMORA_POLICY_FILES] = {
+    static const char *const names[1 << REMORA_POLICY_FILES] = {
         "everything",
         "mesh",
         "namespace",
@@ -127,7 +127,7 @@ static void note_refused(struct app *app, unsigned keeps, const struct remora_fa
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("path", remora_slice_of(fail->param)),
         REMORA_LOG_TEXT("error", remora_slice_of(fail->message)),
-        REMORA_LOG_TEXT("kept", remora_slice_of(kept[keeps])),
+        REMORA_LOG_TEXT("kept", remora_slice_of(names[kept])),
     };
     remora_config_status_failed(app->process.config_status, fail);
     remora_log(REMORA_LOG_ERROR, "configuration refused", fields, REMORA_COUNT_OF(fields));
@@ -147,58 +147,8 @@ static void note_loaded(struct app *app, const struct remora_config *config)
     log_warnings(config);
 }
 
-/* What runs with all its policies is not replaced by what lacks one: a deleted file does not take a gateway down. */
-static enum remora_code keep_complete(const struct app *app, struct remora_config **next,
-                                      struct remora_fail *fail)
-{
-    const char *why = (*next)->not_ready_why;
-    if (why == NULL || app->config == NULL || app->config->not_ready_why != NULL) {
-        return REMORA_OK;
-    }
-    (void)remora_fail_set(fail, REMORA_NOT_FOUND, "policy_files",
-                          "%s; the policies that were loaded before stay in force", why);
-    remora_config_release(*next);
-    *next = NULL;
-    return REMORA_NOT_FOUND;
-}
-
-/*
- * Listeners speak TLS or plaintext from the start on, and ask for client certificates or do not: a file that went away must not
- * open what was closed.
- */
-static enum remora_code keep_entry(const struct app *app, struct remora_config **next,
-                                   struct remora_fail *fail)
-{
-    const struct remora_tls *is = app->config == NULL ? NULL : app->config->tls;
-    const struct remora_tls *will = (*next)->tls;
-    bool is_same = (is == NULL) == (will == NULL) &&
-                   (is == NULL || remora_tls_asks_clients(is) == remora_tls_asks_clients(will));
-    if (app->config == NULL || is_same) {
-        return REMORA_OK;
-    }
-    (void)remora_fail_set(fail, REMORA_INVALID_REQUEST, "tls",
-                          "whether listeners speak TLS and ask for client certificates is settled "
-                          "at the start: restart to change it");
-    remora_config_release(*next);
-    *next = NULL;
-    return REMORA_INVALID_REQUEST;
-}
-
-/* A file that lost its end has lost what stood there, too. */
-static enum remora_code keep_whole(const struct app *app, struct remora_config **next,
-                                   struct remora_fail *fail)
-{
-    if (app->config == NULL || remora_config_check_endings(app->config, *next, fail) == REMORA_OK) {
-        return REMORA_OK;
-    }
-    remora_config_release(*next);
-    *next = NULL;
-    return fail->code;
-}
-
-/* `keeps`: the layers as they are (remora/config.h). */
-static enum remora_code read_with(const struct app *app, const char *document, unsigned keeps,
-                                  struct remora_config **out, struct remora_fail *fail)
+enum remora_code app_snapshot_read(const struct app *app, const char *document,
+                                   struct remora_config **out, struct remora_fail *fail)
 {
     struct remora_buf text;
     struct remora_config_input input = {0};
@@ -216,61 +166,29 @@ static enum remora_code read_with(const struct app *app, const char *document, u
         input.document = remora_buf_slice(&text);
         input.document_name = path != NULL ? path : "(built in)";
         input.health = app->health;
-        input.earlier = app->config;
-        input.keeps = keeps;
+        input.running = app->config;
         code = remora_config_build(&input, out, fail);
     }
     remora_buf_fini(&text);
     return code;
 }
 
-enum remora_code app_snapshot_read(const struct app *app, const char *document,
-                                   struct remora_config **out, struct remora_fail *fail)
-{
-    return read_with(app, document, 0, out, fail);
-}
-
-static enum remora_code load_with(const struct app *app, const char *document, unsigned keeps,
-                                  struct remora_config **out, struct remora_fail *fail)
-{
-    enum remora_code code = read_with(app, document, keeps, out, fail);
-    if (code == REMORA_OK) {
-        code = keep_whole(app, out, fail);
-    }
-    if (code == REMORA_OK) {
-        code = keep_complete(app, out, fail);
-    }
-    return code == REMORA_OK ? keep_entry(app, out, fail) : code;
-}
-
-/* The fewest layers first; which were kept. 0: none of them is at fault. */
-static unsigned load_the_rest(const struct app *app, const char *document,
-                              struct remora_config **out)
-{
-    static const unsigned layers[] = {1, 2, 4, 1 | 2, 1 | 4, 2 | 4, 1 | 2 | 4};
-    struct remora_fail ignored = REMORA_FAIL_INIT;
-    for (size_t i = 0; i < REMORA_COUNT_OF(layers); i++) {
-        if (load_with(app, document, layers[i], out, &ignored) == REMORA_OK) {
-            return layers[i];
-        }
-    }
-    return 0;
-}
-
 enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
-    enum remora_code code = load_with(app, document, 0, out, fail);
-    bool is_fine = code == REMORA_OK;
-    unsigned keeps = is_fine || app->config == NULL ? 0 : load_the_rest(app, document, out);
-    note_result(app, is_fine);
-    if (is_fine || keeps != 0) {
-        note_loaded(app, *out);
+    enum remora_code code = app_snapshot_read(app, document, out, fail);
+    if (code != REMORA_OK) {
+        note_result(app, false);
+        note_refused(app, 0, fail);
+        return code;
     }
-    if (!is_fine) {
-        note_refused(app, keeps, fail);
+    const struct remora_config *config = *out;
+    note_result(app, config->kept_policies == 0);
+    note_loaded(app, config);
+    if (config->kept_policies != 0 && config->kept_why != NULL) {
+        note_refused(app, config->kept_policies, config->kept_why);
     }
-    return keeps != 0 ? REMORA_OK : code;
+    return REMORA_OK;
 }
 
 /*
@@ -319,7 +237,7 @@ void app_snapshot_reload(struct app *app)
         REMORA_LOG_TEXT("revision", next->revision),
         REMORA_LOG_NUMBER("changed_keys", (int64_t)next->changed_credential_count),
     };
-    bool is_whole = fail.message[0] == '\0';
+    bool is_whole = next->kept_policies == 0;
     remora_log(REMORA_LOG_INFO, is_whole ? "configuration loaded" : "configuration loaded in part",
                fields, REMORA_COUNT_OF(fields));
     remora_config_release(app->config);

@@ -163,26 +163,32 @@ static void fingerprint(void *context, struct remora_slice bytes)
 }
 
 /* A key that was refused and then replaced is a new key. */
-static void find_health(struct config_loader *loader, struct remora_slice name,
-                        struct remora_credential *to)
+void config_look_up_keys(struct config_loader *loader)
 {
-    uint64_t content = 0;
-    bool is_changed = false;
-    remora_secret_use(to->secret, fingerprint, &content);
-    to->health = remora_health_key_slot(loader->input->health, name, content, &is_changed);
-    loader->config->changed_credential_count += is_changed ? 1 : 0;
+    for (struct config_key_slot *slot = loader->key_slots; slot != NULL; slot = slot->next) {
+        uint64_t content = 0;
+        bool is_changed = false;
+        remora_secret_use(slot->key->secret, fingerprint, &content);
+        slot->key->health =
+            remora_health_key_slot(loader->input->health, slot->name, content, &is_changed);
+        loader->config->changed_credential_count += is_changed ? 1 : 0;
+    }
 }
 
 static void add_credential(struct config_loader *loader, const struct remora_provider *provider,
                            struct remora_credential *to, const struct config_secret *secret)
 {
-    struct remora_slice slot = remora_arena_printf(
-        loader->scratch, "%.*s|%s", REMORA_SLICE_ARG(provider->facts.slug), secret->name.data);
+    struct config_key_slot *slot = remora_arena_alloc(loader->scratch, sizeof *slot);
     to->name = secret->name;
     to->secret = secret->secret;
-    if (loader->input->health != NULL && slot.data != NULL) {
-        find_health(loader, slot, to);
+    if (loader->input->health == NULL || slot == NULL) {
+        return; /* the arena remembers and fails the build */
     }
+    slot->key = to;
+    slot->name = remora_arena_printf(loader->scratch, "%.*s|%s",
+                                     REMORA_SLICE_ARG(provider->facts.slug), secret->name.data);
+    slot->next = loader->key_slots;
+    loader->key_slots = slot;
 }
 
 static void disable(struct config_loader *loader, const struct config_node *node,

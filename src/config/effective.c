@@ -274,13 +274,13 @@ static void write_provider(struct writer *w, const struct remora_provider *provi
 static void write_policy_files(struct writer *w)
 {
     static const char *const names[] = {
-        [CONFIG_FILE_MESH] = "mesh",
-        [CONFIG_FILE_NAMESPACE] = "namespace",
-        [CONFIG_FILE_SERVICE] = "service",
+        [REMORA_POLICY_FILE_MESH] = "mesh",
+        [REMORA_POLICY_FILE_NAMESPACE] = "namespace",
+        [REMORA_POLICY_FILE_SERVICE] = "service",
     };
     remora_json_key(&w->json, "policies_from_files");
     remora_json_object_open(&w->json);
-    for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT; i++) {
+    for (size_t i = 0; i < REMORA_POLICY_FILES; i++) {
         const struct config_policy_file *file = &w->loader->policy_files.of[i];
         if (file->stated == NULL) {
             continue;

@@ -28,7 +28,6 @@ void config_note_ending(struct config_loader *loader, struct remora_slice path,
     config->endings[config->ending_count++] = (struct remora_file_ending){
         .path = config_keep(loader, path),
         .end = end_of(content, root),
-        .is_closed = root != NULL && root->is_in_braces,
     };
 }
 
@@ -43,20 +42,18 @@ static const struct remora_file_ending *ending_of(const struct remora_config *co
     return NULL;
 }
 
-enum remora_code remora_config_check_endings(const struct remora_config *running,
-                                             const struct remora_config *next,
-                                             struct remora_fail *fail)
+enum remora_code config_check_ending(const struct config_loader *loader, struct remora_slice path,
+                                     struct remora_slice content, const struct config_node *root,
+                                     struct remora_fail *fail)
 {
-    for (size_t i = 0; i < next->ending_count; i++) {
-        const struct remora_file_ending *will = &next->endings[i];
-        const struct remora_file_ending *is = ending_of(running, will->path);
-        if (is != NULL && !will->is_closed && will->end < is->end) {
-            return remora_fail_set(
-                fail, REMORA_INVALID_REQUEST, NULL,
-                "%s may have been cut off: the one in force ends with %s, and this one does not",
-                will->path.data,
-                is->end == REMORA_FILE_ENDS_WITH_MARKER ? "a line \"...\"" : "a line break");
-        }
+    const struct remora_config *running = loader->input->running;
+    const struct remora_file_ending *is = running == NULL ? NULL : ending_of(running, path);
+    bool is_closed = root != NULL && root->is_in_braces;
+    if (is == NULL || is_closed || end_of(content, root) >= is->end) {
+        return REMORA_OK;
     }
-    return REMORA_OK;
+    return remora_fail_set(
+        fail, REMORA_INVALID_REQUEST, NULL,
+        "%s may have been cut off: the one in force ends with %s, and this one does not",
+        is->path.data, is->end == REMORA_FILE_ENDS_WITH_MARKER ? "a line \"...\"" : "a line break");
 }

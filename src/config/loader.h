@@ -19,19 +19,21 @@ struct remora_config_private {
 };
 
 /* What policy_files named: the policy object of each file, NULL where none is named. */
-enum config_file_layer {
-    CONFIG_FILE_MESH,
-    CONFIG_FILE_NAMESPACE,
-    CONFIG_FILE_SERVICE,
-    CONFIG_FILE_LAYER_COUNT
-};
 struct config_policy_file {
     const struct config_node *stated; /* its path in the document, NULL: not named */
     struct remora_slice content;
     const struct config_node *root; /* NULL: the file is absent */
+    bool is_kept;                   /* as it was in the running snapshot */
 };
 struct config_policy_files {
-    struct config_policy_file of[CONFIG_FILE_LAYER_COUNT];
+    struct config_policy_file of[REMORA_POLICY_FILES];
+};
+
+/* A provider's key whose health is looked up when nothing can fail any more. */
+struct config_key_slot {
+    struct remora_credential *key;
+    struct remora_slice name; /* of the slot */
+    struct config_key_slot *next;
 };
 
 struct config_loader {
@@ -47,7 +49,8 @@ struct config_loader {
     struct provider_variant *variants;         /* see models.c */
     struct shared_deadlines *deadlines;        /* see models.c */
     struct config_policy_files policy_files;
-    struct remora_slice *files; /* config->files while they are noted */
+    struct config_key_slot *key_slots; /* in no order */
+    struct remora_slice *files;        /* config->files while they are noted */
     size_t file_capacity;
     struct remora_warning *warnings;
     size_t warning_count;
@@ -56,6 +59,14 @@ struct config_loader {
 
 /* The code to end with when an allocation of the snapshot failed. */
 enum remora_code config_no_room(struct config_loader *loader);
+/* settled.c: INVALID_REQUEST when the document changes what is settled at the start; after tls and policy_files are known. */
+REMORA_MUST_CHECK enum remora_code config_check_settled(struct config_loader *loader);
+/* ending.c: INVALID_REQUEST when it has lost the end that the file of its path has in the running snapshot. */
+REMORA_MUST_CHECK enum remora_code config_check_ending(const struct config_loader *loader,
+                                                       struct remora_slice path,
+                                                       struct remora_slice content,
+                                                       const struct config_node *root,
+                                                       struct remora_fail *fail);
 /* ending.c: how the document (first) or a file of policy_files ends. */
 void config_note_ending(struct config_loader *loader, struct remora_slice path,
                         struct remora_slice content, const struct config_node *root);
@@ -108,6 +119,8 @@ REMORA_MUST_CHECK enum remora_code config_read_env(struct config_loader *loader,
 REMORA_MUST_CHECK enum remora_code config_read_credentials(struct config_loader *loader,
                                                            const struct config_node *node,
                                                            struct remora_provider *provider);
+/* credentials.c: the health of all keys, and changed_credential_count: last, for a build that fails must not forget what a key was. */
+void config_look_up_keys(struct config_loader *loader);
 /* headers.c */
 REMORA_MUST_CHECK enum remora_code config_read_headers(struct config_loader *loader,
                                                        const struct config_node *node,
@@ -136,9 +149,10 @@ REMORA_MUST_CHECK enum remora_code config_read_policy(struct config_loader *load
                                                       struct remora_policy *out);
 void config_policy_begin(struct remora_policy *policy);
 /* policy_files.c: the policy of a file that the document names; an absent one allows nothing. */
-REMORA_MUST_CHECK enum remora_code config_read_policy_file(struct config_loader *loader,
-                                                           const struct config_policy_file *file,
-                                                           struct remora_policy *out);
+REMORA_MUST_CHECK enum remora_code
+config_read_policy_file(struct config_loader *loader, unsigned layer, struct remora_policy *out);
+/* policy_files.c: policy_texts and endings, when all layers have been read. */
+void config_keep_policy_files(struct config_loader *loader);
 /* policy_files.c: config->files, not_ready_why, loader->policy_files; after the process is known. */
 REMORA_MUST_CHECK enum remora_code config_read_policy_files(struct config_loader *loader);
 /* effective.c: config->effective_json; last, because it tells of all the rest. */

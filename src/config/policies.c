@@ -284,17 +284,16 @@ enum remora_code config_read_policy(struct config_loader *loader, const struct c
 
 static enum remora_code read_mesh(struct config_loader *loader)
 {
-    const struct config_policy_file *file = &loader->policy_files.of[CONFIG_FILE_MESH];
     struct remora_policy *mesh = &loader->config->mesh;
-    return file->stated != NULL
-               ? config_read_policy_file(loader, file, mesh)
+    return loader->policy_files.of[REMORA_POLICY_FILE_MESH].stated != NULL
+               ? config_read_policy_file(loader, REMORA_POLICY_FILE_MESH, mesh)
                : config_read_policy(loader, config_get(loader->root, CONFIG_DOCUMENT_POLICY), mesh);
 }
 
 /* The policies of a mapping by name, and the one of a file under the own name. */
 struct named_source {
     const struct config_node *map;
-    const struct config_policy_file *file;
+    unsigned file; /* its layer */
     struct remora_slice own_name;
 };
 
@@ -321,7 +320,7 @@ static enum remora_code read_named(struct config_loader *loader, const struct na
         }
         (*count)++;
     }
-    if (from->file->stated == NULL) {
+    if (loader->policy_files.of[from->file].stated == NULL) {
         return REMORA_OK;
     }
     policies[*count].name = from->own_name;
@@ -332,8 +331,7 @@ static enum remora_code read_namespaces(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
     const struct named_source from = {config_get(loader->root, CONFIG_DOCUMENT_NAMESPACES),
-                                      &loader->policy_files.of[CONFIG_FILE_NAMESPACE],
-                                      config->namespace_name};
+                                      REMORA_POLICY_FILE_NAMESPACE, config->namespace_name};
     return read_named(loader, &from, &config->namespaces, &config->namespace_count);
 }
 
@@ -341,8 +339,7 @@ static enum remora_code read_services(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
     const struct named_source from = {config_get(loader->root, CONFIG_DOCUMENT_SERVICES),
-                                      &loader->policy_files.of[CONFIG_FILE_SERVICE],
-                                      config->service};
+                                      REMORA_POLICY_FILE_SERVICE, config->service};
     return read_named(loader, &from, &config->services, &config->service_count);
 }
 

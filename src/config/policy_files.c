@@ -8,6 +8,10 @@
  * A file that is absent is no mistake of the document's: the snapshot is built, but it is not ready and every request is
  * refused until the file is there (its layer allows nothing meanwhile, see policies.c). A file that is there and wrong fails
  * the build, with its own name, line and column before the reason.
+ *
+ * Both hold at the start. In a process that runs, a layer whose file cannot be taken stays as it is in the running snapshot, and all
+ * else is taken: each layer has its own owner, and what one of them breaks must not keep another's new ceiling, or a
+ * provider's new key, from taking effect. As it is may be: not there, where the document names the layer for the first time.
  */
 #include "loader.h"
 
@@ -18,10 +22,11 @@
 static const struct {
     enum config_key key;
     const char *absent;
-} layers[CONFIG_FILE_LAYER_COUNT] = {
-    [CONFIG_FILE_MESH] = {CONFIG_POLICY_FILES_MESH, "the mesh policy is absent"},
-    [CONFIG_FILE_NAMESPACE] = {CONFIG_POLICY_FILES_NAMESPACE, "the namespace's policy is absent"},
-    [CONFIG_FILE_SERVICE] = {CONFIG_POLICY_FILES_SERVICE, "the service's policy is absent"},
+} layers[REMORA_POLICY_FILES] = {
+    [REMORA_POLICY_FILE_MESH] = {CONFIG_POLICY_FILES_MESH, "the mesh policy is absent"},
+    [REMORA_POLICY_FILE_NAMESPACE] = {CONFIG_POLICY_FILES_NAMESPACE,
+                                      "the namespace's policy is absent"},
+    [REMORA_POLICY_FILE_SERVICE] = {CONFIG_POLICY_FILES_SERVICE, "the service's policy is absent"},
 };
 
 /* The end of a long path tells more than its beginning. */
@@ -79,24 +84,9 @@ static enum remora_code parse(struct config_loader *loader, struct config_policy
     return rc == REMORA_OK ? rc : wrong_file(loader, file->stated, rc, &why);
 }
 
-/* As an earlier snapshot had it. */
-static enum remora_code read_earlier(const struct remora_policy_text *earlier,
-                                     struct config_policy_file *file)
-{
-    if (!remora_slice_equal(earlier->path, file->stated->text)) {
-        return REMORA_NOT_FOUND;
-    }
-    file->content = earlier->content;
-    return REMORA_OK;
-}
-
-static enum remora_code read_content(struct config_loader *loader, enum config_file_layer layer)
+static enum remora_code read_content(struct config_loader *loader, struct config_policy_file *file)
 {
     const struct remora_config_input *input = loader->input;
-    struct config_policy_file *file = &loader->policy_files.of[layer];
-    if ((input->keeps & (1U << layer)) != 0) {
-        return read_earlier(&input->earlier->policy_texts[layer], file);
-    }
     if (input->read_file == NULL) {
         return REMORA_NOT_FOUND;
     }
@@ -109,17 +99,91 @@ static enum remora_code read_content(struct config_loader *loader, enum config_f
     return config_fail_at(file->stated, rc, loader->fail, "%s", why.message);
 }
 
-static enum remora_code keep_text(struct config_loader *loader, enum config_file_layer layer)
+/* ---- as it was ---- */
+
+/* The first is told as a build that fails would say it; each is a warning. */
+static void note_kept(struct config_loader *loader, unsigned layer, const struct remora_fail *why)
 {
-    const struct config_policy_file *file = &loader->policy_files.of[layer];
-    struct remora_policy_text *text = &loader->config->policy_texts[layer];
-    text->path = config_keep(loader, file->stated->text);
-    text->content = config_keep(loader, file->content);
-    return text->path.data != NULL && text->content.data != NULL ? REMORA_OK
-                                                                 : config_no_room(loader);
+    struct remora_config *config = loader->config;
+    config->kept_policies |= 1U << layer;
+    config_warn_path(loader, why->param, "%s; the layer stays as it was", why->message);
+    if (config->kept_why == NULL) {
+        struct remora_fail *kept = remora_arena_alloc(loader->arena, sizeof *kept);
+        if (kept != NULL) {
+            *kept = *why;
+        }
+        config->kept_why = kept;
+    }
 }
 
-static enum remora_code read_layer(struct config_loader *loader, enum config_file_layer layer)
+/* False: nothing runs, the layer is absent there too, or what it said fits this document no more. */
+static bool parse_before(struct config_loader *loader, unsigned layer)
+{
+    struct config_policy_file *file = &loader->policy_files.of[layer];
+    const struct remora_config *running = loader->input->running;
+    if (running == NULL || file->is_kept) {
+        return false;
+    }
+    const struct remora_policy_text *before = &running->policy_texts[layer];
+    file->is_kept = true;
+    if (before->path.length == 0) { /* not named there */
+        *file = (struct config_policy_file){.is_kept = true};
+        return true;
+    }
+    file->content = before->content;
+    struct remora_fail unread = REMORA_FAIL_INIT;
+    struct remora_fail *outer = loader->fail;
+    loader->fail = &unread;
+    bool is_good = before->content.data != NULL && parse(loader, file) == REMORA_OK;
+    loader->fail = outer;
+    return is_good;
+}
+
+/* Instead of a file that cannot be taken; where that fails too, its own fault is told. */
+static enum remora_code keep_layer(struct config_loader *loader, unsigned layer,
+                                   const struct remora_fail *why)
+{
+    if (!parse_before(loader, layer)) {
+        *loader->fail = *why;
+        return why->code;
+    }
+    *loader->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    note_kept(loader, layer, why);
+    return REMORA_OK;
+}
+
+/* ---- one layer ---- */
+
+static enum remora_code absent(struct config_loader *loader, unsigned layer)
+{
+    const struct config_node *stated = loader->policy_files.of[layer].stated;
+    struct remora_slice name = shown(stated->text);
+    struct remora_fail why = REMORA_FAIL_INIT;
+    (void)config_fail_at(stated, REMORA_NOT_FOUND, &why, "%.*s is absent", REMORA_SLICE_ARG(name));
+    if (keep_layer(loader, layer, &why) == REMORA_OK) {
+        return REMORA_OK;
+    }
+    *loader->fail = (struct remora_fail)REMORA_FAIL_INIT;
+    loader->policy_files.of[layer].root = NULL;
+    config_warn(loader, stated,
+                "%.*s is absent: not ready, and every request is refused until it is there",
+                REMORA_SLICE_ARG(name));
+    if (loader->config->not_ready_why == NULL) {
+        loader->config->not_ready_why = layers[layer].absent;
+    }
+    return REMORA_OK;
+}
+
+static enum remora_code check_whole(struct config_loader *loader,
+                                    const struct config_policy_file *file)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    enum remora_code rc =
+        config_check_ending(loader, file->stated->text, file->content, file->root, &why);
+    return rc == REMORA_OK ? rc : config_fail_at(file->stated, rc, loader->fail, "%s", why.message);
+}
+
+static enum remora_code read_layer(struct config_loader *loader, unsigned layer)
 {
     struct config_policy_file *file = &loader->policy_files.of[layer];
     file->stated =
@@ -128,28 +192,22 @@ static enum remora_code read_layer(struct config_loader *loader, enum config_fil
         return REMORA_OK;
     }
     config_note_file(loader, config_keep(loader, file->stated->text));
-    enum remora_code rc = read_content(loader, layer);
+    enum remora_code rc = read_content(loader, file);
     if (rc == REMORA_NOT_FOUND) {
-        struct remora_slice name = shown(file->stated->text);
-        config_warn(loader, file->stated,
-                    "%.*s is absent: not ready, and every request is refused until it is there",
-                    REMORA_SLICE_ARG(name));
-        if (loader->config->not_ready_why == NULL) {
-            loader->config->not_ready_why = layers[layer].absent;
-        }
-        return REMORA_OK;
+        return absent(loader, layer);
     }
     if (rc == REMORA_OK) {
         rc = parse(loader, file);
     }
     if (rc == REMORA_OK) {
-        config_note_ending(loader, file->stated->text, file->content, file->root);
+        rc = check_whole(loader, file);
     }
-    return rc == REMORA_OK ? keep_text(loader, layer) : rc;
+    const struct remora_fail why = *loader->fail;
+    return rc == REMORA_OK ? rc : keep_layer(loader, layer, &why);
 }
 
-static enum remora_code refuse_second(const struct config_loader *loader,
-                                      enum config_file_layer layer, const struct config_node *other)
+static enum remora_code refuse_second(const struct config_loader *loader, unsigned layer,
+                                      const struct config_node *other)
 {
     char path[sizeof loader->fail->param];
     const struct config_node *stated = loader->policy_files.of[layer].stated;
@@ -166,15 +224,15 @@ static enum remora_code refuse_doubles(const struct config_loader *loader)
     const struct remora_config *config = loader->config;
     const struct config_node *root = loader->root;
     enum remora_code rc =
-        refuse_second(loader, CONFIG_FILE_MESH, config_get(root, CONFIG_DOCUMENT_POLICY));
+        refuse_second(loader, REMORA_POLICY_FILE_MESH, config_get(root, CONFIG_DOCUMENT_POLICY));
     if (rc == REMORA_OK) {
-        rc = refuse_second(loader, CONFIG_FILE_NAMESPACE,
+        rc = refuse_second(loader, REMORA_POLICY_FILE_NAMESPACE,
                            config_get_named(config_get(root, CONFIG_DOCUMENT_NAMESPACES),
                                             config->namespace_name.data));
     }
     if (rc == REMORA_OK) {
         rc = refuse_second(
-            loader, CONFIG_FILE_SERVICE,
+            loader, REMORA_POLICY_FILE_SERVICE,
             config_get_named(config_get(root, CONFIG_DOCUMENT_SERVICES), config->service.data));
     }
     return rc;
@@ -183,26 +241,60 @@ static enum remora_code refuse_doubles(const struct config_loader *loader)
 enum remora_code config_read_policy_files(struct config_loader *loader)
 {
     enum remora_code rc = REMORA_OK;
-    for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT && rc == REMORA_OK; i++) {
-        rc = read_layer(loader, (enum config_file_layer)i);
+    for (unsigned i = 0; i < REMORA_POLICY_FILES && rc == REMORA_OK; i++) {
+        rc = read_layer(loader, i);
     }
     loader->config->policy_file_count = loader->config->file_count;
     return rc == REMORA_OK ? refuse_doubles(loader) : rc;
 }
 
-enum remora_code config_read_policy_file(struct config_loader *loader,
-                                         const struct config_policy_file *file,
-                                         struct remora_policy *out)
+static enum remora_code read_policy(struct config_loader *loader,
+                                    const struct config_policy_file *file,
+                                    struct remora_policy *out)
 {
-    if (file->root == NULL) {
-        config_policy_begin(out);
-        out->models_allow = (struct remora_slices){.is_set = true};
-        return REMORA_OK;
-    }
     struct remora_fail why = REMORA_FAIL_INIT;
     struct remora_fail *outer = loader->fail;
     loader->fail = &why;
     enum remora_code rc = config_read_policy(loader, file->root, out);
     loader->fail = outer;
     return rc == REMORA_OK ? rc : wrong_file(loader, file->stated, rc, &why);
+}
+
+enum remora_code config_read_policy_file(struct config_loader *loader, unsigned layer,
+                                         struct remora_policy *out)
+{
+    const struct config_policy_file *file = &loader->policy_files.of[layer];
+    if (file->root == NULL) {
+        config_policy_begin(out);
+        out->models_allow = (struct remora_slices){.is_set = true};
+        return REMORA_OK;
+    }
+    enum remora_code rc = read_policy(loader, file, out);
+    if (rc == REMORA_OK) {
+        return rc;
+    }
+    const struct remora_fail why = *loader->fail;
+    rc = keep_layer(loader, layer, &why);
+    if (rc == REMORA_OK && file->stated == NULL) {
+        config_policy_begin(out); /* it was not there */
+    } else if (rc == REMORA_OK && read_policy(loader, file, out) != REMORA_OK) {
+        *loader->fail = why; /* what was in force does not fit this document either */
+        rc = why.code;
+    }
+    return rc;
+}
+
+void config_keep_policy_files(struct config_loader *loader)
+{
+    for (size_t i = 0; i < REMORA_POLICY_FILES; i++) {
+        const struct config_policy_file *file = &loader->policy_files.of[i];
+        struct remora_policy_text *text = &loader->config->policy_texts[i];
+        if (file->stated != NULL) {
+            text->path = config_keep(loader, file->stated->text);
+        }
+        if (file->root != NULL) {
+            text->content = config_keep(loader, file->content);
+            config_note_ending(loader, file->stated->text, file->content, file->root);
+        }
+    }
 }

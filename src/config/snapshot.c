@@ -170,7 +170,7 @@ static void write_revision(struct config_loader *loader)
     struct remora_buf hex;
     SHA256((const unsigned char *)(document.data == NULL ? "" : document.data), document.length,
            digest);
-    for (size_t i = 0; i < CONFIG_FILE_LAYER_COUNT; i++) {
+    for (size_t i = 0; i < REMORA_POLICY_FILES; i++) {
         if (loader->policy_files.of[i].root != NULL) {
             digest_add(digest, loader->policy_files.of[i].content);
         }
@@ -205,11 +205,16 @@ static enum remora_code read_tree(struct config_loader *loader)
     }
     loader->root = root;
     if (rc == REMORA_OK) {
-        const char *name = loader->input->document_name;
-        config_note_ending(loader, remora_slice_of(name == NULL ? "" : name),
-                           loader->input->document, root);
+        rc = require_version(loader);
     }
-    return rc == REMORA_OK ? require_version(loader) : rc;
+    if (rc == REMORA_OK) {
+        const struct remora_config_input *input = loader->input;
+        struct remora_slice name =
+            remora_slice_of(input->document_name == NULL ? "" : input->document_name);
+        config_note_ending(loader, name, input->document, root);
+        rc = config_check_ending(loader, name, input->document, root, loader->fail);
+    }
+    return rc;
 }
 
 static enum remora_code fill(struct config_loader *loader)
@@ -226,6 +231,9 @@ static enum remora_code fill(struct config_loader *loader)
         rc = config_read_policy_files(loader);
     }
     if (rc == REMORA_OK) {
+        rc = config_check_settled(loader);
+    }
+    if (rc == REMORA_OK) {
         rc = config_read_providers(loader);
     }
     if (rc == REMORA_OK) {
@@ -238,6 +246,7 @@ static enum remora_code fill(struct config_loader *loader)
         rc = config_read_gateway_keys(loader);
     }
     if (rc == REMORA_OK) {
+        config_keep_policy_files(loader);
         write_revision(loader);
         loader->config->warnings = loader->warnings;
         loader->config->warning_count = loader->warning_count;
@@ -249,6 +258,9 @@ static enum remora_code fill(struct config_loader *loader)
     if (rc == REMORA_OK &&
         (loader->arena->failed != REMORA_OK || loader->scratch->failed != REMORA_OK)) {
         rc = config_no_room(loader);
+    }
+    if (rc == REMORA_OK) {
+        config_look_up_keys(loader);
     }
     return rc;
 }

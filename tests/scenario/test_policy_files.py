@@ -103,7 +103,7 @@ def test_a_wrong_or_deleted_file_changes_nothing_and_says_why(upstream, tmp_path
         assert refused["path"] == "policy_files.service.provider.ignored"
         path.unlink()
         refused = remora.wait_log("configuration refused", count=2)[1]
-        assert "absent" in refused["error"] and "stay in force" in refused["error"], refused
+        assert refused["error"].endswith(f"{path} is absent") and refused["kept"] == "service", refused
         assert remora.metrics()["remora_config_last_reload_successful"] == 0
         remora.process.send_signal(signal.SIGHUP)
         assert "absent" in remora.wait_log("configuration refused", count=3)[2]["error"]
@@ -138,6 +138,32 @@ def test_a_wrong_layer_does_not_hold_up_the_others(upstream, tmp_path):
         wait_for(lambda: remora.metrics()["remora_config_last_reload_successful"] == 1)
 
 
+def test_a_layer_that_a_running_process_cannot_read_yet_holds_up_nothing(upstream, tmp_path):
+    """A chart turns a layer on: pods that run have no mount for it, and go on with all the rest until they are replaced."""
+    mesh, later = tmp_path / "mesh.yaml", tmp_path / "later" / "service.yaml"
+    mesh.write_text("{}\n")
+    with Remora(config(upstream, mesh), environment=SECRETS) as remora:
+        remora.config_path.write_text(two_providers(upstream, "ok", more=f"policy_files: {{mesh: {mesh}, service: {later}}}\n"))
+        assert remora.wait_log("configuration refused")[0]["kept"] == "service"
+        mesh.write_text("provider: {ignore: [a]}\n")
+        wait_for(lambda: remora.chat({"model": "t/m"})[2]["provider"] == "b")
+        assert wait_status(remora, "/readyz", 200) == "ok\n"
+        later.parent.mkdir()
+        later.write_text("models: {deny: ['*']}\n")
+        remora.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: remora.chat({"model": "t/m"})[0] == 403)
+
+
+def test_a_document_does_not_lift_the_ceiling_of_a_process_that_runs(upstream, tmp_path):
+    mesh = tmp_path / "mesh.yaml"
+    mesh.write_text("provider: {ignore: [a]}\n")
+    with Remora(config(upstream, mesh), environment=SECRETS) as remora:
+        remora.config_path.write_text(two_providers(upstream, "ok"))
+        refused = remora.wait_log("configuration refused")[0]
+        assert refused["path"] == "policy_files.mesh" and "restart" in refused["error"] and refused["kept"] == "everything", refused
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
 def test_a_key_is_rotated_while_a_layer_is_gone(upstream, tmp_path):
     path, key = tmp_path / "mesh.yaml", tmp_path / "key"
     path.write_text("provider: {ignore: [b]}\n")
@@ -156,6 +182,7 @@ def test_a_key_is_rotated_while_a_layer_is_gone(upstream, tmp_path):
             return upstream.last()["header"]["authorization"] == "Bearer key-two"
 
         wait_for(uses_the_new_key)
+        assert remora.metrics()["remora_credential_reloads_total"] == 1, "counted, though not all was taken"
 
 
 def test_a_wrong_file_stops_the_start_and_check(upstream, tmp_path):

@@ -204,6 +204,162 @@ static void the_revision_is_of_the_document_and_its_files(void **state)
     remora_config_release(two);
 }
 
+/* ---- a reload ---- */
+
+#define LAYERS DOCUMENT "policy_files: {mesh: /p/mesh.yaml, service: /p/service.yaml}\n"
+
+static struct remora_config *reload(const struct remora_config *running, const char *document,
+                                    const char *mesh, const char *service)
+{
+    const char *const now[] = {service == NULL ? NULL : "/p/service.yaml", service,
+                               mesh == NULL ? NULL : "/p/mesh.yaml", mesh, NULL};
+    const struct test_world changed = {NULL, service == NULL ? now + 2 : now};
+    struct remora_config *config = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (test_config_rebuild(document, &changed, running, &config, &fail) != REMORA_OK) {
+        fail_msg("does not load: %s: %s", fail.param, fail.message);
+    }
+    return config;
+}
+
+static void what_one_layer_lost_keeps_no_other_from_changing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *service;
+        const char *param;
+        const char *why;
+    } rows[] = {
+        {NULL, "policy_files.service", "/p/service.yaml is absent"},
+        {"", "policy_files.service", "the file is empty"},
+        {"limits: {concurency: 1}\n", "policy_files.service.limits.concurency", "unknown key"},
+        {"provider: {quantizations: [fp5]}\n", "policy_files.service.provider.quantizations[0]",
+         "no such quantization"},
+        {"limits: {concurrency: 9}", "policy_files.service", "may have been cut off"},
+    };
+    struct remora_config *running = load("mesh: /p/mesh.yaml, service: /p/service.yaml");
+    assert_null(running->kept_why);
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct remora_policy_stack stack;
+        struct remora_config *next =
+            reload(running, LAYERS, "models: {deny: [\"*\"]}\n", rows[i].service);
+        stack_of(next, &stack);
+        assert_int_equal(stack.layers[REMORA_LAYER_MESH]->models_deny.count, 1);
+        assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 3);
+        assert_null(next->not_ready_why);
+        assert_string_equal(next->kept_why->param, rows[i].param);
+        assert_non_null(strstr(next->kept_why->message, rows[i].why));
+        assert_true(test_config_warns(next, rows[i].param, "the layer stays as it was"));
+        /* And again, from the one that lives on what it took over. */
+        struct remora_config *third = reload(next, LAYERS, "{}\n", rows[i].service);
+        stack_of(third, &stack);
+        assert_int_equal(stack.layers[REMORA_LAYER_SERVICE]->limits.concurrency, 3);
+        remora_config_release(third);
+        remora_config_release(next);
+    }
+    remora_config_release(running);
+}
+
+static void both_layers_may_stay_and_the_first_is_told(void **state)
+{
+    (void)state;
+    struct remora_config *running = load("mesh: /p/mesh.yaml, service: /p/service.yaml");
+    struct remora_config *next = reload(running, LAYERS, NULL, NULL);
+    assert_string_equal(next->kept_why->param, "policy_files.mesh");
+    assert_true(test_config_warns(next, "policy_files.service", "absent"));
+    assert_slice_equal(next->revision, running->revision.data);
+    struct remora_config *mended = reload(next, LAYERS, "{}\n", "{}\n");
+    assert_null(mended->kept_why);
+    assert_int_equal(mended->mesh.provider.data_collection, REMORA_DATA_UNSET);
+    remora_config_release(mended);
+    remora_config_release(next);
+    remora_config_release(running);
+}
+
+static void a_layer_that_is_named_for_the_first_time_holds_up_nothing(void **state)
+{
+    (void)state;
+    static const char *const named[] = {"service: /p/none", "service: /p/broken.yaml",
+                                        "service: /p/wrong.yaml"};
+    struct remora_config *running = load("mesh: /p/mesh.yaml");
+    for (size_t i = 0; i < REMORA_COUNT_OF(named); i++) {
+        char yaml[1024];
+        struct remora_config *next = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        snprintf(yaml, sizeof yaml, DOCUMENT "policy_files: {mesh: /p/mesh.yaml, %s}\n", named[i]);
+        assert_int_equal(test_config_rebuild(yaml, &world, running, &next, &fail), REMORA_OK);
+        assert_null(next->not_ready_why);
+        assert_int_equal(next->kept_policies, 1 << REMORA_POLICY_FILE_SERVICE);
+        assert_int_equal(next->policy_texts[REMORA_POLICY_FILE_SERVICE].path.length, 0);
+        struct remora_policy_stack stack;
+        stack_of(next, &stack);
+        const struct remora_policy *service = stack.layers[REMORA_LAYER_SERVICE];
+        assert_true(service == NULL || !service->models_allow.is_set);
+        assert_int_equal(next->mesh.provider.data_collection, REMORA_DATA_DENY);
+        remora_config_release(next);
+    }
+    remora_config_release(running);
+}
+
+/* What waits for its file goes on waiting. */
+static void a_layer_that_was_absent_stays_so(void **state)
+{
+    (void)state;
+    struct remora_config *next = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_config *running = load("mesh: /p/none");
+    assert_int_equal(test_config_rebuild(DOCUMENT "policy_files: {mesh: /p/none}\n", &world,
+                                         running, &next, &fail),
+                     REMORA_OK);
+    assert_string_equal(next->not_ready_why, "the mesh policy is absent");
+    assert_int_equal(next->kept_policies, 0);
+    remora_config_release(next);
+    remora_config_release(running);
+}
+
+static void a_document_does_not_lift_a_layer_of_a_process_that_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        const char *to;
+    } rows[] = {
+        {"mesh: /p/mesh.yaml", ""},
+        {"mesh: /p/mesh.yaml", "mesh: /p/open.yaml"},
+        {"mesh: /p/none", ""},
+        {"mesh: /p/none", "mesh: /p/open.yaml"},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        char yaml[1024];
+        struct remora_config *next = NULL;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        struct remora_config *running = load(rows[i].from);
+        snprintf(yaml, sizeof yaml, DOCUMENT "policy_files: {%s}\n", rows[i].to);
+        assert_int_equal(test_config_rebuild(yaml, &world, running, &next, &fail),
+                         REMORA_INVALID_REQUEST);
+        assert_string_equal(fail.param, "policy_files.mesh");
+        assert_non_null(strstr(fail.message, "restart to change it"));
+        assert_non_null(strstr(fail.message, rows[i].from + strlen("mesh: ")));
+        remora_config_release(running);
+    }
+}
+
+static void a_mistake_of_the_document_still_fails_the_load(void **state)
+{
+    (void)state;
+    struct remora_config *config = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_config *running = load("service: /p/service.yaml");
+    static const char *const now[] = {"/p/service.yaml", "limits: {concurency: 1}\n", NULL};
+    const struct test_world changed = {NULL, now};
+    assert_int_equal(test_config_rebuild(DOCUMENT "policy_files: {service: /p/service.yaml}\n"
+                                                  "services: {checkout: {models: {deny: [x]}}}\n",
+                                         &changed, running, &config, &fail),
+                     REMORA_INVALID_REQUEST);
+    assert_non_null(strstr(fail.message, "the document states services.checkout too"));
+    remora_config_release(running);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +371,12 @@ int main(void)
         cmocka_unit_test(what_is_wrong_in_the_meaning_is_told_the_same),
         cmocka_unit_test(a_layer_has_one_source),
         cmocka_unit_test(the_revision_is_of_the_document_and_its_files),
+        cmocka_unit_test(what_one_layer_lost_keeps_no_other_from_changing),
+        cmocka_unit_test(both_layers_may_stay_and_the_first_is_told),
+        cmocka_unit_test(a_layer_that_is_named_for_the_first_time_holds_up_nothing),
+        cmocka_unit_test(a_layer_that_was_absent_stays_so),
+        cmocka_unit_test(a_document_does_not_lift_a_layer_of_a_process_that_runs),
+        cmocka_unit_test(a_mistake_of_the_document_still_fails_the_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

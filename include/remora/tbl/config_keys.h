@@ -26,7 +26,7 @@ REMORA_CONFIG_KEY(DOCUMENT, ATTEMPTS, "attempts", OBJECT, ATTEMPTS, 0, 0, "", "H
 REMORA_CONFIG_KEY(DOCUMENT, DRAIN, "drain", OBJECT, DRAIN, 0, 0, "", "How the process ends.")
 REMORA_CONFIG_KEY(DOCUMENT, ADMISSION, "admission", OBJECT, ADMISSION, 0, 0, "", "What the process carries at once, and how requests wait for a place.")
 REMORA_CONFIG_KEY(DOCUMENT, KEYS, "keys", OBJECT_MAP, GATEWAY_KEY, 0, 1000, "", "Gateway keys by name. With any, every call of the data listeners needs one.")
-REMORA_CONFIG_KEY(DOCUMENT, POLICY_FILES, "policy_files", OBJECT, POLICY_FILES, 0, 0, "", "Policy layers from files of their own: each holds one policy object and takes the place of the layer in this document. Until each has been there once the process is not ready and refuses every request; one that goes away or wrong later stays in force as it was, and all else is loaded.")
+REMORA_CONFIG_KEY(DOCUMENT, POLICY_FILES, "policy_files", OBJECT, POLICY_FILES, 0, 0, "", "Policy layers from files of their own: each holds one policy object and takes the place of the layer in this document. Until each has been there once the process is not ready and refuses every request; one that goes away or becomes wrong later stays in force as it was, and all else is loaded. Which layers there are is settled at the start.")
 REMORA_CONFIG_KEY(DOCUMENT, STATE, "state", UNBUILT, NONE, 0, 0, "", "Where journal and store lie.")
 REMORA_CONFIG_KEY(DOCUMENT, BUDGETS, "budgets", UNBUILT, NONE, 0, 0, "", "Budgets in money.")
 REMORA_CONFIG_KEY(DOCUMENT, LEDGER, "ledger", UNBUILT, NONE, 0, 0, "", "The ledger of costs.")

@@ -51,6 +51,13 @@ static enum remora_code fake_read_file(void *context, const char *path, struct r
 enum remora_code test_config_build(const char *yaml, const struct test_world *world,
                                    struct remora_config **out, struct remora_fail *fail)
 {
+    return test_config_rebuild(yaml, world, NULL, out, fail);
+}
+
+enum remora_code test_config_rebuild(const char *yaml, const struct test_world *world,
+                                     const struct remora_config *running,
+                                     struct remora_config **out, struct remora_fail *fail)
+{
     struct test_world nothing = {NULL, NULL};
     struct test_world here = world == NULL ? nothing : *world;
     struct remora_config_input input = {
@@ -62,6 +69,7 @@ enum remora_code test_config_build(const char *yaml, const struct test_world *wo
         .read_file = fake_read_file,
         .file_context = &here,
         .now_unix_ms = 1000,
+        .running = running,
     };
     return remora_config_build(&input, out, fail);
 }

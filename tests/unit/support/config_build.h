@@ -12,6 +12,10 @@ struct test_world {
 
 enum remora_code test_config_build(const char *yaml, const struct test_world *world,
                                    struct remora_config **out, struct remora_fail *fail);
+/* As a reload: the new one is to replace `running`. */
+enum remora_code test_config_rebuild(const char *yaml, const struct test_world *world,
+                                     const struct remora_config *running,
+                                     struct remora_config **out, struct remora_fail *fail);
 /* Must succeed. Without world: no variable is set and no file exists. */
 struct remora_config *test_config(const char *yaml, const struct test_world *world);
 /* Whether a warning has this path and this part of a text. */
