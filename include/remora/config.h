@@ -151,7 +151,8 @@ struct remora_config {
 
     /* Why no request may be served yet ("the mesh policy is absent"), or NULL: a file of policy_files is not there. */
     const char *not_ready_why;
-    /* What the files of policy_files hold that are in force, for the snapshot that follows. */
+    /* As it was given, and what the files of policy_files hold that are in force: for the snapshot that follows. */
+    struct remora_slice document;
     struct remora_policy_text policy_texts[REMORA_POLICY_FILES];
     /*
      * Layers that are as they were in the snapshot before, for their files are absent, wrong or cut off (bit I: policy_texts[I]), and

@@ -75,7 +75,10 @@ void app_workers_stop(struct app *app);
 REMORA_MUST_CHECK enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);
-/* The same for a process that runs: logs and notes the failure, the warnings, and the layers that stay as they were. */
+/*
+ * The same for a process that runs: logs and notes the failure, or the warnings, and what stays as it was. *fail says why, when
+ * something does, also where the rest was loaded (REMORA_OK).
+ */
 REMORA_MUST_CHECK enum remora_code app_snapshot_load(struct app *app, const char *document,
                                                      struct remora_config **out,
                                                      struct remora_fail *fail);

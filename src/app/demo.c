@@ -141,29 +141,47 @@ static void print_providers(const struct app *app)
            port, port);
 }
 
-static void print_http(unsigned port)
+/* Where a listener of the command line (NULL: the default, localhost) is called: "127.0.0.1", "[::1]". */
+static const char *host_of(const char *listener, char out[80])
+{
+    struct remora_address address;
+    struct remora_fail ignored = REMORA_FAIL_INIT;
+    if (listener == NULL ||
+        remora_address_parse(remora_slice_of(listener), &address, &ignored) != REMORA_OK ||
+        strcmp(address.host, "localhost") == 0 || strcmp(address.host, "0.0.0.0") == 0) {
+        return "127.0.0.1";
+    }
+    bool is_v6 = strchr(address.host, ':') != NULL;
+    snprintf(out, 80, is_v6 ? "[%s]" : "%s",
+             strcmp(address.host, "::") == 0 ? "::1" : address.host);
+    return out;
+}
+
+static void print_http(const char *host, unsigned port)
 {
     printf(
-        "  curl -N http://127.0.0.1:%u/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        "  curl -N http://%s:%u/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         "    -d "
         "'{\"model\":\"demo/"
         "echo-1\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n",
-        port);
+        host, port);
 }
 
-static void print_grpc(unsigned port)
+static void print_grpc(const char *host, unsigned port)
 {
     printf(
         "  grpcurl -plaintext -d "
         "'{\"chat\":{\"model\":\"demo/"
         "echo-1\",\"messages\":[{\"role\":\"ROLE_USER\",\"parts\":[{\"text\":\"Hello\"}]}]}}' \\\n"
-        "    127.0.0.1:%u remora.v1.ChatService/StreamChat\n\n",
-        port);
+        "    %s:%u remora.v1.ChatService/StreamChat\n\n",
+        host, port);
 }
 
 /* What can be called: a listener that is off, or a unix socket, has no port. */
 void demo_print_help(const struct app *app)
 {
+    char room[80];
+    const struct app_options *o = &app->options;
     unsigned http = app->http != NULL ? remora_http_front_port(app->http) : 0;
     unsigned grpc = app->grpc != NULL ? remora_grpc_front_port(app->grpc) : 0;
     if (app->options.providers != NULL) {
@@ -173,13 +191,14 @@ void demo_print_help(const struct app *app)
         puts("\nRemora is up with two fake providers: 'flaky' always fails, 'steady' answers.\n");
     }
     if (http != 0) {
-        print_http(http);
+        print_http(host_of(o->http, room), http);
     }
     if (grpc != 0) {
-        print_grpc(grpc);
+        print_grpc(host_of(o->grpc, room), grpc);
     }
     if (http != 0) {
-        printf("  export OPENAI_BASE_URL=http://127.0.0.1:%u/v1 OPENAI_API_KEY=unused\n\n", http);
+        printf("  export OPENAI_BASE_URL=http://%s:%u/v1 OPENAI_API_KEY=unused\n\n",
+               host_of(o->http, room), http);
     }
     if (http != 0 || grpc != 0) {
         puts("Ctrl-C stops it.");

@@ -36,6 +36,23 @@ struct peer {
     struct remora_tls_dialled *tls;
 };
 
+static int connect_one(const struct addrinfo *address, int seconds)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval limit = {.tv_sec = seconds};
+    if (fd < 0) {
+        return -1;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* A name may have an address on which nobody listens: localhost is ::1, too. */
 static int connect_to(const char *host, const char *port, int seconds)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -43,15 +60,9 @@ static int connect_to(const char *host, const char *port, int seconds)
     if (getaddrinfo(host, port, &hints, &found) != 0) {
         return -1;
     }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = seconds};
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        if (connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-            close(fd);
-            fd = -1;
-        }
+    int fd = -1;
+    for (const struct addrinfo *one = found; one != NULL && fd < 0; one = one->ai_next) {
+        fd = connect_one(one, seconds);
     }
     freeaddrinfo(found);
     return fd;
@@ -109,6 +120,10 @@ static int ask_probe(const char *probe)
     char port[8];
     if (remora_address_parse(remora_slice_of(probe), &address, &fail) != REMORA_OK) {
         fprintf(stderr, "remora: %s\n", fail.message);
+        return 2;
+    }
+    if (address.is_off || address.is_unix) {
+        fputs("remora: --probe is HOST:PORT\n", stderr);
         return 2;
     }
     remora_buf_init(&answer, ANSWER_BYTES);

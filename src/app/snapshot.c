@@ -1,8 +1,7 @@
 /*
- * From a file to a snapshot that every worker has; and again on SIGHUP and on the kubelet's `..data` swap. An invalid
- * document changes nothing and says why: log line, metric, GetConfigStatus. A file of policy_files that is wrong or gone says so
- * as well, and everything else is loaded with that layer as it was: who may write one layer must not be able to hold up
- * the others', nor the rotation of a key.
+ * From a file to a snapshot that every worker has; and again on SIGHUP and on the kubelet's `..data` swap. A document that is
+ * invalid, a file of policy_files that is wrong or gone, stays as it was and says why: log line, metric, GetConfigStatus. All
+ * else is loaded: who may write one of them must not be able to hold up the others', nor the rotation of a key.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,14 +37,20 @@ static enum remora_code read_whole(int fd, struct remora_buf *out, const char *p
     }
 }
 
-static enum remora_code read_document(const char *path, struct remora_buf *out,
+/* A start may read from a pipe; a process that runs would wait for its writer, and hear no signal meanwhile. */
+static enum remora_code read_document(const char *path, bool is_running, struct remora_buf *out,
                                       struct remora_fail *fail)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (is_running ? O_NONBLOCK : 0));
     if (fd < 0) {
         return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "Cannot open %s: %m.", path);
     }
-    enum remora_code code = read_whole(fd, out, path, fail);
+    bool is_readable = !is_running || (fstat(fd, &found) == 0 && S_ISREG(found.st_mode));
+    enum remora_code code =
+        is_readable ? read_whole(fd, out, path, fail)
+                    : remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
+                                      "%s is no regular file any more; put one there.", path);
     close(fd);
     return code;
 }
@@ -111,26 +116,50 @@ static void note_result(struct app *app, bool is_fine)
     remora_metric_set(metrics, REMORA_METRIC_CONFIG_OK, NULL, 0, is_fine);
 }
 
-/* `kept`: with these layers as they were all the rest is loaded (remora/config.h); 0: nothing is. */
-static void note_refused(struct app *app, unsigned kept, const struct remora_fail *fail)
+/* What a load that was not whole left as it was. */
+struct kept {
+    bool document;
+    unsigned policies; /* kept_policies */
+};
+
+/* "everything", "service", "document, mesh and namespace" */
+static void name_kept(const struct kept *kept, struct remora_buf *out)
 {
-    static const char *const names[1 << REMORA_POLICY_FILES] = {
-        "everything",
-        "mesh",
-        "namespace",
-        "mesh and namespace",
-        "service",
-        "mesh and service",
-        "namespace and service",
-        "mesh, namespace and service",
+    static const char *const layers[REMORA_POLICY_FILES] = {
+        [REMORA_POLICY_FILE_MESH] = "mesh",
+        [REMORA_POLICY_FILE_NAMESPACE] = "namespace",
+        [REMORA_POLICY_FILE_SERVICE] = "service",
     };
+    const char *names[1 + REMORA_POLICY_FILES];
+    size_t count = 0;
+    if (kept->document) {
+        names[count++] = "document";
+    }
+    for (size_t i = 0; i < REMORA_POLICY_FILES; i++) {
+        if ((kept->policies & (1U << i)) != 0) {
+            names[count++] = layers[i];
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        remora_buf_append_text(out, i == 0 ? "" : i + 1 == count ? " and " : ", ");
+        remora_buf_append_text(out, names[i]);
+    }
+    remora_buf_append_text(out, count == 0 ? "everything" : "");
+}
+
+static void note_refused(struct app *app, const struct kept *kept, const struct remora_fail *fail)
+{
+    struct remora_buf names;
+    remora_buf_init(&names, 128);
+    name_kept(kept, &names);
     const struct remora_log_field fields[] = {
         REMORA_LOG_TEXT("path", remora_slice_of(fail->param)),
         REMORA_LOG_TEXT("error", remora_slice_of(fail->message)),
-        REMORA_LOG_TEXT("kept", remora_slice_of(names[kept])),
+        REMORA_LOG_TEXT("kept", remora_buf_slice(&names)),
     };
     remora_config_status_failed(app->process.config_status, fail);
     remora_log(REMORA_LOG_ERROR, "configuration refused", fields, REMORA_COUNT_OF(fields));
+    remora_buf_fini(&names);
 }
 
 static void note_loaded(struct app *app, const struct remora_config *config)
@@ -147,46 +176,68 @@ static void note_loaded(struct app *app, const struct remora_config *config)
     log_warnings(config);
 }
 
+static enum remora_code build(const struct app *app, struct remora_slice document, bool is_file,
+                              struct remora_config **out, struct remora_fail *fail)
+{
+    const char *path = app->options.config_path;
+    struct remora_config_input input = {0};
+    remora_config_input_system(&input);
+    input.needs_version = is_file;
+    input.document = document;
+    input.document_name = path != NULL ? path : "(built in)";
+    input.health = app->health;
+    input.running = app->config;
+    return remora_config_build(&input, out, fail);
+}
+
 enum remora_code app_snapshot_read(const struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
-    struct remora_buf text;
-    struct remora_config_input input = {0};
     const char *path = app->options.config_path;
+    bool is_file = document == NULL && path != NULL;
+    struct remora_buf text;
     enum remora_code code = REMORA_OK;
     remora_buf_init(&text, REMORA_LIMIT_CONFIG_BYTES + 16384);
     if (document != NULL) {
         remora_buf_append_text(&text, document);
-    } else if (path != NULL) {
-        code = read_document(path, &text, fail);
+    } else if (is_file) {
+        code = read_document(path, app->config != NULL, &text, fail);
     }
     if (code == REMORA_OK) {
-        remora_config_input_system(&input);
-        input.needs_version = document == NULL && path != NULL;
-        input.document = remora_buf_slice(&text);
-        input.document_name = path != NULL ? path : "(built in)";
-        input.health = app->health;
-        input.running = app->config;
-        code = remora_config_build(&input, out, fail);
+        code = build(app, remora_buf_slice(&text), is_file, out, fail);
     }
     remora_buf_fini(&text);
     return code;
+}
+
+/* With the document as it was: who may write it keeps neither a ceiling nor a key from changing. False: nothing is new. */
+static bool load_the_rest(const struct app *app, struct remora_config **out)
+{
+    struct remora_fail ignored = REMORA_FAIL_INIT;
+    return app->config != NULL &&
+           build(app, app->config->document, false, out, &ignored) == REMORA_OK;
 }
 
 enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
     enum remora_code code = app_snapshot_read(app, document, out, fail);
-    if (code != REMORA_OK) {
+    struct kept kept = {.document = code != REMORA_OK && load_the_rest(app, out)};
+    if (code != REMORA_OK && !kept.document) {
         note_result(app, false);
-        note_refused(app, 0, fail);
+        note_refused(app, &kept, fail);
         return code;
     }
     const struct remora_config *config = *out;
-    note_result(app, config->kept_policies == 0);
+    kept.policies = config->kept_policies;
+    if (!kept.document && config->kept_why != NULL) {
+        *fail = *config->kept_why;
+    }
+    bool is_whole = !kept.document && kept.policies == 0;
+    note_result(app, is_whole);
     note_loaded(app, config);
-    if (config->kept_policies != 0 && config->kept_why != NULL) {
-        note_refused(app, config->kept_policies, config->kept_why);
+    if (!is_whole) {
+        note_refused(app, &kept, fail);
     }
     return REMORA_OK;
 }
@@ -237,7 +288,7 @@ void app_snapshot_reload(struct app *app)
         REMORA_LOG_TEXT("revision", next->revision),
         REMORA_LOG_NUMBER("changed_keys", (int64_t)next->changed_credential_count),
     };
-    bool is_whole = next->kept_policies == 0;
+    bool is_whole = fail.code == REMORA_OK;
     remora_log(REMORA_LOG_INFO, is_whole ? "configuration loaded" : "configuration loaded in part",
                fields, REMORA_COUNT_OF(fields));
     remora_config_release(app->config);

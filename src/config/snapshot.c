@@ -247,6 +247,7 @@ static enum remora_code fill(struct config_loader *loader)
     }
     if (rc == REMORA_OK) {
         config_keep_policy_files(loader);
+        loader->config->document = config_keep(loader, loader->input->document);
         write_revision(loader);
         loader->config->warnings = loader->warnings;
         loader->config->warning_count = loader->warning_count;

@@ -1,12 +1,14 @@
 """`remora healthcheck`: is it ready, and does it answer; against the demo's fake providers behind a gateway of its own."""
 import contextlib
 import hashlib
+import os
 import re
 import socket
 import subprocess
 
 import pytest
 
+from clients import missing
 from gateway import Remora
 from peers import authority
 from upstream import build_dir
@@ -46,6 +48,28 @@ def test_a_completion_says_who_answered_and_after_how_many(providers):
             result = healthcheck("--http", f"{host}:{remora.http_port}", "--model", "demo/echo-1")
             assert result.returncode == 0, result
             assert result.stdout.startswith("demo/echo-1: answered by steady after 2 attempts: Hello from the demo provider")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_of_a_name_every_address_is_tried(providers, tmp_path, host):
+    """localhost is ::1 in most pods, too, and comes first there, where a listener at 127.0.0.1 does not answer."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 localhost\n")
+
+    def ask(*arguments):
+        inside = f"mount --bind {hosts} /etc/hosts && exec {build_dir() / 'remora'} healthcheck {' '.join(arguments)}"
+        return subprocess.run(["unshare", "-m", "sh", "-c", inside], capture_output=True, text=True, timeout=60)
+
+    try:
+        socket.create_server((host.strip("[]"), 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    if os.geteuid() != 0:
+        missing("/etc/hosts of a process's own needs root")
+    with Remora(beside(providers), arguments=["--http", f"{host}:0", "--probe", f"{host}:0"]) as remora:
+        assert ask("--probe", f"localhost:{remora.probe_port}").stdout == "ready\n"
+        completion = ask("--http", f"localhost:{remora.http_port}", "--model", "demo/echo-1")
+        assert "answered by steady" in completion.stdout, completion
 
 
 def test_no_completion_says_why(providers):
@@ -100,7 +124,7 @@ def test_over_tls_the_server_has_to_be_the_one_that_is_meant(providers, tmp_path
 
 
 @pytest.mark.parametrize("arguments", [["--model", "m"], ["--ca-file", "x"], ["--http", "127.0.0.1:1"], ["--http", "x", "--model", "m"], ["--probe"],
-                                       ["--http", "[::1", "--model", "m"], ["--http", ":1", "--model", "m"], ["now"], ["--probe", "x"],
+                                       ["--http", "[::1", "--model", "m"], ["--http", ":1", "--model", "m"], ["now"], ["--probe", "x"], ["--probe", "off"], ["--probe", "unix:/tmp/x"],
                                        ["--probe", "127.0.0.1:1", "--http", "127.0.0.1:1", "--model", "m"]], ids=" ".join)
 def test_wrong_usage_is_2(arguments):
     result = healthcheck(*arguments)

@@ -160,8 +160,40 @@ def test_a_document_does_not_lift_the_ceiling_of_a_process_that_runs(upstream, t
     with Remora(config(upstream, mesh), environment=SECRETS) as remora:
         remora.config_path.write_text(two_providers(upstream, "ok"))
         refused = remora.wait_log("configuration refused")[0]
-        assert refused["path"] == "policy_files.mesh" and "restart" in refused["error"] and refused["kept"] == "everything", refused
+        assert refused["path"] == "policy_files.mesh" and "restart" in refused["error"] and refused["kept"] == "document", refused
         assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+
+
+def test_a_wrong_document_holds_up_neither_a_layer_nor_a_key(upstream, tmp_path):
+    mesh, key = tmp_path / "mesh.yaml", tmp_path / "key"
+    mesh.write_text("provider: {ignore: [b]}\n")
+    key.write_text("key-one")
+    key.chmod(0o600)
+    text = config(upstream, mesh).replace("{env: A_SECRET}", f"{{file: {key}}}")
+    with Remora(text, environment=SECRETS) as remora:
+        remora.config_path.write_text(text.replace("models:", "modells:"))
+        refused = remora.wait_log("configuration refused")[0]
+        assert refused["path"] == "modells" and refused["kept"] == "document", refused
+        key.write_text("key-two")
+        remora.wait_log("configuration refused", count=2)
+        assert remora.chat({"model": "t/m"})[0] == 200 and upstream.last()["header"]["authorization"] == "Bearer key-two"
+        mesh.write_text("models: {deny: ['*']}\n")
+        wait_for(lambda: remora.chat({"model": "t/m"})[0] == 403)
+        assert remora.metrics()["remora_config_last_reload_successful"] == 0
+        mesh.write_text("limits: {concurency: 1}\n")
+        assert remora.wait_log("configuration refused", count=4)[3]["kept"] == "document and mesh"
+        remora.config_path.unlink()
+        wait_for(lambda: "Cannot open" in remora.log())
+        assert remora.chat({"model": "t/m"})[0] == 403
+
+
+def test_a_pipe_in_place_of_the_document_is_refused(upstream, tmp_path):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        remora.config_path.unlink()
+        os.mkfifo(remora.config_path)
+        remora.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "is no regular file any more" in remora.log())
+        assert remora.chat({"model": "t/m"})[0] == 200
 
 
 def test_a_key_is_rotated_while_a_layer_is_gone(upstream, tmp_path):

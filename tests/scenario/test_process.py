@@ -313,6 +313,9 @@ def test_demo_says_how_to_call_what_is_there(tmp_path):
             assert absent not in said and all(word in said for word in there) and ":0" not in said
     with Remora(subcommand="demo", arguments=[f"--grpc=unix:{tmp_path}/grpc"]) as remora:
         assert "grpcurl" not in help_of(remora)
+    with Remora(subcommand="demo", arguments=["--http=127.0.0.2:0", "--grpc=127.0.0.3:0"]) as remora:
+        said = help_of(remora)
+        assert said.count(f"http://127.0.0.2:{remora.http_port}/v1") == 2 and f" 127.0.0.3:{remora.grpc_port} " in said
 
 
 def test_four_workers_serve_alike(upstream):

@@ -244,7 +244,7 @@ traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{- fail (printf "gateway.podLabels: %s is the selector's, and the Deployment would not find its pods" $label) }}
 {{- end }}
 {{- end }}
-{{- merge (dict) $given $selected | toYaml }}
+{{- include "remora.over" (list $given $selected) }}
 {{- end }}
 
 {{/* Of the gateway's pods: the chart's, those for meshes, and the values' own, which win. */}}
@@ -258,7 +258,7 @@ traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{- /* Of what the program reads at its start alone; all else is loaded again without a restart. */}}
 {{- $start := pick (include "remora.document" (dict "root" . "role" "gateway") | fromYaml) "listen" "grpc" "tls" | toJson | sha256sum }}
 {{- $ours := dict "checksum/start" $start "kubectl.kubernetes.io/default-container" "remora" }}
-{{- merge (dict) $given $ours (include "remora.meshAnnotations" $port | fromYaml) | toYaml }}
+{{- include "remora.over" (list (include "remora.meshAnnotations" $port | fromYaml) $ours $given) }}
 {{- end }}
 
 {{/* Of pods with the sidecar of this installation, and of no other: a release may hold the chart twice, and two namespaces each a release

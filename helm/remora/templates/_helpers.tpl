@@ -30,6 +30,17 @@ app.kubernetes.io/name: {{ include "remora.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* A list of maps as one: the later win, an empty text too, which `merge` and `mergeOverwrite` take for none. */}}
+{{- define "remora.over" -}}
+{{- $all := dict }}
+{{- range $map := . }}
+{{- range $key, $value := $map }}
+{{- $_ := set $all $key $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
 {{/* (dict "root" $ "component" NAME ["labels" {}]): one map, in which the values' own labels win and no key stands twice. */}}
 {{- define "remora.labels" -}}
 {{- $ours := dict "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
@@ -39,7 +50,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $ours "app.kubernetes.io/version" .root.Chart.AppVersion }}
 {{- $_ := set $ours "app.kubernetes.io/part-of" "remora" }}
 {{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service }}
-{{- merge (dict) (.labels | default dict) (.root.Values.commonLabels | default dict) $ours | toYaml }}
+{{- include "remora.over" (list $ours .root.Values.commonLabels .labels) }}
 {{- end }}
 
 {{/* metadata of an object: (dict "root" $ "name" NAME "component" NAME ["labels" {}] ["annotations" {}]) */}}
@@ -48,7 +59,7 @@ name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "remora.labels" . | nindent 2 }}
-{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
+{{- with include "remora.over" (list .root.Values.commonAnnotations .annotations) | fromYaml }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
