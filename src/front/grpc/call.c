@@ -439,26 +439,20 @@ static void refuse_method(struct remora_grpc_call *call)
     remora_grpc_refuse(call, &fail);
 }
 
-/* As over HTTP: of two keys nobody says which one counts. */
-static bool has_two_authorizations(const struct remora_grpc_call *call)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < call->metadata.count; i++) {
-        count +=
-            remora_slice_is(slice_view(&call->metadata.metadata[i].key), "authorization") ? 1 : 0;
-    }
-    return count > 1;
-}
-
-/* Both are the core's to judge, too; what it lets through (docs/grpc.md) is judged here, on every core alike. */
+/*
+ * Size and keys are the core's to judge, too; what it lets through (docs/grpc.md) is judged here, on every core alike. Of two
+ * authorizations nobody says which one counts, as over HTTP.
+ */
 static enum remora_code judge_metadata(const struct remora_grpc_call *call,
                                        struct remora_fail *fail)
 {
     enum { OVERHEAD_BYTES = 32 }; /* of each entry, RFC 9113 section 6.5.2 */
     size_t bytes = 0;
+    unsigned authorizations = 0;
     for (size_t i = 0; i < call->metadata.count; i++) {
         const grpc_metadata *entry = &call->metadata.metadata[i];
         bytes += GRPC_SLICE_LENGTH(entry->key) + GRPC_SLICE_LENGTH(entry->value) + OVERHEAD_BYTES;
+        authorizations += remora_slice_is(slice_view(&entry->key), "authorization") ? 1 : 0;
         if (grpc_header_key_is_legal(entry->key) == 0) { /* RFC 9113 section 8.2: lower case */
             return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
                                    "Keys of metadata have lower-case letters, digits, '-', '_' "
@@ -470,7 +464,7 @@ static enum remora_code judge_metadata(const struct remora_grpc_call *call,
                                "The metadata has more than %d bytes, 32 counted for each entry.",
                                REMORA_LIMIT_GRPC_METADATA_BYTES);
     }
-    return has_two_authorizations(call)
+    return authorizations > 1
                ? remora_fail_set(fail, REMORA_INVALID_REQUEST, "authorization",
                                  "authorization stands in the metadata more than once.")
                : REMORA_OK;

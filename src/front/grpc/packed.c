@@ -143,7 +143,7 @@ static void turn_large(struct remora_grpc_lane *lane)
         lane->unpacking = NULL;
         end(call, unpacking, NULL);
     } else {
-        (void)!step(call, &lane->unpacking, STEP_BYTES);
+        (void)step(call, &lane->unpacking, STEP_BYTES);
     }
 }
 
