@@ -45,7 +45,7 @@ trap 'exit 143' TERM HUP
 count() {
     local p f s
     read -r p f s < <(python3 tools/count_tests.py "$2") || { p=0 f=1 s=0; }
-    if [ "$3" != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    if [ "$f" = 0 ] && [ "$3" != 0 -o "$p$s" = 00 ]; then f=1; fi # one that found nothing to do has failed, too
     {
         flock 9
         echo "$p $f $s" >>"$logs/counts"
@@ -84,7 +84,7 @@ build() { # build DIR CMAKE_ARGS...
 }
 
 unit() { # unit NAME DIR
-    stage "$1" ctest --test-dir "$2" -L 'unit|fuzz-replay|integration' -j "$jobs" --timeout 300 --no-tests=error --output-on-failure -V
+    stage "$1" ctest --test-dir "$2" -L 'unit|fuzz-replay|integration' -j "$jobs" --timeout 300 --output-on-failure -V
 }
 
 scenarios() { # scenarios NAME BUILD_DIR
@@ -164,7 +164,7 @@ compilers() (
     must "coverage: 90 % of lines, pure rooms" python3 tools/coverage.py
     must "build: clang, warnings are errors" build build-clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang
     stage "unit and corpora: clang" ctest --test-dir build-clang -L 'unit|fuzz-replay' -E policy_property -j "$jobs" \
-        --timeout 300 --no-tests=error --output-on-failure -V
+        --timeout 300 --output-on-failure -V
     must "fuzz targets link with libFuzzer" tools/fuzz.sh --smoke
 )
 

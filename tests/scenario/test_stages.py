@@ -15,6 +15,7 @@ FAKE = """#!/bin/bash
 call="${0##*/} $*"
 echo "$call" >>"$CALLS"
 case "$call" in
+*"$EMPTY"*) exit 0 ;;
 *"$FAILS"*) echo "it is broken: $call"; exit 3 ;;
 *"$HANGS"*) [ -z "$DEAF" ] || trap '' INT TERM; echo >>"$CALLS.hanging"; while :; do sleep 1000; done ;;
 scenarios.sh* | tsan.sh*) echo "==== 5 passed, 1 skipped in 3.0s ====" ;;
@@ -37,9 +38,9 @@ def begin(tmp_path):
     (tmp_path / "bin/python3").write_text(f'#!/bin/sh\n[ "$1" = tools/count_tests.py ] && exec {sys.executable} "$@"\nexec fake "$@"\n')
     (tmp_path / "bin/python3").chmod(0o755)
 
-    def begin(fails="nothing", hangs="nothing", deaf=""):
+    def begin(fails="nothing", hangs="nothing", deaf="", empty="nothing"):
         env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "TMPDIR": str(tmp_path), "FAILS": fails,
-               "HANGS": hangs, "DEAF": deaf}
+               "HANGS": hangs, "DEAF": deaf, "EMPTY": empty}
         return subprocess.Popen([tmp_path / "tools/test.sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -63,6 +64,13 @@ def test_a_stage_that_fails_fails_the_run_and_says_all_that_it_said(begin, stage
     run = begin(fails=stage)
     out, _ = run.communicate(timeout=120)
     assert run.returncode == 1 and " passed, 1 failed, " in out.splitlines()[-1] and out.count("it is broken: ") == 1, out
+
+
+@pytest.mark.parametrize("stage", ["ctest --test-dir build ", "scenarios.sh build-asan", "buf.sh --self-test"])
+def test_a_stage_that_finds_no_test_fails_the_run(begin, stage):
+    run = begin(empty=stage)
+    out, _ = run.communicate(timeout=120)
+    assert run.returncode == 1 and " passed, 1 failed, " in out.splitlines()[-1], out
 
 
 @pytest.mark.parametrize("how, deaf", [(signal.SIGINT, ""), (signal.SIGTERM, ""), (signal.SIGTERM, "deaf")])
