@@ -76,6 +76,8 @@ bool remora_admission_hold_answer(struct remora_admission *admission, size_t byt
 void remora_admission_give_answer(struct remora_admission *admission, size_t bytes);
 bool remora_admission_has_room(const struct remora_admission *admission);
 uint64_t remora_admission_unread_bytes(const struct remora_admission *admission);
+/* Bytes of answers in one piece that are still coming; out of the same budget, and they too leave only less to new requests. */
+uint64_t remora_admission_arriving_bytes(const struct remora_admission *admission);
 
 /* What an engine works with; everything outlives it. Tests give a scripted transport, a fake clock and a seeded random. */
 struct remora_engine_input {

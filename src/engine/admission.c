@@ -2,7 +2,8 @@
  * What the process will carry at once: requests and bytes of bodies. (What services and keys may: entry.c and counter.c.)
  *
  * Happy path: enter() adds one request and its bytes when the sums stay within bounds, each by one compare-and-swap. Answers that
- * wait for their callers are counted as they are made, and leave less to the bodies of new requests.
+ * come from providers in one piece, or wait for their callers, are counted as they grow, and leave less to the bodies of new
+ * requests; neither is cut short for it.
  *
  * Failures: SHEDDING; TOO_LARGE for a body that would not fit if it were alone.
  * Sources: ARCHITECTURE 3 "One process-wide byte budget"; codes.md SHEDDING.
@@ -22,6 +23,7 @@ struct remora_admission {
     _Atomic uint64_t inflight;
     _Atomic uint64_t bytes; /* of bodies */
     _Atomic uint64_t unread_bytes;
+    _Atomic uint64_t arriving_bytes;
     _Atomic uint64_t most_bytes;
     struct counter_table counters;
 };
@@ -104,12 +106,13 @@ enum remora_code remora_admission_take_bytes(struct remora_admission *admission,
                                "hold of all requests; see admission.bytes",
                                (unsigned long long)most_bytes);
     }
-    uint64_t unread_bytes = remora_admission_unread_bytes(admission);
-    uint64_t left_bytes = unread_bytes < most_bytes ? most_bytes - unread_bytes : 0;
+    uint64_t answer_bytes =
+        remora_admission_unread_bytes(admission) + remora_admission_arriving_bytes(admission);
+    uint64_t left_bytes = answer_bytes < most_bytes ? most_bytes - answer_bytes : 0;
     return counter_add(&admission->bytes, bytes, left_bytes)
                ? REMORA_OK
-               : shed(fail, unread_bytes > 0 ? "bytes of requests and of answers that are not read"
-                                             : "bytes of requests");
+               : shed(fail,
+                      answer_bytes > 0 ? "bytes of requests and answers" : "bytes of requests");
 }
 
 uint64_t remora_admission_unread_bytes(const struct remora_admission *admission)
@@ -133,6 +136,21 @@ bool remora_admission_has_room(const struct remora_admission *admission)
 {
     return remora_admission_unread_bytes(admission) <
            atomic_load_explicit(&admission->most_bytes, memory_order_relaxed);
+}
+
+uint64_t remora_admission_arriving_bytes(const struct remora_admission *admission)
+{
+    return atomic_load_explicit(&admission->arriving_bytes, memory_order_relaxed);
+}
+
+void remora_admission_hold_arriving(struct remora_admission *admission, size_t bytes)
+{
+    atomic_fetch_add_explicit(&admission->arriving_bytes, bytes, memory_order_relaxed);
+}
+
+void remora_admission_give_arriving(struct remora_admission *admission, size_t bytes)
+{
+    counter_sub(&admission->arriving_bytes, bytes);
 }
 
 enum remora_code remora_admission_enter(struct remora_admission *admission, size_t body_bytes,

@@ -27,6 +27,9 @@ REMORA_MUST_CHECK enum remora_code remora_admission_take_bytes(struct remora_adm
                                                                struct remora_fail *fail);
 /* Gives bytes back before the request ends: its body was released, or was smaller than announced. */
 void remora_admission_give_bytes(struct remora_admission *admission, size_t bytes);
+/* Bytes of a provider's answer that the process holds until the answer is whole. */
+void remora_admission_hold_arriving(struct remora_admission *admission, size_t bytes);
+void remora_admission_give_arriving(struct remora_admission *admission, size_t bytes);
 /* The counters of services and keys. */
 struct counter_table *remora_admission_counters(struct remora_admission *admission);
 

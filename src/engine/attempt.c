@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 
+#include "admission.h"
 #include "exchange_private.h"
 #include "remora/account.h"
 
@@ -163,9 +164,18 @@ static void settle_left(struct remora_exchange *x, struct remora_attempt *attemp
     }
 }
 
+static void give_arriving(struct remora_exchange *x)
+{
+    if (x->run.arriving_bytes > 0) {
+        remora_admission_give_arriving(x->engine->use.admission, x->run.arriving_bytes);
+        x->run.arriving_bytes = 0;
+    }
+}
+
 static void observe_record(struct remora_exchange *x)
 {
     struct remora_attempt *attempt = attempt_record(x);
+    give_arriving(x);
     struct remora_observer *observer = x->engine->use.observer;
     attempt->elapsed_ns = exchange_elapsed_ns(x, attempt->began_ns);
     x->has_open_record = false;
@@ -355,6 +365,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->cache_life = REMORA_CACHE_LIFE_UNSAID;
     run->has_citations = false;
     run->answer_bytes = 0;
+    run->arrived_bytes = 0;
     remora_guard_init(&run->guard);
     remora_buf_reset(&run->error_body, 0);
     remora_buf_reset(&run->further, 0);

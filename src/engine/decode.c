@@ -13,6 +13,7 @@
  *
  * Sources: ARCHITECTURE 6 "Commit point", "End of stream"; reliability.md F8 to F36.
  */
+#include "admission.h"
 #include "exchange_private.h"
 #include "remora/text.h"
 
@@ -373,6 +374,23 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
     return x->is_paused ? REMORA_FLOW_PAUSE : REMORA_FLOW_GO;
 }
 
+enum { UNCOUNTED_BYTES = 64 << 10 };
+
+/* Until it is told the answer lies in memory; one of usual size is not worth the counting. */
+static void count_arriving(struct remora_exchange *x, size_t bytes)
+{
+    struct attempt_run *run = &x->run;
+    if (x->outcome.delivery == REMORA_STREAM) {
+        return;
+    }
+    run->arrived_bytes += bytes;
+    if (run->arrived_bytes > UNCOUNTED_BYTES) {
+        remora_admission_hold_arriving(x->engine->use.admission,
+                                       run->arrived_bytes - run->arriving_bytes);
+        run->arriving_bytes = run->arrived_bytes;
+    }
+}
+
 static enum remora_flow on_body(void *context, struct remora_slice bytes)
 {
     struct remora_exchange *x = context;
@@ -388,6 +406,7 @@ static enum remora_flow on_body(void *context, struct remora_slice bytes)
             exchange_now(x); /* from here on only what the decoder makes of the bytes is life */
         deadline_arm(x);     /* from first byte to idle */
     }
+    count_arriving(x, bytes.length);
     enum remora_flow flow = x->is_gone ? REMORA_FLOW_GO : feed(x, bytes);
     exchange_leave(x);
     return flow;

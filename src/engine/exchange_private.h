@@ -77,6 +77,8 @@ struct attempt_run {
     int32_t image_count;               /* pictures in what was sent */
     enum remora_cache_life cache_life; /* of the marks in what was sent */
     size_t answer_bytes;               /* text that came, for estimates */
+    size_t arrived_bytes;              /* of an answer that is told in one piece */
+    size_t arriving_bytes;             /* of these, counted by admission: all, or none */
     _Alignas(16) char decoder[REMORA_DECODER_BYTES];
 };
 

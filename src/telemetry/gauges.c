@@ -96,6 +96,8 @@ void remora_process_measure(const struct remora_process *process,
                           (int64_t)remora_admission_bytes(process->admission));
         remora_metric_set(process->metrics, REMORA_METRIC_UNREAD_BYTES, NULL, 0,
                           (int64_t)remora_admission_unread_bytes(process->admission));
+        remora_metric_set(process->metrics, REMORA_METRIC_ARRIVING_BYTES, NULL, 0,
+                          (int64_t)remora_admission_arriving_bytes(process->admission));
     }
     if (process->health != NULL && config != NULL) {
         measure_circuits(process, config);

@@ -265,6 +265,24 @@ def test_the_budget_of_bodies_is_configurable_and_counts_bodies_of_unknown_size_
         assert "admission.bytes" in body["error"]["message"]
 
 
+def test_large_answers_that_are_still_coming_leave_less_to_new_requests(upstream):
+    config = two_providers(upstream, "stall-after-1-n400000", more="admission: {bytes: 1048576}\n")
+    with Remora(config, environment=SECRETS) as remora:
+        upstream.reset()
+        with socket.create_connection(("127.0.0.1", remora.http_port), timeout=20) as s:
+            body = json.dumps({"model": "t/m", "messages": [USER]}).encode()
+            s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                      b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            end = time.monotonic() + 10
+            while remora.metrics()["remora_answer_bytes_arriving"] < MIB:  # half of 2.6 MiB comes
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            assert remora.chat({"model": "t/m"})[2]["error"]["metadata"]["reason"] == "SHEDDING"
+        while remora.metrics()["remora_answer_bytes_arriving"] != 0:  # its caller has left
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
 def test_the_line_is_configurable(upstream):
     more = "admission: {waiting: 1, wait_ms: 300}\nservices: {checkout: {limits: {concurrency: 1}}}\n"
     with Remora(two_providers(upstream, "hold", more=more), environment=SECRETS) as remora:

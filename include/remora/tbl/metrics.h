@@ -14,6 +14,7 @@ REMORA_METRIC(INFLIGHT, GAUGE, "remora_inflight_requests", "", "Requests being s
 REMORA_METRIC(REQUEST_BYTES, GAUGE, "remora_request_bytes_inflight", "", "Bytes of request bodies that are held.")
 REMORA_METRIC(REQUEST_BYTES_LIMIT, GAUGE, "remora_request_bytes_limit", "", "How many there may be before requests are shed: admission.bytes, or less by the memory limit of the process.")
 REMORA_METRIC(UNREAD_BYTES, GAUGE, "remora_answer_bytes_unread", "", "Bytes of whole gRPC answers that their callers have yet to take; they count against the same limit.")
+REMORA_METRIC(ARRIVING_BYTES, GAUGE, "remora_answer_bytes_arriving", "", "Bytes of large answers in one piece that providers are still sending; they count against the same limit.")
 REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
 REMORA_METRIC(THROTTLED, COUNTER, "remora_limit_rejections_total", "service,key,scope,limit", "Requests refused by a limit of ours: scope service or key, limit concurrency, requests or tokens.")
 REMORA_METRIC(WAITED, SECONDS, "remora_limit_wait_seconds", "service", "Waiting for a place within limits.concurrency, of requests that had to wait.")
