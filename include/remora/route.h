@@ -134,7 +134,7 @@ size_t remora_plan_rules(const struct remora_candidate *candidates, size_t count
 
 /*
  * A candidate of the order (index into candidates) whose turn has come and that health has taken out since the plan was
- * made: it is out from now on, as if the plan had found it so.
+ * made: it is out from now on, as if the plan had found it so, and those behind it move up.
  */
 void remora_plan_pass_over(struct remora_plan *plan, size_t candidate, enum remora_rule rule,
                            uint64_t until_ns);

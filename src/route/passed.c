@@ -22,6 +22,16 @@ enum remora_rule remora_condition_rule(enum remora_condition condition)
     return REMORA_RULE_NONE;
 }
 
+/* Positions count what may be tried: whoever stood behind the place that goes moves up. */
+static void close_gap(struct remora_plan *plan, uint16_t place)
+{
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        struct remora_candidate *other = &plan->candidates[i];
+        other->position = (uint16_t)(other->position - (other->position > place));
+        other->behind = (uint16_t)(other->behind - (other->behind >= place));
+    }
+}
+
 void remora_plan_pass_over(struct remora_plan *plan, size_t candidate, enum remora_rule rule,
                            uint64_t until_ns)
 {
@@ -32,8 +42,10 @@ void remora_plan_pass_over(struct remora_plan *plan, size_t candidate, enum remo
     }
     out->exclusion = (struct remora_exclusion){.rule = rule, .layer = REMORA_LAYER_HEALTH};
     out->until_ns = until_ns;
-    out->behind = (uint16_t)(out->position - 1);
+    uint16_t place = out->position;
     out->position = 0;
+    close_gap(plan, place);
+    out->behind = (uint16_t)(place - 1);
     model->usable--;
     if (model->usable == 0) {
         model->code = route_model_code(&plan->candidates[model->first], model->count);

@@ -128,6 +128,18 @@ def test_an_endpoint_that_rests_is_passed_over_and_told(upstream, schema):
         assert [line.get("skipped") for line in remora.wait_log("request", 3)] == [None, 1, 1]
 
 
+def test_one_that_is_passed_over_when_its_turn_comes_leaves_no_hole(upstream):
+    more = ('  t/three:\n    endpoints: [{provider: a, tag: a/one, model_id: "401"}, {provider: a, tag: a/two, model_id: ok}, '
+            "{provider: b, model_id: ok}]\n")
+    with Remora(two_providers(upstream, "ok", more=more), environment=SECRETS) as remora:
+        body = {"model": "t/three"}
+        assert [c["position"] for c in explained(remora, body)] == [1, 2, 3]
+        answer = remora.chat(body, ASKED)[2]
+        assert [s["endpoint_tag"] for s in answer["remora"]["skipped"]] == ["a/two"] and answer["provider"] == "b"
+        assert [(c["endpoint_tag"], c["position"], c.get("excluded_by")) for c in answer["openrouter_metadata"]["candidates"]] == [
+            ("a/one", 1, None), ("a/two", 0, "credential_benched"), ("b", 2, None)]
+
+
 def test_labels_name_a_rule_without_its_colon(upstream):
     policy = "\npolicy: {provider: {max_price: {prompt: 0.0000001}}}\n"
     with Remora(two_providers(upstream, "ok", "ok", policy), environment=SECRETS) as remora:

@@ -110,6 +110,38 @@ static void an_endpoint_taken_out_meanwhile_is_told_like_one_that_was_out(void *
     expect_endpoint(0, a, REMORA_RULE_BREAKER_OPEN);
 }
 
+static void expect_place(const char *tag, int position, int behind)
+{
+    assert_int_equal(plan_candidate(&f, tag)->position, position);
+    assert_int_equal(plan_candidate(&f, tag)->behind, behind);
+}
+
+/* Positions have no hole, and what rests stands behind the same ones as before. */
+static void expect_moved_up(void)
+{
+    expect_place("alpha", 1, 0);
+    expect_place("beta/fast", 0, 1);
+    expect_place("alpha/slow", 0, 1);
+    expect_place("beta/parrot", 2, 0);
+    assert_int_equal(remora_plan_skipped(&f.plan, p, skipped), 2);
+    assert_int_equal(remora_plan_skipped(&f.plan, a, skipped), 0);
+}
+
+static void who_stands_behind_one_that_is_taken_out_moves_up_as_in_a_plan_made_so(void **state)
+{
+    (void)state;
+    cool(plan_endpoint(&f, echo, a->provider, "alpha/slow"));
+    f.request.models = LIST(S("acme/parrot-2"));
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    expect_place("alpha/slow", 0, 2);
+    expect_place("beta/parrot", 3, 0);
+    remora_plan_pass_over(&f.plan, index_of("beta/fast"), REMORA_RULE_COOLING, f.now_ns);
+    expect_moved_up();
+    cool(b);
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    expect_moved_up();
+}
+
 static void a_plan_that_loses_its_last_endpoint_has_the_verdict_of_one_made_so(void **state)
 {
     (void)state;
@@ -236,6 +268,7 @@ int main(void)
         CASE(a_resting_endpoint_before_who_answered_is_told),
         CASE(a_resting_endpoint_behind_who_answered_is_no_matter),
         CASE(an_endpoint_taken_out_meanwhile_is_told_like_one_that_was_out),
+        CASE(who_stands_behind_one_that_is_taken_out_moves_up_as_in_a_plan_made_so),
         CASE(a_plan_that_loses_its_last_endpoint_has_the_verdict_of_one_made_so),
         CASE(endpoints_that_rest_beside_failed_ones_are_worth_waiting_for),
         CASE(a_model_that_nobody_knows_is_told_as_it_was_asked),
