@@ -131,7 +131,7 @@ struct remora_outcome {
     bool wants_route;          /* the caller asked for the route: X-OpenRouter-Metadata */
     struct remora_throttled throttled; /* by NONE: by no limit of ours */
     uint64_t waited_ns; /* for a place within limits.concurrency; no part of overhead_ns */
-    bool was_partial;   /* content had gone out when it failed or was cancelled */
+    bool has_begun;     /* a stream of which the caller was given something: content, or a notice */
 };
 
 /* Adds a name to a build's list, once; where the list is full its last entry becomes "others": it never silently ends. */

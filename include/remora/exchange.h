@@ -45,9 +45,12 @@ struct remora_sink {
 struct remora_sink_ops {
     /* Any event up to COMPLETED. The first content event is the commit point: the request's memory goes afterwards. */
     enum remora_sink_state (*event)(struct remora_sink *sink, const struct remora_event *event);
-    /* Streams only: 10 s without content, and every 10 s from then on. The HTTP status is to be spent now. */
-    void (*waiting)(struct remora_sink *sink);
-    /* The one failure, before or after content (outcome->was_partial). */
+    /*
+     * Streams only: 10 s without content, and every 10 s from then on. The HTTP status is to be spent now. Whether the caller was
+     * given something by it, so that what fails from here on ends an answer that has begun.
+     */
+    bool (*waiting)(struct remora_sink *sink);
+    /* The one failure, before the answer has begun or after it (outcome->has_begun). */
     void (*failed)(struct remora_sink *sink, const struct remora_outcome *outcome);
 };
 

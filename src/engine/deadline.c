@@ -120,7 +120,7 @@ static void give_notice(struct remora_exchange *x, uint64_t now)
 {
     x->notice_ns = now + WAITING_NOTICE_NS;
     exchange_enter(x);
-    x->sink->ops->waiting(x->sink);
+    x->outcome.has_begun |= x->sink->ops->waiting(x->sink);
     exchange_leave(x);
 }
 

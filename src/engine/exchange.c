@@ -9,7 +9,7 @@
  *   5. complete usage, cost, one `completed`                                                         (SETTLED)
  *
  * Ways to fail: a limit, no plan, every candidate failed, a deadline: one `failed` with the outcome. After content the
- * same call, with was_partial set. The caller going away: cancel, no call at all. All of them are observed.
+ * same call, with has_begun set. The caller going away: cancel, no call at all. All of them are observed.
  *
  * A sink may cancel from inside its own calls, so freeing waits until no callback is on the stack (`busy`).
  *
@@ -333,6 +333,7 @@ void exchange_show(struct remora_exchange *x)
     bool is_stream = x->outcome.delivery == REMORA_STREAM;
     x->run.is_shown = true;
     x->state = is_stream ? STATE_COMMITTED : x->state;
+    x->outcome.has_begun |= is_stream;
     x->outcome.served = x->run.endpoint;
     keep_skipped(x, x->run.endpoint);
     x->outcome.first_content_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
@@ -414,7 +415,6 @@ void exchange_fail(struct remora_exchange *x, const struct remora_fail *fail)
 {
     exchange_enter(x);
     x->outcome.fail = *fail;
-    x->outcome.was_partial = x->state == STATE_COMMITTED;
     keep_skipped_of_failure(x);
     attempt_abandon(x, fail);
     attempt_sum_left(x);
@@ -460,7 +460,6 @@ void remora_exchange_cancel(struct remora_exchange *exchange, enum remora_code w
     }
     exchange_enter(x);
     remora_fail_set(&x->outcome.fail, why, NULL, "%s", remora_code_row(why)->summary);
-    x->outcome.was_partial = x->state == STATE_COMMITTED;
     keep_skipped_of_failure(x);
     attempt_abandon(x, &x->outcome.fail);
     attempt_sum_left(x);

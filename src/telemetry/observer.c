@@ -54,7 +54,12 @@ static struct remora_slice provider_label(const struct remora_outcome *outcome)
     return outcome->served == NULL ? REMORA_SLICE("none") : outcome->served->facts.provider;
 }
 
-/* Who ended a stream that had begun. */
+static bool is_aborted(const struct remora_outcome *outcome)
+{
+    return outcome->has_begun && outcome->fail.code != REMORA_OK;
+}
+
+/* Who ended a stream that had begun. Where nobody was asked, it was no provider. */
 static struct remora_slice abort_side(const struct remora_outcome *outcome)
 {
     static const enum remora_code by_gateway[] = {REMORA_DRAINING, REMORA_SHEDDING,
@@ -65,8 +70,10 @@ static struct remora_slice abort_side(const struct remora_outcome *outcome)
             return REMORA_SLICE("gateway");
         }
     }
-    bool is_by_client = code == REMORA_CLIENT_GONE || code == REMORA_DEADLINE;
-    return is_by_client ? REMORA_SLICE("client") : REMORA_SLICE("upstream");
+    if (code == REMORA_CLIENT_GONE || code == REMORA_DEADLINE) {
+        return REMORA_SLICE("client");
+    }
+    return outcome->attempt_count == 0 ? REMORA_SLICE("gateway") : REMORA_SLICE("upstream");
 }
 
 /* The HTTP status of the answer, or the one that an API without statuses would have had. */
@@ -449,7 +456,7 @@ static void add_notes(struct request_line *line, const struct remora_outcome *ou
                                                 ? REMORA_SLICE("missing")
                                                 : nothing),
         REMORA_LOG_KNOWN("choices_missing", missing > 0 ? missing : -1),
-        REMORA_LOG_TEXT_IF("aborted_by", outcome->was_partial ? abort_side(outcome) : nothing),
+        REMORA_LOG_TEXT_IF("aborted_by", is_aborted(outcome) ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),
     };
     add_fields(line, fields, REMORA_COUNT_OF(fields));
@@ -488,7 +495,7 @@ static void observe_settled(struct remora_observer *observer, const struct remor
     count_rejections(metrics, outcome);
     count_limits(metrics, outcome);
     count_money(metrics, outcome);
-    if (outcome->was_partial) {
+    if (is_aborted(outcome)) {
         const struct remora_slice side = abort_side(outcome);
         remora_metric_add(metrics, REMORA_METRIC_STREAM_ABORTS, &side, 1, 1);
     }

@@ -9,10 +9,12 @@ import subprocess
 import threading
 import time
 
+import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import SECRETS, USER, Remora, two_providers
+from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
 from upstream import build_dir
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -254,6 +256,25 @@ def test_a_client_that_leaves_is_an_attempt_with_estimated_usage(upstream):
         assert value(found, "remora_upstream_attempts", provider="a", outcome="CLIENT_GONE", error_type="cancelled") == 1
         assert value(found, "remora_stream_aborts", side="client") == 1
         upstream.release()
+
+
+def test_a_stream_that_was_given_but_its_comment_had_begun(upstream, pb):  # noqa: F811
+    more = "services: {checkout: {limits: {concurrency: 1}}}\nadmission: {wait_ms: 10500}\n"
+    with Remora(two_providers(upstream, "hold", more=more), environment=SECRETS) as remora, channel(remora) as c:
+        upstream.reset()
+        holder = threading.Thread(target=remora.stream, args=({"model": "t/m"},))
+        holder.start()
+        upstream.wait_open("hold", 1)
+        over_grpc = pb.chat_grpc.ChatServiceStub(c).StreamChat(pb.chat.StreamChatRequest(chat=request(pb)))
+        stream = remora.stream({"model": "t/m"})
+        assert stream.comments == [": REMORA PROCESSING"] and stream.chunks[-1]["error"]["metadata"]["reason"] == "RATE_LIMITED"
+        with pytest.raises(grpc.RpcError):
+            next(over_grpc)
+        told = {line["api"]: (line["code"], line.get("aborted_by")) for line in remora.wait_log("request", 2)}
+        assert told == {"chat_completions": ("RATE_LIMITED", "gateway"), "grpc": ("RATE_LIMITED", None)}, "gRPC had a status to give"
+        assert value(families(remora), "remora_stream_aborts", side="gateway") == 1
+        upstream.release()
+        holder.join()
 
 
 TRACED = ", trace_context: true"

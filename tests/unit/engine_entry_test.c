@@ -87,6 +87,39 @@ static void waiting_ends_in_time_with_a_hint_to_retry(void **state)
     assert_int_equal(f->woken, 0);
 }
 
+/* A second stream waits for 11 s, in vain. */
+static void wait_in_vain_for_11_s(bool gives_notice)
+{
+    f = fixture_new(LIMITS("concurrency: 1") "admission: {wait_ms: 11000}\n");
+    f->gives_notice = gives_notice;
+    struct remora_exchange *first = start(NULL);
+    (void)start(NULL);
+    fixture_pass_ms(f, 10000);
+    fixture_pass_ms(f, 1000);
+    assert_refused(REMORA_THROTTLE_CONCURRENCY, false, 1);
+    f->exchange = first;
+}
+
+/* HTTP's comment has spent the status: what comes then ends a stream. */
+static void who_waits_in_vain_and_was_given_a_notice_had_begun(void **state)
+{
+    (void)state;
+    wait_in_vain_for_11_s(true);
+    assert_true(f->outcome.has_begun);
+    play_good_stream(f, 0, "x");
+    assert_true(f->outcome.has_begun);
+}
+
+/* gRPC says nothing, and still has a status to give. */
+static void who_waits_in_vain_and_was_given_nothing_had_not_begun(void **state)
+{
+    (void)state;
+    wait_in_vain_for_11_s(false);
+    assert_false(f->outcome.has_begun);
+    play_good_stream(f, 0, "x");
+    assert_true(f->outcome.has_begun);
+}
+
 static void a_line_that_is_full_takes_nobody(void **state)
 {
     (void)state;
@@ -486,6 +519,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(who_finds_no_place_waits_and_goes_on_when_one_is_free),
         CASE(waiting_ends_in_time_with_a_hint_to_retry),
+        CASE(who_waits_in_vain_and_was_given_a_notice_had_begun),
+        CASE(who_waits_in_vain_and_was_given_nothing_had_not_begun),
         CASE(a_line_that_is_full_takes_nobody),
         CASE(the_line_is_as_long_and_as_patient_as_the_configuration_says),
         CASE(without_a_line_nobody_waits),

@@ -187,7 +187,7 @@ static void stop_a_stream(struct engine_fixture *f, enum stopped_by by)
         remora_engine_abort_all(f->engine);
         assert_int_equal(f->outcome.fail.code, REMORA_DRAINING);
     }
-    assert_true(f->outcome.was_partial);
+    assert_true(f->outcome.has_begun);
 }
 
 static void a_stream_that_is_stopped_after_content_proves_that_the_endpoint_works(void **state)

@@ -68,7 +68,7 @@ static void a_stream_that_breaks_after_content_falls_back(void **state)
                    "started um by b\ntext 0 y\nfinished 0 stop\ncompleted 5+2\n");
     assert_slice_equal(f->outcome.served->facts.provider, "b");
     assert_int_equal(f->outcome.content_events, 1);
-    assert_false(f->outcome.was_partial);
+    assert_false(f->outcome.has_begun);
     fixture_free(f);
 }
 
@@ -82,7 +82,7 @@ static void what_breaks_everywhere_is_told_as_a_failure_and_never_as_half_an_ans
     play_answer(f, 1, 500, "{}");
     assert_null(f->exchange);
     assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
-    assert_false(f->outcome.was_partial);
+    assert_false(f->outcome.has_begun);
     assert_null(f->outcome.served);
     fixture_free(f);
 }

@@ -233,6 +233,7 @@ static void ten_seconds_of_silence_spend_the_status_but_not_the_fallback(void **
     assert_true(was_written(f, "\"code\":502")); /* in a stream that has begun (codes.md) */
     assert_true(was_written(f, "\"http_status\":503"));
     assert_true(was_written(f, "\"finish_reason\":\"error\""));
+    assert_true(f->engine->outcome.has_begun);
     assert_false(was_written(f, "[DONE]"));
     assert_false(http_fixture_is_closing(f));
     http_fixture_free(f);

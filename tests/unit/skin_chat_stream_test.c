@@ -589,7 +589,7 @@ static void an_error_after_content_ends_the_stream_without_done(void **state)
     talk_init(&t, REMORA_SURFACE_OPENAI);
     say_started(&t);
     say_text(&t, 0, "Hi");
-    t.outcome.was_partial = true;
+    t.outcome.has_begun = true;
     remora_fail_set(&t.outcome.fail, REMORA_STREAM_BROKEN, NULL, "The provider's stream broke.");
     say_failed(&t);
     assert_stream(&t, "error_in_band.sse");

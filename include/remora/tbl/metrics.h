@@ -18,7 +18,7 @@ REMORA_METRIC(ARRIVING_BYTES, GAUGE, "remora_answer_bytes_arriving", "", "Bytes 
 REMORA_METRIC(UNAUTHENTICATED, COUNTER, "remora_unauthenticated_total", "api", "Calls without a gateway key that is known.")
 REMORA_METRIC(THROTTLED, COUNTER, "remora_limit_rejections_total", "service,key,scope,limit", "Requests refused by a limit of ours: scope service or key, limit concurrency, requests or tokens.")
 REMORA_METRIC(WAITED, SECONDS, "remora_limit_wait_seconds", "service", "Waiting for a place within limits.concurrency, of requests that had to wait.")
-REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Streams that ended before their end, by who ended them.")
+REMORA_METRIC(STREAM_ABORTS, COUNTER, "remora_stream_aborts_total", "side", "Streams that had begun, with content or a comment, and ended before their end, by who ended them.")
 REMORA_METRIC(ATTEMPTS, COUNTER, "remora_upstream_attempts_total", "provider,model,outcome,error_type", "Calls to providers.")
 REMORA_METRIC(KEYS_REFUSED, COUNTER, "remora_upstream_keys_refused_total", "provider,credential", "Calls that a provider refused for our key, by the key's variable or file.")
 REMORA_METRIC(FALLBACKS, COUNTER, "remora_fallbacks_total", "from,to,reason", "Moves to another endpoint.")

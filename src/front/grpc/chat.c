@@ -148,9 +148,10 @@ static enum remora_sink_state stream_event(struct remora_sink *sink,
 }
 
 /* gRPC has no status to hold back and its own keepalive: a stream that waits says nothing. */
-static void stream_waiting(struct remora_sink *sink)
+static bool stream_waiting(struct remora_sink *sink)
 {
     (void)sink;
+    return false;
 }
 
 static void stream_writable(struct remora_grpc_call *call)

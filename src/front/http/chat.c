@@ -150,13 +150,14 @@ static enum remora_sink_state stream_event(struct chat *chat, const struct remor
     return chat->is_full ? REMORA_SINK_FULL : REMORA_SINK_READY;
 }
 
-static void on_waiting(struct remora_sink *sink)
+static bool on_waiting(struct remora_sink *sink)
 {
     struct chat *chat = chat_of(sink);
     spend_status(chat);
     struct remora_buf *out = scratch(chat);
     chat->encoder.skin->stream_comment(&chat->encoder, out);
     (void)send(chat, out); /* a comment that found no memory is no loss */
+    return true;
 }
 
 /* ---- the sink: unary ---- */

@@ -191,17 +191,19 @@ static enum remora_sink_state record_event(struct remora_sink *sink,
     return f->is_full ? REMORA_SINK_FULL : REMORA_SINK_READY;
 }
 
-static void record_waiting(struct remora_sink *sink)
+static bool record_waiting(struct remora_sink *sink)
 {
     struct engine_fixture *f = REMORA_CONTAINER_OF(sink, struct engine_fixture, sink);
     remora_buf_append_text(&f->said, "waiting\n");
+    return f->gives_notice;
 }
 
 static void record_failed(struct remora_sink *sink, const struct remora_outcome *outcome)
 {
     struct engine_fixture *f = REMORA_CONTAINER_OF(sink, struct engine_fixture, sink);
+    const char *when = outcome->content_events > 0 ? " after content" : " after a notice";
     remora_buf_printf(&f->said, "failed %s%s\n", remora_code_row(outcome->fail.code)->name,
-                      outcome->was_partial ? " after content" : "");
+                      outcome->has_begun ? when : "");
     f->exchange = NULL;
 }
 

@@ -59,6 +59,7 @@ struct engine_fixture {
     struct remora_buf said;           /* the sink's lines */
     struct remora_exchange *exchange; /* NULL once a terminal call was made */
     bool is_full;                     /* the sink says FULL */
+    bool gives_notice;                /* the sink hands on that it waits, as HTTP does */
     bool cancels_at_content;          /* the sink cancels from inside its first content event */
     unsigned settled;                 /* calls of the observer */
     unsigned attempts_observed;
