@@ -90,16 +90,16 @@ void app_snapshot_reload(struct app *app);
 /* ---- control.c ---- */
 struct control {
     int signal_fd;
-    int watch_fd; /* inotify on the folders of the document and of the files that it names, or -1 */
+    int watch_fd; /* inotify on the folders of the document and of the files that it names, and the way there, or -1 */
     struct control_watched *watched;
     size_t watched_count;
     size_t watched_capacity;
 };
 /* Blocks the signals that control reads; before any thread is started. */
 REMORA_MUST_CHECK bool control_open(struct control *control);
-/* Watches one more file; asked again it changes nothing. One whose folder is not there is not watched. */
+/* Watches one more file, and the way to it; asked again it changes nothing. Where its folder is not there, that one is watched for. */
 void control_watch(struct control *control, const char *path);
-/* Forgets what is watched, and nothing that has happened since the last wait. */
+/* Forgets what is watched, and what has happened there since the last wait. */
 void control_unwatch(struct control *control);
 enum control_event { CONTROL_NOTHING, CONTROL_STOP, CONTROL_RELOAD };
 /*

@@ -14,7 +14,11 @@
  *
  * A file that is deleted or moved away is a change, too: a key that is taken away is to be refused. Some programs save by
  * deleting and writing anew, though, so a file that was there counts as gone once it has been absent for a second.
+ *
+ * So is a folder on the way to it, or a link to one, that is deleted, moved or replaced: each of them is watched for its own end
+ * (not for what is in it: those above are busy). Where one is not there, the folder before it is watched for its name.
  */
+#include <errno.h>
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,10 +33,11 @@
 #include "remora/memory.h"
 
 enum { QUIET_MS = 250, ABSENT_MS = 1000, LONGEST_BURST_MS = 2000, LONGEST_WRITE_MS = 10000 };
+enum { NO_FOLDER = -2 }; /* -1 is the folder of lost events */
 
-/* One file: the watch of its folder, and which file lay there when it was looked at last. */
+/* One file, or a folder that is to come: the watch of its folder, and which file lay there when it was looked at last. */
 struct control_watched {
-    int folder;
+    int folder; /* NO_FOLDER: it is not there */
     char *path;
     bool was_there;   /* when its watch began, or as its end tells */
     ino_t inode;      /* 0: not looked at */
@@ -53,20 +58,22 @@ static const char *name_of(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static bool is_watched(const struct control *control, int folder, const char *name)
+static bool is_watched(const struct control *control, int folder, const char *path)
 {
     for (size_t i = 0; i < control->watched_count; i++) {
-        if (control->watched[i].folder == folder &&
-            strcmp(name_of(control->watched[i].path), name) == 0) {
+        if (control->watched[i].folder == folder && strcmp(control->watched[i].path, path) == 0) {
             return true;
         }
     }
     return false;
 }
 
-/* Without memory a file is not watched; SIGHUP still reloads it. */
+/* Once. Without memory a file is not watched; SIGHUP still reloads it. */
 static void add_watched(struct control *control, int folder, const char *path)
 {
+    if (is_watched(control, folder, path)) {
+        return;
+    }
     if (control->watched_count == control->watched_capacity) {
         size_t capacity = control->watched_capacity == 0 ? 16 : control->watched_capacity * 2;
         struct control_watched *grown = remora_realloc(control->watched, capacity * sizeof *grown);
@@ -85,27 +92,74 @@ static void add_watched(struct control *control, int folder, const char *path)
 
 static void watch_in(struct control *control, const char *folder_path, const char *path)
 {
-    if (control->watch_fd < 0) {
-        control->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    }
-    if (control->watch_fd < 0) {
-        return;
-    }
     int folder = inotify_add_watch(control->watch_fd, folder_path,
                                    IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE |
                                        IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
-    if (folder >= 0 && !is_watched(control, folder, name_of(path))) {
+    if (folder >= 0) {
         add_watched(control, folder, path);
     }
 }
 
-void control_watch(struct control *control, const char *path)
+/* The entry of this name, in its folder. */
+static void watch_entry(struct control *control, const char *path)
 {
     char *folder = remora_strdup(remora_slice_of(path)); /* dirname writes into it */
     if (folder != NULL) {
         watch_in(control, dirname(folder), path);
     }
     remora_free(folder);
+}
+
+/* A folder, or a link, for its own end. False: it is not there. */
+static bool watch_end(struct control *control, const char *path)
+{
+    int watch = inotify_add_watch(control->watch_fd, path,
+                                  IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD);
+    return watch >= 0 || errno != ENOENT;
+}
+
+/* False: it is not there, and watched for. */
+static bool watch_step(struct control *control, const char *path)
+{
+    if (watch_end(control, path)) {
+        return true;
+    }
+    watch_entry(control, path);
+    return watch_end(control, path); /* it may have come meanwhile */
+}
+
+/* All folders and links on the way to a file; the path is as it was afterwards. False: the way ends before the file. */
+static bool watch_way(struct control *control, char *path)
+{
+    char *slash = strchr(path, '/');
+    slash = slash == path ? strchr(path + 1, '/') : slash;
+    for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool is_there = watch_step(control, path);
+        *slash = '/';
+        if (!is_there) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void control_watch(struct control *control, const char *path)
+{
+    if (control->watch_fd < 0) {
+        control->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    }
+    char *way = remora_strdup(remora_slice_of(path));
+    if (control->watch_fd < 0 || way == NULL) {
+        remora_free(way);
+        return;
+    }
+    if (watch_way(control, way)) {
+        watch_entry(control, path);
+    } else {
+        add_watched(control, NO_FOLDER, path); /* who writes it once it can be is waited for */
+    }
+    remora_free(way);
 }
 
 bool control_open(struct control *control)
@@ -134,10 +188,10 @@ static bool is_about(struct control_watched *watched, const struct inotify_event
     return is_own || strcmp(event->name, "..data") == 0;
 }
 
-/* Events that were lost may have been ours; a folder that went away has given its name to another one. */
+/* Events that were lost may have been ours; a folder or link that went away has given its name to another one. */
 static bool concerns(struct control *control, const struct inotify_event *event)
 {
-    if ((event->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF)) != 0) {
+    if ((event->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) != 0) {
         return true;
     }
     bool is_ours = false;

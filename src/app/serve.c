@@ -236,14 +236,10 @@ static void stop(struct app *app)
     remora_config_status_store_free(app->process.config_status);
 }
 
-/*
- * The kernel keeps one watch per folder, however many files of it are named. Asked again before every wait: a folder may have
- * been replaced by another of its name.
- */
+/* The kernel keeps one watch per folder, however many files of it are named. */
 static void watch_files(const struct app *app, struct control *control)
 {
     const struct remora_config *config = app->config;
-    control_unwatch(control);
     if (app->options.config_path != NULL) {
         control_watch(control, app->options.config_path);
     }
@@ -252,7 +248,20 @@ static void watch_files(const struct app *app, struct control *control)
     }
 }
 
-/* An absent policy file may lie in a folder that cannot be watched because it is not there either. */
+/*
+ * What is watched is looked for anew before the files are read, so that what comes afterwards is the next change, also in a folder
+ * that has just come or taken the place of another one; and behind it for what the new configuration names. Nothing is forgotten
+ * between the two: a folder may come while they are read.
+ */
+static void reload(struct app *app, struct control *control)
+{
+    control_unwatch(control);
+    watch_files(app, control);
+    app_snapshot_reload(app);
+    watch_files(app, control);
+}
+
+/* Without inotify (the kernel bounds how many there are) nothing tells that an absent policy file has come. */
 static bool has_all_policies(const struct remora_config *config)
 {
     for (size_t i = 0; i < config->policy_file_count; i++) {
@@ -267,20 +276,20 @@ static void serve_until_stopped(struct app *app, struct control *control)
 {
     bool had_all = false;
     for (;;) {
-        watch_files(app, control);
         bool is_waiting = app->config->not_ready_why != NULL;
         switch (control_wait(control, is_waiting ? ABSENT_FILE_MS : -1)) {
         case CONTROL_NOTHING:
             if (is_waiting) {
                 bool has_all = has_all_policies(app->config);
                 if (has_all && !had_all) { /* once: a file that is wrong is told once */
-                    app_snapshot_reload(app);
+                    reload(app, control);
                 }
                 had_all = has_all;
             }
             break;
         case CONTROL_RELOAD:
-            app_snapshot_reload(app);
+            had_all = has_all_policies(app->config);
+            reload(app, control);
             break;
         case CONTROL_STOP:
             app_drain(app, control);
@@ -304,6 +313,7 @@ static int run(struct app *app, struct control *control)
     if (app_snapshot_load(app, document, &app->config, &fail) != REMORA_OK) {
         return complain("configuration", &fail);
     }
+    watch_files(app, control);
     if (app_workers_start(app, worker_count(app)) != REMORA_OK) {
         fputs("remora: cannot start the workers\n", stderr);
         return 1;
