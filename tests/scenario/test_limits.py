@@ -265,22 +265,38 @@ def test_the_budget_of_bodies_is_configurable_and_counts_bodies_of_unknown_size_
         assert "admission.bytes" in body["error"]["message"]
 
 
-def test_large_answers_that_are_still_coming_leave_less_to_new_requests(upstream):
-    config = two_providers(upstream, "stall-after-1-n400000", more="admission: {bytes: 1048576}\n")
+class HalfAnAnswer:
+    """An upstream that says 4 MiB will come, sends two and no more."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = "http://127.0.0.1:%d/v1" % self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        peer, _ = self.listener.accept()
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (4 * MIB) + b" " * (2 * MIB))
+        peer.recv(1)  # until it is left
+
+
+def test_large_answers_that_are_still_coming_leave_less_to_new_requests():
+    config = two_providers(HalfAnAnswer(), "x", more=f"admission: {{bytes: {2 * MIB}}}\n")
     with Remora(config, environment=SECRETS) as remora:
-        upstream.reset()
+        body = json.dumps({"model": "t/m", "messages": USER}).encode()
         with socket.create_connection(("127.0.0.1", remora.http_port), timeout=20) as s:
-            body = json.dumps({"model": "t/m", "messages": [USER]}).encode()
             s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                       b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            end = time.monotonic() + 10
-            while remora.metrics()["remora_answer_bytes_arriving"] < MIB:  # half of 2.6 MiB comes
-                assert time.monotonic() < end
-                time.sleep(0.02)
+            arriving_becomes(remora, 2 * MIB)
             assert remora.chat({"model": "t/m"})[2]["error"]["metadata"]["reason"] == "SHEDDING"
-        while remora.metrics()["remora_answer_bytes_arriving"] != 0:  # its caller has left
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        arriving_becomes(remora, 0)  # its caller has left
+
+
+def arriving_becomes(remora, size):
+    end = time.monotonic() + 10
+    while remora.metrics()["remora_answer_bytes_arriving"] != size:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_the_line_is_configurable(upstream):
