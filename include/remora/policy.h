@@ -129,7 +129,7 @@ struct remora_judge {
         text_bytes; /* a lower bound of what the model has to read, EMBED: of the longest input */
     enum remora_variant variant;
     enum remora_layer
-        refused_by; /* whose models.allow or deny refuses the model, UNSET: nobody's */
+        refused_by; /* whose models.allow or deny refuses the model, where `rules` has that rule */
 };
 void remora_judge_init(struct remora_judge *judge, const struct remora_policy_stack *stack,
                        const struct remora_request *request);

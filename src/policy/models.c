@@ -61,7 +61,6 @@ void remora_judge_model(struct remora_judge *judge, const struct remora_model *m
 {
     const uint32_t bit = UINT32_C(1) << REMORA_RULE_MODEL_ALLOW_LIST;
     judge->variant = variant;
-    judge->refused_by = REMORA_LAYER_UNSET;
     judge->rules &= ~bit;
     for (size_t i = 0; i < judge->layer_count; i++) {
         if (!layer_allows(judge->layers[i], model->facts.id, variant)) {

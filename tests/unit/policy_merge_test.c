@@ -30,6 +30,7 @@ static void no_layers_are_the_defaults(void **state)
     assert_int_equal(merged.fallbacks_layer, REMORA_LAYER_UNSET);
     assert_int_equal(merged.zdr, REMORA_NO);
     assert_int_equal(merged.require_parameters, REMORA_NO);
+    assert_int_equal(merged.enforce_distillable_text, REMORA_NO);
     assert_null(merged.order);
     assert_int_equal(merged.sort, REMORA_SORT_UNSET);
     assert_int_equal(merged.models_default.length, 0);
@@ -47,16 +48,19 @@ static void an_inner_layer_does_not_relax_a_switch(void **state)
     outer->data_collection = REMORA_DATA_DENY;
     outer->zdr = REMORA_YES;
     outer->require_parameters = REMORA_YES;
+    outer->enforce_distillable_text = REMORA_YES;
     outer->allow_fallbacks = REMORA_NO;
     struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
     inner->data_collection = REMORA_DATA_ALLOW;
     inner->zdr = REMORA_NO;
     inner->require_parameters = REMORA_NO;
+    inner->enforce_distillable_text = REMORA_NO;
     inner->allow_fallbacks = REMORA_YES;
     remora_policy_merge(&stack, &merged);
     assert_int_equal(merged.data_collection, REMORA_DATA_DENY);
     assert_int_equal(merged.zdr, REMORA_YES);
     assert_int_equal(merged.require_parameters, REMORA_YES);
+    assert_int_equal(merged.enforce_distillable_text, REMORA_YES);
     assert_int_equal(merged.allow_fallbacks, REMORA_NO);
     assert_int_equal(merged.fallbacks_layer, REMORA_LAYER_MESH);
 }
@@ -68,11 +72,13 @@ static void a_switch_that_no_layer_sets_stays_off(void **state)
     struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
     inner->zdr = REMORA_NO;
     inner->require_parameters = REMORA_NO;
+    inner->enforce_distillable_text = REMORA_NO;
     inner->allow_fallbacks = REMORA_YES;
     remora_policy_merge(&stack, &merged);
     assert_int_equal(merged.data_collection, REMORA_DATA_ALLOW);
     assert_int_equal(merged.zdr, REMORA_NO);
     assert_int_equal(merged.require_parameters, REMORA_NO);
+    assert_int_equal(merged.enforce_distillable_text, REMORA_NO);
     assert_int_equal(merged.allow_fallbacks, REMORA_YES);
 }
 

@@ -217,8 +217,9 @@ static const struct remora_reasoning_block signed_thought = {.kind = REMORA_REAS
                                                              .text = REMORA_SLICE_INIT("hm"),
                                                              .signature = REMORA_SLICE_INIT("s")};
 
-static const struct remora_tool_call marked_call = {
-    .id = REMORA_SLICE_INIT("c"), .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}};
+static const struct remora_tool_call marked_calls[] = {
+    {.id = REMORA_SLICE_INIT("b"), .name = REMORA_SLICE_INIT("f")},
+    {.id = REMORA_SLICE_INIT("c"), .name = REMORA_SLICE_INIT("f"), .cache = {.is_set = true}}};
 
 #define USER_SAID                                                  \
     {                                                              \
@@ -242,7 +243,7 @@ EARLIER(ask_after_nameless_sound, .parts = &nameless_sound)
 EARLIER(ask_after_thought, .parts = &plain, .reasoning = &thought, .reasoning_count = 1)
 EARLIER(ask_after_signed_thought, .parts = &plain, .reasoning = &signed_thought,
         .reasoning_count = 1)
-EARLIER(ask_after_marked_call, .parts = &plain, .tool_calls = &marked_call, .tool_call_count = 1)
+EARLIER(ask_after_marked_call, .parts = &plain, .tool_calls = marked_calls, .tool_call_count = 2)
 EARLIER(ask_after_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"weird\":1}"))
 EARLIER(ask_after_no_member, .parts = &plain, .extra = REMORA_SLICE_INIT("{}"))
 EARLIER(ask_after_prefix, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"prefix\":true}"))
@@ -260,11 +261,26 @@ static void ask_with_member(struct remora_request *request)
     request->messages = &message;
 }
 
+static void ask_after_late_citation(struct remora_request *request)
+{
+    static const struct remora_part parts[] = {
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("Hi")},
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("Hi"),
+         .annotations = citation,
+         .annotation_count = 1}};
+    static const struct remora_message messages[] = {
+        USER_SAID, {.role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = 2}, USER_SAID};
+    request->messages = messages;
+    request->message_count = REMORA_COUNT_OF(messages);
+}
+
 static const struct {
     const char *name;
     void (*ask)(struct remora_request *request);
 } asks[] = {
     {"after citations", ask_after_citation},
+    {"after citations of the second part", ask_after_late_citation},
     {"after a picture", ask_after_picture},
     {"after content of an unknown type", ask_after_raw},
     {"after sound", ask_after_sound},
@@ -568,6 +584,7 @@ static void rare_formats_go_to_who_knows_them(void **state)
                                  : REMORA_PARAMETERS_ALL);
         w.f.layers[REMORA_LAYER_SERVICE].provider.require_parameters = REMORA_NO;
         w.f.request.response_format.kind = cases[i].kind;
+        remora_request_ask(&w.f.request, REMORA_PARAMETER_TOOLS); /* is not told instead of it */
         remora_request_ask(&w.f.request, REMORA_PARAMETER_RESPONSE_FORMAT);
         struct remora_exclusion out = judged(&w);
         assert_int_equal(out.rule,

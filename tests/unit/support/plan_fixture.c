@@ -4,9 +4,19 @@
 
 #include "support.h"
 
+/* Who reads behind the last of a list finds providers, prices and parameters there that nobody has. */
+static void spoil_what_is_not_there(struct plan_fixture *f)
+{
+    memset(f->providers, 0xff, sizeof f->providers);
+    memset(f->models, 0xff, sizeof f->models);
+    memset(f->endpoints, 0xff, sizeof f->endpoints);
+    memset(f->aliases, 0xff, sizeof f->aliases);
+}
+
 void plan_fixture_init(struct plan_fixture *f)
 {
     memset(f, 0, sizeof *f);
+    spoil_what_is_not_there(f);
     f->config.providers = f->providers;
     f->config.models = f->models;
     f->config.aliases = f->aliases;
@@ -29,6 +39,7 @@ struct remora_provider *plan_provider(struct plan_fixture *f, const char *slug)
     size_t at = f->config.provider_count++;
     assert_true(at < PLAN_PROVIDERS);
     struct remora_provider *provider = &f->providers[at];
+    *provider = (struct remora_provider){0};
     provider->facts.slug = remora_slice_of(slug);
     provider->facts.wire = REMORA_WIRE_OPENAI;
     provider->facts.data_policy.retention_days = -1;
@@ -49,6 +60,7 @@ struct remora_model *plan_model(struct plan_fixture *f, const char *id)
     size_t at = f->config.model_count++;
     assert_true(at < PLAN_MODELS);
     struct remora_model *model = &f->models[at];
+    *model = (struct remora_model){0};
     model->facts.id = remora_slice_of(id);
     model->facts.context_length = 8192;
     model->facts.input_modalities = REMORA_MODALITY_TEXT;
@@ -65,8 +77,7 @@ struct remora_endpoint *plan_endpoint(struct plan_fixture *f, struct remora_mode
     struct remora_endpoint *endpoint = &f->endpoints[model - f->models][at];
     char name[160];
     int length = snprintf(name, sizeof name, "%s|%.*s", tag, REMORA_SLICE_ARG(model->facts.id));
-    endpoint->provider = provider;
-    endpoint->model = model;
+    *endpoint = (struct remora_endpoint){.provider = provider, .model = model};
     endpoint->health = remora_health_slot(f->health, remora_slice(name, (size_t)length));
     endpoint->facts.provider = provider->facts.slug;
     endpoint->facts.tag = remora_slice_of(tag);
