@@ -33,6 +33,18 @@ def test_a_target_is_judged_by_the_median_of_its_rounds(measured):
         "within", "missed", "not measured")
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_program_that_misses_its_bound_is_told(status, tmp_path, capsys):
+    program = tmp_path / "tests/bench/catalog_bench"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho every key\nexit {status}\n")
+    program.chmod(0o755)
+    assert bench.print_micro_benchmarks(tmp_path) == (status == 0)
+    told = capsys.readouterr().out
+    assert "catalog_bench every key" in told
+    assert ("MISSED: exit status 1" in told) == (status == 1)
+
+
 def test_latencies_are_compared_round_by_round(measured):
     for nginx, remora in ((100, 130), (300, 340), (100, 500)):
         measured.note("unary_c1_p50_us", "nginx", nginx)
