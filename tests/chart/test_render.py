@@ -3,6 +3,7 @@ import atexit
 import contextlib
 import decimal
 import functools
+import hashlib
 import io
 import json
 import os
@@ -112,6 +113,55 @@ def test_long_names_are_cut_where_kubernetes_would_refuse_them(helm3):
     assert max(len(each["metadata"]["name"]) for each in objects_of(result.stdout) if each["kind"] == "Service") == 63
 
 
+def fullname(objects):
+    return one(objects, "ConfigMap", "-sidecar")["metadata"]["name"].removesuffix("-sidecar")
+
+
+def test_a_name_that_is_cut_is_nobody_elses(helm):
+    """What was cut off is in its hash; a name that fits is as it was written."""
+    of = lambda release, *sets: fullname(objects_of(helm.template(sets=sets, release=release).stdout))
+    fits = "a" * 39
+    assert of(fits) == f"{fits}-remora" and of(f"{fits}-remora") == f"{fits}-remora"
+    long = "a" * 40 + "-remora-of-shop"
+    digest = hashlib.sha256(long[:53].encode()).hexdigest()[:8]
+    assert of(long[:53]) == f"{'a' * 37}-{digest}" == of(long[:53])
+    assert len({of("a" * 52 + end) for end in "bcde"}) == 4
+    assert of("a" * 36 + "-" + "b" * 16).startswith("a" * 36 + "-"), "no -- where it is cut"
+    assert "--" not in of("a" * 36 + "-" + "b" * 16)
+    assert of("a" * 53, "fullnameOverride=" + "b" * 46) == "b" * 46
+
+
+def test_two_aliases_of_a_parent_chart_have_names_of_their_own(helm, tmp_path):
+    """Helm takes of two ConfigMaps with one name the last, and remora.dev/release tells their pods apart."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    parent = {"apiVersion": "v2", "name": "parent", "version": "1.0.0",
+              "dependencies": [{"name": "remora", "version": version, "alias": alias} for alias in ("checkout", "search")]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent))
+    shutil.copytree(CHART, tmp_path / "charts/remora")
+    for release in ("shop", "s" * 41, "s" * 46, "s" * 53):
+        result = helm.run("template", release, str(tmp_path), "--kube-version", "1.36", "--namespace", "shop",
+                          *(a for alias in ("checkout", "search") for a in ("--set", f"{alias}.mode=sidecar")))
+        assert result.returncode == 0, result.stderr
+        objects = objects_of(result.stdout)
+        names = [(each["kind"], each["metadata"]["name"]) for each in objects]
+        assert len(names) == len(set(names)), (release, names)
+        blocks = [yaml.safe_load(each["data"]["pod.yaml"]) for each in objects if "pod.yaml" in each.get("data", {})]
+        assert len({block["metadata"]["labels"]["remora.dev/release"] for block in blocks}) == 2, release
+
+
+def test_names_of_two_releases_meet_where_it_is_told_and_nowhere_else(helm3):
+    """One called X-END has the names of X where an end of its objects and END make another end of X's."""
+    ends = set()
+    for files in MATRIX.values():
+        for each in helm3.render(files):
+            if each["metadata"]["name"].startswith("shop-remora") and not each["metadata"]["name"].endswith("-more"):
+                ends.add((each["kind"], each["metadata"]["name"].removeprefix("shop-remora")))
+    meet = {(kind, end, other) for kind, end in ends for same, other in ends if kind == same and end != other and end.endswith(other)}
+    assert meet == {("ConfigMap", "-gateway-config", "-config")}
+    told = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]["fullnameOverride"]["description"]
+    assert "X beside X-gateway in one namespace" in told
+
+
 # ---- the program ----
 
 @functools.lru_cache(maxsize=None)
@@ -156,7 +206,7 @@ def test_a_ceiling_leaves_every_role_an_endpoint(helm3, files, tmp_path):
     """`both` mounts the mesh layer twice: the sidecar is judged by it as well, by what its document says of the gateway."""
     objects = helm3.render(files)
     for name, document in documents(objects):
-        if name.endswith("-test-config"):
+        if name.endswith("-test"):
             continue
         (tmp_path / name / "credentials").mkdir(parents=True)
         for key in ("key", "openai", "house"):

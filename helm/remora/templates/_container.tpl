@@ -197,8 +197,10 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{/* The ConfigMap with a role's document. None ends as another release's may: -gateway-config does (values.yaml, fullnameOverride), and
+     a name that is installed is not changed. */}}
 {{- define "remora.configName" -}}
-{{- include "remora.fullname" .root }}-{{ eq .role "sidecar" | ternary "config" (printf "%s-config" .role) }}
+{{- include "remora.fullname" .root }}-{{ get (dict "sidecar" "config" "gateway" "gateway-config" "test" "test") .role }}
 {{- end }}
 
 {{/* What Pod Security "restricted" asks for, and a read-only root. Set on every container: a pod's own context is the user's. */}}

@@ -4,16 +4,20 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 46 characters: a Service has at most 63, and ours end in -gateway-headless. */}}
+{{/* At most 46 characters: a Service has at most 63, and ours end in -gateway-headless. One that is cut ends in a hash of the whole, for
+     what is cut off may be all that tells two uses of the chart in one release apart. */}}
 {{- define "remora.fullname" -}}
-{{- $name := include "remora.name" . }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $whole := printf "%s-%s" .Release.Name $name }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
+{{- $whole = .Values.fullnameOverride }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 46 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}
+{{- $whole = .Release.Name }}
 {{- end }}
+{{- if gt (len $whole) 46 }}
+{{- $whole = printf "%s-%s" ($whole | trunc 37 | trimSuffix "-") ($whole | sha256sum | trunc 8) }}
+{{- end }}
+{{- $whole | trimSuffix "-" }}
 {{- end }}
 
 {{- define "remora.hasSidecar" -}}
@@ -196,7 +200,7 @@ annotations:
      other does: (dict "root" $ "layers" [NAME...]), those that are mounted. */}}
 {{- define "remora.checkLayerNames" -}}
 {{- $taken := dict }}
-{{- range $end := list "config" "gateway-config" "test-config" "sidecar" "dashboard" }}
+{{- range $end := list "config" "gateway-config" "test" "sidecar" "dashboard" }}
 {{- $_ := set $taken (printf "%s-%s" (include "remora.fullname" $.root) $end) "the chart's own ConfigMap" }}
 {{- end }}
 {{- range $layer := compact .layers }}
