@@ -26,6 +26,8 @@ PROGRAMS = {
     "not ready: the mesh policy is absent": ("front/http/plain.c", ["not ready: "]),
     "the gateway is not ready: the mesh policy is absent": ("config/lookup.c", ["the gateway is not ready: "]),
     "configuration refused": ("app/snapshot.c", ["configuration refused"]),
+    "/etc/remora/policy/mesh/policy.yaml may have been cut off: the one in force ends with a line break, and this one does not":
+        ("config/ending.c", [" may have been cut off: the one in force ends with ", "a line break", ", and this one does not"]),
     "secret file /etc/remora/credentials/openai does not exist": ("base/secret.c", ["secret file ", "does not exist"]),
     "no endpoint of 'openai/gpt-4o-mini' can be tried: no_credential (1)": ("route/verdict.c", ["no endpoint of '", "' can be tried: "]),
     "may be read by everybody: chmod o-r it (a Kubernetes volume: defaultMode 0440)":

@@ -35,9 +35,11 @@ def guarded(api):
     api.kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(layer("mesh")))  # an administrator may
 
     def is_in_force():
-        with pytest.raises(CommandFailed):
+        try:
             api.kubectl("-n", namespace, "--as", "app", "delete", "--dry-run=server", "configmap", "policy-mesh")
-        return True
+        except CommandFailed as refused:
+            return "policylayers.remora.dev/" in refused.output
+        return False
 
     until("the guard is in force", is_in_force)
     return api, namespace
@@ -71,3 +73,15 @@ def test_there_is_no_way_around(guarded, words):
 
 def test_other_config_maps_are_nobodys_business(guarded):
     assert may(guarded, "app", "create", "configmap", "plain")
+
+
+def test_a_document_with_a_label_is_guarded_as_layers_are(guarded):
+    """As docs/kubernetes.md and the example say: without one whoever edits ConfigMaps writes it."""
+    api, namespace = guarded
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "remora-config"}, "data": {"remora.yaml": "version: 1\n"}}
+    assert may(guarded, "app", "apply", "-f", "-", stdin=document)
+    api.kubectl("-n", namespace, "label", "configmap", "remora-config", "remora.dev/policy-layer=document")
+    document["data"]["remora.yaml"] = "version: 1\nservices: {}\n"
+    assert not may(guarded, "app", "apply", "-f", "-", stdin=document)
+    assert not may(guarded, "app", "label", "configmap", "remora-config", "remora.dev/policy-layer-")
+    assert not may(guarded, "app", "delete", "configmap", "remora-config")
