@@ -175,6 +175,13 @@ void offline_close(struct offline *offline);
 /* USD per million tokens, "-" when it is not known. Returns out, which holds >= 48. */
 const char *offline_price(int64_t pico_usd, char *out);
 
+/* ---- unserved.c: of `check` ---- */
+/*
+ * Says on stderr, a line each behind `path`, which models the policies of a snapshot leave without an endpoint although it has some; how
+ * many lines that were, 64 at most. The snapshot is one of assumed keys, or those that are not here are no endpoints.
+ */
+size_t app_warn_of_unserved(const struct remora_config *config, const char *path);
+
 /* ---- subcommands: exit status ---- */
 int app_serve(int argc, char **argv);
 int app_demo(int argc, char **argv);

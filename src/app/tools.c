@@ -44,34 +44,59 @@ static const struct remora_provider *find_unbelieved(const struct remora_config 
     return NULL;
 }
 
-static size_t count_warnings(const struct remora_config *config, const char *path)
+static size_t warn_of_authorities(const struct remora_config *config, const char *path)
 {
     const struct remora_provider *unbelieved = find_unbelieved(config);
     if (unbelieved == NULL) {
-        return config->warning_count;
+        return 0;
     }
     fprintf(stderr,
             "%s: warning: providers.%.*s: no public authorities here: https without ca_file will "
             "fail (install ca-certificates or set SSL_CERT_FILE)\n",
             path, REMORA_SLICE_ARG(unbelieved->facts.slug));
-    return config->warning_count + 1;
+    return 1;
 }
 
-static int report(const struct remora_config *config, const char *path, bool is_strict)
+static size_t warn_of_loading(const struct remora_config *config, const char *path)
 {
-    size_t warning_count = count_warnings(config, path);
     for (size_t i = 0; i < config->warning_count; i++) {
         const struct remora_warning *warning = &config->warnings[i];
         fprintf(stderr, "%s: warning: %.*s: %.*s\n", path, REMORA_SLICE_ARG(warning->path),
                 REMORA_SLICE_ARG(warning->text));
     }
-    if (is_strict && warning_count > 0) {
-        fprintf(stderr, "%s: %zu warnings are errors under --strict\n", path, warning_count);
+    return config->warning_count;
+}
+
+/* Of the same document with all its keys: those of providers may be where it will run, and not here. */
+static size_t warn_of_unserved(const struct app *app, const struct remora_config *config)
+{
+    struct remora_config_input input = {0};
+    struct remora_config *whole = NULL;
+    struct remora_fail ignored = REMORA_FAIL_INIT;
+    remora_config_input_system(&input);
+    input.document = config->document;
+    input.assumes_keys = true;
+    input.health = app->health;
+    if (remora_config_build(&input, &whole, &ignored) != REMORA_OK) {
+        return 0; /* a file has changed since */
+    }
+    size_t count = app_warn_of_unserved(whole, app->options.config_path);
+    remora_config_release(whole);
+    return count;
+}
+
+static int report(const struct app *app, const struct remora_config *config, bool is_strict)
+{
+    const char *path = app->options.config_path;
+    size_t count = warn_of_authorities(config, path);
+    count += warn_of_loading(config, path);
+    count += warn_of_unserved(app, config);
+    if (is_strict && count > 0) {
+        fprintf(stderr, "%s: %zu warnings are errors under --strict\n", path, count);
         return 1;
     }
     printf("%s: valid: %zu providers, %zu models, %zu warnings, revision %.*s\n", path,
-           config->provider_count, config->model_count, warning_count,
-           REMORA_SLICE_ARG(config->revision));
+           config->provider_count, config->model_count, count, REMORA_SLICE_ARG(config->revision));
     return 0;
 }
 
@@ -87,7 +112,7 @@ static int check(const char *path, bool is_strict)
         return 1;
     }
     if (app_snapshot_read(&app, NULL, &config, &fail) == REMORA_OK) {
-        status = report(config, path, is_strict);
+        status = report(&app, config, is_strict);
         remora_config_release(config);
     } else {
         fprintf(stderr, "%s: %s%s%s\n", path, fail.param, fail.param[0] != '\0' ? ": " : "",

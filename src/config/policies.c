@@ -233,16 +233,23 @@ static struct remora_slice alias_target(const struct remora_config *config, stru
     return id;
 }
 
+/* A pattern with ":free" speaks of that variant alone, one without of all (policy/models.c). */
+static bool names_variant(const struct remora_slices *patterns, struct remora_slice asked)
+{
+    return matches(patterns, asked) || matches(patterns, without_variant(asked));
+}
+
 static void warn_of_default(struct config_loader *loader, const struct config_node *at,
                             const struct remora_policy *policy)
 {
-    struct remora_slice id = without_variant(alias_target(loader->config, policy->models_default));
+    struct remora_slice asked = alias_target(loader->config, policy->models_default);
+    struct remora_slice id = without_variant(asked);
     if (remora_config_model(loader->config, id) == NULL) {
         char hint[REMORA_GUESS_BYTES];
         config_warn(loader, at, "no configured model is called \"%.*s\"%s", REMORA_SLICE_ARG(id),
                     model_hint(loader, id, hint));
-    } else if ((policy->models_allow.is_set && !matches(&policy->models_allow, id)) ||
-               matches(&policy->models_deny, id)) {
+    } else if ((policy->models_allow.is_set && !names_variant(&policy->models_allow, asked)) ||
+               names_variant(&policy->models_deny, asked)) {
         config_warn(loader, at, "\"%.*s\" is not allowed by the same policy", REMORA_SLICE_ARG(id));
     }
 }
