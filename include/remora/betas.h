@@ -15,7 +15,11 @@
 #define REMORA_BETA_HEADER "x-anthropic-beta"
 
 /* Either name of the header, in any case. */
-bool remora_is_beta_header(struct remora_slice name);
+static inline bool remora_is_beta_header(struct remora_slice name)
+{
+    return remora_slice_equal_nocase(name, REMORA_SLICE(REMORA_BETA_HEADER)) ||
+           remora_slice_equal_nocase(name, REMORA_SLICE("anthropic-beta"));
+}
 
 /* What a caller's headers or metadata said: views of them, each name once, in their order. Zero-initialise count. */
 struct remora_betas {
@@ -32,5 +36,11 @@ remora_betas_add(struct remora_betas *betas, struct remora_slice value, struct r
 /* A copy in the arena. NULL where there are no names, or the arena refuses, which arena->failed says. */
 const struct remora_slices *remora_betas_keep(const struct remora_betas *betas,
                                               struct remora_arena *arena);
+/*
+ * One list of names, in the arena: `first` as it is (what an operator's header says, or empty), then those of `names` that it has not,
+ * separated by commas. data is NULL where the arena refuses.
+ */
+struct remora_slice remora_betas_join(struct remora_slice first, const struct remora_slices *names,
+                                      struct remora_arena *arena);
 
 #endif

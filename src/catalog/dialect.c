@@ -165,8 +165,8 @@ bool remora_endpoint_takes_betas(const struct remora_endpoint *endpoint)
     const struct remora_provider *provider = endpoint->provider;
     enum remora_dialect dialect = remora_dialect_of(&provider->facts);
     for (size_t i = 0; i < provider->header_count; i++) {
-        if (remora_slice_equal_nocase(provider->headers[i].name,
-                                      REMORA_SLICE(REMORA_BETA_HEADER))) {
+        if (provider->headers[i].secret != NULL &&
+            remora_is_beta_header(provider->headers[i].name)) {
             return false;
         }
     }

@@ -1,19 +1,11 @@
 /*
- * The header of trial features: reading it, and keeping what was read.
+ * The header of trial features: reading it, keeping what was read, and writing it.
  *
  * Happy path: no header, or a few names that go on as they came, each once. Ways to fail: something that is no name, too many
  * of them. That is refused and not ignored: the body was written for what the header asks for.
  * Sources: RFC 9110 sections 5.6.1 (lists) and 5.6.2 (tokens); openrouter.md section 11.
  */
 #include "remora/betas.h"
-
-bool remora_is_beta_header(struct remora_slice name)
-{
-    static const struct remora_slice full = REMORA_SLICE_INIT(REMORA_BETA_HEADER);
-    size_t prefix = full.length - name.length; /* "x-" or nothing */
-    return (prefix == 0 || prefix == 2) &&
-           remora_slice_equal_nocase(name, remora_slice(full.data + prefix, name.length));
-}
 
 static bool is_token_byte(char c)
 {
@@ -90,4 +82,45 @@ const struct remora_slices *remora_betas_keep(const struct remora_betas *betas,
     }
     *kept = (struct remora_slices){.items = names, .count = betas->count, .is_set = true};
     return kept;
+}
+
+/* Whether a list (RFC 9110 section 5.6.1) has this element. */
+static bool lists(struct remora_slice list, struct remora_slice name)
+{
+    for (size_t at = 0; at < list.length;) {
+        size_t comma = remora_slice_find(list, ',', at);
+        if (remora_slice_equal(remora_slice_trim(remora_slice(list.data + at, comma - at)), name)) {
+            return true;
+        }
+        at = comma + 1;
+    }
+    return false;
+}
+
+struct remora_slice remora_betas_join(struct remora_slice first, const struct remora_slices *names,
+                                      struct remora_arena *arena)
+{
+    size_t most = first.length + 1;
+    for (size_t i = 0; i < names->count; i++) {
+        most += names->items[i].length + 1;
+    }
+    char *list = remora_arena_alloc(arena, most);
+    if (list == NULL) {
+        return remora_slice(NULL, 0);
+    }
+    size_t at = 0;
+    for (; at < first.length; at++) {
+        list[at] = first.data[at];
+    }
+    for (size_t i = 0; i < names->count; i++) {
+        if (lists(first, names->items[i])) {
+            continue;
+        }
+        if (at > 0) {
+            list[at++] = ',';
+        }
+        memcpy(list + at, names->items[i].data, names->items[i].length);
+        at += names->items[i].length;
+    }
+    return remora_slice(list, at);
 }

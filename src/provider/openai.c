@@ -81,38 +81,45 @@ static bool add_trace(struct header_list *list, const struct remora_build_input 
     return parent.data != NULL;
 }
 
-static struct remora_slice join_names(const struct remora_slices *names, struct remora_arena *arena)
+/* Trial features that the caller asks for, where they are not taken. */
+static void note_betas(struct openai_build *work, const struct remora_provider *provider)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        bytes += names->items[i].length + 1;
-    }
-    char *list = remora_arena_alloc(arena, bytes);
-    size_t at = 0;
-    for (size_t i = 0; i < names->count && list != NULL; i++) {
-        memcpy(list + at, names->items[i].data, names->items[i].length);
-        at += names->items[i].length;
-        list[at++] = ',';
-    }
-    return list == NULL ? remora_slice(NULL, 0) : remora_slice(list, at - 1);
+    bool is_operators = operator_has(provider, REMORA_SLICE(REMORA_BETA_HEADER)) ||
+                        operator_has(provider, REMORA_SLICE("anthropic-beta"));
+    openai_note_field(work, REMORA_SLICE(REMORA_BETA_HEADER),
+                      is_operators ? "the configuration sets this header"
+                                   : "the provider does not take it");
 }
 
-/* Trial features that the caller asks for: sent where they are taken, else told. False without memory. */
-static bool add_betas(struct header_list *list, struct openai_build *work,
+/*
+ * The operator's own headers. Where one of them lists trial features, the caller's are added: a server hears one list, and both may be
+ * needed (a body with fields of a feature is refused without its name). False without memory.
+ */
+static bool add_operators(struct header_list *list, const struct remora_slices *betas,
+                          struct remora_arena *arena)
+{
+    bool is_whole = true;
+    for (size_t i = 0; i < list->provider->header_count; i++) {
+        struct remora_header header = list->provider->headers[i];
+        if (betas != NULL && remora_is_beta_header(header.name)) {
+            header.value = remora_betas_join(header.value, betas, arena);
+            is_whole = is_whole && header.value.data != NULL;
+        }
+        list->items[list->count++] = header;
+    }
+    return is_whole;
+}
+
+/* Under OpenRouter's name of the header, or under the name that the operator's has: it is the one that their server hears. */
+static bool add_betas(struct header_list *list, const struct remora_slices *betas,
                       struct remora_arena *arena)
 {
-    const struct remora_slices *betas = work->request->betas;
-    if (betas == NULL) {
+    bool is_router = remora_dialect_of(&list->provider->facts) == REMORA_DIALECT_OPENROUTER;
+    if (betas == NULL ||
+        (!is_router && operator_has(list->provider, REMORA_SLICE("anthropic-beta")))) {
         return true;
     }
-    if (!remora_endpoint_takes_betas(work->endpoint)) {
-        openai_note_field(work, REMORA_SLICE(REMORA_BETA_HEADER),
-                          operator_has(list->provider, REMORA_SLICE(REMORA_BETA_HEADER))
-                              ? "the configuration sets this header"
-                              : "the provider does not take it");
-        return true;
-    }
-    struct remora_slice names = join_names(betas, arena);
+    struct remora_slice names = remora_betas_join(REMORA_SLICE(""), betas, arena);
     add_header(list, REMORA_BETA_HEADER, names, NULL);
     return names.data != NULL;
 }
@@ -142,10 +149,13 @@ static bool build_headers(struct openai_build *work, struct remora_arena *arena,
     if (input->upstream_request_id.length > 0) {
         add_header(&list, "x-request-id", input->upstream_request_id, NULL);
     }
-    bool is_whole = add_trace(&list, input, arena) && add_betas(&list, work, arena);
-    for (size_t i = 0; i < provider->header_count; i++) {
-        list.items[list.count++] = provider->headers[i];
+    const struct remora_slices *betas = work->request->betas;
+    if (betas != NULL && !remora_endpoint_takes_betas(work->endpoint)) {
+        note_betas(work, provider);
+        betas = NULL;
     }
+    bool is_whole = add_trace(&list, input, arena) && add_betas(&list, betas, arena) &&
+                    add_operators(&list, betas, arena);
     http->headers = list.items;
     http->header_count = list.count;
     return is_whole;

@@ -91,3 +91,23 @@ def test_what_is_no_list_of_names_is_refused_over_both_fronts(upstream, pb):
             assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
             assert refused.value.details() == body["error"]["message"]
         assert remora.chat({"model": "t/m"}, {"x-anthropic-beta": ",".join(f"n{i}" for i in range(32))})[0] == 200
+
+
+@pytest.mark.parametrize("dialect, name, others", [("generic", "anthropic-beta", []), ("generic", "X-Anthropic-Beta", []),
+                                                   ("openrouter", "x-anthropic-beta", []), ("openrouter", "anthropic-beta", ["x-anthropic-beta"])])
+def test_an_operators_names_and_a_callers_are_one_list(upstream, pb, dialect, name, others):
+    """Under the operator's name of the header; OpenRouter hears its own alone."""
+    with run(upstream, "ok", f'{dialect}, headers: {{{name}: "own-1, both-2"}}') as remora:
+        for call in calls(remora, pb):
+            assert call({"x-anthropic-beta": "both-2,mine-3"}) == []
+            heard = {header: text for header, text in upstream.last()["header"].items() if header.endswith("anthropic-beta")}
+            assert heard == {name.lower(): "own-1, both-2,mine-3", **{other: "both-2,mine-3" for other in others}}
+            assert call({}) == [] and upstream.last()["header"][name.lower()] == "own-1, both-2"
+
+
+def test_to_a_secret_nothing_is_added(upstream, pb):
+    with run(upstream, "ok", "generic, headers: {anthropic-beta: {env: A_SECRET}}") as remora:
+        for call in calls(remora, pb):
+            assert call({"x-anthropic-beta": "mine-3"}) == [{"field": "x-anthropic-beta", "why": "the configuration sets this header"}]
+            assert "x-anthropic-beta" not in upstream.last()["header"] and "mine-3" not in upstream.last()["header"]["anthropic-beta"]
+        assert remora.chat({"model": "t/m", "provider": {"require_parameters": True}}, {"x-anthropic-beta": "mine-3"})[2]["provider"] == "b"

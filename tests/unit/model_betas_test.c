@@ -108,6 +108,33 @@ static void what_is_kept_is_a_copy(void **state)
     remora_arena_fini(&arena);
 }
 
+static void what_is_joined_has_each_name_once(void **state)
+{
+    static const struct {
+        const char *first;
+        const char *joined;
+    } cases[] = {
+        {"", "a-1,b-2"},
+        {"c-3", "c-3,a-1,b-2"},
+        {"b-2", "b-2,a-1"},
+        {"x , a-1,b-2 ,", "x , a-1,b-2 ,"},
+        {"A-1,a-11", "A-1,a-11,a-1,b-2"}, /* names are compared as they are, and whole */
+    };
+    const struct remora_slice items[] = {REMORA_SLICE("a-1"), REMORA_SLICE("b-2")};
+    const struct remora_slices names = {.items = items, .count = 2, .is_set = true};
+    struct remora_arena arena;
+    (void)state;
+    remora_arena_init(&arena, 1024, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        assert_slice_equal(remora_betas_join(remora_slice_of(cases[i].first), &names, &arena),
+                           cases[i].joined);
+    }
+    remora_arena_fini(&arena);
+    remora_arena_init(&arena, 4, 4); /* no room */
+    assert_null(remora_betas_join(REMORA_SLICE(""), &names, &arena).data);
+    remora_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +143,7 @@ int main(void)
         cmocka_unit_test(what_is_no_name_is_refused),
         cmocka_unit_test(names_have_a_length_and_a_number),
         cmocka_unit_test(what_is_kept_is_a_copy),
+        cmocka_unit_test(what_is_joined_has_each_name_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

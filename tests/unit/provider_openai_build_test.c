@@ -1433,27 +1433,58 @@ static void trial_features_go_to_who_takes_them_and_are_told_elsewhere(void **st
     }
 }
 
-static void trial_features_are_told_where_the_configuration_says_which(void **state)
+static void trial_features_join_those_of_the_configuration(void **state)
 {
     static const struct remora_slice names[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("b")};
-    static const struct remora_header own[] = {
-        {.name = REMORA_SLICE_INIT("X-Anthropic-Beta"), .value = REMORA_SLICE_INIT("c")}};
+    static const struct {
+        const char *dialect;
+        const char *own;
+        const char *x_name; /* what goes out under each name */
+        const char *name;
+    } cases[] = {
+        {"openrouter", "X-Anthropic-Beta", "c, a,b", ""},
+        {"openrouter", "anthropic-beta", "a,b", "c, a,b"}, /* its own name alone is heard there */
+        {"", "x-anthropic-beta", "c, a,b", ""},
+        {"", "Anthropic-Beta", "", "c, a,b"},
+    };
+    const struct remora_slices betas = {.items = names, .count = 2, .is_set = true};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        const struct remora_header own = {.name = remora_slice_of(cases[i].own),
+                                          .value = REMORA_SLICE("c, a")};
+        struct fixture f;
+        begin(&f, cases[i].dialect, cases[i].dialect);
+        f.provider.headers = &own;
+        f.provider.header_count = 1;
+        f.request.betas = &betas;
+        assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), cases[i].x_name);
+        assert_slice_equal(built_header(&f, "", "anthropic-beta"), cases[i].name);
+        assert_dropped(&f, NULL, 0);
+        f.request.betas = NULL; /* nobody asked */
+        assert_slice_equal(built_header(&f, "", cases[i].own), "c, a");
+        end(&f);
+    }
+}
+
+static void to_trial_features_that_are_a_secret_nothing_is_added(void **state)
+{
+    static const struct remora_slice names[] = {REMORA_SLICE_INIT("a")};
     static const char *const told[] = {"x-anthropic-beta"};
+    const struct remora_slices betas = {.items = names, .count = 1, .is_set = true};
+    struct remora_secret *secret = remora_secret_new(REMORA_SLICE("c"));
+    const struct remora_header own = {.name = REMORA_SLICE("anthropic-beta"), .secret = secret};
     struct fixture f;
     (void)state;
     begin(&f, "openrouter", "openrouter");
-    f.provider.headers = own;
+    f.provider.headers = &own;
     f.provider.header_count = 1;
-    const struct remora_slices betas = {.items = names, .count = 2, .is_set = true};
     f.request.betas = &betas;
-    assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), "c");
+    assert_slice_equal(built_header(&f, "", "anthropic-beta"), "");
+    assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), "");
     assert_dropped(&f, told, 1);
     assert_string_equal(f.out.dropped[0].why, "the configuration sets this header");
     end(&f);
-    begin(&f, "openrouter", "openrouter"); /* nobody asked */
-    assert_slice_equal(built_header(&f, "", "x-anthropic-beta"), "");
-    assert_dropped(&f, told, 0);
-    end(&f);
+    remora_secret_free(secret);
 }
 
 static void formats_beyond_json_are_written(void **state)
@@ -2047,7 +2078,8 @@ int main(void)
         cmocka_unit_test(cache_marks_have_the_provider_s_spelling_or_are_told),
         cmocka_unit_test(a_mark_on_a_call_is_told),
         cmocka_unit_test(trial_features_go_to_who_takes_them_and_are_told_elsewhere),
-        cmocka_unit_test(trial_features_are_told_where_the_configuration_says_which),
+        cmocka_unit_test(trial_features_join_those_of_the_configuration),
+        cmocka_unit_test(to_trial_features_that_are_a_secret_nothing_is_added),
         cmocka_unit_test(what_is_sent_says_how_long_the_cache_lives),
         cmocka_unit_test(formats_beyond_json_are_written),
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
