@@ -102,56 +102,61 @@ static void warn_of_plaintext(const struct remora_address *address)
     }
 }
 
-static enum remora_code open_http(struct app *app, enum remora_http_role role, const char *override,
-                                  const struct remora_address *configured,
-                                  struct remora_http_front **out, struct remora_fail *fail)
+/* A listener, as it is opened: `http` is NULL for gRPC's. */
+struct opening {
+    const char *name;
+    const char *override; /* of the command line, or NULL */
+    const struct remora_address *configured;
+    enum remora_http_role role;
+    struct remora_http_front **http;
+};
+
+static enum remora_code open_front(struct app *app, const struct opening *opening,
+                                   struct remora_fail *fail)
 {
     struct remora_address address;
-    enum remora_code code = address_of(override, configured, &address, fail);
+    enum remora_code code = address_of(opening->override, opening->configured, &address, fail);
     if (code != REMORA_OK || address.is_off) {
         return code;
     }
-    address.is_tls = role == REMORA_HTTP_DATA && remora_config_is_tls(app->config, &address);
-    if (role != REMORA_HTTP_PROBE &&
-        remora_address_check_data(&address, entry_of(app, role), "listen", fail) != REMORA_OK) {
+    bool is_data = opening->role == REMORA_HTTP_DATA;
+    address.is_tls = is_data && remora_config_is_tls(app->config, &address);
+    if (opening->role != REMORA_HTTP_PROBE &&
+        remora_address_check_data(&address, entry_of(app, opening->role), NULL, fail) !=
+            REMORA_OK) {
         return fail->code;
     }
-    if (override != NULL && role == REMORA_HTTP_DATA) {
+    if (opening->override != NULL && is_data) {
         warn_of_plaintext(&address);
     }
-    return remora_http_front_open(&app->process, role, &address, out, fail);
+    return opening->http == NULL
+               ? remora_grpc_front_open(&app->process, &address, app->config, &app->grpc, fail)
+               : remora_http_front_open(&app->process, opening->role, &address, opening->http,
+                                        fail);
 }
 
-static enum remora_code open_grpc(struct app *app, struct remora_fail *fail)
-{
-    struct remora_address address;
-    enum remora_code code = address_of(app->options.grpc, &app->config->grpc, &address, fail);
-    if (code != REMORA_OK || address.is_off) {
-        return code;
-    }
-    address.is_tls = remora_config_is_tls(app->config, &address);
-    if (remora_address_check_data(&address, entry_of(app, REMORA_HTTP_DATA), "listen.grpc", fail) !=
-        REMORA_OK) {
-        return fail->code;
-    }
-    if (app->options.grpc != NULL) {
-        warn_of_plaintext(&address);
-    }
-    return remora_grpc_front_open(&app->process, &address, app->config, &app->grpc, fail);
-}
-
+/* *fail names what an operator would change: the option that was given, else the key of the document. */
 static enum remora_code open_fronts(struct app *app, struct remora_fail *fail)
 {
     const struct app_options *o = &app->options;
     const struct remora_config *c = app->config;
-    enum remora_code code = open_http(app, REMORA_HTTP_DATA, o->http, &c->http, &app->http, fail);
-    if (code == REMORA_OK) {
-        code = open_http(app, REMORA_HTTP_PROBE, o->probe, &c->probe, &app->probe, fail);
+    const struct opening openings[] = {
+        {"http", o->http, &c->http, REMORA_HTTP_DATA, &app->http},
+        {"probe", o->probe, &c->probe, REMORA_HTTP_PROBE, &app->probe},
+        {"admin", o->admin, &c->admin, REMORA_HTTP_ADMIN, &app->admin},
+        {"grpc", o->grpc, &c->grpc, REMORA_HTTP_DATA, NULL},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(openings); i++) {
+        struct remora_fail why = REMORA_FAIL_INIT;
+        enum remora_code code = open_front(app, &openings[i], &why);
+        if (code != REMORA_OK) {
+            char place[32];
+            snprintf(place, sizeof place, "%s%s", openings[i].override != NULL ? "--" : "listen.",
+                     openings[i].name);
+            return remora_fail_set(fail, code, place, "%s", why.message);
+        }
     }
-    if (code == REMORA_OK) {
-        code = open_http(app, REMORA_HTTP_ADMIN, o->admin, &c->admin, &app->admin, fail);
-    }
-    return code == REMORA_OK ? open_grpc(app, fail) : code;
+    return REMORA_OK;
 }
 
 static void become_ready(struct app *app)
@@ -320,7 +325,8 @@ static int run(struct app *app, struct control *control)
     }
     app_snapshot_apply(app, app->config);
     if (open_fronts(app, &fail) != REMORA_OK) {
-        return complain("listen", &fail);
+        fprintf(stderr, "remora: %s: %s\n", fail.param, fail.message);
+        return 1;
     }
     become_ready(app);
     if (app->demo != NULL) {

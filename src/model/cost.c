@@ -160,10 +160,14 @@ struct pieces {
     __int128 pico_usd;
     bool is_guessed;
     bool has_no_price;
+    bool is_stated; /* a price of them, be it 0 */
 };
 
-static void add_pieces(struct pieces *pieces, int64_t count, int64_t price)
+static void add_pieces(struct pieces *pieces, int64_t count, const struct remora_prices *prices,
+                       const struct remora_price_tier *tier, enum remora_price of)
 {
+    int64_t price = price_of(prices, tier, (int)of);
+    pieces->is_stated |= stated_price(prices, tier, (int)of) >= 0;
     pieces->has_no_price |= price < 0 && count != 0;
     if (price > 0) {
         pieces->is_guessed |= count < 0;
@@ -175,9 +179,9 @@ static struct pieces pieces_of(const struct remora_usage *usage, const struct re
                                const struct remora_price_tier *tier)
 {
     struct pieces pieces = {0};
-    add_pieces(&pieces, 1, price_of(prices, tier, REMORA_PRICE_REQUEST));
-    add_pieces(&pieces, usage->image_count, price_of(prices, tier, REMORA_PRICE_IMAGE));
-    add_pieces(&pieces, usage->search_count, price_of(prices, tier, REMORA_PRICE_WEB_SEARCH));
+    add_pieces(&pieces, 1, prices, tier, REMORA_PRICE_REQUEST);
+    add_pieces(&pieces, usage->image_count, prices, tier, REMORA_PRICE_IMAGE);
+    add_pieces(&pieces, usage->search_count, prices, tier, REMORA_PRICE_WEB_SEARCH);
     return pieces;
 }
 
@@ -227,6 +231,8 @@ void remora_cost_compute(const struct remora_usage *usage, const struct remora_p
     out->total_pico_usd = total_of(parts, &pieces);
     if (out->total_pico_usd >= 0) {
         out->certainty = pieces.is_guessed ? REMORA_CERTAINTY_ESTIMATED : usage->certainty;
+    } else if (!pieces.is_stated) {
+        out->other_pico_usd = -1; /* who does not know what tokens cost does not say 0 */
     }
 }
 

@@ -92,6 +92,29 @@ def test_every_subcommand_has_help_and_every_option_takes_its_value_both_ways():
         assert result.returncode == 2 and wrong[0].partition("=")[0] in result.stderr, wrong
 
 
+def test_what_cannot_be_listened_on_is_told_once_and_where(tmp_path):
+    off = {name: f"--{name}=off" for name in ("http", "grpc", "probe", "admin")}
+
+    def said(*arguments):
+        result = tool("serve", *arguments)
+        assert result.returncode == 1 and result.stdout == "", result
+        return result.stderr.splitlines()[-1]
+
+    for name in ("http", "admin", "grpc"):
+        option = {**off, name: f"--{name}=0.0.0.0:0"}
+        assert said(*option.values()).startswith(f"remora: --{name}: 0.0.0.0:0 is beyond loopback, ")
+    for name in off:
+        assert said(*{**off, name: f"--{name}=here"}.values()) == f"remora: --{name}: expected HOST:PORT, [IPV6]:PORT, unix:/PATH or off"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        for name in off:
+            assert said(*{**off, name: f"--{name}={place}"}.values()).startswith(f"remora: --{name}: ")
+            (tmp_path / "remora.yaml").write_text("version: 1\nlisten: {%s}\n" % ", ".join(
+                f"{each}: {place if each == name else 'off'}" for each in off))
+            told = said("--config", str(tmp_path / "remora.yaml"))
+            assert told.startswith(f"remora: listen.{name}: ") and told.count("listen.") == 1 and place in told
+
+
 def test_the_examples_are_valid():
     found = sorted((ROOT / "examples").rglob("*.yaml"))
     assert found

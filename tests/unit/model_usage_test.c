@@ -193,6 +193,26 @@ static void a_piece_without_a_known_price_makes_the_total_unknown(void **state)
     }
 }
 
+/* Whoever states no price at all has not said that requests cost nothing. */
+static void of_a_list_that_knows_nothing_no_part_is_nothing(void **state)
+{
+    struct remora_usage usage = usage_of(10, 10);
+    struct remora_prices prices = prices_of(-1, -1);
+    struct remora_cost cost;
+    (void)state;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.other_pico_usd, -1);
+    assert_int_equal(cost.total_pico_usd, -1);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+    list[REMORA_PRICE_REQUEST] = 0; /* it is said */
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.other_pico_usd, 0);
+    assert_int_equal(cost.total_pico_usd, -1);
+    list[REMORA_PRICE_REQUEST] = 7;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.other_pico_usd, 7);
+}
+
 /* A tier states its own, or that it is not known, or nothing. */
 static void a_tier_may_know_what_the_list_does_not(void **state)
 {
@@ -325,6 +345,7 @@ int main(void)
         cmocka_unit_test(cost_is_tokens_times_price_per_class),
         cmocka_unit_test(pieces_are_priced_and_a_number_nobody_told_is_a_guess),
         cmocka_unit_test(a_piece_without_a_known_price_makes_the_total_unknown),
+        cmocka_unit_test(of_a_list_that_knows_nothing_no_part_is_nothing),
         cmocka_unit_test(a_tier_may_know_what_the_list_does_not),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
