@@ -53,6 +53,7 @@ struct remora_policy_effective {
     enum remora_data_collection data_collection; /* never unset: ALLOW unless a layer denies */
     enum remora_tristate allow_fallbacks;        /* YES unless a layer says no */
     enum remora_layer fallbacks_layer;           /* outermost that says no */
+    bool keeps_first; /* a layer that says no names no order: the first endpoint and no other */
     enum remora_tristate zdr;
     enum remora_tristate require_parameters;
     enum remora_tristate enforce_distillable_text;

@@ -17,6 +17,7 @@
 #include "remora/clock.h"
 #include "remora/event.h"
 #include "remora/memory.h"
+#include "remora/policy.h"
 #include "remora/request.h"
 #include "remora/transport.h"
 
@@ -69,7 +70,7 @@ struct remora_build_input {
     enum remora_data_collection data_collection;
     enum remora_tristate zdr;
     enum remora_tristate require_parameters;
-    bool is_alone; /* the first endpoint and no other: allow_fallbacks: false, and no order */
+    bool is_alone; /* a layer wants the first endpoint alone: allow_fallbacks: false, no order */
     enum remora_tristate enforce_distillable_text;
     struct remora_lists ignored; /* of each layer that states one */
     struct remora_lists only;
@@ -78,6 +79,9 @@ struct remora_build_input {
     const int64_t *max_price_pico_usd; /* by enum remora_price_cap, -1 none; NULL: no cap */
     int64_t now_unix_ms;
 };
+/* Fills in what the merged policy wants, for a provider that routes further itself. Borrows the policy. */
+void remora_build_take_policy(struct remora_build_input *input,
+                              const struct remora_policy_effective *policy);
 struct remora_build_output {
     struct remora_http_request http;
     bool may_search;      /* what is sent lets the provider search the web */

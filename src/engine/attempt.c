@@ -397,26 +397,16 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     if (x->run.endpoint->provider->sends_trace) {
         remora_trace_text(&x->outcome.trace, traceparent);
     }
-    const struct remora_policy_effective *policy = &x->plan->policy;
-    const struct remora_build_input input = {
+    struct remora_build_input input = {
         .request = x->request,
         .endpoint = x->run.endpoint,
         .delivery = x->run.delivery,
         .credential = x->run.credential,
         .upstream_request_id = id,
         .traceparent = remora_slice_of(traceparent),
-        .data_collection = policy->data_collection,
-        .zdr = policy->zdr,
-        .require_parameters = policy->require_parameters,
-        .is_alone = policy->allow_fallbacks == REMORA_NO && policy->order == NULL,
-        .enforce_distillable_text = policy->enforce_distillable_text,
-        .ignored = {policy->ignored, policy->ignored_count},
-        .only = {policy->only, policy->only_count},
-        .quantizations = {policy->quantizations, policy->quantizations_count},
-        .bound_orders = {policy->bound_orders, policy->bound_orders_count},
-        .max_price_pico_usd = policy->max_price_pico_usd,
         .now_unix_ms = x->engine->use.clock->unix_ms(x->engine->use.clock),
     };
+    remora_build_take_policy(&input, &x->plan->policy);
     fail->cause = REMORA_CAUSE_BUILD;
     if (x->run.adapter == NULL) {
         return remora_fail_set(fail, REMORA_INTERNAL, NULL, "No adapter speaks this wire.");

@@ -68,6 +68,7 @@ static void merge_lists(const struct remora_preferences *p, struct remora_policy
     keep(out->only, &out->only_count, &p->only, p->only.is_set);
     keep(out->quantizations, &out->quantizations_count, &p->quantizations, p->quantizations.is_set);
     keep(out->bound_orders, &out->bound_orders_count, &p->order, is_bound);
+    out->keeps_first |= p->allow_fallbacks == REMORA_NO && p->order.count == 0;
 }
 
 static void merge_bounds(const struct remora_policy *policy, struct remora_policy_effective *out)

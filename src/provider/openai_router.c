@@ -2,8 +2,8 @@
  * What a router behind this one must hear of the policy, and what it cannot.
  *
  * A router must not widen what the caller's policy allows. One that knows OpenRouter's `provider` object hears all that narrows its
- * own providers: ignore, quantizations, require_parameters, data_collection, zdr, enforce_distillable_text, max_price and, without an
- * order, allow_fallbacks. `only` and an `order` without fallbacks name providers of this gateway, of which the router is one: of
+ * own providers: ignore, quantizations, require_parameters, data_collection, zdr, enforce_distillable_text, max_price and, of a layer
+ * without an order, allow_fallbacks. `only` and an `order` without fallbacks name providers of this gateway, of which the router is one: of
  * those behind it they can say nothing. Other routers have no word for any of it. What is not heard is told, as a parameter that is
  * left out is; what is a fact of a server that nobody here knows (training, region) has removed the endpoint before.
  * Sources: openrouter.md section 4; data/README.md, "aggregator".
@@ -176,6 +176,9 @@ static void tell_unheard(struct openai_build *build)
     }
     if (input->require_parameters == REMORA_YES) {
         openai_note_field(build, REMORA_SLICE("provider.require_parameters"), why);
+    }
+    if (input->is_alone) {
+        openai_note_field(build, REMORA_SLICE("provider.allow_fallbacks"), why);
     }
 }
 

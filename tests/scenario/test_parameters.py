@@ -183,9 +183,11 @@ services: {checkout: {provider: {ignore: [together], require_parameters: true, a
 """
 
 
-def test_a_router_behind_us_is_as_narrow_as_the_policy(upstream):
+@pytest.mark.parametrize("order", [{}, {"order": ["a"]}])
+def test_a_router_behind_us_is_as_narrow_as_the_policy(upstream, order):
+    """Whatever order the request has: the service's is the first and no other."""
     config = two_providers(upstream, "ok", first_provider=", dialect: openrouter") + ROUTED
     with Remora(config, environment=SECRETS) as remora:
-        body, _ = ask(remora, upstream, extra_body={"provider": {"ignore": ["deepseek", "novita"]}})
+        body, _ = ask(remora, upstream, extra_body={"provider": {"ignore": ["deepseek", "novita"], **order}})
     assert body["provider"] == {"ignore": ["deepseek", "together", "novita"], "allow_fallbacks": False,
                                 "require_parameters": True}

@@ -95,6 +95,23 @@ static void an_inner_layer_tightens_a_switch(void **state)
     assert_int_equal(merged.fallbacks_layer, REMORA_LAYER_KEY);
 }
 
+/* An order of another layer, perhaps the request's own, does not lift it. */
+static void a_layer_without_an_order_of_its_own_keeps_the_first(void **state)
+{
+    (void)state;
+    struct remora_preferences *outer = &layer(REMORA_LAYER_MESH)->provider;
+    struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
+    inner->order = LIST(S("alpha"));
+    remora_policy_merge(&stack, &merged);
+    assert_false(merged.keeps_first);
+    outer->allow_fallbacks = REMORA_NO;
+    remora_policy_merge(&stack, &merged);
+    assert_true(merged.keeps_first);
+    outer->order = LIST(S("alpha"));
+    remora_policy_merge(&stack, &merged);
+    assert_false(merged.keeps_first);
+}
+
 static void wishes_come_from_the_innermost_layer(void **state)
 {
     (void)state;
@@ -218,6 +235,7 @@ int main(void)
         CASE(an_inner_layer_does_not_relax_a_switch),
         CASE(a_switch_that_no_layer_sets_stays_off),
         CASE(an_inner_layer_tightens_a_switch),
+        CASE(a_layer_without_an_order_of_its_own_keeps_the_first),
         CASE(wishes_come_from_the_innermost_layer),
         CASE(what_layers_ignore_is_kept_side_by_side),
         CASE(what_a_router_must_hear_is_kept_side_by_side),

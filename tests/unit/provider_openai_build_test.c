@@ -1824,15 +1824,16 @@ static void assert_told_of_router(bool is_router, const char *dialect,
 static void what_a_router_does_not_hear_is_told(void **state)
 {
     static const char *const told[] = {"provider.only", "provider.order", "provider.ignore",
-                                       "provider.require_parameters"};
+                                       "provider.require_parameters", "provider.allow_fallbacks"};
     const struct remora_build_input all = {.only = {of_both, 2},
                                            .bound_orders = {of_both, 2},
                                            .ignored = {of_both, 2},
-                                           .require_parameters = REMORA_YES};
+                                           .require_parameters = REMORA_YES,
+                                           .is_alone = true};
     const struct remora_build_input quiet = {
         .only = {of_itself, 1}, .bound_orders = {of_itself, 1}, .ignored = {of_itself, 1}};
     (void)state;
-    assert_told_of_router(true, "openai", &all, told, 4);
+    assert_told_of_router(true, "openai", &all, told, 5);
     assert_told_of_router(false, "openrouter", &all, told, 2);
     assert_told_of_router(false, "openai", &all, told, 0);
     assert_told_of_router(true, "openai", &quiet, told, 0);
