@@ -5,11 +5,13 @@
  *   in   {"document": {...}, "environment": {"NAME": "value"}, "request": {...}, "service": "s", "namespace": "n", "key": "k",
  *         "health": {"provider/tag|model": "cooling" | "breaker_open", "provider|NAME of a key": "credential_benched"}}
  *        service, namespace, key, environment and health may be absent; the document is the configuration
- *   out  ExplainRouteResponse as `remora route explain -o json` prints it, with "reason" whenever nothing is left;
+ *   out  {"explained": ExplainRouteResponse as `remora route explain -o json` prints it, with "reason" whenever nothing is left,
+ *         "heard": [{"model": "m", "endpoint_tag": "t", "provider": the object that a router in the order is sent, or null,
+ *                    "dropped": ["provider.only"]}]};
  *        {"refused": "CODE: param: message"} for a document or a request that is refused as such
  *
  * The whole way is the program's own: the document is read as a configuration, the request by the skin, the plan is encoded as
- * explain does. Anything wrong with a line ends the driver with status 1.
+ * explain does and the body of a router built by its adapter. Anything wrong with a line ends the driver with status 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include "remora/clock.h"
 #include "remora/health.h"
 #include "remora/json.h"
+#include "remora/provider.h"
 #include "remora/skin.h"
 
 enum { LINE_BYTES = 1 << 20 };
@@ -144,19 +147,114 @@ static void print_refused(const struct driver *d)
     remora_buf_fini(&out);
 }
 
-static void print_plan(const struct driver *d)
+/* ---- what a router hears ---- */
+
+static void write_name(struct remora_json_writer *w, const char *key, struct remora_slice name)
 {
+    remora_json_key(w, key);
+    remora_json_write_string(w, name);
+}
+
+static struct remora_slice body_of(struct driver *d, const struct remora_http_request *http)
+{
+    char *body = remora_arena_alloc(&d->arena, http->body_bytes + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < http->body_pieces && body != NULL; i++) {
+        memcpy(body + at, http->body[i].data, http->body[i].length);
+        at += http->body[i].length;
+    }
+    return remora_slice(body, at);
+}
+
+/* The member of the body that would be sent. */
+static void write_sent(struct driver *d, const struct remora_build_output *built,
+                       struct remora_json_writer *w)
+{
+    const struct remora_json_limits limits = {.depth = 64, .nodes = 200000};
+    struct remora_json_doc doc;
+    struct remora_json_error error;
+    if (remora_json_parse(body_of(d, &built->http), &d->arena, &limits, &doc, &error) !=
+        REMORA_OK) {
+        exit(1);
+    }
+    struct remora_json sent = remora_json_get(remora_json_root(&doc), "provider");
+    remora_json_key(w, "provider");
+    if (remora_json_is_absent(sent)) {
+        remora_json_write_null(w);
+    } else {
+        remora_json_write_raw(w, remora_json_raw(sent));
+    }
+}
+
+static void write_dropped(const struct remora_build_output *built, struct remora_json_writer *w)
+{
+    remora_json_key(w, "dropped");
+    remora_json_array_open(w);
+    for (size_t i = 0; i < built->dropped_count; i++) {
+        struct remora_slice name = remora_dropped_name(&built->dropped[i]);
+        if (remora_slice_starts_with(name, REMORA_SLICE("provider."))) {
+            remora_json_write_string(w, name);
+        }
+    }
+    remora_json_array_close(w);
+}
+
+static void write_router(struct driver *d, const struct remora_endpoint *endpoint,
+                         struct remora_json_writer *w)
+{
+    static struct remora_build_output built;
+    const struct remora_adapter *adapter = remora_adapter_for(endpoint->provider->facts.wire);
+    struct remora_build_input input = {.request = &d->request, .endpoint = endpoint};
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    remora_build_take_policy(&input, &d->plan.policy);
+    if (adapter->build(&input, &d->arena, &built, &fail) != REMORA_OK) {
+        exit(1);
+    }
+    remora_json_object_open(w);
+    write_name(w, "model", endpoint->model->facts.id);
+    write_name(w, "endpoint_tag", endpoint->facts.tag);
+    write_sent(d, &built, w);
+    write_dropped(&built, w);
+    remora_json_object_close(w);
+}
+
+static void write_heard(struct driver *d, struct remora_json_writer *w)
+{
+    remora_json_key(w, "heard");
+    remora_json_array_open(w);
+    for (size_t i = 0; i < d->plan.order_count; i++) {
+        const struct remora_endpoint *endpoint =
+            d->plan.candidates[d->plan.order[i]].endpoint;
+        if (remora_routes_further(&endpoint->provider->facts)) {
+            write_router(d, endpoint, w);
+        }
+    }
+    remora_json_array_close(w);
+}
+
+static void print_plan(struct driver *d)
+{
+    struct remora_buf explained;
     struct remora_buf out;
+    struct remora_json_writer w;
     const struct remora_explanation explanation = {.plan = &d->plan,
                                                    .service = d->request.identity.service,
                                                    .policy_revision = d->config->revision,
                                                    .fail = &d->fail};
-    remora_buf_init(&out, LINE_BYTES);
-    remora_explain_body(&explanation, &out);
-    if (remora_buf_code(&out) != REMORA_OK) {
+    remora_buf_init(&explained, LINE_BYTES);
+    remora_explain_body(&explanation, &explained);
+    remora_buf_init(&out, 2 * LINE_BYTES);
+    remora_json_write_begin(&w, &out);
+    remora_json_object_open(&w);
+    remora_json_key(&w, "explained");
+    remora_json_write_raw(&w, remora_buf_slice(&explained));
+    write_heard(d, &w);
+    remora_json_object_close(&w);
+    if (remora_buf_code(&explained) != REMORA_OK || remora_buf_code(&out) != REMORA_OK) {
         exit(1);
     }
     printf("%.*s\n", REMORA_SLICE_ARG(remora_buf_slice(&out)));
+    remora_buf_fini(&explained);
     remora_buf_fini(&out);
 }
 

@@ -12,7 +12,10 @@ Choices where the words leave room, each also in docs/policy.md:
   - response_format text asks for nothing; tool_choice auto can always be left out.
   - more output than the whole window holds is more than the endpoint gives.
   - verbosity and structured_outputs are soft: they narrow only where an endpoint of the model takes them.
+  - a router lies where its endpoint's region or tag says, and nowhere without.
 """
+import json
+import pathlib
 import re
 from decimal import Decimal
 
@@ -32,6 +35,21 @@ FAMILIES = {
 TRANSIENT = {"CAPACITY_EXHAUSTED", "UPSTREAM_OVERLOADED"}
 LASTING = {"MODEL_NOT_ALLOWED", "MODEL_UNAVAILABLE_UPSTREAM", "UPSTREAM_CREDENTIAL", "NO_ENDPOINTS", "PRIVACY_RESTRICTED", "REGION_RESTRICTED", "CONSTRAINT_FILTERED"}
 BUILT = {"openai"}
+CATALOG = pathlib.Path(__file__).parents[2] / "data/catalog.json"
+
+
+def catalog_routers():
+    """Aggregators by slug. Of all but OpenRouter, which hears what is asked of those behind it, only what is bad is known of all."""
+    found = {}
+    for provider in json.loads(CATALOG.read_text())["providers"]:
+        if provider["class"] == "aggregator":
+            known, bad = provider["data_policy"], {"training": True, "zdr": False}
+            found[provider["slug"]] = {key: known[key] if provider["dialect"] == "openrouter" or known[key] is bad[key] else None
+                                       for key in bad}
+    return found
+
+
+ROUTERS = catalog_routers()
 
 
 class Endpoint:
@@ -42,6 +60,10 @@ class Endpoint:
         self.provider = document["providers"][self.slug]
         self.tag = entry.get("tag", self.slug)
         self.entry = entry
+        self.hears = self.slug == "openrouter" or self.provider.get("dialect") == "openrouter"
+        self.is_router = self.hears or self.slug in ROUTERS
+        self.kind = self.provider.get("kind", "openai")  # the catalog's routers that are drawn all speak it
+        self.data_policy = self.provider.get("data_policy", ROUTERS.get(self.slug, {}))
 
     def __repr__(self):
         return f"{self.model_id} {self.tag}"
@@ -208,30 +230,33 @@ DIALECT_REFUSES = {"mistral": {"logprobs"}}
 
 def takes(endpoint, parameter):
     """What is listed, or everything; never what the server's dialect of the wire does not know."""
-    if parameter in DIALECT_REFUSES.get(endpoint.provider.get("dialect", endpoint.provider["kind"]), ()):
+    if parameter in DIALECT_REFUSES.get(dialect_of(endpoint), ()):
         return False
     supported = endpoint.entry.get("supported_parameters")
     return supported is None or parameter in supported
 
 
 def dialect_of(endpoint):
-    return endpoint.provider.get("dialect", "generic")
+    return "openrouter" if endpoint.hears else endpoint.provider.get("dialect", "generic")
+
+
+def is_open(endpoint):
+    """A server of one's own takes what its operator says, which is everything without a list; so does a router."""
+    return dialect_of(endpoint) in ("generic", "openrouter") and endpoint.entry.get("supported_parameters") is None
 
 
 def takes_rare_words(endpoint):
-    """A server of one's own takes what its operator says, which is everything without a list."""
-    return dialect_of(endpoint) == "generic" and endpoint.entry.get("supported_parameters") is None
+    return endpoint.hears or is_open(endpoint)
 
 
 def loses(endpoint, body):
     """What has no list: the mark for a cache, then fields that only a server of one's own takes, or their own provider."""
     dialect = dialect_of(endpoint)
     is_marked = "cache_control" in body or any("cache_control" in part for part in parts_of(body))
-    if is_marked and dialect != "generic":
+    if is_marked and dialect not in ("generic", "openrouter"):
         return "cache_control"
-    is_open = takes_rare_words(endpoint)
     own = {"mistral": {"safe_prompt"}}.get(dialect, set())
-    return None if is_open or not {"foo", "safe_prompt"} & set(body) - own else "further_fields"
+    return None if is_open(endpoint) or not {"foo", "safe_prompt"} & set(body) - own else "further_fields"
 
 
 def wanted_parameters(body):
@@ -244,8 +269,10 @@ def asks_for_nothing(name, value):
         (name == "structured_outputs" and not value) or (name == "modalities" and value == ["text"])
 
 
-def lost_part(body, parameter):
+def lost_part(endpoint, body, parameter):
     """What servers that know no object `reasoning`, only an effort, and no flag for structured outputs have no word for."""
+    if endpoint.hears:
+        return None
     if parameter == "reasoning":
         return next((f"reasoning.{part}" for part in ("max_tokens", "summary", "context") if part in body["reasoning"]), None)
     is_schema = body.get("response_format", {}).get("type") == "json_schema"
@@ -283,7 +310,7 @@ def require_parameters(world, layers, endpoint, body):
     if layer is None:
         return None
     for parameter in wanted_parameters(body):
-        lacking = lacks(world, endpoint, body, parameter) or lost_part(body, parameter)
+        lacking = lacks(world, endpoint, body, parameter) or lost_part(endpoint, body, parameter)
         if lacking:
             return f"require_parameters:{lacking}", layer
     lost = loses(endpoint, body)
@@ -292,8 +319,8 @@ def require_parameters(world, layers, endpoint, body):
 
 def excluded(world, layers, asked, endpoint, is_free):
     """The first rule that holds, with the outermost layer that set it; those of order and health come later."""
-    body, provider = asked.body, endpoint.provider
-    if provider["kind"] not in BUILT:
+    body = asked.body
+    if endpoint.kind not in BUILT:
         return "unsupported_wire", "CATALOG"
     if no_credential(world, endpoint):
         return "no_credential", "CATALOG"
@@ -321,7 +348,7 @@ def excluded(world, layers, asked, endpoint, is_free):
     layer = states(layers, "ignore", lambda v: v is not None and named(v, endpoint))
     if layer:
         return "ignored_provider", layer
-    data = provider.get("data_policy", {})
+    data = endpoint.data_policy
     layer = states(layers, "data_collection", lambda v: v == "deny")
     if layer and data.get("training") is not False:
         return "data_policy:training", layer
@@ -356,7 +383,7 @@ def place_of(endpoint):
     for part in endpoint.tag.split("#")[0].split("/")[1:]:
         if part not in VARIANTS:
             return endpoint.entry.get("region", part)
-    return endpoint.entry.get("region", endpoint.provider.get("headquarters"))
+    return endpoint.entry.get("region", None if endpoint.is_router else endpoint.provider.get("headquarters"))
 
 
 def lies_in(endpoint, asked):
@@ -464,3 +491,57 @@ def whole_code(codes):
     if transient:
         return "UPSTREAM_OVERLOADED" if "UPSTREAM_OVERLOADED" in transient else "CAPACITY_EXHAUSTED"
     return next((c for c in codes if c in LASTING), codes[0])
+
+
+# ---- what a router behind this gateway is told ----
+
+def covers(word, quantization):
+    return quantization in QUANTIZATIONS.get(word, {word})
+
+
+def caps_of(preferences):
+    """The lowest of each, in the router's own unit, which is that of the policy."""
+    stated = [p["max_price"] for p in preferences if p.get("max_price")]
+    return {cap: min(Decimal(str(caps[cap])) for caps in stated if cap in caps) for cap in sorted({cap for caps in stated for cap in caps})}
+
+
+def wishes(preferences):
+    """OpenRouter's object: all that narrows its own choice, and nothing else."""
+    ignored = {word for p in preferences for word in p.get("ignore", [])}
+    lists = [p["quantizations"] for p in preferences if "quantizations" in p]
+    common = {word for words in lists for word in words if all(any(covers(w, word) for w in others) for others in lists)}
+    found = {"ignore": ignored, "quantizations": common, "max_price": caps_of(preferences)}
+    for key in ("require_parameters", "zdr", "enforce_distillable_text"):
+        found[key] = any(p.get(key) is True for p in preferences)
+    if any(p.get("data_collection") == "deny" for p in preferences):
+        found["data_collection"] = "deny"
+    found = {key: value for key, value in found.items() if value}
+    if keeps_first(preferences):
+        found["allow_fallbacks"] = False
+    return found
+
+
+def keeps_first(preferences):
+    return any(p.get("allow_fallbacks") is False and not p.get("order") for p in preferences)
+
+
+def names_others(endpoint, lists):
+    return any(word != endpoint.slug and not word.startswith(endpoint.slug + "/") for words in lists for word in words)
+
+
+def unheard(endpoint, preferences):
+    """What the answer tells as dropped: a list that names but the router itself says nothing of those behind it."""
+    bound = [p["order"] for p in preferences if p.get("allow_fallbacks") is False and p.get("order")]
+    told = {"only": names_others(endpoint, [p["only"] for p in preferences if "only" in p]), "order": names_others(endpoint, bound)}
+    if not endpoint.hears:
+        told["ignore"] = names_others(endpoint, [p.get("ignore", []) for p in preferences])
+        told["require_parameters"] = any(p.get("require_parameters") is True for p in preferences)
+        told["allow_fallbacks"] = keeps_first(preferences)
+    return {f"provider.{key}" for key, is_told in told.items() if is_told}
+
+
+def heard(world, asked, order):
+    """{(model, tag): (what a router of the order is sent, what is told as dropped)}"""
+    preferences = [policy.get("provider", {}) for _, policy in layers_of(world, asked)]
+    routers = [e for model_id, tag in order for e in world.models[model_id] if e.tag == tag and e.is_router]
+    return {(e.model_id, e.tag): (wishes(preferences) if e.hears else None, unheard(e, preferences)) for e in routers}

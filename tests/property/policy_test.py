@@ -4,7 +4,7 @@
 usage: policy_test.py PLAN_DRIVER [CASES]      REMORA_SEED=N draws others, 0 others every time
 
 For every stack: code, resolved models, order, and the rule and layer of every endpoint that is out are those of
-policy_model.py. Then the stack is narrowed at one layer, or the request states more: no endpoint may come in by that.
+policy_model.py, and so is what each router of the order is told of the policy. Then the stack is narrowed at one layer, or the request states more: no endpoint may come in by that.
 All cases of a batch go through one process.
 """
 import copy
@@ -15,11 +15,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from decimal import Decimal
 
-from policy_model import Asked, World, plan
+from policy_model import Asked, World, heard, plan
 
 BATCH = 500
-PROVIDERS = ["p0", "p1", "p2", "p3", "p4", "p5"]
+PROVIDERS = ["p0", "p1", "p2", "p3", "p4", "p5", "requesty", "openrouter"]
+CATALOG = {"requesty", "openrouter"}  # routers of the shipped catalog; its models are none of those that are asked for
 TAILS = ["", "/fast", "/eu", "/us-east5", "/flex", "/fp8#2", "/priority/eu", "/eu-west-2", "/uksouth", "/zone9", "/fast/asia-east1"]
 MODELS = ["acme/echo-1", "acme/echo-2", "beta/echo-1", "beta/parrot"]
 NAMES = MODELS * 3 + ["best", "twin:free", "echo-1", "echo-2", "parrot", "parrot:free", "acme/echo-1:free", "acme/nothing"]
@@ -59,17 +61,17 @@ class Draw:
     def some(self, values, most=3):
         return self.dice.sample(values, self.dice.randint(1, min(most, len(values))))
 
-    def provider(self):
-        found = {"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}
-        if self.chance(0.08):
+    def provider(self, slug):
+        found = {} if slug in CATALOG else {"kind": "openai", "base_url": "http://127.0.0.1:1/v1"}
+        if slug not in CATALOG and self.chance(0.08):
             found["kind"] = "anthropic"
-        if found["kind"] == "openai":
-            found["dialect"] = self.one(["generic", "generic", "mistral"])
-        if self.chance(0.5):
+        if found.get("kind") == "openai":
+            found["dialect"] = self.one(["generic", "generic", "mistral", "openrouter"])
+        if slug in CATALOG or self.chance(0.5):
             found["api_key"] = {"env": "SET" if self.chance(0.8) else "UNSET"}
         if self.chance(0.7):
             found["headquarters"] = self.one(["DE", "US", "FR", "CH"])
-        if self.chance(0.8):
+        if self.chance(0.3 if slug in CATALOG else 0.8):
             found["data_policy"] = {key: self.one([True, False, None]) for key in ("training", "zdr")}
         return found
 
@@ -142,7 +144,7 @@ class Draw:
         tags = [e["tag"] for model in models.values() for e in model["endpoints"] if "/" in e["tag"]]
         self.tags = self.dice.sample(tags, min(6, len(tags)))
         return {
-            "service": "shop", "namespace": "web", "providers": {name: self.provider() for name in PROVIDERS},
+            "service": "shop", "namespace": "web", "providers": {name: self.provider(name) for name in PROVIDERS},
             "models": models, "aliases": ALIASES,
             **({"policy": self.policy(p)} if self.chance(0.8) else {}),
             "namespaces": {"web": self.policy(p)} if self.chance(0.6) else {},
@@ -258,6 +260,20 @@ def told(answer):
                            for c in candidates if not c["position"]), "resolved": answer["resolved_models"]}
 
 
+def as_sets(provider):
+    """What a router is sent, without the order of lists."""
+    return provider and {key: set(value) if isinstance(value, list) else value for key, value in provider.items()}
+
+
+def compare_heard(case, answer):
+    """None, or what differs of what the routers of the order hear."""
+    world = World(case["document"], case["environment"])
+    asked = Asked(case["request"], case["service"], case["namespace"], case.get("key"))
+    wanted = {k: (sent or None, said) for k, (sent, said) in heard(world, asked, told(answer)["order"]).items()}
+    found = {(h["model"], h["endpoint_tag"]): (as_sets(h["provider"]), set(h["dropped"])) for h in answer["heard"]}
+    return None if found == wanted else f"  heard: program {found}\n       reference {wanted}"
+
+
 def compare(case, answer):
     """None, or what differs."""
     wanted = expected(case)
@@ -269,7 +285,7 @@ def compare(case, answer):
     found = told(answer)
     wanted["out"] = Counter((model, tag, rule, layer) for (model, _, tag), (rule, layer) in wanted["out"].items())
     return "\n".join(f"  {key}: program {found[key]}\n  {' ' * len(key)}  reference {wanted[key]}"
-                     for key in wanted if found[key] != wanted[key]) or None
+                     for key in wanted if found[key] != wanted[key]) or compare_heard(case, answer)
 
 
 def keeps_first_only(case):
@@ -291,9 +307,9 @@ def ask(driver, cases):
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     result = subprocess.run([driver], input=lines, capture_output=True, text=True, timeout=250)
     assert result.returncode == 0, result.stderr[-4000:]
-    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    answers = [json.loads(line, parse_float=Decimal) for line in result.stdout.splitlines()]
     assert len(answers) == len(cases)
-    return answers
+    return [{**answer["explained"], "heard": answer["heard"]} if "explained" in answer else answer for answer in answers]
 
 
 def fail(seed, number, what, case):
@@ -306,8 +322,12 @@ class Tally:
     def __init__(self):
         self.codes, self.rules, self.layers = Counter(), Counter(), Counter()
         self.narrowed = self.wished = 0
+        self.heard, self.unheard = Counter(), Counter()
 
     def add(self, answer):
+        for one in answer.get("heard", []):
+            self.heard.update(list(one["provider"] or {}))
+            self.unheard.update(one["dropped"])
         self.codes[answer.get("reason", "refused" if "refused" in answer else "OK")] += 1
         for c in answer.get("candidates", []):
             if "excluded_by" in c:
@@ -348,6 +368,9 @@ def run_batch(driver, draw, seed, first, count, tally):
                 fail(seed, first + i, f"the request widened its service by {came_in}", case)
 
 
+ALL_WISHES = {"ignore", "quantizations", "max_price", "require_parameters", "zdr", "enforce_distillable_text", "data_collection",
+              "allow_fallbacks"}
+ALL_UNHEARD = {"provider.only", "provider.order", "provider.ignore", "provider.require_parameters", "provider.allow_fallbacks"}
 ALL_RULES = ["unsupported_wire", "no_credential", "model_allow_list", "free_variant", "modality", "output_modality",
              "context_length", "output_limit", "allowed_providers", "ignored_provider", "data_policy:training", "data_policy:zdr",
              "data_policy:distillable", "data_region", "quantization", "max_price", "require_parameters", "supported_parameters",
@@ -366,7 +389,9 @@ def main():
     print("rules", dict(tally.rules.most_common()))
     print("layers", dict(tally.layers.most_common()))
     print(f"{tally.narrowed} narrowed, {tally.wished} with wishes of the request, {time.monotonic() - began:.1f} s")
-    unseen = [rule for rule in ALL_RULES if not tally.rules[rule]]
+    print("heard", dict(tally.heard.most_common()), "unheard", dict(tally.unheard.most_common()))
+    unseen = [rule for rule in ALL_RULES if not tally.rules[rule]] + sorted(ALL_WISHES - set(tally.heard)) + \
+        sorted(ALL_UNHEARD - set(tally.unheard))
     if total >= 10000 and (unseen or tally.narrowed < total / 10 or tally.wished < total / 20):
         fail(seed, total, f"too little was drawn: rules {unseen}, narrowed {tally.narrowed}, wished {tally.wished}", {})
     print("3 passed, 0 failed")
