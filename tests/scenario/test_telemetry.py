@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import SECRETS, USER, Remora, two_providers
 from test_grpc import channel, pb, request  # noqa: F401  (pb is a fixture)
-from upstream import build_dir
+from upstream import ROOT, build_dir
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -221,6 +221,12 @@ def test_one_line_a_request_with_ids_route_times_tokens_and_cost(upstream):
         failed = remora.wait_log("attempt failed")[0]
         assert failed["generation_id"] == body["id"] and failed["provider"] == "a" and failed["http_status"] == 503
         assert "Hello" not in remora.log()
+
+
+def test_every_field_of_a_request_s_lines_is_documented():
+    names = re.findall(r'REMORA_LOG_\w+\(\s*"(\w+)"', (ROOT / "src/telemetry/observer.c").read_text())
+    told = re.findall(r"`(\w+)`", (ROOT / "docs/telemetry.md").read_text())
+    assert len(names) > 40 and not set(names) - set(told)
 
 
 def test_refused_cancelled_and_broken_requests_leave_a_line_too(upstream):
