@@ -95,6 +95,23 @@ static void a_resting_endpoint_behind_who_answered_is_no_matter(void **state)
     expect_endpoint(0, b, REMORA_RULE_COOLING);
 }
 
+static void what_rests_behind_a_second_who_answered_is_no_matter(void **state)
+{
+    (void)state;
+    f.request.models = LIST(S("acme/parrot-2"));
+    cool(p);
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    assert_int_equal(remora_plan_skipped(&f.plan, b, skipped), 0);
+}
+
+static void an_endpoint_taken_out_meanwhile_keeps_its_place_among_the_others(void **state)
+{
+    (void)state;
+    assert_int_equal(plan_build(&f), REMORA_OK);
+    remora_plan_pass_over(&f.plan, index_of("beta/fast"), REMORA_RULE_COOLING, f.now_ns + 7);
+    assert_int_equal(remora_plan_skipped(&f.plan, a, skipped), 0);
+}
+
 static void an_endpoint_taken_out_meanwhile_is_told_like_one_that_was_out(void **state)
 {
     (void)state;
@@ -169,6 +186,12 @@ static void endpoints_that_rest_beside_failed_ones_are_worth_waiting_for(void **
     assert_int_equal(plan_build(&f), REMORA_OK);
     assert_int_equal(remora_plan_rest(&f.plan, f.now_ns, &fail), REMORA_CAPACITY_EXHAUSTED);
     assert_int_equal(fail.retry_after_ms, 5000);
+    remora_plan_pass_over(&f.plan, index_of("alpha"), REMORA_RULE_BREAKER_OPEN,
+                          f.now_ns + REMORA_NS_PER_S);
+    fail = (struct remora_fail){0};
+    assert_int_equal(remora_plan_rest(&f.plan, f.now_ns, &fail), REMORA_UPSTREAM_OVERLOADED);
+    assert_non_null(strstr(fail.message, "2 endpoints of the plan rest"));
+    assert_int_equal(fail.retry_after_ms, 1000);
 }
 
 static void a_model_that_nobody_knows_is_told_as_it_was_asked(void **state)
@@ -267,6 +290,8 @@ int main(void)
         CASE(nothing_is_passed_over_where_the_first_answers),
         CASE(a_resting_endpoint_before_who_answered_is_told),
         CASE(a_resting_endpoint_behind_who_answered_is_no_matter),
+        CASE(what_rests_behind_a_second_who_answered_is_no_matter),
+        CASE(an_endpoint_taken_out_meanwhile_keeps_its_place_among_the_others),
         CASE(an_endpoint_taken_out_meanwhile_is_told_like_one_that_was_out),
         CASE(who_stands_behind_one_that_is_taken_out_moves_up_as_in_a_plan_made_so),
         CASE(a_plan_that_loses_its_last_endpoint_has_the_verdict_of_one_made_so),

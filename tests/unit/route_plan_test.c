@@ -146,6 +146,25 @@ static void where_all_reason_always_the_field_and_the_cure_are_named(void **stat
     expect_order("beta/parrot");
 }
 
+/* Only who always reasons makes the wish the caller's fault; who lacks something is filtered, as anybody is. */
+static void what_is_lacked_is_a_constraint_and_no_fault_of_the_caller(void **state)
+{
+    const remora_parameter_set lacked =
+        UINT64_C(1) << REMORA_PARAMETER_TOOLS | UINT64_C(1) << REMORA_PARAMETER_REASONING;
+    (void)state;
+    a->facts.supported &= ~lacked;
+    b->facts.supported &= ~lacked;
+    c->facts.supported &= ~lacked;
+    remora_request_ask(&f.request, REMORA_PARAMETER_TOOLS);
+    expect_code(REMORA_CONSTRAINT_FILTERED);
+    expect_says("supported_parameters:tools (3)");
+    f.request.asked_count = 0;
+    remora_request_ask(&f.request, REMORA_PARAMETER_REASONING);
+    prefer(REMORA_LAYER_SERVICE)->require_parameters = REMORA_YES;
+    expect_code(REMORA_CONSTRAINT_FILTERED);
+    expect_says("require_parameters:reasoning (3)");
+}
+
 static void every_effort_that_there_is_is_named(void **state)
 {
     (void)state;
@@ -611,6 +630,20 @@ static void a_model_that_its_providers_dropped_is_no_matter_of_waiting(void **st
     expect_order("alpha beta/fast omega");
 }
 
+/* Those that pass all rules are the candidates left: what holds them back is the answer. */
+static void what_health_holds_back_speaks_before_what_rules_removed(void **state)
+{
+    (void)state;
+    plan_layer(&f, REMORA_LAYER_SERVICE)->provider.ignore = LIST(S("beta"), S("omega"));
+    remora_health_bench(f.health, alpha->credentials[0].health, f.now_ns);
+    expect_code(REMORA_UPSTREAM_CREDENTIAL);
+    expect_says("credential_benched (1), ignored_provider (2)");
+    f.now_ns += 300 * REMORA_NS_PER_S;
+    remora_health_gone(f.health, a->health, f.now_ns, 120 * REMORA_NS_PER_S);
+    expect_code(REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    expect_says("model_gone (1), ignored_provider (2)");
+}
+
 static void a_cooling_endpoint_beside_dropped_ones_is_worth_waiting_for(void **state)
 {
     (void)state;
@@ -832,6 +865,7 @@ int main(void)
         CASE(more_rules_than_are_told_are_left_out),
         CASE(no_reasoning_goes_to_whoever_can_leave_it_out),
         CASE(where_all_reason_always_the_field_and_the_cure_are_named),
+        CASE(what_is_lacked_is_a_constraint_and_no_fault_of_the_caller),
         CASE(every_effort_that_there_is_is_named),
         CASE(without_its_ceiling_nothing_is_planned),
         CASE(one_that_rests_and_need_not_reason_is_worth_waiting_for),
@@ -871,6 +905,7 @@ int main(void)
         CASE(a_breaker_beside_cooling_endpoints_of_one_model_is_overloaded),
         CASE(all_keys_benched_is_our_credential_and_lasting),
         CASE(a_model_that_its_providers_dropped_is_no_matter_of_waiting),
+        CASE(what_health_holds_back_speaks_before_what_rules_removed),
         CASE(a_cooling_endpoint_beside_dropped_ones_is_worth_waiting_for),
         CASE(nobody_need_want_to_know_why),
         CASE(what_health_holds_back_decides_over_what_rules_removed),

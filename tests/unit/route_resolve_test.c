@@ -61,6 +61,8 @@ static void an_exact_id_is_itself(void **state)
     (void)state;
     expect("acme/echo-1", "acme/echo-1", REMORA_VARIANT_STANDARD);
     expect("acme/llama:8b", "acme/llama:8b", REMORA_VARIANT_STANDARD);
+    plan_alias(&f, "acme/echo-1", "beta/parrot-2");
+    expect("acme/echo-1", "acme/echo-1", REMORA_VARIANT_STANDARD);
 }
 
 static void an_alias_stands_for_its_model(void **state)
@@ -69,6 +71,20 @@ static void an_alias_stands_for_its_model(void **state)
     expect("echo", "acme/echo-1", REMORA_VARIANT_STANDARD);
     expect("cheap", "beta/parrot-2", REMORA_VARIANT_FREE);
     expect("echo:free", "acme/echo-1", REMORA_VARIANT_FREE);
+}
+
+static void an_alias_of_the_whole_name_goes_before_one_of_its_stem(void **state)
+{
+    (void)state;
+    plan_alias(&f, "echo:free", "beta/parrot-2");
+    expect("echo:free", "beta/parrot-2", REMORA_VARIANT_STANDARD);
+}
+
+static void the_variant_of_an_alias_s_target_stays(void **state)
+{
+    (void)state;
+    expect("cheap:nitro", "beta/parrot-2", REMORA_VARIANT_FREE);
+    expect_fail("fast:free", REMORA_UNIMPLEMENTED, "':nitro'");
 }
 
 static void an_alias_does_not_name_another_alias(void **state)
@@ -146,6 +162,31 @@ static void an_ambiguous_bare_id_tells_the_candidates(void **state)
 {
     (void)state;
     expect_fail("echo-1", REMORA_MODEL_NOT_FOUND, "acme/echo-1, beta/echo-1");
+}
+
+/* One more of the name is in the catalog, and nobody here serves it. */
+static void an_ambiguous_bare_id_is_not_looked_for_in_the_catalog(void **state)
+{
+    (void)state;
+    plan_model(&f, "delta/claude-opus-4");
+    plan_model(&f, "omega/claude-opus-4");
+    expect_fail("claude-opus-4", REMORA_MODEL_NOT_FOUND,
+                "name one of delta/claude-opus-4, omega/claude-opus-4");
+}
+
+static void more_candidates_than_a_message_holds_are_cut(void **state)
+{
+    static const char *const ids[] = {
+        "maker-of-many-models-1/parrot-2", "maker-of-many-models-2/parrot-2",
+        "maker-of-many-models-3/parrot-2", "maker-of-many-models-4/parrot-2",
+        "maker-of-many-models-5/parrot-2", "maker-of-many-models-6/parrot-2",
+        "maker-of-many-models-7/parrot-2", "maker-of-many-models-8/parrot-2"};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(ids); i++) {
+        plan_model(&f, ids[i]);
+    }
+    expect_fail("parrot-2", REMORA_MODEL_NOT_FOUND, "beta/parrot-2, maker-of-many-models-1/");
+    assert_null(strstr(f.fail.message, ids[7]));
 }
 
 static void a_bare_id_is_unique_among_what_the_service_may_use(void **state)
@@ -256,6 +297,16 @@ static void the_newest_of_a_family_is_offered_for_its_latest(void **state)
     expect("~beta/parrot-latest", "beta/parrot-2", REMORA_VARIANT_STANDARD);
 }
 
+static void a_version_begins_with_any_digit(void **state)
+{
+    (void)state;
+    plan_model(&f, "beta/wren-0-song")->facts.created_unix_s = 20;
+    plan_model(&f, "beta/wren-song-1")->facts.created_unix_s = 10;
+    expect_fail("wren-song-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/wren-0-song'?");
+    plan_model(&f, "beta/wren-9-song")->facts.created_unix_s = 30;
+    expect_fail("wren-song-latest", REMORA_MODEL_NOT_FOUND, "did you mean 'beta/wren-9-song'?");
+}
+
 /* Google's name for the newest Flash, in a catalog that puts the version in the middle. */
 static void the_newest_of_a_family_that_nobody_serves_is_told(void **state)
 {
@@ -326,6 +377,38 @@ static void a_name_with_control_characters_does_not_end_the_message(void **state
     expect_fail("a b~c", REMORA_MODEL_NOT_FOUND, "there is no model 'a b~c'");
 }
 
+/* ---- whose a request was, whatever became of it ---- */
+
+static void expect_named(const char *asked, const char *id)
+{
+    const struct remora_model *model = remora_model_named(&f.config, remora_slice_of(asked));
+    assert_non_null(model);
+    assert_slice_equal(model->facts.id, id);
+}
+
+static void a_model_is_known_by_each_of_its_names(void **state)
+{
+    (void)state;
+    expect_named("beta/parrot-2", "beta/parrot-2");
+    expect_named("acme/llama:8b", "acme/llama:8b");
+    expect_named("beta/parrot-2:free", "beta/parrot-2");
+    expect_named("beta/parrot-2:nitro", "beta/parrot-2");
+    expect_named("beta/2-parrot-20260101", "beta/parrot-2");
+    expect_named("parrot-2", "beta/parrot-2");
+    expect_named("llama:8b", "acme/llama:8b");
+    expect_named("echo", "acme/echo-1");
+    expect_named("cheap", "beta/parrot-2");
+}
+
+static void a_name_of_several_models_or_of_none_names_none(void **state)
+{
+    (void)state;
+    assert_null(remora_model_named(&f.config, S("echo-1")));
+    assert_null(remora_model_named(&f.config, S("beta/none")));
+    assert_null(remora_model_named(&f.config, S("none")));
+    assert_null(remora_model_named(&f.config, S("")));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -333,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(an_exact_id_is_itself),
         CASE(an_alias_stands_for_its_model),
+        CASE(an_alias_of_the_whole_name_goes_before_one_of_its_stem),
+        CASE(the_variant_of_an_alias_s_target_stays),
         CASE(an_alias_does_not_name_another_alias),
         CASE(free_is_a_variant),
         CASE(variants_to_come_are_named),
@@ -341,6 +426,8 @@ int main(void)
         CASE(a_variant_that_nobody_knows_is_told_with_what_there_is),
         CASE(a_bare_id_resolves_when_it_is_unique),
         CASE(an_ambiguous_bare_id_tells_the_candidates),
+        CASE(an_ambiguous_bare_id_is_not_looked_for_in_the_catalog),
+        CASE(more_candidates_than_a_message_holds_are_cut),
         CASE(a_bare_id_is_unique_among_what_the_service_may_use),
         CASE(a_bare_id_means_the_only_one_that_has_an_endpoint_left),
         CASE(the_request_does_not_make_a_bare_id_unique),
@@ -349,12 +436,15 @@ int main(void)
         CASE(a_near_name_is_offered),
         CASE(names_that_are_as_near_are_all_offered),
         CASE(the_newest_of_a_family_is_offered_for_its_latest),
+        CASE(a_version_begins_with_any_digit),
         CASE(the_newest_of_a_family_that_nobody_serves_is_told),
         CASE(a_near_name_of_the_catalog_is_offered_as_one_that_nobody_serves),
         CASE(a_name_that_the_service_may_not_use_is_not_offered),
         CASE(a_model_that_nobody_configured_serves_has_no_endpoints),
         CASE(a_long_name_is_cut_in_the_message),
         CASE(a_name_with_control_characters_does_not_end_the_message),
+        CASE(a_model_is_known_by_each_of_its_names),
+        CASE(a_name_of_several_models_or_of_none_names_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
