@@ -191,9 +191,6 @@ static void close_record(struct remora_exchange *x, const struct remora_fail *fa
     attempt->code = fail->code;
     attempt->cause = fail->cause;
     attempt->retry_after_ms = fail->retry_after_ms;
-    if (attempt->http_status == 0) {
-        attempt->http_status = fail->upstream_status;
-    }
     if (!x->run.is_shown) {
         settle_left(x, attempt);
     }
@@ -415,7 +412,6 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     if (code != REMORA_OK) {
         return code;
     }
-    fail->cause = REMORA_CAUSE_NONE;
     x->run.may_search = built->may_search;
     x->run.choice_count = built->choice_count;
     x->run.image_count = built->image_count;
@@ -462,7 +458,6 @@ static enum remora_code send(struct remora_exchange *x, const struct remora_buil
         code = transport->ops->start(transport, &input, &x->run.transfer);
     }
     if (code != REMORA_OK) {
-        fail->cause = REMORA_CAUSE_BUILD;
         remora_fail_set(fail, code, NULL, "%s", remora_code_row(code)->summary);
     }
     return code;

@@ -126,7 +126,6 @@ static void enter_model(struct remora_exchange *x, uint16_t model)
     x->attempts_of_model = 0;
     x->refusals = 0;
     x->window_over = 0;
-    x->refused_by = remora_slice(NULL, 0);
 }
 
 /* The first attempt of a model goes before what is kept for those behind it: where there is too little, the last go without. */

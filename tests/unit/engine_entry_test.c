@@ -405,6 +405,21 @@ static void tokens_are_estimated_and_then_corrected(void **state)
     assert_int_equal(f->outcome.fail.code, REMORA_OK);
 }
 
+static void the_tokens_of_all_attempts_are_charged(void **state)
+{
+    (void)state;
+    f = fixture_new(LIMITS("tokens_per_minute: 530")); /* an estimate of 500 and two uses of 14 */
+    for (size_t i = 0; i < 6; i += 2) {
+        (void)start(NULL);
+        play_head(f, i, 200, NULL);
+        (void)play_body(f, i, CHUNK_ROLE CHUNK_USAGE "data: {\"error\":{\"code\":503}}\n\n");
+        play_good_stream(f, i + 1, "x");
+        assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    }
+    (void)start(NULL);
+    assert_refused(REMORA_THROTTLE_TOKENS, false, 530);
+}
+
 static void a_request_that_failed_gives_its_tokens_back(void **state)
 {
     (void)state;
@@ -505,6 +520,7 @@ static void without_memory_a_limited_service_is_shed_and_an_unlimited_one_served
         (void)start(NULL);
         if (i == 0) {
             assert_int_equal(f->outcome.fail.code, REMORA_SHEDDING);
+            assert_int_equal(f->outcome.fail.retry_after_ms, 1000);
             fixture_free(f);
         } else {
             play_good_stream(f, 0, "x");
@@ -537,6 +553,7 @@ int main(void)
         CASE(who_waited_in_vain_is_not_charged),
         CASE(who_asked_nobody_is_not_charged),
         CASE(tokens_are_estimated_and_then_corrected),
+        CASE(the_tokens_of_all_attempts_are_charged),
         CASE(a_request_that_failed_gives_its_tokens_back),
         CASE(tokens_of_an_answer_that_broke_are_charged_as_estimated),
         CASE(a_call_that_was_left_pays_for_its_prompt),

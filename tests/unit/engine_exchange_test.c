@@ -81,6 +81,7 @@ static void an_in_band_error_after_content_is_told_once(void **state)
     (void)play_body(f, 0,
                     CHUNK_TEXT("x") "data: {\"error\":{\"message\":\"busy\",\"code\":503}}\n\n");
     assert_said(f, "started um by a\ntext 0 x\nfailed STREAM_BROKEN after content\n");
+    assert_int_equal(f->outcome.fail.upstream_status, 503);
     assert_int_equal(f->transfer_count, 1);
     fixture_free(f);
 }
@@ -403,6 +404,20 @@ static void a_class_that_a_retry_could_help_wins_over_the_others(void **state)
 
     f = fixture_new("");
     fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 429, "{}");
+    play_answer(f, 1, 503, "{}");
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
+    fixture_free(f);
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 401, "{}"); /* no time-out, and no transient failure either */
+    play_end(f, 1, REMORA_CAUSE_CONNECT_TIMEOUT);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_TIMEOUT);
+    fixture_free(f);
+
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
     play_end(f, 0, REMORA_CAUSE_CONNECT_TIMEOUT);
     play_end(f, 1, REMORA_CAUSE_CONNECT_TIMEOUT);
     assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_TIMEOUT);
@@ -453,6 +468,17 @@ static void the_total_deadline_is_the_configuration_s_when_the_caller_has_none(v
     struct engine_fixture *f = fixture_new("deadlines: {total_ms: 2000}\n");
     fixture_start(f, REMORA_UNARY, "t/m");
     fixture_pass_ms(f, 2000);
+    assert_said(f, "failed DEADLINE\n");
+    fixture_free(f);
+}
+
+static void a_caller_without_time_has_a_millisecond(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start_with(f, REMORA_UNARY, "t/m", NULL, 0);
+    assert_non_null(f->exchange);
+    fixture_pass_ms(f, 1);
     assert_said(f, "failed DEADLINE\n");
     fixture_free(f);
 }
@@ -545,6 +571,27 @@ static void a_full_sink_pauses_the_upstream_until_it_has_room(void **state)
     assert_non_null(f->exchange);
     (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
     assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
+static void silence_is_waited_for_anew_after_a_pause_and_no_longer(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("deadlines: {idle_ms: 1500}\n");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    remora_exchange_resume(f->exchange); /* nothing is paused */
+    assert_int_equal(f->transfers[0].resumed, 0);
+    f->is_full = true;
+    (void)play_body(f, 0, CHUNK_TEXT("x"));
+    fixture_pass_ms(f, 5000);
+    f->is_full = false;
+    remora_exchange_resume(f->exchange);
+    fixture_pass_ms(f, 1499);
+    assert_non_null(f->exchange);
+    fixture_pass_ms(f, 1);
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_IDLE_TIMEOUT);
     fixture_free(f);
 }
 
@@ -672,7 +719,123 @@ static void an_exchange_keeps_the_snapshot_that_it_began_with(void **state)
     fixture_free(other);
 }
 
+/* ---- what the request says of itself ---- */
+
+static struct remora_request *request_of(struct engine_fixture *f)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    assert_int_equal(remora_exchange_new(f->engine, 8, &f->exchange, &fail), REMORA_OK);
+    struct remora_request *request = remora_exchange_request(f->exchange);
+    request->identity.service = f->config->service;
+    request->delivery = REMORA_STREAM;
+    request->model = REMORA_SLICE("t/m");
+    request->api = REMORA_SLICE("test");
+    request->request_id = REMORA_SLICE("caller-1");
+    return request;
+}
+
+static void the_request_is_a_layer_of_its_own(void **state)
+{
+    static const struct remora_slice ignored[] = {REMORA_SLICE_INIT("a")};
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    request_of(f)->provider.ignore = (struct remora_slices){ignored, 1, true};
+    remora_exchange_start(f->exchange, &f->sink);
+    assert_string_equal(f->transfers[0].provider, "b");
+    play_good_stream(f, 0, "x");
+    fixture_free(f);
+}
+
+static void the_request_s_own_idle_time_only_shortens_the_endpoint_s(void **state)
+{
+    static const struct {
+        int64_t asked_ms;
+        int64_t due_ms;
+    } cases[] = {{1500, 1500}, {70000, 60000}, {-1, 60000}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct engine_fixture *f = fixture_new("");
+        request_of(f)->idle_timeout_ms = cases[i].asked_ms;
+        remora_exchange_start(f->exchange, &f->sink);
+        play_head(f, 0, 200, NULL);
+        (void)play_body(f, 0, CHUNK_TEXT("x"));
+        fixture_pass_ms(f, cases[i].due_ms - 1);
+        assert_non_null(f->exchange);
+        fixture_pass_ms(f, 1);
+        assert_null(f->exchange);
+        assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_IDLE_TIMEOUT);
+        fixture_free(f);
+    }
+}
+
+static void an_outcome_tells_whose_it_was_and_by_which_policy(void **state)
+{
+    static const uint8_t none[16] = {0};
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    (void)request_of(f);
+    remora_exchange_start(f->exchange, &f->sink);
+    play_good_stream(f, 0, "x");
+    assert_slice_equal(f->outcome.api, "test");
+    assert_string_equal(f->outcome.request_id, "caller-1");
+    assert_string_equal(f->outcome.requested_model, "t/m");
+    assert_true(f->outcome.policy_revision.length > 0);
+    assert_true(remora_slice_equal(f->outcome.policy_revision, f->config->revision));
+    assert_memory_not_equal(f->outcome.trace.trace_id, none, sizeof none);
+    fixture_free(f);
+}
+
+static void the_bytes_of_a_request_are_held_once_and_given_back(void **state)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    (void)request_of(f);
+    assert_int_equal(remora_admission_bytes(f->admission), 8);
+    assert_int_equal(remora_exchange_hold(f->exchange, 100, &fail), REMORA_OK);
+    assert_int_equal(remora_exchange_hold(f->exchange, 100, &fail), REMORA_OK);
+    assert_int_equal(remora_exchange_hold(f->exchange, 50, &fail), REMORA_OK);
+    assert_int_equal(remora_admission_bytes(f->admission), 100);
+    remora_exchange_discard(f->exchange);
+    f->exchange = NULL;
+    assert_int_equal(remora_admission_bytes(f->admission), 0);
+    fixture_free(f);
+}
+
 /* ---- refusals without an upstream call ---- */
+
+/* A front has found that it is no request: it is told, observed and gone, with a sink or without one. */
+static void what_a_front_refuses_is_observed_with_the_model_that_it_names(void **state)
+{
+    static const struct remora_slice listed[] = {REMORA_SLICE_INIT("t/m"),
+                                                 REMORA_SLICE_INIT("t/none")};
+    static const struct {
+        const char *model;
+        size_t listed;
+        bool is_known;
+    } cases[] = {{"t/m", 0, true},
+                 {"t/none", 0, false},
+                 {"", 2, true},
+                 {"t/none", 2, false},
+                 {"", 0, false}};
+    (void)state;
+    for (size_t i = 0; i < 2 * REMORA_COUNT_OF(cases); i++) {
+        struct engine_fixture *f = fixture_new("");
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        struct remora_request *request = request_of(f);
+        request->model = remora_slice_of(cases[i / 2].model);
+        request->models = (struct remora_slices){listed, cases[i / 2].listed, true};
+        remora_fail_set(&fail, REMORA_INVALID_REQUEST, "n", "no");
+        remora_exchange_refuse(f->exchange, &fail, i % 2 == 0 ? &f->sink : NULL);
+        f->exchange = NULL;
+        assert_said(f, i % 2 == 0 ? "failed INVALID_REQUEST\n" : "");
+        assert_int_equal(f->settled, 1);
+        assert_int_equal(f->outcome.fail.code, REMORA_INVALID_REQUEST);
+        assert_string_equal(f->outcome.request_id, "caller-1");
+        assert_int_equal(f->outcome.model != NULL, cases[i / 2].is_known);
+        fixture_free(f);
+    }
+}
 
 static void a_plan_that_leaves_nothing_is_told_with_its_candidates(void **state)
 {
@@ -983,10 +1146,17 @@ int main(void)
         cmocka_unit_test(the_caller_s_deadline_ends_everything),
         cmocka_unit_test(the_caller_s_deadline_after_content_is_told_in_band),
         cmocka_unit_test(the_total_deadline_is_the_configuration_s_when_the_caller_has_none),
+        cmocka_unit_test(a_caller_without_time_has_a_millisecond),
         cmocka_unit_test(the_total_of_an_endpoint_bounds_an_attempt_there),
         cmocka_unit_test(the_total_of_an_endpoint_ends_a_stream_that_goes_on),
         cmocka_unit_test(the_configured_deadlines_are_used),
         cmocka_unit_test(a_full_sink_pauses_the_upstream_until_it_has_room),
+        cmocka_unit_test(silence_is_waited_for_anew_after_a_pause_and_no_longer),
+        cmocka_unit_test(the_request_is_a_layer_of_its_own),
+        cmocka_unit_test(the_request_s_own_idle_time_only_shortens_the_endpoint_s),
+        cmocka_unit_test(an_outcome_tells_whose_it_was_and_by_which_policy),
+        cmocka_unit_test(the_bytes_of_a_request_are_held_once_and_given_back),
+        cmocka_unit_test(what_a_front_refuses_is_observed_with_the_model_that_it_names),
         cmocka_unit_test(cancelling_ends_the_upstream_in_every_phase),
         cmocka_unit_test(a_sink_may_cancel_from_inside_its_own_call),
         cmocka_unit_test(an_exchange_that_was_never_started_can_be_given_back),

@@ -236,6 +236,40 @@ static void a_key_s_probe_without_a_verdict_is_due_again(void **state)
     }
 }
 
+static void a_key_that_works_again_is_well(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(ONE);
+    answer(f, 401, "{}");
+    fixture_pass_ms(f, BENCH_MS);
+    expect(f, key_slot(f), REMORA_CONDITION_PROBE);
+    fixture_forget(f);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 0, "x");
+    expect(f, key_slot(f), REMORA_CONDITION_WELL);
+    fixture_free(f);
+}
+
+/* A fault of the configuration, and a 404 that may be of one request alone: no verdict on the endpoint. */
+static void a_probe_that_tells_nothing_of_the_endpoint_is_due_again(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {
+        {400, "{\"error\":{\"message\":\"m\",\"param\":\"remora-hop\",\"code\":400,\"metadata\":{"
+              "\"reason\":\"WRONG_ENDPOINT\"}}}"},
+        {404, "{\"error\":{\"message\":\"no Route matched\"}}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct engine_fixture *f = half_open(ONE);
+        answer(f, cases[i].status, cases[i].body);
+        expect(f, slot(f), REMORA_CONDITION_PROBE);
+        fixture_free(f);
+    }
+}
+
 static void an_answer_between_failures_breaks_the_row(void **state)
 {
     (void)state;
@@ -297,6 +331,8 @@ int main(void)
         cmocka_unit_test(a_stream_that_is_stopped_after_content_proves_that_the_endpoint_works),
         cmocka_unit_test(a_probe_that_is_left_before_content_proves_nothing),
         cmocka_unit_test(a_key_s_probe_without_a_verdict_is_due_again),
+        cmocka_unit_test(a_key_that_works_again_is_well),
+        cmocka_unit_test(a_probe_that_tells_nothing_of_the_endpoint_is_due_again),
         cmocka_unit_test(an_answer_between_failures_breaks_the_row),
         cmocka_unit_test(a_429_and_a_refused_key_break_the_row),
         cmocka_unit_test(answers_that_refuse_count_in_the_window),

@@ -144,6 +144,31 @@ static void one_that_began_to_rest_after_the_plan_is_told(void **state)
     fixture_free(f);
 }
 
+static void
+one_whose_keys_were_benched_after_the_plan_is_told_with_the_soonest_of_them(void **state)
+{
+    const char *const models[] = {"t/m", NULL};
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(
+        "service: checkout\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: [{env: A_KEY}, {env: "
+        "B_KEY}]}\n"
+        "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"
+        "models:\n"
+        "  t/first: {endpoints: [{provider: b, model_id: m}]}\n"
+        "  t/m:\n    endpoints:\n      - {provider: a, model_id: m}\n");
+    const struct remora_provider *a = endpoint(f, "t/m", 0)->provider;
+    fixture_start_with(f, REMORA_STREAM, "t/first", models, -1);
+    remora_health_bench(f->health, a->credentials[1].health, f->now_ns);
+    fixture_pass_ms(f, 1000);
+    remora_health_bench(f->health, a->credentials[0].health, f->now_ns);
+    play_answer(f, 0, 500, "{}");
+    assert_null(f->exchange);
+    assert_int_equal(f->outcome.skipped_count, 1);
+    expect_endpoint(f, 0, "a", REMORA_RULE_CREDENTIAL_BENCHED);
+    fixture_free(f);
+}
+
 static void an_endpoint_that_was_tried_is_no_skipped_one(void **state)
 {
     (void)state;
@@ -282,6 +307,8 @@ int main(void)
         cmocka_unit_test(a_benched_key_is_told_as_such),
         cmocka_unit_test(a_model_that_is_unknown_or_denied_is_told_with_its_reason),
         cmocka_unit_test(one_that_began_to_rest_after_the_plan_is_told),
+        cmocka_unit_test(
+            one_whose_keys_were_benched_after_the_plan_is_told_with_the_soonest_of_them),
         cmocka_unit_test(an_endpoint_that_was_tried_is_no_skipped_one),
         cmocka_unit_test(a_lasting_failure_beside_a_resting_endpoint_is_worth_a_retry),
         cmocka_unit_test(a_refused_request_beside_a_resting_endpoint_is_worth_a_retry),

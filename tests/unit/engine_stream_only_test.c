@@ -107,6 +107,8 @@ static void silence_is_judged_as_a_stream_s(void **state)
     assert_int_equal(f->transfer_count, 2);
     remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
     assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_IDLE_TIMEOUT);
+    assert_true(f->outcome.attempts[0].was_left); /* and paid for, though nobody saw it */
+    assert_int_equal(f->outcome.last_content_ns, 0);
     f->exchange = NULL;
     fixture_free(f);
 }
