@@ -250,7 +250,6 @@ static void move_up(struct remora_exchange *x)
     x->entry.is_waiting = false;
     x->entry.of[x->entry.waits_for].has_place = true;
     if (take_places(x, &fail) != REMORA_OK) {
-        uncharge(x);
         exchange_fail(x, &fail);
         return;
     }
@@ -297,7 +296,6 @@ static void stop_waiting(struct remora_exchange *x)
     x->entry.is_waiting = false;
     x->outcome.waited_ns = exchange_now(x) - x->entry.began_ns;
     count->has_place = counter_leave(table_of(x), count->counter, &x->entry.waiter);
-    uncharge(x);
 }
 
 void entry_give_up(struct remora_exchange *x)

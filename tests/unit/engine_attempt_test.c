@@ -44,6 +44,8 @@ static void a_second_attempt_without_a_head_was_not_answered(void **state)
     play_end(f, 1, REMORA_CAUSE_RESET);
     assert_int_equal(f->outcome.attempts[1].cause, REMORA_CAUSE_RESET);
     assert_int_equal(f->outcome.attempts[1].http_status, 0);
+    assert_true(f->outcome.attempts[0].possibly_billed);
+    assert_false(f->outcome.attempts[0].was_left); /* it failed by itself */
     fixture_free(f);
 }
 
@@ -64,6 +66,19 @@ static void what_one_endpoint_wrote_is_not_the_other_s_to_bill(void **state)
         after_a_busy_stream(CHUNK_REASONING("forty bytes of thought, which"));
     play_answer(f, 1, 200, CHUNK_TEXT("four") CHUNK_STOP CHUNK_DONE);
     assert_int_equal(remora_usage_output_total(&f->outcome.usage), 1);
+    fixture_free(f);
+}
+
+/* What a failed attempt reported is its own; what the caller left is the outcome's. */
+static void only_what_was_left_is_summed_up(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = after_a_busy_stream(CHUNK_ROLE CHUNK_USAGE);
+    remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+    f->exchange = NULL;
+    assert_int_equal(remora_usage_input_total(&f->outcome.attempts[0].usage), 5);
+    assert_true(f->outcome.attempts[1].was_left);
+    assert_int_equal(remora_usage_input_total(&f->outcome.usage), 1); /* "hi" */
     fixture_free(f);
 }
 
@@ -331,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_second_attempt_without_a_head_was_not_answered),
         cmocka_unit_test(finishes_that_were_held_go_with_their_attempt),
         cmocka_unit_test(what_one_endpoint_wrote_is_not_the_other_s_to_bill),
+        cmocka_unit_test(only_what_was_left_is_summed_up),
         cmocka_unit_test(a_request_knows_nothing_of_the_one_before),
         cmocka_unit_test(a_free_re_send_is_told_like_any_attempt),
         cmocka_unit_test(a_re_send_that_cannot_start_is_our_failure),

@@ -248,6 +248,42 @@ static void a_key_s_places_are_its_own_and_within_its_service(void **state)
     play_good_stream(f, 3, "x");
 }
 
+static void who_has_its_key_s_place_waits_on_for_the_service_s(void **state)
+{
+    (void)state;
+    f = fixture_new(LIMITS("concurrency: 1") KEY("concurrency: 1"));
+    struct remora_exchange *ci = start("ci");
+    struct remora_exchange *other = start("other"); /* for the service */
+    struct remora_exchange *second = start("ci");   /* for its key */
+    remora_exchange_cancel(ci, REMORA_CLIENT_GONE);
+    remora_engine_admit_waiting(f->engine);
+    assert_int_equal(f->transfer_count, 2);
+    f->exchange = other;
+    play_good_stream(f, 1, "x");
+    remora_engine_admit_waiting(f->engine);
+    assert_int_equal(f->transfer_count, 3);
+    f->exchange = second;
+    play_good_stream(f, 2, "x");
+}
+
+static void who_has_its_key_s_place_is_refused_where_the_service_s_line_is_full(void **state)
+{
+    (void)state;
+    f = fixture_new(LIMITS("concurrency: 1") KEY("concurrency: 1") "admission: {waiting: 1}\n");
+    struct remora_exchange *ci = start("ci");
+    struct remora_exchange *other = start("other"); /* for the service */
+    (void)start("ci");                              /* for its key */
+    remora_exchange_cancel(ci, REMORA_CLIENT_GONE);
+    struct remora_exchange *plain = start(NULL); /* its place was granted to the other */
+    remora_engine_admit_waiting(f->engine);
+    assert_refused(REMORA_THROTTLE_CONCURRENCY, false, 1);
+    f->exchange = other;
+    play_good_stream(f, 1, "x");
+    remora_engine_admit_waiting(f->engine);
+    f->exchange = plain;
+    play_good_stream(f, 2, "x");
+}
+
 static void who_waits_for_its_key_occupies_nothing_of_the_service(void **state)
 {
     (void)state;
@@ -545,6 +581,8 @@ int main(void)
         CASE(the_caller_s_deadline_holds_while_it_waits),
         CASE(a_place_that_another_worker_holds_is_waited_for),
         CASE(a_key_s_places_are_its_own_and_within_its_service),
+        CASE(who_has_its_key_s_place_waits_on_for_the_service_s),
+        CASE(who_has_its_key_s_place_is_refused_where_the_service_s_line_is_full),
         CASE(who_waits_for_its_key_occupies_nothing_of_the_service),
         CASE(a_limit_of_the_mesh_holds_for_each_service_by_itself),
         CASE(requests_per_minute_are_counted_per_service),

@@ -21,6 +21,33 @@ static void nothing_reaches_the_sink_before_the_first_content_event(void **state
     fixture_free(f);
 }
 
+static void what_was_said_of_an_answer_s_origin_is_held_until_there_is_content(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0,
+                    "data: {\"id\":\"c9\",\"created\":77,\"model\":\"um\",\"system_fingerprint\":"
+                    "\"fp_1\",\"service_tier\":\"flex\",\"choices\":[{\"index\":0,\"delta\":{"
+                    "\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
+    (void)play_body(f, 0, CHUNK_TEXT("h"));
+    assert_said(f, "started um by a\norigin c9 at 77, fp_1, flex\ntext 0 h\n");
+    fixture_free(f);
+}
+
+static void the_bytes_of_a_request_are_free_for_others_once_it_is_answered(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    assert_int_equal(remora_admission_bytes(f->admission), 64);
+    (void)play_body(f, 0, CHUNK_TEXT("h"));
+    assert_int_equal(remora_admission_bytes(f->admission), 0);
+    fixture_free(f);
+}
+
 /* A whole answer within one round of the loop: the cached clock says that no time went by. */
 static void content_at_time_0_is_content(void **state)
 {
@@ -409,6 +436,17 @@ static void a_class_that_a_retry_could_help_wins_over_the_others(void **state)
     assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
     fixture_free(f);
 
+    static const char *const hint[] = {"retry-after: 7", NULL};
+    f = fixture_new("");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    for (size_t i = 0; i < 2; i++) {
+        play_head(f, i, 401, hint);
+        play_end(f, i, REMORA_CAUSE_NONE);
+    }
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_CREDENTIAL);
+    assert_int_equal(f->outcome.fail.retry_after_ms, -1); /* no waiting cures it */
+    fixture_free(f);
+
     f = fixture_new("");
     fixture_start(f, REMORA_UNARY, "t/m");
     play_answer(f, 0, 401, "{}"); /* no time-out, and no transient failure either */
@@ -548,6 +586,27 @@ static void the_configured_deadlines_are_used(void **state)
     fixture_pass_ms(f, 3000);
     assert_int_equal(f->transfer_count, 2);
     play_good_unary(f, 1, "x");
+    fixture_free(f);
+}
+
+/* The first after 10 s, the next 10 s after what was handed over last. */
+static void a_stream_is_told_that_it_waits_every_ten_seconds_of_silence(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    fixture_pass_ms(f, 9999);
+    assert_said(f, "");
+    fixture_pass_ms(f, 1);
+    assert_said(f, "waiting\n");
+    fixture_pass_ms(f, 5000);
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x"));
+    fixture_pass_ms(f, 5000);
+    fixture_pass_ms(f, 4999);
+    assert_said(f, "waiting\nstarted um by a\ntext 0 x\n");
+    fixture_pass_ms(f, 1);
+    assert_said(f, "waiting\nstarted um by a\ntext 0 x\nwaiting\n");
     fixture_free(f);
 }
 
@@ -773,9 +832,13 @@ static void an_outcome_tells_whose_it_was_and_by_which_policy(void **state)
     static const uint8_t none[16] = {0};
     (void)state;
     struct engine_fixture *f = fixture_new("");
-    (void)request_of(f);
+    request_of(f)->wants_route = true;
     remora_exchange_start(f->exchange, &f->sink);
     play_good_stream(f, 0, "x");
+    assert_true(f->outcome.wants_route);
+    assert_int_equal(f->outcome.created_unix_s, 1800000000);
+    assert_int_equal(f->outcome.data_collection, REMORA_DATA_ALLOW);
+    assert_memory_equal(f->outcome.generation_id, "gen-", 4);
     assert_slice_equal(f->outcome.api, "test");
     assert_string_equal(f->outcome.request_id, "caller-1");
     assert_string_equal(f->outcome.requested_model, "t/m");
@@ -1114,6 +1177,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
+        cmocka_unit_test(what_was_said_of_an_answer_s_origin_is_held_until_there_is_content),
+        cmocka_unit_test(the_bytes_of_a_request_are_free_for_others_once_it_is_answered),
         cmocka_unit_test(an_estimate_is_bounded_by_the_limit_of_all_choices),
         cmocka_unit_test(images_are_billed_and_searches_are_a_guess),
         cmocka_unit_test(pictures_that_are_left_out_are_not_billed),
@@ -1150,6 +1215,7 @@ int main(void)
         cmocka_unit_test(the_total_of_an_endpoint_bounds_an_attempt_there),
         cmocka_unit_test(the_total_of_an_endpoint_ends_a_stream_that_goes_on),
         cmocka_unit_test(the_configured_deadlines_are_used),
+        cmocka_unit_test(a_stream_is_told_that_it_waits_every_ten_seconds_of_silence),
         cmocka_unit_test(a_full_sink_pauses_the_upstream_until_it_has_room),
         cmocka_unit_test(silence_is_waited_for_anew_after_a_pause_and_no_longer),
         cmocka_unit_test(the_request_is_a_layer_of_its_own),

@@ -37,6 +37,8 @@ static void of_a_stream_the_last_word_counts(void **state)
     struct engine_fixture *f = asked(REMORA_STREAM);
     play_head(f, 0, 200, NULL);
     (void)play_body(f, 0, CHUNK_WITH("a", "\"x\":\"first\",\"y\":1,\"obfuscation\":\"abc\""));
+    (void)play_body(f, 0, CHUNK_WITH("", "\"y\":2"));
+    (void)play_body(f, 0, CHUNK_WITH("", "\"y\":1"));
     (void)play_body(f, 0,
                     CHUNK_WITH("b", "\"x\":\"second, longer\",\"y\":1,\"obfuscation\":\"d\""));
     (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
@@ -87,15 +89,20 @@ static void what_may_not_be_told_is_left_out(void **state)
         "\"finish_reason\":\"stop\"}],\"deepest\":%s,\"deep\":%.*s,"
         "\"quoted\":\"]]}}\\\"[{[{[{[{[{[{[{[{[{[{[{[{[{[{[\",\"key\":\"a secret-canary b\","
         "\"escaped\":\"a secret\\u002dcanary "
-        "b\",\"secret\\u002Dcanary\":1,\"plain\":\"a\\/\\\\u0041\","
+        "b\",\"secret\\u002Dcanary\":1,\"digits\":\"\\u0073ecret-canary\","
+        "\"behind\":{\"a\":\"text\",\"b\":%s},\"wide\":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
+        "[],[],[],[],[],[],[],[],[],[],[],{}],\"plain\":\"a\\/\\\\u0041\","
         "\"long\":\"",
-        deepest, 2 * REMORA_LIMIT_FURTHER_DEPTH - 2, deepest + 1);
+        deepest, 2 * REMORA_LIMIT_FURTHER_DEPTH - 2, deepest + 1, deepest);
     memset(body + length, 'x', REMORA_LIMIT_FURTHER_BYTES);
     strcpy(body + length + REMORA_LIMIT_FURTHER_BYTES, "\",\"y\":2}");
     play_answer(f, 0, 200, body);
     remora_buf_append_byte(&f->said, '\0');
     const char *said = f->said.data;
     assert_null(strstr(said, "deepest"));
+    assert_null(strstr(said, "behind"));
+    assert_null(strstr(said, "digits"));
+    assert_non_null(strstr(said, "\"wide\":[[],"));
     assert_null(strstr(said, "secret"));
     assert_null(strstr(said, "xxx"));
     assert_non_null(strstr(said, "further {\"deep\":[["));

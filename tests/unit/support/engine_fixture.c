@@ -122,6 +122,18 @@ static void say_object(struct remora_buf *said, const char *what, struct remora_
     }
 }
 
+/* What only some providers tell of an answer. */
+static void say_origin(struct remora_buf *said, const struct remora_event *event)
+{
+    if (event->started.service_tier.length > 0) {
+        remora_buf_printf(said, "origin %.*s at %lld, %.*s, %.*s\n",
+                          REMORA_SLICE_ARG(event->started.upstream_id),
+                          (long long)event->started.created_unix_s,
+                          REMORA_SLICE_ARG(event->started.system_fingerprint),
+                          REMORA_SLICE_ARG(event->started.service_tier));
+    }
+}
+
 static void say_event(struct remora_buf *said, const struct remora_event *event)
 {
     switch (event->kind) {
@@ -134,6 +146,7 @@ static void say_event(struct remora_buf *said, const struct remora_event *event)
     case REMORA_EVENT_STARTED:
         remora_buf_printf(said, "started %.*s by %.*s\n", REMORA_SLICE_ARG(event->started.model),
                           REMORA_SLICE_ARG(event->started.served->facts.provider));
+        say_origin(said, event);
         return;
     case REMORA_EVENT_TEXT:
         remora_buf_printf(said, "text %d %.*s\n", (int)event->choice_index,
@@ -330,6 +343,7 @@ void fixture_free(struct engine_fixture *f)
     fixture_forget(f);
     assert_int_equal(remora_engine_inflight(f->engine), 0);
     assert_int_equal(remora_admission_inflight(f->admission), 0);
+    assert_int_equal(remora_admission_bytes(f->admission), 0);
     assert_int_equal(remora_timers_next_ns(&f->timers), REMORA_NEVER_NS);
     remora_engine_free(f->engine);
     remora_config_release(f->config);
