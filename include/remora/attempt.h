@@ -32,6 +32,7 @@ struct remora_attempt {
     bool was_left; /* while the provider was at it: usage and cost estimate what that has cost */
     bool had_terminator;     /* the wire's own end marker came */
     bool lacks_finish;       /* a choice came without a finish reason: the one told is a guess */
+    bool unknown_finish;     /* a choice came with one that nobody knows: a guess, too */
     int64_t missing_choices; /* how many of those asked for did not come */
     const char *detail;      /* static: more of the cause, for operators only; NULL: none */
     bool is_resend;          /* the one free re-send of the attempt before it */
@@ -150,12 +151,14 @@ size_t remora_skipped_kept(size_t count);
 
 /* It was answered, and a choice came without a finish reason: by [DONE] alone, or in a whole answer. */
 bool remora_outcome_lacks_finish(const struct remora_outcome *outcome);
+/* The same of a finish reason that nobody knows. */
+bool remora_outcome_has_unknown_finish(const struct remora_outcome *outcome);
 /* How many choices (`n`) the attempt that answered was asked for and did not give; 0 where it was not answered. */
 int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome);
 
 /*
  * True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter, an estimate
- * (ARCHITECTURE 6), a cost that is not known, a finish reason that nobody gave, or fewer choices than were asked for.
+ * (ARCHITECTURE 6), a cost that is not known, a finish reason that nobody gave or knows, or fewer choices than were asked for.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 /* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */

@@ -53,17 +53,55 @@ static const struct finish_word finish_words[] = {
     {"sensitive", REMORA_FINISH_CONTENT_FILTER},             /* Z.ai */
     {"network_error", REMORA_FINISH_ERROR},                  /* Z.ai */
     {"insufficient_system_resource", REMORA_FINISH_ERROR},   /* DeepSeek */
+    /* What ends an answer that its server gave up: vLLM, SGLang and Z.ai say abort, others the rest. */
+    {"abort", REMORA_FINISH_ERROR},
+    {"aborted", REMORA_FINISH_ERROR},
+    {"cancelled", REMORA_FINISH_ERROR},
+    {"canceled", REMORA_FINISH_ERROR},
+    {"timeout", REMORA_FINISH_ERROR}, /* Cohere */
+    /* Words of other wires, which gateways pass through: Anthropic's, Bedrock's, Cohere's, Google's. */
+    {"pause_turn", REMORA_FINISH_STOP},
+    {"refusal", REMORA_FINISH_CONTENT_FILTER},
+    {"guardrail_intervened", REMORA_FINISH_CONTENT_FILTER},
+    {"content_filtered", REMORA_FINISH_CONTENT_FILTER},
+    {"complete", REMORA_FINISH_STOP},
+    {"tool_call", REMORA_FINISH_TOOL_CALLS},
+    {"continuation", REMORA_FINISH_LENGTH},
+    {"safety", REMORA_FINISH_CONTENT_FILTER},
+    {"recitation", REMORA_FINISH_CONTENT_FILTER},
+    {"language", REMORA_FINISH_CONTENT_FILTER},
+    {"blocklist", REMORA_FINISH_CONTENT_FILTER},
+    {"prohibited_content", REMORA_FINISH_CONTENT_FILTER},
+    {"spii", REMORA_FINISH_CONTENT_FILTER},
+    {"image_safety", REMORA_FINISH_CONTENT_FILTER},
+    {"image_prohibited_content", REMORA_FINISH_CONTENT_FILTER},
+    {"image_recitation", REMORA_FINISH_CONTENT_FILTER},
+    {"unexpected_tool_call", REMORA_FINISH_ERROR},
+    {"too_many_tool_calls", REMORA_FINISH_ERROR},
+    {"no_image", REMORA_FINISH_ERROR},
+    {"image_other", REMORA_FINISH_ERROR},
+    {"other", REMORA_FINISH_ERROR},
 };
 
-/* A word that nobody documents ends the choice as well: the native one is told beside it. */
-static enum remora_finish finish_of(struct remora_slice word)
+static bool begins_nocase(struct remora_slice text, struct remora_slice prefix)
 {
+    return text.length >= prefix.length &&
+           remora_slice_equal_nocase(remora_slice(text.data, prefix.length), prefix);
+}
+
+/* UNSET: a word that nobody documents. Behind a colon some servers say more ("content_filter: PROHIBITED_CONTENT"). */
+static enum remora_finish finish_of(struct remora_slice native)
+{
+    struct remora_slice word =
+        remora_slice_trim(remora_slice(native.data, remora_slice_find(native, ':', 0)));
     for (size_t i = 0; i < REMORA_COUNT_OF(finish_words); i++) {
         if (remora_slice_equal_nocase(word, remora_slice_of(finish_words[i].text))) {
             return finish_words[i].finish;
         }
     }
-    return REMORA_FINISH_STOP;
+    /* Google's function_call, Bedrock's model_output and tool_use. */
+    return begins_nocase(word, REMORA_SLICE("malformed_")) ? REMORA_FINISH_ERROR
+                                                           : REMORA_FINISH_UNSET;
 }
 
 static bool is_held(const struct openai_decoder *decoder)
@@ -103,6 +141,25 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
     return openai_put(feed, &event);
 }
 
+/* What we guess of an end must not be guessed over half a tool call. */
+static enum remora_code refuse_half_call(struct openai_feed *feed, int32_t choice)
+{
+    if (is_held(feed->decoder) || openai_calls_are_whole(feed->decoder, choice)) {
+        return REMORA_OK;
+    }
+    return openai_refuse(feed->fail, REMORA_CAUSE_TRUNCATED,
+                         "The provider's answer ended inside the arguments of a tool call.");
+}
+
+/* Its own word is told beside the guess. */
+static enum remora_code finish_unknown(struct openai_feed *feed, int32_t choice,
+                                       const struct end_words *words)
+{
+    enum remora_code code = refuse_half_call(feed, choice);
+    feed->decoder->base.unknown_finish = true;
+    return code == REMORA_OK ? put_finish(feed, choice, REMORA_FINISH_STOP, words) : code;
+}
+
 static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
                                       struct remora_slice word, const struct end_words *words)
 {
@@ -116,21 +173,20 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
         return envelope_judge(&envelope, 0, feed->decoder->base.endpoint, REMORA_CAUSE_IN_BAND,
                               feed->fail);
     }
-    return put_finish(feed, choice, finish, words);
+    return finish == REMORA_FINISH_UNSET ? finish_unknown(feed, choice, words)
+                                         : put_finish(feed, choice, finish, words);
 }
 
-/* Of a choice that has content and no finish reason. What it was is ours to guess then, but not over half a tool call. */
+/* Of a choice that has content and no finish reason. What it was is ours to guess then. */
 enum remora_code openai_finish_rest(struct openai_feed *feed)
 {
     struct openai_decoder *decoder = feed->decoder;
     for (int32_t i = openai_unfinished(decoder); i >= 0; i = openai_unfinished(decoder)) {
-        if (!is_held(decoder) && !openai_calls_are_whole(decoder, i)) {
-            return openai_refuse(
-                feed->fail, REMORA_CAUSE_TRUNCATED,
-                "The provider's answer ended inside the arguments of a tool call.");
-        }
+        enum remora_code code = refuse_half_call(feed, i);
         decoder->base.lacks_finish = true;
-        enum remora_code code = put_finish(feed, i, REMORA_FINISH_STOP, &(struct end_words){0});
+        if (code == REMORA_OK) {
+            code = put_finish(feed, i, REMORA_FINISH_STOP, &(struct end_words){0});
+        }
         if (code != REMORA_OK) {
             return code;
         }

@@ -327,6 +327,10 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
         remora_json_key(w, "finish_reason_missing");
         remora_json_write_bool(w, true);
     }
+    if (remora_outcome_has_unknown_finish(outcome)) {
+        remora_json_key(w, "finish_reason_unknown");
+        remora_json_write_bool(w, true);
+    }
     if (remora_outcome_missing_choices(outcome) > 0) {
         remora_json_key(w, "choices_missing");
         remora_json_write_i64(w, remora_outcome_missing_choices(outcome));

@@ -142,6 +142,9 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
     if (attempt->lacks_finish) {
         remora_metric_add(metrics, REMORA_METRIC_NO_FINISH, labels, 1, 1);
     }
+    if (attempt->unknown_finish) {
+        remora_metric_add(metrics, REMORA_METRIC_UNKNOWN_FINISH, labels, 1, 1);
+    }
     if (attempt->missing_choices > 0) {
         remora_metric_add(metrics, REMORA_METRIC_NO_CHOICE, labels, 1,
                           (uint64_t)attempt->missing_choices);
@@ -442,6 +445,16 @@ static void add_times(struct request_line *line, const struct remora_outcome *ou
     add_fields(line, fields, REMORA_COUNT_OF(fields));
 }
 
+/* Why the finish reason that was told is a guess; empty: it is none. */
+static struct remora_slice guessed_finish(const struct remora_outcome *outcome)
+{
+    if (remora_outcome_lacks_finish(outcome)) {
+        return REMORA_SLICE("missing");
+    }
+    return remora_outcome_has_unknown_finish(outcome) ? REMORA_SLICE("unknown")
+                                                      : (struct remora_slice){0};
+}
+
 /* What nobody may miss. */
 static void add_notes(struct request_line *line, const struct remora_outcome *outcome)
 {
@@ -452,9 +465,7 @@ static void add_notes(struct request_line *line, const struct remora_outcome *ou
     const struct remora_log_field fields[] = {
         REMORA_LOG_KNOWN("dropped", dropped > 0 ? dropped : -1),
         REMORA_LOG_KNOWN("skipped", skipped > 0 ? skipped : -1),
-        REMORA_LOG_TEXT_IF("finish_reason", remora_outcome_lacks_finish(outcome)
-                                                ? REMORA_SLICE("missing")
-                                                : nothing),
+        REMORA_LOG_TEXT_IF("finish_reason", guessed_finish(outcome)),
         REMORA_LOG_KNOWN("choices_missing", missing > 0 ? missing : -1),
         REMORA_LOG_TEXT_IF("aborted_by", is_aborted(outcome) ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),

@@ -80,6 +80,7 @@ UPSTREAM = {
     "native-reason": {"choices": [(message("eos"), "eos")]},
     "filtered": {"choices": [(message("no"), "content_filter")]},
     "no-reason": {"choices": [(message("guess"), None)]},
+    "unknown-reason": {"choices": [(message("guess"), "something_new")]},
     "empty": {"choices": [(message(""), "stop")]},
     "raw": {"choices": [(message([{"type": "text", "text": "plain"}, {"type": "hologram", "size": 3}]), "stop")]},
     "further": {"choices": [(message("more"), "stop")], "members": FURTHER, "usage": {"prompt_tokens": 3, "completion_tokens": 2, "queue_s": 1}},
@@ -433,6 +434,7 @@ FIELDS = {
         "skipped": at("skipped"),
         "skipped_total": at("skipped_total"),
         "finish_reason_missing": at("finish_reason_missing"),
+        "finish_reason_unknown": at("finish_reason_unknown"),
         "choices_missing": at("choices_missing"),
     },
     "Attempt": {

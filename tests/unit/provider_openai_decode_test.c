@@ -140,6 +140,71 @@ static void chunks_that_are_alike_mean_what_they_mean_alone(void **state)
     assert_true(count >= 30);
 }
 
+struct finish_case {
+    const char *words[16];
+    const char *end; /* what the last line of the events begins with */
+};
+static const struct finish_case finish_cases[] = {
+    {{"stop", "eos", "end_turn", "stop_sequence", "pause_turn", "COMPLETE", "STOP"},
+     "finished[0] stop native="},
+    {{"length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded",
+      "CONTINUATION"},
+     "finished[0] length native="},
+    {{"tool_calls", "function_call", "tool_use", "TOOL_CALL"}, "finished[0] tool_calls native="},
+    {{"content_filter", "sensitive", "refusal", "guardrail_intervened", "content_filtered",
+      "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+      "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "content_filter: PROHIBITED_CONTENT"},
+     "finished[0] content_filter native="},
+    {{"error", "network_error", "abort", "aborted", "cancelled", "canceled", "timeout",
+      "MALFORMED_FUNCTION_CALL", "malformed_tool_use", "malformed_model_output",
+      "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "NO_IMAGE", "IMAGE_OTHER", "OTHER"},
+     "UPSTREAM_UNAVAILABLE cause=in_band "},
+};
+
+static bool contains(struct remora_slice text, const char *what)
+{
+    return memmem(text.data, text.length, what, strlen(what)) != NULL;
+}
+
+static void check_word(const char *word, const char *end, size_t chunk_bytes)
+{
+    char answer[512];
+    struct remora_buf is;
+    int length = snprintf(
+        answer, sizeof answer,
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n"
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+        "\"%s\"}]}\n\ndata: [DONE]\n\n",
+        word);
+    const struct decode_input input = {
+        .adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+        .delivery = REMORA_STREAM,
+        .end = REMORA_END_CLEAN,
+        .bytes = remora_slice(answer, (size_t)length),
+        .chunk_bytes = chunk_bytes,
+    };
+    remora_buf_init(&is, 1 << 20);
+    (void)decode_to_text(&input, &is);
+    bool is_right =
+        contains(remora_buf_slice(&is), end) && !contains(remora_buf_slice(&is), "finish=unknown");
+    if (!is_right) {
+        fail_msg("%s\n%.*s", word, REMORA_SLICE_ARG(remora_buf_slice(&is)));
+    }
+    remora_buf_fini(&is);
+}
+
+static void finish_reasons_of_all_vendors_are_known(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(finish_cases); i++) {
+        const struct finish_case *c = &finish_cases[i];
+        for (size_t j = 0; j < REMORA_COUNT_OF(c->words) && c->words[j] != NULL; j++) {
+            check_word(c->words[j], c->end, 0);
+            check_word(c->words[j], c->end, 1);
+        }
+    }
+}
+
 static void decoder_fits_its_seat(void **state)
 {
     (void)state;
@@ -158,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_yields_its_events_at_every_piece_size),
         cmocka_unit_test(chunks_that_are_alike_mean_what_they_mean_alone),
+        cmocka_unit_test(finish_reasons_of_all_vendors_are_known),
         cmocka_unit_test(decoder_fits_its_seat),
         cmocka_unit_test(wire_that_is_not_built_has_no_adapter),
     };
