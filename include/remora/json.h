@@ -171,6 +171,8 @@ struct remora_json_progress {
 };
 void remora_json_progress_feed(struct remora_json_progress *progress, struct remora_slice piece);
 bool remora_json_progress_is_whole(const struct remora_json_progress *progress);
+/* Nothing has come yet, or blanks. */
+bool remora_json_progress_is_empty(const struct remora_json_progress *progress);
 
 /*
  * The writer: appends to a remora_buf, which carries failure. Commas and colons are its business. Strings are written

@@ -302,6 +302,11 @@ void remora_json_progress_feed(struct remora_json_progress *progress, struct rem
     }
 }
 
+bool remora_json_progress_is_empty(const struct remora_json_progress *progress)
+{
+    return progress->depth == 0 && progress->state == VALUE;
+}
+
 bool remora_json_progress_is_whole(const struct remora_json_progress *progress)
 {
     enum state state = (enum state)progress->state;

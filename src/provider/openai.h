@@ -164,6 +164,8 @@ static inline int32_t openai_unfinished(const struct openai_decoder *decoder)
     return -1;
 }
 
+/* Gives each tool call of the choice that came without arguments an empty object: what its caller parses must be JSON. */
+enum remora_code openai_fill_arguments(struct openai_feed *feed, int32_t choice);
 /* Whether the arguments of every tool call of the choice are JSON to their end. */
 bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice);
 

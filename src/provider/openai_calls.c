@@ -8,7 +8,8 @@
  * A name comes whole, once or repeated: it has gone out with the first fragment, so that another one behind it (its second half, or
  * a call that is not told apart from the one before) is no part of a sound answer and is refused.
  * A call without an id gets one made from the answer's id, so that its result can be matched.
- * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text.
+ * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text. A call that has none when its
+ * choice ends well is one of a tool without parameters, and gets `{}`, as callers parse what they get.
  * Gemini signs a call in `extra_content.google.thought_signature` and refuses the next turn without it: told once with the call, and
  * as an encrypted reasoning block with the call's id, unless the answer's reasoning_details hold one for that call already; then the
  * call is told what that block says, if it stands beside the call or in a later chunk.
@@ -379,6 +380,20 @@ enum remora_code openai_decode_call(struct openai_feed *feed, int32_t choice,
     }
     enum remora_code code = decode_fragment(feed, seat, call);
     return code == REMORA_OK ? put_block(feed, seat, &call) : code;
+}
+
+enum remora_code openai_fill_arguments(struct openai_feed *feed, int32_t choice)
+{
+    static const struct call nothing = {.index = -1, .arguments = REMORA_SLICE_INIT("{}")};
+    size_t count = 0;
+    enum remora_code code = REMORA_OK;
+    struct openai_seat *all = seats_at(&feed->decoder->calls, &count);
+    for (size_t i = 0; i < count && code == REMORA_OK; i++) {
+        bool is_bare = all[i].choice == choice && all[i].is_open && !all[i].is_free &&
+                       remora_json_progress_is_empty(&all[i].arguments);
+        code = is_bare ? put_fragment(feed, &all[i], &nothing) : REMORA_OK;
+    }
+    return code;
 }
 
 bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice)

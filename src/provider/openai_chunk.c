@@ -128,6 +128,9 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
         finish = REMORA_FINISH_TOOL_CALLS;
     }
     enum remora_code code = openai_think_end(feed, choice);
+    if (code == REMORA_OK && finish == REMORA_FINISH_TOOL_CALLS) {
+        code = openai_fill_arguments(feed, choice);
+    }
     if (code != REMORA_OK) {
         return code;
     }

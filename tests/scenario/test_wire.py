@@ -5,6 +5,8 @@ import json
 import threading
 
 import grpc
+import openai
+import pydantic
 import pytest
 
 from gateway import Remora
@@ -31,6 +33,7 @@ ANSWERS = {
     "abort": ([chunk({"role": "assistant", "content": "The total is 1"}), chunk({}, "abort")],
               message({"content": "The total is 1"}, "abort")),
     "abort-first": ([chunk({"role": "assistant", "content": ""}), chunk({}, "abort")], message({"content": ""}, "abort")),
+    "bare": ([chunk(call("", id="c1")), chunk({}, "tool_calls")], message(call("", id="c1"), "tool_calls")),
     "unknown": ([chunk({"content": "x"}), chunk({}, "something_new")], message({"content": "x"}, "something_new")),
 }
 
@@ -119,3 +122,22 @@ def test_a_finish_reason_that_nobody_knows_is_told(stubs):
         assert whole.choices[0].native_finish_reason == "something_new"
         whole, events = over_grpc(remora, "good")
         assert not whole.route.finish_reason_unknown and not events[-1].completed.route.finish_reason_unknown
+
+
+def test_a_tool_without_parameters_is_called_with_an_object(remora, stubs):
+    class Nothing(pydantic.BaseModel):
+        pass
+
+    tools = [openai.pydantic_function_tool(Nothing, name="f")]
+    client = openai.OpenAI(base_url=f"http://127.0.0.1:{remora.http_port}/v1", api_key="none", max_retries=0)
+    asked = {"model": "t/bare", "messages": [{"role": "user", "content": "Hello"}], "tools": tools}
+    whole = client.chat.completions.parse(**asked)
+    with client.chat.completions.stream(**asked) as stream:
+        list(stream)
+        streamed = stream.get_final_completion()
+    for each in (whole, streamed):
+        found = each.choices[0].message.tool_calls[0].function
+        assert found.arguments == "{}" and isinstance(found.parsed_arguments, Nothing)
+    whole, events = over_grpc(remora, "bare")
+    assert whole.choices[0].message.tool_calls[0].arguments_json == "{}"
+    assert "".join(e.tool_call.arguments_json_fragment for e in events if e.WhichOneof("event") == "tool_call") == "{}"

@@ -134,9 +134,23 @@ static void as_deep_as_the_parser_and_no_deeper(void **state)
     }
 }
 
+static void nothing_and_blanks_are_empty(void **state)
+{
+    struct remora_json_progress progress = {0};
+    (void)state;
+    assert_true(remora_json_progress_is_empty(&progress));
+    remora_json_progress_feed(&progress, REMORA_SLICE(" \n"));
+    assert_true(remora_json_progress_is_empty(&progress));
+    remora_json_progress_feed(&progress, REMORA_SLICE("[1,"));
+    assert_false(remora_json_progress_is_empty(&progress));
+    remora_json_progress_feed(&progress, REMORA_SLICE("2]"));
+    assert_false(remora_json_progress_is_empty(&progress));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_and_blanks_are_empty),
         cmocka_unit_test(arguments_are_whole_exactly_where_the_parser_takes_them),
         cmocka_unit_test(what_is_no_json_never_becomes_whole),
         cmocka_unit_test(as_deep_as_the_parser_and_no_deeper),
