@@ -1,13 +1,16 @@
 """The end of the process with clients in every state: exit status 0, in time, nothing read after it was freed."""
 import datetime
+import json
 import signal
 import socket
+import ssl
 import threading
 import time
 
 import pytest
 
-from gateway import SECRETS, Remora, two_providers
+from gateway import SECRETS, USER, Remora, two_providers
+from upstream import make_ca
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 LENGTH = HEAD + b"Content-Length: 500\r\n\r\n{"
@@ -151,6 +154,43 @@ def test_idle_clients_are_closed_at_once(upstream, workers):
     stop_within(remora, 1)
     for client in clients:
         client.close()
+
+
+REQUEST = json.dumps({"model": "t/m", "messages": USER}).encode()
+
+
+@pytest.mark.parametrize("listener", ["tcp", "unix", "tls"])
+def test_an_answer_that_is_still_being_read_comes_whole(upstream, listener, tmp_path):
+    """More than the kernel takes at once; the connection would stay, so between two requests it looks idle."""
+    own, more = make_ca(tmp_path), ""
+    address = {"tcp": "127.0.0.1:0", "unix": f"unix:{tmp_path}/http", "tls": "0.0.0.0:0"}[listener]
+    if listener == "tls":
+        more = f"tls: {{cert_file: {own}/cert.pem, key_file: {own}/key.pem, client_ca_file: {own}/ca.pem}}\n"
+    config = two_providers(upstream, "ok-n1500000", more=more + "drain: {delay_ms: 100}\n")
+    remora = Remora(config, environment=SECRETS, arguments=["--http", address])
+    if listener == "unix":
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(f"{tmp_path}/http")
+    else:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.connect(("127.0.0.1", remora.http_port))
+    client.settimeout(20)
+    if listener == "tls":
+        context = ssl.create_default_context(cafile=own / "ca.pem")
+        context.load_cert_chain(own / "cert.pem", own / "key.pem")
+        client = context.wrap_socket(client, server_hostname="localhost")
+    client.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(REQUEST), REQUEST))
+    got = client.recv(1)  # the answer has begun
+    remora.wait_log("request")
+    remora.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert remora.process.poll() is None
+    got += read_all(client)
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n" and len(body) > 8 << 20, (len(body), head)
+    remora.process.wait(40)
+    remora.stop()
 
 
 def test_a_client_that_does_not_close_after_its_refusal_keeps_nobody(upstream):

@@ -308,7 +308,8 @@ static void wait_for_request(struct http_connection *c)
     bool is_short = c->site->is_draining && c->site->courtesy_ns < idle_ns;
     uint64_t end_ns = c->idle_since_ns + (is_short ? c->site->courtesy_ns : idle_ns);
     if (c->site->is_draining && end_ns <= http_now_ns(c)) {
-        close_conn(c, 0);
+        /* Its last answer may still be on the way. */
+        close_conn(c, http_output_queued(c) > 0 ? LINGER_MS : 0);
     } else {
         http_connection_arm_at(c, end_ns);
     }
