@@ -3,7 +3,7 @@
  * attempt_timeout, the endpoint's total and the request's are here, and so are the time that a request may wait for its turn and the notice that a
  * stream has been silent for 10 s.
  *
- * An error's body has 5 s, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
+ * An error's body has 5 s, or half of what the request has left, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
  * none) only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
  * Source: ARCHITECTURE 6 "Deadlines" and "HTTP status".
  */
@@ -52,6 +52,13 @@ static bool is_reading_error(const struct remora_exchange *x)
     return x->run.has_head && !x->run.is_answering;
 }
 
+/* Another provider is to have time for an answer, too. */
+static uint64_t error_due(const struct remora_exchange *x, uint64_t head_ns)
+{
+    uint64_t left_ns = x->deadline_ns > head_ns ? x->deadline_ns - head_ns : 0;
+    return head_ns + earlier(ERROR_BODY_NS, left_ns / 2);
+}
+
 /* When the attempt under way is late, and for what cause. */
 static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *cause)
 {
@@ -65,7 +72,7 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
     if (is_reading_error(x)) {
         uint64_t head_ns = began + x->outcome.attempts[x->outcome.attempt_count - 1].first_byte_ns;
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
-        due = head_ns + ERROR_BODY_NS;
+        due = error_due(x, head_ns);
     } else if (x->run.delivery == REMORA_UNARY && !(x->run.sends_events && x->run.has_byte)) {
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
         due = after_ms(began, limits->response_ms);

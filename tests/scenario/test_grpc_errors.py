@@ -92,7 +92,8 @@ def same_over_both(http_answer, told):
     candidates = [(as_http(c.model), as_http(c.provider), c.excluded_by, plain(c).get("layer")) for c in details.get("Candidate", [])]
     assert candidates == [(c["model"], c["provider"], c.get("excluded_by", ""), c.get("layer")) for c in error["metadata"].get("candidates", [])]
     # A status that clients retry, which the one of HTTP is not, needs the word against it in gRPC alone.
-    is_final = headers.get("x-should-retry") == "false" or reason in ("TOO_LARGE", "PAYMENT_REQUIRED")
+    # And 501 is one that OpenAI's clients send again, UNIMPLEMENTED none of gRPC's.
+    is_final = (headers.get("x-should-retry") == "false") != (reason in ("TOO_LARGE", "PAYMENT_REQUIRED", "UNIMPLEMENTED"))
     assert (trailers.get("grpc-retry-pushback-ms") == "-1") == is_final
     assert ("RetryInfo" in details) == ("retry-after" in headers) and ("RetryInfo" in details or reason != "CAPACITY_EXHAUSTED")
     return reason

@@ -131,6 +131,19 @@ def test_the_official_client_streams_and_reads_errors(upstream):
         assert [m.id for m in client(remora).models.list()] == ["t/m"]
 
 
+def test_the_official_client_asks_once_for_what_is_not_built(upstream):
+    with run(upstream, "ok") as remora:
+        own = client(remora).with_options(max_retries=2)
+        with pytest.raises(openai.InternalServerError) as e:
+            own.chat.completions.create(model="t/m", messages=USER, extra_body={"preset": "p"})
+        assert e.value.status_code == 501 and e.value.body["metadata"]["reason"] == "UNIMPLEMENTED"
+        with pytest.raises(openai.InternalServerError) as e:
+            own.responses.create(model="t/m", input="hi")
+        assert e.value.status_code == 501
+        asked = [row for row in remora.log_lines() if row.get("status") == 501]
+        assert len(asked) == 2, asked
+
+
 def test_what_is_sent_upstream(upstream, good):
     upstream.reset()
     good.chat({"model": "t/m", "temperature": 0.5, "max_tokens": 7, "stop": ["x"], "user": "u",

@@ -39,6 +39,24 @@ static void an_error_that_drips_is_judged_after_five_seconds(void **state)
     }
 }
 
+static void a_caller_with_little_time_gets_another_provider_within_it(void **state)
+{
+    (void)state;
+    static const char *const none[] = {NULL};
+    for (size_t i = 0; i < 2; i++) {
+        struct engine_fixture *f = fixture_new("");
+        fixture_start_with(f, both[i], "t/m", none, 1000);
+        fixture_pass_ms(f, 200);
+        play_head(f, 0, 500, NULL);
+        fixture_pass_ms(f, 399); /* of the 800 that are left half */
+        assert_int_equal(f->transfer_count, 1);
+        fixture_pass_ms(f, 1);
+        answer_from_b(f, both[i]);
+        assert_int_equal(f->outcome.attempts[0].code, REMORA_UPSTREAM_OVERLOADED);
+        fixture_free(f);
+    }
+}
+
 static void an_error_without_a_body_that_never_ends_is_judged_too(void **state)
 {
     (void)state;
@@ -150,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_that_drips_is_judged_after_five_seconds),
+        cmocka_unit_test(a_caller_with_little_time_gets_another_provider_within_it),
         cmocka_unit_test(an_error_without_a_body_that_never_ends_is_judged_too),
         cmocka_unit_test(an_error_without_end_is_judged_at_the_limit_of_bytes),
         cmocka_unit_test(the_policy_s_attempt_timeout_is_for_errors_as_well),

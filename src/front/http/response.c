@@ -209,7 +209,8 @@ void http_respond_fail(struct http_connection *c, const struct remora_fail *fail
         .status = status == 200 ? 502 : status,
         .generation_id = generation_id,
         .retry_after_ms = status == 429 || status == 503 ? fail->retry_after_ms : -1,
-        .must_not_retry = row->fail_class == REMORA_CLASS_LASTING,
+        .must_not_retry =
+            row->fail_class == REMORA_CLASS_LASTING || fail->code == REMORA_UNIMPLEMENTED,
         .rate_limit = outcome != NULL && outcome->throttled.by != REMORA_THROTTLE_NONE
                           ? outcome->throttled.limit
                           : 0,
