@@ -81,7 +81,8 @@ struct remora_skin {
                               struct remora_fail *fail);
     /*
      * One event of a stream as bytes (perhaps none); where `out` fails, the exchange is cancelled and the stream cut.
-     * COMPLETED writes usage, the `remora` object and the terminator.
+     * COMPLETED writes usage, the `remora` object and the terminator. STARTED of a unary answer comes here, too, for what the encoder
+     * keeps of it; bytes are thrown away then.
      */
     void (*stream_event)(struct remora_encoder *encoder, const struct remora_event *event,
                          struct remora_buf *out);
@@ -97,7 +98,7 @@ struct remora_skin {
      * nothing.
      */
     void (*encoder_fini)(struct remora_encoder *encoder);
-    /* The error envelope. outcome may be NULL (refused before an exchange). */
+    /* The error envelope, of `content_type`: all that is refused on its routes. outcome may be NULL (refused before an exchange). */
     void (*error)(const struct remora_fail *fail, const struct remora_outcome *outcome,
                   struct remora_buf *out);
 };
@@ -127,7 +128,7 @@ REMORA_MUST_CHECK enum remora_code remora_chat_check_members(struct remora_slice
                                                              const char *path,
                                                              struct remora_arena *arena,
                                                              struct remora_fail *fail);
-/* The envelope of openrouter.md 10.1 for any error of the HTTP front, before a skin is known. */
+/* The envelope of openrouter.md 10.1: that of chat completions, and of what no skin stands for. */
 void remora_error_body(const struct remora_fail *fail, const struct remora_outcome *outcome,
                        struct remora_buf *out);
 /* What is explained: a plan, whose it is, and why nothing is left of it (code REMORA_OK: something is). */

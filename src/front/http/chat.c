@@ -356,7 +356,7 @@ static void init_chat(struct chat *chat, struct http_connection *c, const struct
     chat->surface = remora_slice_starts_with(head->path, REMORA_SLICE("/api/"))
                         ? REMORA_SURFACE_OPENROUTER
                         : REMORA_SURFACE_OPENAI;
-    chat->encoder.skin = &remora_skin_chat_completions;
+    chat->encoder.skin = c->skin;
     memcpy(chat->encoder.id, remora_exchange_generation_id(chat->exchange),
            sizeof chat->encoder.id);
     chat->encoder.created_unix_s = c->site->clock->unix_ms(c->site->clock) / 1000;
@@ -409,7 +409,7 @@ void http_chat(struct http_connection *c, const struct http_head *head)
         http_respond_fail(c, &fail, NULL, NULL);
         return;
     }
-    chat_fill_request(c->site, head, &judged, chat->exchange);
+    chat_fill_request(c, head, &judged, chat->exchange);
     init_chat(chat, c, head);
     http_call_begin(c, &call_ops, chat);
 }

@@ -178,12 +178,12 @@ bool chat_judge_head(const struct http_site *site, const struct http_head *head,
            hops_of(site, head, &out->hops, fail) && betas_of(head, &out->betas, fail);
 }
 
-void chat_fill_request(const struct http_site *site, const struct http_head *head,
+void chat_fill_request(const struct http_connection *c, const struct http_head *head,
                        const struct chat_head *judged, struct remora_exchange *exchange)
 {
     struct remora_request *request = remora_exchange_request(exchange);
-    request->api = remora_slice_of(remora_skin_chat_completions.name);
-    request->identity = site->caller;
+    request->api = remora_slice_of(c->skin->name);
+    request->identity = c->site->caller;
     request->request_id = request_id_of(head, remora_exchange_arena(exchange));
     request->timeout_ms = judged->timeout_ms;
     if (judged->hops.count > 0) {

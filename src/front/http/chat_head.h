@@ -18,7 +18,7 @@ struct chat_head {
 bool chat_judge_head(const struct http_site *site, const struct http_head *head,
                      struct chat_head *out, struct remora_fail *fail);
 /* The exchange began in this round with the snapshot that the caller was found in. */
-void chat_fill_request(const struct http_site *site, const struct http_head *head,
+void chat_fill_request(const struct http_connection *c, const struct http_head *head,
                        const struct chat_head *judged, struct remora_exchange *exchange);
 
 #endif

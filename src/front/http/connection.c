@@ -183,6 +183,7 @@ static bool judge_head(struct http_connection *c, struct remora_slice bytes, str
     c->keeps_alive = false;
     c->minor = 1;
     c->route = REMORA_SLICE("other");
+    c->skin = &remora_skin_chat_completions;
     c->body_bytes = 0;
     if (!http_head_read(bytes, head, &fail)) {
         refuse(c, &fail);
@@ -500,6 +501,7 @@ struct http_connection *http_connection_new(struct http_site *site)
     c->site = site;
     c->state = HTTP_STATE_HEAD;
     c->route = REMORA_SLICE("other");
+    c->skin = &remora_skin_chat_completions;
     remora_list_init(&c->node);
     remora_buf_init_secret(&c->in, INPUT_LIMIT_BYTES);
     return c;

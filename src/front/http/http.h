@@ -81,6 +81,7 @@ struct http_connection {
     void *call_context;
     struct remora_slice
         route; /* static: of the request under way; "other" where no route is known */
+    const struct remora_skin *skin; /* of the request under way */
     uint64_t written_bytes;
     uint64_t taken_bytes;   /* of written, when the output was last looked at */
     uint64_t stuck_ns;      /* since when output waits, as far as is known */
@@ -157,7 +158,7 @@ struct http_answer {
 };
 void http_respond(struct http_connection *c, const struct http_answer *answer,
                   struct remora_slice body);
-/* The envelope of `fail`; outcome may be NULL. */
+/* The envelope of `fail` in the request's skin; outcome may be NULL. */
 void http_respond_fail(struct http_connection *c, const struct remora_fail *fail,
                        const struct remora_outcome *outcome, const char *generation_id);
 /* As above with Allow. */

@@ -190,8 +190,8 @@ static void respond_error(struct http_connection *c, struct http_answer *answer,
 {
     struct remora_buf *body = &c->site->scratch;
     remora_buf_reset(body, REMORA_LIMIT_STREAM_BUFFER_BYTES);
-    remora_error_body(fail, outcome, body);
-    answer->content_type = "application/json";
+    c->skin->error(fail, outcome, body);
+    answer->content_type = c->skin->content_type;
     answer->reason = remora_code_row(fail->code)->name;
     struct remora_slice text = remora_buf_code(body) == REMORA_OK
                                    ? remora_buf_slice(body)

@@ -1,7 +1,8 @@
 /*
  * The one table of routes. A path has one spelling: no trailing slash, no dots, exact case, no escapes but those of a model
  * id (ARCHITECTURE 4; reliability.md rows 116 to 118). "{model}" in a row stands for such an id, which may hold a slash; the
- * first row that matches wins. Every GET is a HEAD, too. Paths of OpenAI's API that are not served say so in OpenAI's envelope.
+ * first row that matches wins. Every GET is a HEAD, too. A row's skin speaks for it from the first refusal on; what has no row, paths
+ * of OpenAI's API that are not served among it, is refused in OpenAI's envelope.
  */
 #include <stdio.h>
 
@@ -13,20 +14,23 @@ struct route {
     enum remora_http_role role;
     http_handler_fn handle;
     remora_listing_fn list; /* instead of handle: a list of the catalog */
+    const struct remora_skin *skin;
 };
 
-#define ROUTE(role, method, path, handle)                                     \
-    {                                                                         \
-        REMORA_SLICE_INIT(path), (method), REMORA_HTTP_##role, (handle), NULL \
-    }
-#define LIST(path, list)                                                         \
-    {REMORA_SLICE_INIT("/v1" path), "GET", REMORA_HTTP_DATA, NULL, (list)},      \
+#define ROW(path, method, role, handle, list, skin)                              \
     {                                                                            \
-        REMORA_SLICE_INIT("/api/v1" path), "GET", REMORA_HTTP_DATA, NULL, (list) \
+        REMORA_SLICE_INIT(path), (method), REMORA_HTTP_##role, (handle), (list), \
+            &remora_skin_##skin                                                  \
     }
+#define ROUTE(role, method, path, handle) ROW(path, method, role, handle, NULL, chat_completions)
+#define CHAT(path, skin)                                  \
+    ROW("/v1" path, "POST", DATA, http_chat, NULL, skin), \
+        ROW("/api/v1" path, "POST", DATA, http_chat, NULL, skin)
+#define LIST(path, list)                                        \
+    ROW("/v1" path, "GET", DATA, NULL, list, chat_completions), \
+        ROW("/api/v1" path, "GET", DATA, NULL, list, chat_completions)
 static const struct route routes[] = {
-    ROUTE(DATA, "POST", "/v1/chat/completions", http_chat),
-    ROUTE(DATA, "POST", "/api/v1/chat/completions", http_chat),
+    CHAT("/chat/completions", chat_completions),
     LIST("/models", remora_listing_models),
     LIST("/models/user", remora_listing_models),
     LIST("/models/count", remora_listing_count),
@@ -48,7 +52,9 @@ static const struct route routes[] = {
     ROUTE(DEMO, "POST", "/steady/v1/chat/completions", http_demo_steady),
 };
 #undef LIST
+#undef CHAT
 #undef ROUTE
+#undef ROW
 
 /* Whether the path is the row's; *id is what stands for "{model}". */
 static bool matches(const struct route *route, struct remora_slice path, struct remora_slice *id)
@@ -197,10 +203,23 @@ static void add_method(char *allow, size_t size, const char *method)
     }
 }
 
+/* In whose envelope every refusal is told, whatever its reason. */
+static const struct remora_skin *skin_of(const struct http_site *site, struct remora_slice path)
+{
+    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
+        struct remora_slice id = {0};
+        if (routes[i].role == site->role && matches(&routes[i], path, &id)) {
+            return routes[i].skin;
+        }
+    }
+    return &remora_skin_chat_completions;
+}
+
 void http_route(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
     char allow[32] = "";
+    c->skin = skin_of(c->site, head->path);
     if (!http_guard(c->site, head, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
         return;
