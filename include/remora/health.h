@@ -17,7 +17,7 @@ REMORA_MUST_CHECK struct remora_health *remora_health_new(void);
 void remora_health_free(struct remora_health *health);
 /*
  * The slot of a name ("provider/tag|model" or "provider|key name"), made when new. Takes a lock: for loading snapshots
- * only. 0 is a slot that is always well, given when the table is full (4,095 names).
+ * only. 0 is a slot that is always well, given when the table is full (8,191 names).
  */
 uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name);
 /*

@@ -185,8 +185,10 @@ static void add_credential(struct config_loader *loader, const struct remora_pro
         return; /* the arena remembers and fails the build */
     }
     slot->key = to;
-    slot->name = remora_arena_printf(loader->scratch, "%.*s|%s",
-                                     REMORA_SLICE_ARG(provider->facts.slug), secret->name.data);
+    /* What another address has said of a key says nothing of it here. */
+    slot->name =
+        remora_arena_printf(loader->scratch, "%.*s|%s|%.*s", REMORA_SLICE_ARG(provider->facts.slug),
+                            secret->name.data, REMORA_SLICE_ARG(provider->facts.base_url));
     slot->next = loader->key_slots;
     loader->key_slots = slot;
 }

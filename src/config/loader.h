@@ -50,6 +50,7 @@ struct config_loader {
     struct shared_deadlines *deadlines;        /* see models.c */
     struct config_policy_files policy_files;
     struct config_key_slot *key_slots; /* in no order */
+    bool has_unwatched;                /* an endpoint without a slot was told */
     struct remora_slice *files;        /* config->files while they are noted */
     size_t file_capacity;
     struct remora_warning *warnings;
@@ -70,6 +71,8 @@ REMORA_MUST_CHECK enum remora_code config_check_ending(const struct config_loade
 /* ending.c: how the document (first) or a file of policy_files ends. */
 void config_note_ending(struct config_loader *loader, struct remora_slice path,
                         struct remora_slice content, const struct config_node *root);
+/* health_names.c: 0 where health is kept of none, or of no more. After the endpoint's provider and model are known. */
+uint32_t config_health_slot(struct config_loader *loader, const struct remora_endpoint *endpoint);
 /* A NUL-terminated copy that lives as long as the snapshot. */
 struct remora_slice config_keep(struct config_loader *loader, struct remora_slice text);
 /* A file that the snapshot was read from, be it absent: config->files. `path` is kept already. */

@@ -8,7 +8,6 @@
 #include "loader.h"
 
 #include "remora/buf.h"
-#include "remora/health.h"
 #include "remora/limits.h"
 
 #include <stdlib.h>
@@ -431,21 +430,6 @@ static const struct remora_deadlines *share_deadlines(struct config_loader *load
     return &shared->deadlines;
 }
 
-/* "provider/tag|model", the name of its health. */
-static uint32_t health_slot(struct config_loader *loader, const struct remora_endpoint *endpoint)
-{
-    char text[2 * REMORA_LIMIT_MODEL_ID_BYTES + 2];
-    struct remora_buf name;
-    if (loader->input->health == NULL) {
-        return 0;
-    }
-    remora_buf_init_over(&name, text, sizeof text);
-    remora_buf_append(&name, endpoint->facts.tag);
-    remora_buf_append_byte(&name, '|');
-    remora_buf_append(&name, endpoint->model->facts.id);
-    return remora_health_slot(loader->input->health, remora_buf_slice(&name));
-}
-
 /* What is stated for all endpoints of a model; of its own ones each may state more (`own`, in their order). */
 struct model_scope {
     struct remora_deadlines document;
@@ -472,7 +456,7 @@ static enum remora_code finish_endpoint(struct config_loader *loader, struct mod
     remora_place_country(endpoint->facts.region, endpoint->facts.country);
     resolve_deadlines(scopes, scope->reasons, &resolved);
     endpoint->deadlines = share_deadlines(loader, &resolved);
-    endpoint->health = health_slot(loader, endpoint);
+    endpoint->health = config_health_slot(loader, endpoint);
     return endpoint->deadlines == NULL ? config_no_room(loader) : REMORA_OK;
 }
 

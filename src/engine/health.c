@@ -1,5 +1,5 @@
 /*
- * Health of endpoints and keys: 4,095 slots of atomics, found by name when a snapshot is loaded and by number afterwards.
+ * Health of endpoints and keys: 8,191 slots of atomics, found by name when a snapshot is loaded and by number afterwards.
  *
  * Happy path: condition() reads two or three words and says WELL; success() writes nothing but the window's count.
  *
@@ -27,8 +27,8 @@
 #include "remora/memory.h"
 
 enum {
-    SLOTS = 4096,       /* slot 0 included */
-    INDEX_CELLS = 8192, /* at most half full; a power of two */
+    SLOTS = 8192,        /* slot 0 included */
+    INDEX_CELLS = 16384, /* at most half full; a power of two */
     WINDOW_CELLS = 10,
     FAILURES_IN_A_ROW = 5,
     WINDOW_SAMPLES_MIN = 20,
@@ -223,7 +223,7 @@ void remora_health_free(struct remora_health *health)
 
 /*
  * FNV-1a, 64 bits (draft-eastlake-fnv, section 5). It stands for the name, so that no copy of every name is held: names come
- * from the operator, not from callers, and that two of 4,095 have the same is less likely than 1 in 10^12.
+ * from the operator, not from callers, and that two of 8,191 have the same is less likely than 1 in 10^12.
  */
 static uint64_t name_hash(struct remora_slice name)
 {

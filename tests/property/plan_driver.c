@@ -82,6 +82,39 @@ static void make_ill(struct remora_health *health, uint32_t slot, struct remora_
     }
 }
 
+/* "a|b" */
+static bool is_pair(struct remora_slice name, struct remora_slice a, struct remora_slice b)
+{
+    return name.length == a.length + 1 + b.length && memcmp(name.data, a.data, a.length) == 0 &&
+           name.data[a.length] == '|' &&
+           memcmp(name.data + a.length + 1, b.data, b.length) == 0;
+}
+
+static void make_endpoints_ill(struct driver *d, struct remora_slice name, struct remora_json how)
+{
+    for (size_t i = 0; i < d->config->model_count; i++) {
+        const struct remora_model *model = &d->config->models[i];
+        for (size_t k = 0; k < model->endpoint_count; k++) {
+            const struct remora_endpoint *endpoint = &model->endpoints[k];
+            if (is_pair(name, endpoint->facts.tag, model->facts.id)) {
+                make_ill(d->health, endpoint->health, how);
+            }
+        }
+    }
+}
+
+static void make_keys_ill(struct driver *d, struct remora_slice name, struct remora_json how)
+{
+    for (size_t i = 0; i < d->config->provider_count; i++) {
+        const struct remora_provider *provider = &d->config->providers[i];
+        for (size_t k = 0; k < provider->credential_count; k++) {
+            if (is_pair(name, provider->facts.slug, provider->credentials[k].name)) {
+                make_ill(d->health, provider->credentials[k].health, how);
+            }
+        }
+    }
+}
+
 static void apply_health(struct driver *d)
 {
     struct remora_json_iter it;
@@ -91,7 +124,8 @@ static void apply_health(struct driver *d)
         if (!remora_json_string(it.key, &d->arena, &name)) {
             exit(1);
         }
-        make_ill(d->health, remora_health_slot(d->health, name), it.value);
+        make_endpoints_ill(d, name, it.value);
+        make_keys_ill(d, name, it.value);
     }
 }
 

@@ -194,6 +194,20 @@ def test_reload_on_sighup_swaps_the_snapshot_and_keeps_the_old_one_when_invalid(
         assert remora.request("GET", "/readyz", port=remora.probe_port)[0] == 200
 
 
+@pytest.mark.parametrize("wrong", ["model", "address"])
+def test_a_mended_document_serves_at_once(upstream, wrong):
+    """Whatever was learnt of the endpoint and of the key belongs to what stood there before."""
+    right = two_providers(upstream, "ok", more="policy: {provider: {only: [a]}}\n")
+    refused = {"model": ('model_id: "ok"', 'model_id: "404"'), "address": (upstream.base_url, "http://127.0.0.1:1/v1")}[wrong]
+    with Remora(right.replace(*refused), environment=SECRETS) as remora:
+        for _ in range(6):
+            assert remora.chat({"model": "t/m"})[0] in (404, 502, 503)
+        remora.config_path.write_text(right)
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration loaded")
+        assert remora.chat({"model": "t/m"})[0] == 200
+
+
 def test_an_emptied_file_takes_no_key_and_no_policy_away(upstream):
     """A full disk or a failed template leaves valid YAML behind, and every default is wider."""
     config = two_providers(upstream, "ok", more="services: {checkout: {provider: {only: [b]}}}")

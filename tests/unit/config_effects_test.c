@@ -702,27 +702,79 @@ static void models_are_found_by_id_in_sorted_order(void **state)
     remora_config_release(config);
 }
 
-static void health_slots_belong_to_names_and_survive_a_reload(void **state)
+static const char *any_variable(void *context, const char *name)
+{
+    (void)context;
+    return strcmp(name, "ACME_KEY") == 0 ? "sk-one" : NULL;
+}
+
+/* One provider with one endpoint; `model` upstream, `path` of its address. */
+static struct remora_config *config_of_health(struct remora_health *health, const char *before,
+                                              const char *model, const char *path)
+{
+    char text[512];
+    struct remora_config *config = NULL;
+    (void)snprintf(text, sizeof text,
+                   "providers: {acme: {kind: openai, base_url: \"http://127.0.0.1:9001/%s\", "
+                   "api_key: {env: ACME_KEY}}}\n"
+                   "models: {%sacme/a: {endpoints: [{provider: acme, model_id: %s}]}}",
+                   path, before, model);
+    struct remora_config_input input = {
+        .document = remora_slice_of(text), .getenv = any_variable, .health = health};
+    assert_int_equal(remora_config_build(&input, &config, NULL), REMORA_OK);
+    return config;
+}
+
+static uint32_t health_of(const struct remora_config *config)
+{
+    return remora_config_model(config, REMORA_SLICE("acme/a"))->endpoints[0].health;
+}
+
+static uint32_t key_health_of(const struct remora_config *config)
+{
+    return remora_config_provider(config, REMORA_SLICE("acme"))->credentials[0].health;
+}
+
+static void health_survives_a_reload_and_is_anew_for_what_was_mended(void **state)
 {
     (void)state;
     struct remora_health *health = remora_health_new();
-    struct remora_config *configs[2] = {NULL, NULL};
-    const char *texts[2] = {
-        ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a}]}}",
-        ACME "models: {acme/0: {endpoints: [{provider: acme, model_id: a}]}, "
-             "acme/a: {endpoints: [{provider: acme, model_id: b}]}}",
+    struct remora_config *configs[] = {
+        config_of_health(health, "", "a", "v1"),
+        config_of_health(health, "acme/0: {endpoints: [{provider: acme, model_id: a}]}, ", "a",
+                         "v1"),
+        config_of_health(health, "", "b", "v1"),
+        config_of_health(health, "", "a", "v2"),
     };
-    for (size_t i = 0; i < 2; i++) {
-        struct remora_config_input input = {.document = remora_slice_of(texts[i]),
-                                            .health = health};
-        assert_int_equal(remora_config_build(&input, &configs[i], NULL), REMORA_OK);
+    assert_true(health_of(configs[0]) > 0);
+    assert_int_equal(health_of(configs[1]), health_of(configs[0]));
+    assert_int_not_equal(configs[1]->models[0].endpoints[0].health, health_of(configs[0]));
+    assert_int_not_equal(health_of(configs[2]), health_of(configs[0]));
+    assert_int_not_equal(health_of(configs[3]), health_of(configs[0]));
+    assert_true(key_health_of(configs[0]) > 0);
+    assert_int_equal(key_health_of(configs[2]), key_health_of(configs[0]));
+    assert_int_not_equal(key_health_of(configs[3]), key_health_of(configs[0]));
+    assert_int_equal(configs[3]->changed_credential_count, 0); /* it holds what it held */
+    for (size_t i = 0; i < REMORA_COUNT_OF(configs); i++) {
+        remora_config_release(configs[i]);
     }
-    uint32_t first = configs[0]->models[0].endpoints[0].health;
-    assert_true(first > 0);
-    assert_int_equal(configs[1]->models[1].endpoints[0].health, first);
-    assert_int_not_equal(configs[1]->models[0].endpoints[0].health, first);
-    remora_config_release(configs[0]);
-    remora_config_release(configs[1]);
+    remora_health_free(health);
+}
+
+static void endpoints_without_health_are_told(void **state)
+{
+    (void)state;
+    struct remora_health *health = remora_health_new();
+    char name[16];
+    for (int i = 0; i < 8192; i++) {
+        (void)snprintf(name, sizeof name, "n%d", i);
+        (void)remora_health_slot(health, remora_slice_of(name));
+    }
+    struct remora_config *config = config_of_health(
+        health, "acme/0: {endpoints: [{provider: acme, model_id: a}]}, ", "a", "v1");
+    assert_int_equal(config->warning_count, 1);
+    assert_true(test_config_warns(config, "models", "no circuit breaker"));
+    remora_config_release(config);
     remora_health_free(health);
 }
 
@@ -828,7 +880,8 @@ int main(void)
         cmocka_unit_test(a_warning_of_a_name_offers_the_nearest),
         cmocka_unit_test(a_tag_that_no_endpoint_has_is_warned_of),
         cmocka_unit_test(models_are_found_by_id_in_sorted_order),
-        cmocka_unit_test(health_slots_belong_to_names_and_survive_a_reload),
+        cmocka_unit_test(health_survives_a_reload_and_is_anew_for_what_was_mended),
+        cmocka_unit_test(endpoints_without_health_are_told),
         cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
         cmocka_unit_test(log_levels_are_those_of_the_log),
         cmocka_unit_test(the_last_release_gives_secrets_back),
