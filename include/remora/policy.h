@@ -108,6 +108,12 @@ struct remora_judge_cap {
     enum remora_layer layer;
 };
 
+/* What `regions` of one layer asks for: countries by their two letters, a bit for the second. */
+struct remora_judge_regions {
+    uint32_t countries[26];
+    bool has_words; /* regions of clouds and what else is no country */
+};
+
 /*
  * The questions of one request, made ready once so that asking them of an endpoint costs tens of nanoseconds. Plain data
  * on the caller's stack; borrows the layers, the request and the model.
@@ -118,11 +124,13 @@ struct remora_judge {
         *layers[REMORA_LAYER_COUNT]; /* those that are there, outermost first */
     enum remora_layer layer_names[REMORA_LAYER_COUNT];
     size_t layer_count;
+    struct remora_judge_regions regions[REMORA_LAYER_COUNT]; /* beside `layers` */
     struct remora_judge_cap caps[REMORA_CAP_COUNT * REMORA_LAYER_COUNT];
     size_t cap_count;
     uint32_t rules; /* bit per enum remora_rule that may remove something */
     uint32_t input_modalities;
     uint32_t output_modalities;
+    remora_parameter_set asked; /* by the request */
     uint32_t said; /* what messages hold that not every server takes; the policy room's own bits */
     bool has_cache_mark;    /* somewhere in the request, spelt cache_control */
     bool has_explicit_mark; /* spelt prompt_cache_breakpoint */

@@ -7,6 +7,8 @@
 #define REMORA_PREFERENCES_H
 
 #include "remora/base.h"
+#include "remora/limits.h"
+#include "remora/memory.h"
 
 /* Stated or not: absent differs from false everywhere in this product. */
 enum remora_tristate { REMORA_UNSET = 0, REMORA_NO, REMORA_YES };
@@ -27,10 +29,22 @@ enum remora_sort {
 
 enum remora_partition { REMORA_PARTITION_UNSET = 0, REMORA_PARTITION_MODEL, REMORA_PARTITION_NONE };
 
+/*
+ * Where in a list of names those stand that may be the one looked for, so that not all of 64 are compared with each of 45 endpoints: in
+ * chains of places, from 1, in the list's order; 0 ends one.
+ */
+enum { REMORA_NAME_CHAINS = 64 };
+struct remora_name_index {
+    uint8_t first[REMORA_NAME_CHAINS];
+    uint8_t next[REMORA_LIMIT_PROVIDERS_LISTED];
+};
+
 struct remora_slices {
     const struct remora_slice *items;
     size_t count;
     bool is_set; /* an empty list that was stated differs from none */
+    const struct remora_name_index
+        *index; /* of slugs and regions, where remora_names_index made one; else NULL */
 };
 /* Lists of one kind of several layers, side by side. */
 struct remora_lists {
@@ -78,5 +92,19 @@ bool remora_quantization_is(struct remora_slice asked, struct remora_slice has);
  */
 bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
                          struct remora_slice tag);
+
+/*
+ * Gives a list of slugs or regions that is long enough to be worth it an index, which lives in the arena. Whoever reads a list calls it
+ * once; what looks names up works without it, too. TOO_LARGE or SHEDDING as the arena has it; the list is whole then.
+ */
+REMORA_MUST_CHECK enum remora_code remora_names_index(struct remora_slices *list,
+                                                      struct remora_arena *arena);
+/*
+ * The place in the list of the first slug that names the endpoint; list->count when none does. The tag begins with the provider's slug.
+ */
+size_t remora_slugs_find(const struct remora_slices *list, struct remora_slice provider,
+                         struct remora_slice tag);
+/* Whether a word stands in the list, capitals or not. */
+bool remora_names_have(const struct remora_slices *list, struct remora_slice word);
 
 #endif

@@ -10,13 +10,14 @@
 #include "remora/text.h"
 
 struct dialect_row {
-    const char *name;
+    struct remora_slice name;
     remora_parameter_set refused;
 };
 
 #define PARAMETER(name) (UINT64_C(1) << REMORA_PARAMETER_##name)
 static const struct dialect_row dialect_rows[REMORA_DIALECT_COUNT] = {
-#define REMORA_DIALECT(name, text, refused) [REMORA_DIALECT_##name] = {text, refused},
+#define REMORA_DIALECT(name, text, refused) \
+    [REMORA_DIALECT_##name] = {REMORA_SLICE_INIT(text), refused},
 #include "remora/tbl/dialects.h"
 #undef REMORA_DIALECT
 };
@@ -24,13 +25,13 @@ static const struct dialect_row dialect_rows[REMORA_DIALECT_COUNT] = {
 
 const char *remora_dialect_name(enum remora_dialect dialect)
 {
-    return dialect_rows[dialect].name;
+    return dialect_rows[dialect].name.data;
 }
 
 enum remora_dialect remora_dialect_by_name(struct remora_slice name)
 {
     for (size_t i = 0; i < REMORA_DIALECT_COUNT; i++) {
-        if (remora_slice_is(name, dialect_rows[i].name)) {
+        if (remora_slice_equal(name, dialect_rows[i].name)) {
             return (enum remora_dialect)i;
         }
     }
@@ -52,7 +53,9 @@ enum remora_dialect remora_dialect_of(const struct remora_provider_facts *provid
 
 bool remora_routes_further(const struct remora_provider_facts *provider)
 {
-    return provider->is_router || remora_dialect_of(provider) == REMORA_DIALECT_OPENROUTER;
+    /* As remora_dialect_of has it; asked of every endpoint for `regions`. */
+    const struct dialect_row *row = &dialect_rows[REMORA_DIALECT_OPENROUTER];
+    return provider->is_router || remora_slice_equal(provider->dialect, row->name);
 }
 
 remora_parameter_set remora_dialect_refused(enum remora_dialect dialect)

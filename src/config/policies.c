@@ -46,11 +46,21 @@ static void warn_of_slugs(struct config_loader *loader, const struct config_node
     }
 }
 
+static enum remora_code read_names(struct config_loader *loader, const struct config_node *list,
+                                   struct remora_slices *out)
+{
+    enum remora_code rc = config_read_texts(loader, list, out);
+    if (rc != REMORA_OK) {
+        return rc;
+    }
+    return remora_names_index(out, loader->arena) == REMORA_OK ? REMORA_OK : config_no_room(loader);
+}
+
 static enum remora_code read_slugs(struct config_loader *loader, const struct config_node *object,
                                    enum config_key key, struct remora_slices *out)
 {
     warn_of_slugs(loader, config_get(object, key));
-    return config_read_texts(loader, config_get(object, key), out);
+    return read_names(loader, config_get(object, key), out);
 }
 
 static enum remora_code read_quantizations(struct config_loader *loader,
@@ -82,8 +92,7 @@ static enum remora_code read_lists(struct config_loader *loader, const struct co
                                 &out->quantizations);
     }
     if (rc == REMORA_OK) {
-        rc = config_read_texts(loader, config_get(object, CONFIG_PREFERENCES_REGIONS),
-                               &out->regions);
+        rc = read_names(loader, config_get(object, CONFIG_PREFERENCES_REGIONS), &out->regions);
     }
     return rc;
 }

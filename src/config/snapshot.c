@@ -138,7 +138,7 @@ enum remora_code config_read_texts(struct config_loader *loader, const struct co
     for (const struct config_node *item = node->first; item != NULL; item = item->next) {
         items[count++] = config_keep(loader, item->text);
     }
-    *out = (struct remora_slices){items, count, true};
+    *out = (struct remora_slices){.items = items, .count = count, .is_set = true};
     return REMORA_OK;
 }
 

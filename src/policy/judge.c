@@ -26,12 +26,7 @@ static enum remora_layer by_facts(bool is_out)
 static bool names_endpoint(const struct remora_slices *slugs,
                            const struct remora_endpoint *endpoint)
 {
-    for (size_t i = 0; i < slugs->count; i++) {
-        if (remora_slug_matches(slugs->items[i], endpoint->facts.provider, endpoint->facts.tag)) {
-            return true;
-        }
-    }
-    return false;
+    return remora_slugs_find(slugs, endpoint->facts.provider, endpoint->facts.tag) < slugs->count;
 }
 
 /* ---- facts: what can be reached, what it takes ---- */
@@ -195,20 +190,14 @@ static enum remora_layer ask_region(const struct remora_judge *judge,
 {
     (void)subject;
     struct remora_slice region = endpoint->facts.region;
-    char seat[3];
     const char *country = endpoint->facts.country;
     if (region.length == 0 && !remora_routes_further(&endpoint->provider->facts)) {
-        region = endpoint->provider->facts.headquarters;
-        remora_place_country(region, seat);
-        country = seat;
+        region = endpoint->provider->facts.headquarters; /* two letters, or none */
+        country = region.data;
     }
     for (size_t i = 0; i < judge->layer_count; i++) {
-        const struct remora_slices *regions = &judge->layers[i]->provider.regions;
-        bool is_in = !regions->is_set;
-        for (size_t at = 0; at < regions->count && !is_in; at++) {
-            is_in = policy_region_matches(regions->items[at], region, country);
-        }
-        if (!is_in) {
+        const struct remora_slices *asked = &judge->layers[i]->provider.regions;
+        if (asked->is_set && !policy_regions_hold(asked, &judge->regions[i], region, country)) {
             return judge->layer_names[i];
         }
     }
@@ -313,7 +302,8 @@ static enum remora_layer ask_require(const struct remora_judge *judge,
 static enum remora_layer ask_supported(const struct remora_judge *judge,
                                        const struct remora_endpoint *endpoint, const char **subject)
 {
-    for (size_t i = 0; i < judge->request->asked_count; i++) {
+    size_t count = policy_may_lack(judge, endpoint) ? judge->request->asked_count : 0;
+    for (size_t i = 0; i < count; i++) {
         enum remora_parameter parameter = (enum remora_parameter)judge->request->asked[i];
         const char *lacks = policy_cannot_drop(judge, endpoint, parameter);
         if (lacks != NULL) {
@@ -394,6 +384,8 @@ void remora_judge_init(struct remora_judge *judge, const struct remora_policy_st
             judge->layers[judge->layer_count] = stack->layers[layer];
             judge->layer_names[judge->layer_count++] = (enum remora_layer)layer;
             judge->rules |= rules_of_layer(&stack->layers[layer]->provider);
+            policy_regions_collect(&stack->layers[layer]->provider.regions,
+                                   &judge->regions[judge->layer_count - 1]);
         }
     }
     collect_caps(judge);

@@ -177,6 +177,9 @@ void policy_needs(struct remora_judge *judge)
     for (size_t i = 0; i < request->output_modalities.count; i++) {
         judge->output_modalities |= modality_by_name(request->output_modalities.items[i]);
     }
+    for (size_t i = 0; i < request->asked_count; i++) {
+        judge->asked |= UINT64_C(1) << request->asked[i];
+    }
 }
 
 /* ---- room ---- */
@@ -252,6 +255,14 @@ static bool anybody_takes(const struct remora_endpoint *endpoint, enum remora_pa
         }
     }
     return false;
+}
+
+bool policy_may_lack(const struct remora_judge *judge, const struct remora_endpoint *endpoint)
+{
+    const remora_parameter_set has_more_to_it = UINT64_C(1) << REMORA_PARAMETER_RESPONSE_FORMAT |
+                                                UINT64_C(1) << REMORA_PARAMETER_STRUCTURED_OUTPUTS |
+                                                UINT64_C(1) << REMORA_PARAMETER_REASONING;
+    return (judge->asked & (~endpoint->facts.supported | has_more_to_it)) != 0;
 }
 
 const char *policy_lacks(const struct remora_judge *judge, const struct remora_endpoint *endpoint,

@@ -21,10 +21,12 @@ enum {
         2048, /* a mark for the cache on a call: openai-chat has no place for it */
 };
 
-/* Fills input_modalities, output_modalities, text_bytes, the marks and what was said. */
+/* Fills input_modalities, output_modalities, asked, text_bytes, the marks and what was said. */
 void policy_needs(struct remora_judge *judge);
 /* Whether that much text is certainly more than `tokens` tokens (0 unknown: never). */
 bool policy_is_too_long(const struct remora_judge *judge, int64_t tokens);
+/* False: it takes all parameters that were asked for, and none needs a second look. */
+bool policy_may_lack(const struct remora_judge *judge, const struct remora_endpoint *endpoint);
 /*
  * The name of what the endpoint lacks to honour a parameter that was asked for, or NULL. A JSON Schema as response format
  * needs structured outputs besides, where any endpoint of the model has them; a grammar needs a server that knows it.
@@ -38,8 +40,11 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,
                                enum remora_parameter parameter);
 
-/* Whether a place ("eu", "DE", "us-east5"; empty: unknown) in a country is, or lies in, the one that `regions` asks for. */
-bool policy_region_matches(struct remora_slice asked, struct remora_slice place,
-                           const char *country);
+/* The countries that a layer's `regions` hold, and whether there are other words; out is zeroed. */
+void policy_regions_collect(const struct remora_slices *asked, struct remora_judge_regions *out);
+/* Whether a place ("eu", "DE", "us-east5"; empty: unknown) in a country (its two letters, or empty) is, or lies in, one of them. */
+bool policy_regions_hold(const struct remora_slices *asked,
+                         const struct remora_judge_regions *known, struct remora_slice place,
+                         const char *country);
 
 #endif

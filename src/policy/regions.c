@@ -4,6 +4,8 @@
  * A word such as "asia" holds the regions that begin with it.
  * A member state lies in the Union. A place that is not known, or "global", lies in nothing but itself. Cannot fail.
  *
+ * Asked of every endpoint for every layer, so a layer's countries are bits, made once per plan; only its other words are compared.
+ *
  * Source of the members: European Union, "EU countries" (ISO 3166-1 alpha-2), read 2026-11.
  */
 #include "needs.h"
@@ -12,28 +14,63 @@ static const char members[][3] = {"AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE"
                                   "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU",
                                   "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"};
 
-static bool is_member(struct remora_slice country)
+/* 0 to 25; more: no letter. */
+static unsigned letter(char c)
 {
-    for (size_t i = 0; i < REMORA_COUNT_OF(members); i++) {
-        if (remora_slice_equal_nocase(country, remora_slice_of(members[i]))) {
-            return true;
-        }
-    }
-    return false;
+    return ((unsigned char)c | 0x20u) - 'a';
 }
 
-bool policy_region_matches(struct remora_slice asked, struct remora_slice place,
-                           const char *country)
+static bool is_country(const char *name)
 {
-    if (place.length == 0 || asked.length == 0) {
+    return letter(name[0]) < 26 && letter(name[1]) < 26;
+}
+
+static void add(struct remora_judge_regions *out, const char *country)
+{
+    out->countries[letter(country[0])] |= UINT32_C(1) << letter(country[1]);
+}
+
+static bool has(const struct remora_judge_regions *known, const char *country)
+{
+    return is_country(country) &&
+           (known->countries[letter(country[0])] >> letter(country[1]) & 1u) != 0;
+}
+
+void policy_regions_collect(const struct remora_slices *asked, struct remora_judge_regions *out)
+{
+    for (size_t i = 0; i < asked->count; i++) {
+        struct remora_slice name = asked->items[i];
+        if (name.length != 2 || !is_country(name.data)) {
+            out->has_words = true;
+            continue;
+        }
+        add(out, name.data);
+        /* Seats are as they are written, and some write what is no code. */
+        if (remora_slice_equal_nocase(name, REMORA_SLICE("uk"))) {
+            add(out, "GB");
+        } else if (remora_slice_equal_nocase(name, REMORA_SLICE("gb"))) {
+            add(out, "UK");
+        } else if (remora_slice_equal_nocase(name, REMORA_SLICE("eu"))) {
+            for (size_t at = 0; at < REMORA_COUNT_OF(members); at++) {
+                add(out, members[at]);
+            }
+        }
+    }
+}
+
+bool policy_regions_hold(const struct remora_slices *asked,
+                         const struct remora_judge_regions *known, struct remora_slice place,
+                         const char *country)
+{
+    if (place.length == 0) {
         return false;
     }
-    if (remora_slice_equal_nocase(asked, REMORA_SLICE("uk"))) {
-        asked = REMORA_SLICE("gb");
+    if (has(known, country)) {
+        return true;
     }
-    struct remora_slice land = remora_slice_of(country);
+    if (!known->has_words) {
+        return false;
+    }
     struct remora_slice area = remora_slice(place.data, remora_slice_find(place, '-', 0));
-    return remora_slice_equal_nocase(asked, place) || remora_slice_equal_nocase(asked, land) ||
-           (asked.length > 2 && remora_slice_equal_nocase(asked, area)) ||
-           (remora_slice_equal_nocase(asked, REMORA_SLICE("eu")) && is_member(land));
+    return remora_names_have(asked, place) || (area.length > 2 && remora_names_have(asked, area));
 }

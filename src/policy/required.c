@@ -126,7 +126,8 @@ const char *policy_loses(const struct remora_judge *judge, const struct remora_e
 {
     const struct remora_request *request = judge->request;
     enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
-    for (size_t i = 0; i < request->asked_count; i++) {
+    size_t count = policy_may_lack(judge, endpoint) ? request->asked_count : 0;
+    for (size_t i = 0; i < count; i++) {
         const char *lost =
             lost_of_parameter(judge, endpoint, dialect, (enum remora_parameter)request->asked[i]);
         if (lost != NULL) {

@@ -15,12 +15,7 @@
 
 static bool is_listed(const struct remora_slices *list, const struct remora_endpoint *endpoint)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (remora_slug_matches(list->items[i], endpoint->facts.provider, endpoint->facts.tag)) {
-            return true;
-        }
-    }
-    return false;
+    return remora_slugs_find(list, endpoint->facts.provider, endpoint->facts.tag) < list->count;
 }
 
 /* The outermost layer that insists on its order and does not list the endpoint. */

@@ -9,18 +9,7 @@
 
 #include "remora/limits.h"
 
-/* The place in the list of the first slug that names the endpoint; behind all of them when none does. */
-static uint16_t rank_of(const struct remora_slices *list, const struct remora_endpoint *endpoint)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (remora_slug_matches(list->items[i], endpoint->facts.provider, endpoint->facts.tag)) {
-            return (uint16_t)i;
-        }
-    }
-    return (uint16_t)list->count;
-}
-
-/* By insertion: stable, and one pass over what is in order already. */
+/* By the place of the first slug that names each, behind all where none does. By insertion: stable, and one pass over what is in order already. */
 void route_sort_order(const struct remora_strategy_input *input, uint16_t *order, size_t count)
 {
     uint16_t ranks[REMORA_LIMIT_CANDIDATES];
@@ -31,7 +20,8 @@ void route_sort_order(const struct remora_strategy_input *input, uint16_t *order
     }
     for (size_t i = 0; i < count; i++) {
         uint16_t candidate = order[i];
-        uint16_t rank = rank_of(list, input->candidates[candidate].endpoint);
+        const struct remora_endpoint_facts *facts = &input->candidates[candidate].endpoint->facts;
+        uint16_t rank = (uint16_t)remora_slugs_find(list, facts->provider, facts->tag);
         size_t at = i;
         while (at > 0 && ranks[at - 1] > rank) {
             ranks[at] = ranks[at - 1];

@@ -111,12 +111,13 @@ static enum remora_code read_slugs(struct parse *p, struct remora_json value, vo
                             (int)REMORA_LIMIT_PROVIDERS_LISTED);
     }
     struct parse_list list = {0};
+    struct remora_slices *slugs = target;
     enum remora_code code = parse_array(p, value, sizeof(struct remora_slice), read_slug, &list);
-    if (code == REMORA_OK) {
-        *(struct remora_slices *)target =
-            (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
+    if (code != REMORA_OK) {
+        return code;
     }
-    return code;
+    *slugs = (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
+    return remora_names_index(slugs, p->arena) == REMORA_OK ? REMORA_OK : parse_no_room(p);
 }
 
 static enum remora_code read_quantization(struct parse *p, struct remora_json value, void *target)

@@ -798,7 +798,8 @@ static void the_request_is_a_layer_of_its_own(void **state)
     static const struct remora_slice ignored[] = {REMORA_SLICE_INIT("a")};
     (void)state;
     struct engine_fixture *f = fixture_new("");
-    request_of(f)->provider.ignore = (struct remora_slices){ignored, 1, true};
+    request_of(f)->provider.ignore =
+        (struct remora_slices){.items = ignored, .count = 1, .is_set = true};
     remora_exchange_start(f->exchange, &f->sink);
     assert_string_equal(f->transfers[0].provider, "b");
     play_good_stream(f, 0, "x");
@@ -887,7 +888,8 @@ static void what_a_front_refuses_is_observed_with_the_model_that_it_names(void *
         struct remora_fail fail = REMORA_FAIL_INIT;
         struct remora_request *request = request_of(f);
         request->model = remora_slice_of(cases[i / 2].model);
-        request->models = (struct remora_slices){listed, cases[i / 2].listed, true};
+        request->models =
+            (struct remora_slices){.items = listed, .count = cases[i / 2].listed, .is_set = true};
         remora_fail_set(&fail, REMORA_INVALID_REQUEST, "n", "no");
         remora_exchange_refuse(f->exchange, &fail, i % 2 == 0 ? &f->sink : NULL);
         f->exchange = NULL;

@@ -195,9 +195,12 @@ static void what_layers_ignore_is_kept_side_by_side(void **state)
 {
     static const struct remora_slice slugs[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("b")};
     (void)state;
-    layer(REMORA_LAYER_MESH)->provider.ignore = (struct remora_slices){slugs, 1, true};
-    layer(REMORA_LAYER_SERVICE)->provider.ignore = (struct remora_slices){slugs, 0, true};
-    layer(REMORA_LAYER_REQUEST)->provider.ignore = (struct remora_slices){slugs, 2, true};
+    layer(REMORA_LAYER_MESH)->provider.ignore =
+        (struct remora_slices){.items = slugs, .count = 1, .is_set = true};
+    layer(REMORA_LAYER_SERVICE)->provider.ignore =
+        (struct remora_slices){.items = slugs, .count = 0, .is_set = true};
+    layer(REMORA_LAYER_REQUEST)->provider.ignore =
+        (struct remora_slices){.items = slugs, .count = 2, .is_set = true};
     remora_policy_merge(&stack, &merged);
     assert_int_equal(merged.ignored_count, 2);
     assert_int_equal(merged.ignored[0]->count, 1);
@@ -210,11 +213,11 @@ static void what_a_router_must_hear_is_kept_side_by_side(void **state)
     (void)state;
     struct remora_preferences *outer = &layer(REMORA_LAYER_MESH)->provider;
     struct remora_preferences *inner = &layer(REMORA_LAYER_REQUEST)->provider;
-    outer->only = (struct remora_slices){slugs, 0, true};
-    inner->only = (struct remora_slices){slugs, 2, true};
-    inner->quantizations = (struct remora_slices){slugs, 1, true};
-    outer->order = (struct remora_slices){slugs, 1, true};
-    inner->order = (struct remora_slices){slugs, 2, true};
+    outer->only = (struct remora_slices){.items = slugs, .count = 0, .is_set = true};
+    inner->only = (struct remora_slices){.items = slugs, .count = 2, .is_set = true};
+    inner->quantizations = (struct remora_slices){.items = slugs, .count = 1, .is_set = true};
+    outer->order = (struct remora_slices){.items = slugs, .count = 1, .is_set = true};
+    inner->order = (struct remora_slices){.items = slugs, .count = 2, .is_set = true};
     inner->allow_fallbacks = REMORA_NO;
     outer->enforce_distillable_text = REMORA_YES;
     inner->enforce_distillable_text = REMORA_NO;

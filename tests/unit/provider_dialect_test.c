@@ -113,7 +113,7 @@ static void ask_everything(struct remora_request *request)
     s->repetition_penalty = (struct remora_opt_f64){1.1, true};
     s->seed = (struct remora_opt_i64){7, true};
     s->choice_count = (struct remora_opt_i64){2, true};
-    s->stop = (struct remora_slices){stops, 1, true};
+    s->stop = (struct remora_slices){.items = stops, .count = 1, .is_set = true};
     s->logit_bias = bias;
     s->logit_bias_count = 1;
     request->logprobs = REMORA_YES;
@@ -239,7 +239,8 @@ static void append_body(struct remora_buf *out, const struct remora_http_request
 static const struct remora_slice slugs[] = {REMORA_SLICE_INIT("deepseek"), REMORA_SLICE_INIT("b"),
                                             REMORA_SLICE_INIT("deepseek"),
                                             REMORA_SLICE_INIT("together/fp8")};
-static const struct remora_slices ignored_lists[] = {{slugs, 2, true}, {slugs + 2, 2, true}};
+static const struct remora_slices ignored_lists[] = {
+    {.items = slugs, .count = 2, .is_set = true}, {.items = slugs + 2, .count = 2, .is_set = true}};
 static const struct remora_slices *const ignored[] = {&ignored_lists[0], &ignored_lists[1]};
 
 static void build(struct remora_buf *out, enum remora_dialect dialect, const char *model,

@@ -207,7 +207,7 @@ static void fill_parameters(struct remora_request *request)
     s->repetition_penalty = (struct remora_opt_f64){1.1, true};
     s->seed = (struct remora_opt_i64){-7, true};
     s->choice_count = (struct remora_opt_i64){2, true};
-    s->stop = (struct remora_slices){stops, 2, true};
+    s->stop = (struct remora_slices){.items = stops, .count = 2, .is_set = true};
     s->logit_bias = bias;
     s->logit_bias_count = 1;
     request->parallel_tool_calls = REMORA_NO;
@@ -217,7 +217,7 @@ static void fill_parameters(struct remora_request *request)
     request->service_tier = REMORA_SLICE("flex");
     request->verbosity = REMORA_SLICE("low");
     request->prompt_cache_key = REMORA_SLICE("k");
-    request->output_modalities = (struct remora_slices){kinds, 1, true};
+    request->output_modalities = (struct remora_slices){.items = kinds, .count = 1, .is_set = true};
     request->reasoning.effort = REMORA_EFFORT_HIGH;
 }
 
@@ -1258,7 +1258,8 @@ static void objects_of_the_caller_go_on_byte_for_byte(void **state)
     struct fixture f;
     (void)state;
     begin(&f, "acme", "");
-    f.request.output_modalities = (struct remora_slices){kinds, 2, true};
+    f.request.output_modalities =
+        (struct remora_slices){.items = kinds, .count = 2, .is_set = true};
     f.request.audio_json = REMORA_SLICE("{\"voice\":\"alloy\", \"format\":\"wav\"}");
     f.request.image_config_json = REMORA_SLICE("{ \"aspect_ratio\":\"1:1\"}");
     f.request.prediction_json = REMORA_SLICE("{\"content\":\"x\",\"type\":\"content\"}");
@@ -1621,7 +1622,8 @@ static void what_says_nothing_is_left_out_where_the_list_lacks_it(void **state)
         begin(&f, "acme", "generic");
         f.request.tool_choice.kind = REMORA_TOOL_CHOICE_AUTO;
         f.request.response_format.kind = REMORA_FORMAT_TEXT;
-        f.request.output_modalities = (struct remora_slices){kinds, 1, true};
+        f.request.output_modalities =
+            (struct remora_slices){.items = kinds, .count = 1, .is_set = true};
         if (lists == 0) {
             f.endpoint.facts.supported = UINT64_C(1) << REMORA_PARAMETER_TEMPERATURE;
         }
@@ -1797,7 +1799,8 @@ static void reasoning_details_go_back_byte_for_byte(void **state)
 /* Words of layers: of a router itself, of others, and of how weights are kept. */
 #define WORDS(name, ...)                                             \
     static const struct remora_slice name##_words[] = {__VA_ARGS__}; \
-    static const struct remora_slices name = {name##_words, REMORA_COUNT_OF(name##_words), true}
+    static const struct remora_slices name = {                       \
+        .items = name##_words, .count = REMORA_COUNT_OF(name##_words), .is_set = true}
 WORDS(itself, REMORA_SLICE_INIT("hop"), REMORA_SLICE_INIT("hop/free"));
 WORDS(others, REMORA_SLICE_INIT("hop"), REMORA_SLICE_INIT("hopper"));
 WORDS(weights, REMORA_SLICE_INIT("fp4"), REMORA_SLICE_INIT("bf16"), REMORA_SLICE_INIT("fp8"));

@@ -52,7 +52,7 @@ static struct remora_slices draw(const struct remora_slice *values, size_t count
     for (size_t i = 0; i < length; i++) {
         items[i] = values[roll(count)];
     }
-    return (struct remora_slices){items, length, true};
+    return (struct remora_slices){.items = items, .count = length, .is_set = true};
 }
 
 static void draw_provider(struct remora_provider *provider)

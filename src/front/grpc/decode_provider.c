@@ -32,7 +32,11 @@ static enum remora_code read_slugs(struct reader *r, const char *field,
             return code;
         }
     }
-    return reader_slices(r, items, count, out);
+    enum remora_code code = reader_slices(r, items, count, out);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    return remora_names_index(out, r->arena) == REMORA_OK ? REMORA_OK : reader_no_room(r);
 }
 
 static enum remora_code read_quantizations(struct reader *r,

@@ -31,10 +31,11 @@ struct plan_fixture {
 };
 
 /* A list for a policy; lives as long as the block that it stands in. */
-#define LIST(...)                                   \
-    ((struct remora_slices){                        \
-        (const struct remora_slice[]){__VA_ARGS__}, \
-        sizeof((struct remora_slice[]){__VA_ARGS__}) / sizeof(struct remora_slice), true})
+#define LIST(...)                                                                   \
+    ((struct remora_slices){.items = (const struct remora_slice[]){__VA_ARGS__},    \
+                            .count = sizeof((struct remora_slice[]){__VA_ARGS__}) / \
+                                     sizeof(struct remora_slice),                   \
+                            .is_set = true})
 #define S(text) REMORA_SLICE(text)
 
 /* Nothing in it: no providers, no models, an empty request, no layers. */
