@@ -8,6 +8,8 @@ import base64
 import functools
 import gzip
 import re
+import select
+import socket
 import subprocess
 import threading
 import time
@@ -483,62 +485,174 @@ def test_f52_n109_a_flood_of_pings(remora):
         assert c.ends() and c.goaway is not None and c.goaway == (11, b"too_many_pings")
 
 
-def test_f52_n111_headers_that_never_end(remora):
-    """A later core counts what it throws away and answers once, at length, when the connection ends."""
-    before = remora.rss_kib()
-    with H2(remora.grpc_port) as c:
-        c.send(raw_frame("HEADERS", 1, c.encoder.encode(c.head(LIST))))
-        for _ in range(2000):
-            if not c.send(raw_frame("CONTINUATION", 1, b"\x00\x01a\x01b" * 200)):
-                break
-        status, seconds = served(remora)
-        assert status == OK and seconds < 5
-    if core() >= FIXED_CORE and not is_sanitized():
-        assert remora.rss_kib() - before < 16 * MIB
+class Growth:
+    """How far a process's memory grows meanwhile, and what of it stays. A first connection costs 1.2 MB, whoever opens it."""
+
+    def __init__(self, remora):
+        self.remora, self.peak, self.is_over = remora, 0, threading.Event()
+        assert [served(remora)[0] for _ in range(2)] == [OK, OK]
+        self.before = remora.rss_kib()
+        self.thread = threading.Thread(target=self._watch)
+
+    def _watch(self):
+        while not self.is_over.wait(0.005):
+            self.peak = max(self.peak, self.now())
+
+    def now(self):
+        return self.remora.rss_kib() - self.before
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.thread.join()
+
+    def stays_below(self, kib, seconds=10):
+        """Once what has gone is given back, which is looked at every two seconds."""
+        end = time.monotonic() + seconds
+        while not is_sanitized() and self.now() >= kib and time.monotonic() < end:
+            time.sleep(0.1)
+        return is_sanitized() or self.now() < kib
 
 
-def test_f52_n112_a_bomb_of_header_compression(remora):
-    assert served(remora)[0] == OK  # a first connection costs 1.2 MB, whoever opens it
-    before = remora.rss_kib()
-    with H2(remora.grpc_port) as c:
-        head = c.encoder.encode(c.head(LIST))
-        entry = b"\x40\x03x-a\x7f\xa1\x1e" + b"v" * 4000  # literal with incremental indexing, a value of 4,000 bytes
-        c.answers[1] = Answer()
-        c.send(raw_frame("HEADERS", 1, head + entry + b"\xbe" * 12000, 5))
-        assert c.answer(1).status != OK
-    with H2(remora.grpc_port) as c:  # an integer that goes on for ever
-        c.send(raw_frame("HEADERS", 1, c.encoder.encode(c.head(LIST)) + b"\x7f" + b"\x80" * 15000))
-        for _ in range(3 if core() < FIXED_CORE else 500):
-            if not c.send(raw_frame("CONTINUATION", 1, b"\x80" * 16000)):
-                break
-        assert core() < FIXED_CORE or c.ends()
-    if not is_sanitized():
-        # A later core keeps one read, at most the 4 MiB that it takes of what waits in the socket: more, the later it comes to read.
-        assert remora.rss_kib() - before < (32 if core() < FIXED_CORE else 6) * MIB
-
-
-def flood(c, frame, times=500):
-    """Sends while the peer takes it; nothing that comes back is read."""
-    c.socket.settimeout(3)
-    try:
-        for _ in range(times):
-            if not c.send(frame * 100):
-                return
-    except TimeoutError:
-        pass
-
-
-def test_n113_floods_of_frames_that_mean_nothing(remora):
-    before = remora.rss_kib()
-    for frame in (SettingsFrame(settings={SettingsFrame.HEADER_TABLE_SIZE: 4096}).serialize(),
-                  raw_frame("DATA", 1, b""), WindowUpdateFrame(0, window_increment=1).serialize()):
-        with H2(remora.grpc_port) as c:
-            c.open(LIST)
-            flood(c, frame)
-            status, seconds = served(remora)
+@pytest.mark.parametrize("acknowledges", [False, True])
+def test_f52_n111_headers_that_never_end(upstream, stubs, acknowledges):
+    """A later core counts what it throws away, once its SETTINGS are acknowledged. Before that its limit is 16 MiB, 32 bytes counted
+    for each entry: half a million entries of two bytes."""
+    with run(upstream, "ok", workers=1) as r, Growth(r) as growth:
+        with H2(r.grpc_port) as c:
+            if acknowledges:
+                assert c.call(LIST).status == OK
+            c.send(raw_frame("HEADERS", c.next_stream, c.encoder.encode(c.head(LIST))))
+            for _ in range(2000):
+                if not c.send(raw_frame("CONTINUATION", c.next_stream, b"\x00\x01a\x01b" * 200)):
+                    break
+            status, seconds = served(r)
             assert status == OK and seconds < 5
-    if not is_sanitized():
-        assert remora.rss_kib() - before < 16 * MIB
+        if core() >= FIXED_CORE and not is_sanitized():
+            assert growth.stays_below(MIB) and growth.peak < (2 if acknowledges else 96) * MIB, growth.peak
+
+
+def test_n111_headers_that_go_on_are_a_flood(upstream, stubs):
+    if core() < FIXED_CORE:
+        pytest.skip("an old core takes them all, and has no time for others meanwhile (docs/grpc.md)")
+    with run(upstream, "ok", workers=1) as r, H2(r.grpc_port) as c:
+        assert c.call(LIST).status == OK
+        c.send(raw_frame("HEADERS", c.next_stream, c.encoder.encode(c.head(LIST))))
+        flood(c, raw_frame("CONTINUATION", c.next_stream, b"\x00\x01a\x01b" * 200))
+        assert c.is_closed and served(r)[0] == OK
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_f52_n112_a_bomb_of_header_compression(upstream, stubs, workers):
+    """In a process of its own: what an earlier connection did is still being thrown away while the next one is measured."""
+    with run(upstream, "ok", workers=workers) as r, Growth(r) as growth:
+        with H2(r.grpc_port) as c:
+            head = c.encoder.encode(c.head(LIST))
+            entry = b"\x40\x03x-a\x7f\xa1\x1e" + b"v" * 4000  # literal with incremental indexing, a value of 4,000 bytes
+            c.answers[1] = Answer()
+            c.send(raw_frame("HEADERS", 1, head + entry + b"\xbe" * 12000, 5))
+            assert c.answer(1).status != OK
+        with H2(r.grpc_port) as c:  # an integer that goes on for ever
+            c.send(raw_frame("HEADERS", 1, c.encoder.encode(c.head(LIST)) + b"\x7f" + b"\x80" * 15000))
+            for _ in range(3 if core() < FIXED_CORE else 500):
+                if not c.send(raw_frame("CONTINUATION", 1, b"\x80" * 16000)):
+                    break
+            assert core() < FIXED_CORE or c.ends()
+        if not is_sanitized():
+            assert growth.stays_below(MIB) and growth.peak < (32 if core() < FIXED_CORE else 6) * MIB, growth.peak
+
+
+FLOODED = "grpc connection ended: a flood of frames"
+CALM = (11, b"too_many_frames")
+
+
+def flood(c, frame, seconds=60):
+    """Sends until the peer has ended the connection. Of its answers, too many to be parsed, only the last one is looked at. How
+    many bytes it took."""
+    piece, sent, last, end = frame * (65536 // len(frame)), 0, b"", time.monotonic() + seconds
+    while not c.is_closed and time.monotonic() < end:
+        readable, writable, _ = select.select([c.socket], [c.socket], [], 1)
+        try:
+            if readable:
+                got = c.socket.recv(1 << 20)
+                last, c.is_closed = (last + got)[-1000:], got == b""
+            elif writable:
+                sent += c.socket.send(piece[sent % len(piece):], socket.MSG_DONTWAIT)
+        except (BrokenPipeError, ConnectionResetError):
+            c.is_closed = True
+    if CALM[1] in last:
+        c.goaway = CALM
+    return sent
+
+
+SETTINGS = SettingsFrame(settings={SettingsFrame.HEADER_TABLE_SIZE: 4096}).serialize()
+UPDATE = WindowUpdateFrame(0, window_increment=1).serialize()
+
+
+@pytest.mark.parametrize("frame,call", [
+    (SETTINGS, None), (raw_frame("SETTINGS", 0), None), (UPDATE, None), (SETTINGS, "open"),
+    (raw_frame("DATA", 1), "open"), (raw_frame("DATA", 1), "message")],
+    ids=["settings", "empty-settings", "window", "settings-beside-a-call", "data", "data-behind-a-message"])
+def test_n113_floods_of_frames_that_mean_nothing(upstream, stubs, frame, call):
+    """What a connection brings beside its calls is counted here. Beside a call whose message has not come it may be that message, up
+    to what this process has of memory. A later core ends empty DATA by itself."""
+    with run(upstream, "ok", workers=1) as r, Growth(r) as growth:
+        with H2(r.grpc_port) as c:
+            if call:
+                c.open(LIST)
+            if call == "message":
+                c.data(1, message(b""))
+            sent = flood(c, frame)
+            assert c.is_closed, (c.goaway, sent)
+            assert core() >= FIXED_CORE and frame[3] == 0 or len(r.wait_log(FLOODED)) == 1 and sent > 16 << 20
+            status, seconds = served(r)
+            assert status == OK and seconds < 5
+        assert growth.stays_below((2 if core() >= FIXED_CORE else 16) * MIB), growth.now()
+
+
+def test_n113_who_floods_is_told(remora):
+    """GOAWAY finds room where the core does not answer each frame."""
+    with H2(remora.grpc_port) as c:
+        flood(c, UPDATE)
+        assert c.is_closed and c.goaway == CALM
+
+
+def upload(c, stream, size, piece=1 << 20, pause=0.0):
+    for at in range(0, size, piece):
+        c.data(stream, bytes(min(piece, size - at)))
+        c.until(lambda: False, pause)
+
+
+def test_uploads_are_no_flood(upstream, stubs):
+    """Three at once, slow, of which none is whole for longer than a look or two: 75 MiB that no call has brought yet."""
+    with run(upstream, "ok", workers=1) as r, H2(r.grpc_port) as c:
+        streams = [c.open(COUNT) for _ in range(3)]
+        for stream in streams:
+            c.data(stream, message(b"", length=25 << 20))
+        for _ in range(25):
+            for stream in streams:
+                upload(c, stream, 1 << 20, pause=0.1)
+        for stream in streams:
+            c.data(stream, b"", end=True)
+        assert [c.answer(s).status for s in streams] == [INVALID] * 3  # zeros are no protobuf
+        assert not c.ends(4.5) and c.goaway is None and c.call(LIST).status == OK
+
+
+def test_messages_that_are_given_up_or_too_large_are_no_flood(upstream, stubs):
+    """What had come of them belongs to no call any more."""
+    with run(upstream, "ok", workers=1) as r, H2(r.grpc_port) as c:
+        for _ in range(6):
+            stream = c.open(COUNT)
+            c.data(stream, message(b"", length=20 << 20))
+            upload(c, stream, 10 << 20)
+            c.reset(stream)
+        stream = c.open(COUNT)
+        c.data(stream, message(bytes(48 << 20)), end=True)
+        assert c.answer(stream, 60).status == EXHAUSTED
+        assert not c.ends(4.5) and c.goaway is None and c.call(LIST).status == OK
 
 
 def test_n113_a_window_that_overflows(remora):

@@ -8,7 +8,8 @@ from hyperframe.frame import RstStreamFrame
 from gateway import SECRETS, Remora, two_providers
 from h2wire import H2, message, raw_frame
 from peers import authority
-from test_grpc_hostile import FIXED_CORE, LIST, MIB, OK, STREAM, core, is_sanitized, stream_chat
+from test_grpc_hostile import (COUNT, FIXED_CORE, FLOODED, INVALID, LIST, MIB, OK, STREAM, UPDATE, core, is_sanitized,
+                               stream_chat)
 from test_tls import ANYWHERE, client, tls
 
 CALM = (11, b"too_many_resets")
@@ -46,6 +47,37 @@ class Listening:
 @pytest.fixture(params=["tcp", "unix", "tls"])
 def listening(request, tmp_path):
     return Listening(request.param, tmp_path)
+
+
+def test_n113_floods_on_tls(upstream, stubs, tmp_path):
+    """Nobody can put a GOAWAY into it; a unix socket does not tell how much has come through it."""
+    listening = Listening("tls", tmp_path)
+    with listening.run(upstream, workers=1) as r, listening.connect(r) as c:
+        assert c.call(LIST).status == OK
+        c.ends(2.5)  # the connections of the core's own are looked for every two seconds
+        assert not c.is_closed
+        piece, end = UPDATE * 5000, time.monotonic() + 60
+        while not c.is_closed and time.monotonic() < end:
+            if not c.send(piece):
+                c.ends(1)
+                break
+            c.drain()
+        assert c.is_closed
+        assert len(r.wait_log(FLOODED)) == 1
+        with listening.connect(r) as other:
+            assert other.call(LIST).status == OK
+
+
+def test_uploads_on_tls_are_no_flood(upstream, stubs, tmp_path):
+    listening = Listening("tls", tmp_path)
+    with listening.run(upstream, workers=1) as r, listening.connect(r) as c:
+        for _ in range(4):
+            for _ in range(2):
+                stream = c.open(COUNT)
+                c.data(stream, message(bytes(20 << 20)), end=True)
+                assert c.answer(stream, 60).status == INVALID  # zeros are no protobuf
+            c.ends(1.2)
+        assert not c.is_closed and c.call(LIST).status == OK
 
 
 def begin(c):

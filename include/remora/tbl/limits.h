@@ -62,6 +62,7 @@ REMORA_LIMIT(GRPC_QUOTA_BYTES, 256 << 20, "bytes", "memory that the gRPC core ma
 REMORA_LIMIT(GRPC_STREAMS, 100, "streams", "open calls on one HTTP/2 connection")
 REMORA_LIMIT(GRPC_RESETS, 100, "calls", "calls that one gRPC connection resets soon and before their answer has ended, in 10 seconds")
 REMORA_LIMIT(GRPC_RAPID_MS, 1000, "ms", "how soon after its beginning the reset of a gRPC call counts")
+REMORA_LIMIT(GRPC_STRAY_BYTES, 16 << 20, "bytes", "bytes on one gRPC connection that are no call's, in 10 seconds")
 REMORA_LIMIT(GRPC_MESSAGE_MS, 60000, "ms", "time until a message that a gRPC call waits for is whole")
 REMORA_LIMIT(GRPC_WATCHES, 256, "calls", "health watches of one worker")
 REMORA_LIMIT(GRPC_DETAILS_BYTES, 4 << 10, "bytes", "status details of one gRPC call")

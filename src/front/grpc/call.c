@@ -125,6 +125,9 @@ static void call_free(struct remora_grpc_call *call)
     struct remora_grpc_front *front = call->front;
     struct remora_grpc_lane *lane = call->lane;
     bool had_arrived = call->has_arrived;
+    if (had_arrived && !call->has_brought) {
+        remora_grpc_traffic_lost(&lane->traffic);
+    }
     remora_timers_disarm(remora_loop_timers(lane->worker->loop), &call->patience);
     remora_grpc_unread_end(call);
     remora_grpc_queue_clear(call);
@@ -407,9 +410,30 @@ static void take(struct remora_grpc_call *call, bool ok)
     }
 }
 
+static void account(struct remora_grpc_call *call, const grpc_byte_buffer *message)
+{
+    struct remora_grpc_traffic *traffic = &call->lane->traffic;
+    size_t bytes = grpc_byte_buffer_length((grpc_byte_buffer *)(uintptr_t)message);
+    if (call->has_brought) {
+        remora_grpc_traffic_more(traffic, bytes);
+    } else {
+        remora_grpc_traffic_message(traffic, bytes);
+    }
+    call->has_brought = true;
+}
+
+/* What came with this completion; NULL: nothing. */
+static const grpc_byte_buffer *newest(const struct remora_grpc_call *call)
+{
+    return call->has_message ? call->surplus : call->incoming;
+}
+
 static void on_received(struct remora_grpc_tag *tag, bool ok)
 {
     struct remora_grpc_call *call = REMORA_CONTAINER_OF(tag, struct remora_grpc_call, received);
+    if (ok && newest(call) != NULL) {
+        account(call, newest(call));
+    }
     bool is_awaited = !call->is_over && !call->is_ending; /* not sent away meanwhile */
     bool is_first = ok && call->incoming != NULL && !call->method->is_talk && !call->has_message;
     bool is_packed = ok && call->incoming != NULL && call->surplus == NULL &&
@@ -512,6 +536,7 @@ static void on_arrived(struct remora_grpc_tag *tag, bool ok)
     if (ok) {
         call->has_arrived = true;
         call->arrived_ns = clock_ns(call);
+        remora_grpc_traffic_call(&call->lane->traffic);
         atomic_store_explicit(&front->arrived_ns, call->arrived_ns, memory_order_relaxed);
         atomic_fetch_add(&front->calls, 1);
         if (!atomic_load(&front->is_shut) && remora_grpc_call_arm(front, call->lane) != REMORA_OK) {

@@ -66,10 +66,11 @@ struct remora_grpc_call {
     int was_cancelled;
     uint64_t arrived_ns; /* by the loop's clock */
     bool has_arrived;
-    bool is_over;    /* the caller is gone: nothing is sent any more */
-    bool has_head;   /* initial metadata was sent */
-    bool is_sending; /* a send has not come back, or has yet to be handed to the core */
-    grpc_op ops[3];  /* of that send */
+    bool has_brought; /* a message */
+    bool is_over;     /* the caller is gone: nothing is sent any more */
+    bool has_head;    /* initial metadata was sent */
+    bool is_sending;  /* a send has not come back, or has yet to be handed to the core */
+    grpc_op ops[3];   /* of that send */
     size_t op_count;
     struct remora_list leaving; /* in the lane's list until then */
     bool is_ending;             /* `status` is final and goes behind the last message */

@@ -10,6 +10,10 @@
  *      two of the core's, and is shut down when it has had time to arrive: what comes in after a shutdown is answered by RST,
  *      and that takes with it what is not acknowledged yet. TLS is shut down without a word
  *
+ * A flood (flood.h) ends in the same way: each connection is looked at every two seconds, and again half a second after it was
+ * found to have brought too much. On TLS the descriptor of what the core accepted is looked for when it is adopted. What a
+ * connection that has gone leaves in the heap is given back at the next look (reclaim.h).
+ *
  * A farewell is said in the same way before the core is shut down, because what callers have sent until they read the core's own
  * GOAWAY is refused by it. This connection goes on, so the frame may not cut one of the core's in two: it is said when little
  * waits and little has gone since the last tick, that is, when there was always room for what the core had. TCP only: nobody
@@ -25,22 +29,23 @@
  */
 #include "connections.h"
 
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "channelz.h"
+#include "goaway.h"
+#include "peers.h"
+#include "reclaim.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
 #define LOOK_NS   (2 * REMORA_NS_PER_S)
+#define AGAIN_NS  (REMORA_NS_PER_S / 2) /* when somebody may be flooding */
 #define RESETS_NS (10 * REMORA_NS_PER_S)
 #define TICK_NS   (10 * REMORA_NS_PER_MS)
 #define ROOM_NS   (200 * REMORA_NS_PER_MS) /* for room to say GOAWAY in */
@@ -48,8 +53,6 @@
 
 enum {
     ASKED = 64, /* sockets asked about in one look: a full table has its turn in half a minute */
-    NEARLY_SENT_BYTES =
-        8192, /* of 64 KiB: the core writes on long before, so no frame of its is cut in two */
     QUIET_BYTES = 32768,
     PING_BYTES = 17,
     NO_FD = -1, /* the core's own */
@@ -62,16 +65,19 @@ struct resets {
 };
 
 struct connection {
-    int fd;
-    ino_t inode;
+    int fd;                           /* NO_FD: the core's own */
+    int watched_fd;                   /* the same, or what the core's own was found to be */
+    ino_t inode;                      /* of watched_fd */
     struct remora_grpc_socket socket; /* id 0: the core does not list it */
     struct resets seen;
     struct resets told;
     uint64_t failed; /* of the core's count, when it was asked last */
     uint64_t late;   /* since then */
     uint64_t asked_ns;
-    uint64_t shut_at_ns; /* of a storm; 0: of none */
-    bool is_told;        /* GOAWAY */
+    struct remora_grpc_flood flood;
+    enum remora_grpc_word fault; /* why it is ended */
+    uint64_t shut_at_ns;         /* 0: it is not */
+    bool is_told;                /* GOAWAY */
     bool is_shut;
     enum { NO_FAREWELL, TO_BE_LOOKED_AT, TO_BE_SAID, SAID, HEARD } farewell;
     uint64_t sent_bytes;     /* until the last tick of a farewell */
@@ -80,11 +86,16 @@ struct connection {
 
 struct remora_grpc_connections {
     struct remora_worker *worker;
+    const struct remora_grpc_lane *lanes;
+    unsigned lane_count;
     struct remora_timer timer;
     struct remora_timer ending; /* armed while one has to be shut or to hear a farewell */
     intptr_t server;
     intptr_t next_id; /* of a socket that the core will list */
     bool adopts;
+    bool has_gone; /* somebody, since memory was looked at */
+    struct remora_grpc_reclaim reclaim;
+    bool is_wary;        /* somebody may be flooding */
     uint64_t late;       /* calls whose connection is not known, since all were asked */
     size_t asked;        /* where the last look ended */
     uint64_t parting_ns; /* since when a farewell is as it is */
@@ -98,15 +109,19 @@ static uint64_t now_ns(const struct remora_grpc_connections *c)
     return clock->now_ns(clock);
 }
 
-static bool is_open(const struct connection *connection)
+/* The number stands for its socket still. */
+static bool is_of(const struct connection *connection, int fd)
 {
     struct stat status;
-    uint64_t ignored;
-    if (connection->fd == NO_FD) {
-        return remora_grpc_channelz_failed(connection->socket.id, &ignored);
-    }
-    return fstat(connection->fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+    return fd != NO_FD && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
            status.st_ino == connection->inode;
+}
+
+static bool is_open(const struct connection *connection)
+{
+    uint64_t ignored;
+    return connection->fd == NO_FD ? remora_grpc_channelz_failed(connection->socket.id, &ignored)
+                                   : is_of(connection, connection->fd);
 }
 
 static void look(struct remora_grpc_connections *c)
@@ -117,6 +132,7 @@ static void look(struct remora_grpc_connections *c)
             c->open[kept++] = c->open[i];
         }
     }
+    c->has_gone = c->has_gone || kept < c->count;
     c->count = kept;
 }
 
@@ -127,88 +143,6 @@ static void tell(struct remora_grpc_connections *c)
 }
 
 /* ---- the end of a storm ---- */
-
-/* A name of the core's for what a socket is connected to; empty: no address of the internet. */
-static void peer_of(int fd, char *out, size_t bytes)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer = {.any = {0}};
-    char address[INET6_ADDRSTRLEN] = "";
-    socklen_t length = sizeof peer;
-    out[0] = '\0';
-    if (getpeername(fd, &peer.any, &length) != 0) {
-        return;
-    }
-    if (peer.any.sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &peer.v4.sin_addr, address, sizeof address);
-        snprintf(out, bytes, "ipv4:%s:%u", address, ntohs(peer.v4.sin_port));
-    } else if (peer.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.v6.sin6_addr)) {
-        (void)inet_ntop(AF_INET, &peer.v6.sin6_addr.s6_addr[12], address, sizeof address);
-        snprintf(out, bytes, "ipv4:%s:%u", address, ntohs(peer.v6.sin6_port));
-    } else if (peer.any.sa_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &peer.v6.sin6_addr, address, sizeof address);
-        snprintf(out, bytes, "ipv6:%%5B%s%%5D:%u", address, ntohs(peer.v6.sin6_port));
-    }
-}
-
-/* The descriptor of a connection that the core accepted itself; NO_FD: gone. */
-static int fd_of_peer(const char *peer)
-{
-    char text[sizeof((struct remora_grpc_socket *)NULL)->peer];
-    DIR *open = opendir("/proc/self/fd");
-    int found = NO_FD;
-    for (struct dirent *entry; open != NULL && found == NO_FD && (entry = readdir(open)) != NULL;) {
-        uint64_t fd = 0;
-        if (remora_parse_u64(remora_slice_of(entry->d_name), &fd)) {
-            peer_of((int)fd, text, sizeof text);
-            found = strcmp(text, peer) == 0 ? (int)fd : NO_FD;
-        }
-    }
-    if (open != NULL) {
-        closedir(open);
-    }
-    return found;
-}
-
-/*
- * GOAWAY with the greatest stream, since any may have been answered, and no debug data but for a storm. False: it might fall into
- * the middle of a frame now.
- */
-static bool say_goaway(int fd, const char *frame, size_t length)
-{
-    int waiting = 0;
-    return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting < NEARLY_SENT_BYTES &&
-           send(fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
-}
-
-/* Its eight bytes are none that a core counts up to. */
-#define PING "\0\0\x08\x06\0\0\0\0\0farewell"
-
-static bool say_calm_down(int fd)
-{
-    static const char FRAME[] = "\0\0\x17\x07\0\0\0\0\0"
-                                "\x7f\xff\xff\xff"
-                                "\0\0\0\x0b"
-                                "too_many_resets";
-    return say_goaway(fd, FRAME, sizeof FRAME - 1);
-}
-
-static bool say_farewell(int fd)
-{
-    static const char FRAMES[] = "\0\0\x08\x07\0\0\0\0\0"
-                                 "\x7f\xff\xff\xff"
-                                 "\0\0\0\0" PING;
-    return say_goaway(fd, FRAMES, sizeof FRAMES - 1);
-}
-
-static bool say_ping(int fd)
-{
-    static const char FRAME[] = PING;
-    return say_goaway(fd, FRAME, sizeof FRAME - 1);
-}
 
 /* False: no connection any more, and nobody to say farewell to. */
 static bool get_info(struct connection *connection, struct tcp_info *info)
@@ -237,7 +171,7 @@ static void bid_farewell(struct connection *connection)
     bool may_say = is_quiet(connection, &info) && connection->sent_bytes > 0;
     if (connection->farewell == TO_BE_LOOKED_AT) {
         connection->farewell = TO_BE_SAID;
-    } else if (may_say && say_farewell(connection->fd)) {
+    } else if (may_say && remora_grpc_say(connection->fd, REMORA_GRPC_FAREWELL)) {
         connection->farewell = SAID;
         connection->received_bytes = info.tcpi_bytes_received;
     }
@@ -254,19 +188,24 @@ static bool has_answered(struct connection *connection)
     bool may_ask = is_quiet(connection, &info);
     if (came == PING_BYTES) {
         connection->farewell = HEARD;
-    } else if (came > PING_BYTES && may_ask && say_ping(connection->fd)) {
+    } else if (came > PING_BYTES && may_ask && remora_grpc_say(connection->fd, REMORA_GRPC_PING)) {
         connection->received_bytes = info.tcpi_bytes_received;
     }
     return connection->farewell == HEARD;
 }
 
+static const char *told_of(enum remora_grpc_word fault)
+{
+    return fault == REMORA_GRPC_TOO_MANY_RESETS ? "grpc connection ended: a storm of resets"
+                                                : "grpc connection ended: a flood of frames";
+}
+
 static void shut(struct connection *connection)
 {
-    int fd = connection->fd == NO_FD ? fd_of_peer(connection->socket.peer) : connection->fd;
     connection->is_shut = true;
-    if (fd != NO_FD) {
-        (void)shutdown(fd, SHUT_RDWR);
-        remora_log(REMORA_LOG_WARN, "grpc connection ended: a storm of resets", NULL, 0);
+    if (is_of(connection, connection->watched_fd)) {
+        (void)shutdown(connection->watched_fd, SHUT_RDWR);
+        remora_log(REMORA_LOG_WARN, told_of(connection->fault), NULL, 0);
     }
 }
 
@@ -277,7 +216,8 @@ static bool is_leaving(const struct connection *connection)
 
 static void leave(struct connection *connection, uint64_t at_ns)
 {
-    if (connection->fd != NO_FD && !connection->is_told && say_calm_down(connection->fd)) {
+    if (connection->fd != NO_FD && !connection->is_told &&
+        remora_grpc_say(connection->fd, connection->fault)) {
         connection->is_told = true;
         connection->shut_at_ns = at_ns + ARRIVE_NS;
     }
@@ -324,11 +264,13 @@ static void on_ending(struct remora_timer *timer)
     }
 }
 
-static void end_storm(struct remora_grpc_connections *c, struct connection *connection)
+static void end_one(struct remora_grpc_connections *c, struct connection *connection,
+                    enum remora_grpc_word fault)
 {
     if (connection->shut_at_ns != 0) {
         return;
     }
+    connection->fault = fault;
     connection->shut_at_ns = now_ns(c) + ROOM_NS;
     leave_or_wait(c, connection);
 }
@@ -361,7 +303,7 @@ static void ask(struct remora_grpc_connections *c, struct connection *connection
     connection->late = 0;
     connection->asked_ns = at_ns;
     if (is_storm(&connection->told, at_ns, more > late ? more - late : 0, over_ns)) {
-        end_storm(c, connection);
+        end_one(c, connection, REMORA_GRPC_TOO_MANY_RESETS);
     }
 }
 
@@ -378,26 +320,92 @@ static void ask_in_turn(struct remora_grpc_connections *c)
     }
 }
 
+/* ---- floods ---- */
+
+/* Memory in which messages that are on their way would lie. */
+static uint64_t memory_bytes(void)
+{
+    struct rusage usage = {.ru_maxrss = 0};
+    bool is_known = getrusage(RUSAGE_SELF, &usage) == 0;
+    uint64_t bytes = (uint64_t)usage.ru_maxrss * 1024;
+    return is_known && bytes < REMORA_LIMIT_GRPC_QUOTA_BYTES ? bytes
+                                                             : REMORA_LIMIT_GRPC_QUOTA_BYTES;
+}
+
+static struct remora_grpc_look look_around(const struct remora_grpc_connections *c)
+{
+    struct remora_grpc_look look = {.at_ns = now_ns(c)};
+    uint64_t awaited = 0;
+    for (unsigned i = 0; i < c->lane_count; i++) {
+        look.explained_bytes += atomic_load(&c->lanes[i].traffic.bytes);
+        awaited += atomic_load(&c->lanes[i].traffic.awaited);
+    }
+    look.held_bytes = awaited > 0 ? memory_bytes() : 0;
+    return look;
+}
+
+/* What callers say to a front that drains belongs to no call any more. */
+static bool is_watched(const struct connection *connection)
+{
+    return connection->watched_fd != NO_FD && connection->farewell == NO_FAREWELL &&
+           connection->shut_at_ns == 0;
+}
+
+static void look_for_floods(struct remora_grpc_connections *c)
+{
+    c->is_wary = false;
+    struct remora_grpc_look look = look_around(c);
+    for (size_t i = 0; i < c->count; i++) {
+        struct connection *connection = &c->open[i];
+        if (is_watched(connection) &&
+            remora_grpc_received_bytes(connection->watched_fd, &look.received_bytes) &&
+            is_of(connection, connection->watched_fd) && /* and was until now */
+            remora_grpc_flood_look(&connection->flood, &look)) {
+            end_one(c, connection, REMORA_GRPC_TOO_MANY_FRAMES);
+        }
+        c->is_wary = c->is_wary || connection->flood.times > 0;
+    }
+}
+
 /* ---- the table ---- */
 
 static void on_timer(struct remora_timer *timer);
 
 static void arm(struct remora_grpc_connections *c)
 {
-    if ((c->count == 0 && !c->adopts) || remora_timer_is_armed(&c->timer)) {
+    bool is_needed = c->count > 0 || c->adopts || c->has_gone;
+    if (!is_needed || remora_timer_is_armed(&c->timer)) {
         return;
     }
     /* Without memory for the timer all of this waits for the next connection. */
-    enum remora_code code = remora_timers_arm(remora_loop_timers(c->worker->loop), &c->timer,
-                                              now_ns(c) + LOOK_NS, on_timer);
+    enum remora_code code =
+        remora_timers_arm(remora_loop_timers(c->worker->loop), &c->timer,
+                          now_ns(c) + (c->is_wary ? AGAIN_NS : LOOK_NS), on_timer);
     (void)code;
 }
 
 static struct connection *append(struct remora_grpc_connections *c, int fd)
 {
     struct connection *connection = &c->open[c->count++];
-    *connection = (struct connection){.fd = fd, .asked_ns = now_ns(c)};
+    *connection = (struct connection){
+        .fd = fd, .watched_fd = fd, .asked_ns = now_ns(c), .flood.last = look_around(c)};
     return connection;
+}
+
+static void on_peer(void *context, int fd, const char *peer)
+{
+    struct remora_grpc_connections *c = context;
+    struct stat status;
+    for (size_t i = 0; i < c->count; i++) {
+        struct connection *connection = &c->open[i];
+        if (connection->watched_fd == NO_FD && strcmp(connection->socket.peer, peer) == 0 &&
+            fstat(fd, &status) == 0) {
+            connection->watched_fd = fd;
+            connection->inode = status.st_ino;
+            /* What came before is not told apart any more. */
+            (void)!remora_grpc_received_bytes(fd, &connection->flood.last.received_bytes);
+        }
+    }
 }
 
 static void adopt_new(struct remora_grpc_connections *c)
@@ -410,27 +418,38 @@ static void adopt_new(struct remora_grpc_connections *c)
         append(c, NO_FD)->socket = found[i];
         c->next_id = found[i].id + 1;
     }
+    if (count > 0) {
+        remora_grpc_peers_each(on_peer, c);
+    }
 }
 
 static void on_timer(struct remora_timer *timer)
 {
     struct remora_grpc_connections *c =
         REMORA_CONTAINER_OF(timer, struct remora_grpc_connections, timer);
+    if (c->has_gone) { /* at the last look, so that the core has let go of what was theirs */
+        c->has_gone = false;
+        remora_grpc_reclaim(&c->reclaim);
+    }
     look(c);
     if (c->adopts) {
         adopt_new(c);
     }
     ask_in_turn(c);
+    look_for_floods(c);
     tell(c);
     arm(c);
 }
 
-struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker,
+struct remora_grpc_connections *remora_grpc_connections_new(struct remora_process *process,
+                                                            const struct remora_grpc_lane *lanes,
                                                             intptr_t server)
 {
     struct remora_grpc_connections *c = remora_alloc(sizeof *c);
     if (c != NULL) {
-        c->worker = worker;
+        c->worker = &process->workers[0];
+        c->lanes = lanes;
+        c->lane_count = process->worker_count;
         c->server = server;
     }
     return c;
@@ -460,6 +479,9 @@ bool remora_grpc_connections_add(struct remora_grpc_connections *connections, in
     }
     if (connections->count == REMORA_LIMIT_CONNECTIONS || fstat(fd, &status) != 0) {
         return false;
+    }
+    if (connections->count == 0) { /* how much there is without connections, or nearly */
+        remora_grpc_reclaim(&connections->reclaim);
     }
     append(connections, fd)->inode = status.st_ino;
     tell(connections);
@@ -501,7 +523,7 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections, 
         uint64_t *late = c == NULL ? &connections->late : &c->late;
         *late += 1;
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {
-        end_storm(connections, c);
+        end_one(connections, c, REMORA_GRPC_TOO_MANY_RESETS);
     }
 }
 

@@ -6,12 +6,17 @@
 #ifndef REMORA_GRPC_CONNECTIONS_H
 #define REMORA_GRPC_CONNECTIONS_H
 
+#include "handoff.h"
 #include "remora/telemetry.h"
 #include "remora/worker.h"
 
 struct remora_grpc_connections;
-/* NULL without memory. `server`: remora_grpc_channelz_server, 0 where the core counts nothing. Any thread. */
-struct remora_grpc_connections *remora_grpc_connections_new(struct remora_worker *worker,
+/*
+ * NULL without memory. `lanes`, one for each worker, outlive it. `server`: remora_grpc_channelz_server, 0 where the core counts
+ * nothing. Any thread.
+ */
+struct remora_grpc_connections *remora_grpc_connections_new(struct remora_process *process,
+                                                            const struct remora_grpc_lane *lanes,
                                                             intptr_t server);
 /* On the worker's thread, or when its loop has stopped. */
 void remora_grpc_connections_free(struct remora_grpc_connections *connections);

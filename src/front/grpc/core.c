@@ -255,7 +255,7 @@ static enum remora_code start(struct remora_grpc_front *front, const struct remo
     front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
     front->server = make_server(front->process, config);
     front->connections =
-        remora_grpc_connections_new(&front->process->workers[0], remora_grpc_channelz_server());
+        remora_grpc_connections_new(front->process, front->lanes, remora_grpc_channelz_server());
     enum remora_code code = REMORA_SHEDDING;
     if (front->lanes != NULL && front->connections != NULL && front->server != NULL) {
         code = open_lanes(front);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "flood.h"
 #include "remora/worker.h"
 
 /* Core numbers below this have the poller of the old generation: releases before 1.83 were not measured above 29. */
@@ -74,6 +75,7 @@ struct remora_grpc_lane {
     /* The worker's own. */
     struct remora_list watchers; /* calls of Health/Watch */
     unsigned watcher_count;
+    struct remora_grpc_traffic traffic;
     struct remora_list receivers;     /* calls that wait for a message of their caller */
     struct remora_list unread;        /* calls whose status waits for their caller (unread.c) */
     struct remora_message_node press; /* to hurry them, from any worker */

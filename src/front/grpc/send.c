@@ -76,6 +76,7 @@ static grpc_op *op_message(struct remora_grpc_call *call, grpc_op *op, grpc_slic
 {
     call->outgoing = grpc_raw_byte_buffer_create(&packed, 1);
     call->outgoing_bytes = GRPC_SLICE_LENGTH(packed);
+    remora_grpc_traffic_sent(&call->lane->traffic, call->outgoing_bytes);
     grpc_slice_unref(packed);
     op->op = GRPC_OP_SEND_MESSAGE;
     op->data.send_message.send_message = call->outgoing;

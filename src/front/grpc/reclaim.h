@@ -1,0 +1,21 @@
+/*
+ * Memory that the core has freed and the allocator keeps. It reads a busy connection into as much as it brought last time, up to
+ * tens of MiB of which each piece is touched once, and metadata before its limits apply takes as much; what has gone with a
+ * connection lies in the heap unless somebody asks for it.
+ *
+ * Source: grpc/grpc, posix_endpoint.cc (MaybeMakeReadSlices, FinishEstimate), hpack_parser.cc; malloc_trim(3).
+ */
+#ifndef REMORA_GRPC_RECLAIM_H
+#define REMORA_GRPC_RECLAIM_H
+
+#include "remora/base.h"
+
+struct remora_grpc_reclaim {
+    uint64_t
+        rest_bytes; /* resident when memory was given back last, or fewer since; 0: not known yet */
+};
+/* Gives it back when the process has grown by some MiB since the last time. Blocks for some milliseconds then, else for
+ * microseconds. One thread. */
+void remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim);
+
+#endif
