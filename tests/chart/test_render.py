@@ -220,6 +220,15 @@ def test_a_ceiling_leaves_every_role_an_endpoint(helm3, files, tmp_path):
         assert said.returncode == 0, (name, said.stdout + said.stderr)
 
 
+def test_a_ceiling_that_leaves_a_sidecar_nothing_is_told(helm3, tmp_path):
+    """In the words of docs/kubernetes.md: nobody has said what is behind the gateway."""
+    objects = helm3.render(["both.yaml", "mesh.yaml"], ["config.providers.gateway.data_policy.training=null"])
+    told = check(tmp_path, dict(documents(objects))["shop-remora-config"], objects)
+    words = "policy_files.mesh: no model has an endpoint left"
+    assert told.returncode == 0 and f"warning: {words}, the first is " in told.stderr and "data_policy:training" in told.stderr, told
+    assert words in " ".join((ROOT / "docs/kubernetes.md").read_text().split())
+
+
 def test_values_arrive_in_the_document_as_they_were_written(helm3):
     given = yaml.safe_load((VALUES / "sidecar.yaml").read_text())["config"]
     document = yaml.safe_load(dict(documents(helm3.render(["sidecar.yaml"])))["shop-remora-config"])
