@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "plan_fixture.h"
+#include "remora/limits.h"
 
 enum { ROUNDS = 3000, PROVIDERS = 5, ENDPOINTS = 12 };
 
@@ -255,6 +256,25 @@ static void no_request_widens_its_service(void **state)
     assert_in_range(same, ROUNDS / 30, ROUNDS);
 }
 
+/* As many as it has room for, and never more than a plan looks at. */
+static void a_shortlist_holds_what_it_has_room_for(void **state)
+{
+    struct remora_shortlist list;
+    (void)state;
+    for (size_t room = 1; room <= 3; room++) {
+        assert_int_equal(remora_shortlist_init(&list, &f.stack, room, &f.arena), REMORA_OK);
+        remora_shortlist_model(&list, model, REMORA_VARIANT_STANDARD);
+        assert_int_equal(list.count, room);
+        for (size_t i = 0; i < room; i++) {
+            assert_ptr_equal(list.candidates[i].endpoint, &model->endpoints[i]);
+        }
+        assert_true(list.usable <= room);
+    }
+    assert_int_equal(remora_shortlist_init(&list, &f.stack, REMORA_LIMIT_CANDIDATES + 1, &f.arena),
+                     REMORA_OK);
+    assert_int_equal(list.room, REMORA_LIMIT_CANDIDATES);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -275,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(narrowing_never_adds_an_endpoint, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_request_widens_its_service, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_shortlist_holds_what_it_has_room_for, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,13 @@ static void where_all_reason_always_the_field_and_the_cure_are_named(void **stat
     assert_string_equal(f.fail.param, "reasoning.effort");
     expect_says("always reasons; leave reasoning.effort out, or ask for reasoning effort low, "
                 "medium or high");
+    p->facts.always_reasons = true;
+    p->facts.efforts = remora_effort_bit(REMORA_EFFORT_MAX); /* of another model */
+    f.request.models = LIST(S("acme/parrot-2"));
+    expect_code(REMORA_INVALID_REQUEST);
+    expect_says("or ask for reasoning effort low, medium or high");
+    p->facts.always_reasons = false;
+    f.request.models = (struct remora_slices){0};
     f.request.reasoning.is_shorthand = true;
     expect_code(REMORA_INVALID_REQUEST);
     assert_string_equal(f.fail.param, "reasoning_effort");
