@@ -401,7 +401,6 @@ void exchange_complete(struct remora_exchange *x)
 {
     attempt_drop(x);
     further_tell(x);
-    x->outcome.total_ns = exchange_elapsed_ns(x, x->outcome.began_ns);
     const struct remora_event event = {.kind = REMORA_EVENT_COMPLETED, .outcome = &x->outcome};
     observe_settled(x);
     exchange_enter(x);

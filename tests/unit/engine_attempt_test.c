@@ -5,6 +5,7 @@
 #include "engine_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "remora/limits.h"
 
@@ -289,7 +290,121 @@ static void the_trace_goes_to_who_is_to_have_it(void **state)
     fixture_free(f);
 }
 
+/* One that only the operator's order binds goes to nobody else, be it told to a router. */
+static void a_router_hears_that_it_has_nobody_to_fall_back_to(void **state)
+{
+    static const struct {
+        const char *policy;
+        bool is_told;
+    } cases[] = {
+        {"", false},
+        {"policy: {provider: {allow_fallbacks: false}}\n", true},
+        {"policy: {provider: {order: [a]}}\n", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml,
+                 "service: svc\nproviders:\n"
+                 "  a: {kind: openai, dialect: openrouter, base_url: \"http://127.0.0.1/a\"}\n"
+                 "models:\n  t/m: {endpoints: [{provider: a, model_id: m}]}\n%s",
+                 cases[i].policy);
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        fixture_start(f, REMORA_UNARY, "t/m");
+        assert_int_equal(strstr(f->transfers[0].body, "\"allow_fallbacks\":false") != NULL,
+                         cases[i].is_told);
+        fixture_free(f);
+    }
+}
+
+static void an_answer_says_how_it_ended(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_answer(f, 0, 200, CHUNK_TEXT("x") CHUNK_DONE);
+    assert_true(f->outcome.attempts[0].had_terminator);
+    assert_true(f->outcome.attempts[0].lacks_finish);
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_answer(f, 1, 200, CHUNK_TEXT("x") CHUNK_STOP);
+    assert_false(f->outcome.attempts[0].had_terminator);
+    assert_false(f->outcome.attempts[0].lacks_finish);
+    assert_null(f->outcome.plan); /* it goes with the commit */
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_good_unary(f, 2, "x");
+    assert_null(f->outcome.plan);
+    fixture_free(f);
+}
+
 /* ---- heads of failures ---- */
+
+static void only_2xx_is_an_answer(void **state)
+{
+    static const int statuses[] = {199, 300, 304};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(statuses); i++) {
+        struct engine_fixture *f = fixture_new("");
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_good_unary(f, 0, "x"); /* for the shape of a body */
+        fixture_start(f, REMORA_UNARY, "t/m");
+        play_answer(f, 1, statuses[i], "{\"choices\":[]}");
+        assert_string_equal(f->transfers[2].provider, "b");
+        play_good_unary(f, 2, "x");
+        assert_int_equal(f->outcome.attempts[0].http_status, statuses[i]);
+        assert_false(f->outcome.attempts[0].possibly_billed);
+        fixture_free(f);
+    }
+}
+
+static void the_status_of_a_head_is_the_failure_s(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    for (size_t i = 0; i < 2; i++) {
+        play_head(f, i, 200, NULL);
+        play_end(f, i, REMORA_CAUSE_RESET);
+    }
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_UNAVAILABLE);
+    assert_int_equal(f->outcome.fail.upstream_status, 200);
+    fixture_free(f);
+}
+
+/* The event is the provider's, so it is no request that is too large. */
+static void an_event_beyond_the_limit_is_the_provider_s_fault(void **state)
+{
+    const size_t bytes = REMORA_LIMIT_UPSTREAM_EVENT_BYTES + 16;
+    char *event = malloc(bytes + 1);
+    (void)state;
+    assert_non_null(event);
+    memset(event, 'x', bytes);
+    memcpy(event, "data: ", 6);
+    event[bytes] = '\0';
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, event);
+    assert_string_equal(f->transfers[1].provider, "b");
+    play_good_stream(f, 1, "x");
+    assert_int_equal(f->outcome.attempts[0].code, REMORA_UPSTREAM_UNAVAILABLE);
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_TOO_LARGE);
+    fixture_free(f);
+    free(event);
+}
+
+/* The grammar of events: nothing of a choice follows its finish. */
+static void events_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, CHUNK_TEXT("x") CHUNK_STOP CHUNK_TEXT("y"));
+    assert_said(f,
+                "started um by a\ntext 0 x\nfinished 0 stop\nfailed STREAM_BROKEN after content\n");
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_BAD_EVENT);
+    fixture_free(f);
+}
 
 static void the_hint_of_a_head_is_found_behind_other_headers(void **state)
 {
@@ -357,6 +472,12 @@ int main(void)
         cmocka_unit_test(overhead_ends_where_the_first_attempt_is_sent),
         cmocka_unit_test(each_attempt_has_an_id_of_its_own),
         cmocka_unit_test(the_trace_goes_to_who_is_to_have_it),
+        cmocka_unit_test(a_router_hears_that_it_has_nobody_to_fall_back_to),
+        cmocka_unit_test(an_answer_says_how_it_ended),
+        cmocka_unit_test(only_2xx_is_an_answer),
+        cmocka_unit_test(the_status_of_a_head_is_the_failure_s),
+        cmocka_unit_test(an_event_beyond_the_limit_is_the_provider_s_fault),
+        cmocka_unit_test(events_out_of_order_are_refused),
         cmocka_unit_test(the_hint_of_a_head_is_found_behind_other_headers),
         cmocka_unit_test(all_that_a_model_writes_is_estimated),
     };

@@ -55,6 +55,20 @@ static void the_last_models_go_without_where_attempts_are_too_few_for_all(void *
     fixture_free(f);
 }
 
+static void each_model_to_come_keeps_an_attempt(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"t/b", "t/c", NULL};
+    static const char *const turns[] = {"a", "b", "c"};
+    struct engine_fixture *f = few(THREE_MODELS "attempts: {per_request: 3}\n", models);
+    for (size_t i = 0; i < REMORA_COUNT_OF(turns); i++) {
+        assert_string_equal(f->transfers[i].provider, turns[i]);
+        play_answer(f, i, 500, "{}");
+    }
+    assert_null(f->exchange);
+    fixture_free(f);
+}
+
 static void a_policy_bounds_the_attempts_of_its_requests(void **state)
 {
     (void)state;
@@ -99,6 +113,36 @@ static void refusals_are_of_one_model(void **state)
     assert_string_equal(f->transfers[1].provider, "a");
     play_good_unary(f, 1, "x");
     assert_slice_equal(f->outcome.attempts[1].model, "t/b");
+    fixture_free(f);
+}
+
+static void a_refused_request_is_not_sent_to_the_same_provider_again(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(
+        "service: checkout\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"
+        "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"
+        "models:\n  t/m: {endpoints: [{provider: a, model_id: m}, {provider: a, tag: a/2, "
+        "model_id: m}, {provider: b, model_id: m}]}\n");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 400, "{}");
+    assert_string_equal(f->transfers[1].provider, "b");
+    play_good_unary(f, 1, "x");
+    fixture_free(f);
+}
+
+/* Nobody's window is known to be larger than one that is not known. */
+static void a_text_too_long_for_an_unknown_window_goes_to_nobody_else(void **state)
+{
+    static const char too_long[] =
+        "{\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}";
+    (void)state;
+    struct engine_fixture *f = few(THREE_MODELS, NULL);
+    play_answer(f, 0, 400, too_long);
+    assert_null(f->exchange);
+    assert_int_equal(f->transfer_count, 1);
+    assert_int_equal(f->outcome.fail.code, REMORA_CONTEXT_LENGTH);
     fixture_free(f);
 }
 
@@ -321,8 +365,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_model_is_asked_however_few_the_attempts),
         cmocka_unit_test(the_last_models_go_without_where_attempts_are_too_few_for_all),
+        cmocka_unit_test(each_model_to_come_keeps_an_attempt),
         cmocka_unit_test(a_policy_bounds_the_attempts_of_its_requests),
         cmocka_unit_test(refusals_are_of_one_model),
+        cmocka_unit_test(a_refused_request_is_not_sent_to_the_same_provider_again),
+        cmocka_unit_test(a_text_too_long_for_an_unknown_window_goes_to_nobody_else),
         cmocka_unit_test(refused_keys_leave_the_other_endpoint_its_turn),
         cmocka_unit_test(with_two_attempts_the_second_is_the_other_endpoint_s),
         cmocka_unit_test(an_endpoint_has_two_keys_refused_before_the_next_has_its_turn),

@@ -719,6 +719,57 @@ static void a_sink_may_cancel_from_inside_its_own_call(void **state)
     fixture_free(f);
 }
 
+static void feed(struct engine_fixture *f, size_t index, const char *bytes)
+{
+    if (index < f->transfer_count && f->transfers[index].is_live) {
+        (void)play_body(f, index, bytes);
+    }
+}
+
+/* A re-send, an error and an answer: as far as the caller lets them come. */
+static void play_three(struct engine_fixture *f, enum remora_delivery delivery)
+{
+    fixture_start(f, delivery, "t/m");
+    play_stale(f, 0);
+    if (f->transfer_count > 1) {
+        play_answer(f, 1, 500, "{}");
+    }
+    if (f->transfer_count > 2 && delivery == REMORA_UNARY) {
+        play_good_unary(f, 2, "x");
+    } else if (f->transfer_count > 2) {
+        play_head(f, 2, 200, NULL);
+        feed(f, 2, CHUNK_ROLE CHUNK_TEXT("x"));
+        feed(f, 2, CHUNK_STOP);
+        feed(f, 2, CHUNK_USAGE CHUNK_DONE);
+    }
+}
+
+static void a_sink_may_cancel_from_inside_any_of_its_events(void **state)
+{
+    static const enum remora_delivery deliveries[] = {REMORA_UNARY, REMORA_STREAM};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(deliveries); i++) {
+        struct engine_fixture *f = fixture_new("");
+        play_three(f, deliveries[i]);
+        assert_int_equal(f->events,
+                         6); /* two failed attempts, started, text, finished, completed */
+        fixture_free(f);
+        for (unsigned nth = 1; nth < 6; nth++) {
+            f = fixture_new("");
+            f->cancels_at_event = nth;
+            play_three(f, deliveries[i]);
+            assert_null(f->exchange);
+            assert_int_equal(f->events, nth); /* nothing is told behind it */
+            assert_int_equal(f->settled, 1);
+            assert_int_equal(f->outcome.fail.code, REMORA_CLIENT_GONE);
+            for (size_t at = 0; at < f->transfer_count; at++) {
+                assert_false(f->transfers[at].is_live);
+            }
+            fixture_free(f);
+        }
+    }
+}
+
 static void an_exchange_that_was_never_started_can_be_given_back(void **state)
 {
     (void)state;
@@ -756,6 +807,21 @@ static void the_end_of_grace_ends_everything_with_an_error(void **state)
     (void)play_body(f, 0, CHUNK_TEXT("x"));
     remora_engine_abort_all(f->engine);
     assert_said(f, "started um by a\ntext 0 x\nfailed DRAINING after content\n");
+    fixture_free(f);
+}
+
+static void the_end_of_grace_leaves_to_its_front_what_was_never_started(void **state)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_exchange *unstarted = NULL;
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    assert_int_equal(remora_exchange_new(f->engine, 8, &unstarted, &fail), REMORA_OK);
+    fixture_start(f, REMORA_STREAM, "t/m");
+    remora_engine_abort_all(f->engine);
+    assert_int_equal(f->settled, 1);
+    assert_int_equal(remora_engine_inflight(f->engine), 1);
+    remora_exchange_discard(unstarted);
     fixture_free(f);
 }
 
@@ -826,6 +892,20 @@ static void the_request_s_own_idle_time_only_shortens_the_endpoint_s(void **stat
         assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_IDLE_TIMEOUT);
         fixture_free(f);
     }
+}
+
+static void the_caller_s_trace_goes_on(void **state)
+{
+    static const struct remora_trace trace = {
+        .trace_id = {1, 2, 3}, .parent_id = {4, 5}, .flags = 1, .is_set = true};
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    request_of(f)->trace = trace;
+    remora_exchange_start(f->exchange, &f->sink);
+    play_good_stream(f, 0, "x");
+    assert_memory_equal(f->outcome.trace.trace_id, trace.trace_id, sizeof trace.trace_id);
+    assert_memory_equal(f->outcome.trace.parent_id, trace.parent_id, sizeof trace.parent_id);
+    fixture_free(f);
 }
 
 static void an_outcome_tells_whose_it_was_and_by_which_policy(void **state)
@@ -1223,13 +1303,16 @@ int main(void)
         cmocka_unit_test(the_request_is_a_layer_of_its_own),
         cmocka_unit_test(the_request_s_own_idle_time_only_shortens_the_endpoint_s),
         cmocka_unit_test(an_outcome_tells_whose_it_was_and_by_which_policy),
+        cmocka_unit_test(the_caller_s_trace_goes_on),
         cmocka_unit_test(the_bytes_of_a_request_are_held_once_and_given_back),
         cmocka_unit_test(what_a_front_refuses_is_observed_with_the_model_that_it_names),
         cmocka_unit_test(cancelling_ends_the_upstream_in_every_phase),
         cmocka_unit_test(a_sink_may_cancel_from_inside_its_own_call),
+        cmocka_unit_test(a_sink_may_cancel_from_inside_any_of_its_events),
         cmocka_unit_test(an_exchange_that_was_never_started_can_be_given_back),
         cmocka_unit_test(draining_refuses_new_requests_and_lets_the_running_ones_end),
         cmocka_unit_test(the_end_of_grace_ends_everything_with_an_error),
+        cmocka_unit_test(the_end_of_grace_leaves_to_its_front_what_was_never_started),
         cmocka_unit_test(an_exchange_keeps_the_snapshot_that_it_began_with),
         cmocka_unit_test(a_plan_that_leaves_nothing_is_told_with_its_candidates),
         cmocka_unit_test(no_allocation_that_fails_crashes_or_leaks),

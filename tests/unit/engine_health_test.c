@@ -426,6 +426,9 @@ static void the_slots_of_a_key_take_turns_and_come_back_clean(void **state)
     fail_times(IN_A_ROW - 1);
     expect(REMORA_CONDITION_WELL, 0);
     assert_int_equal(key_slot("alpha|/key", 4, true), second);
+    uint32_t other = remora_health_slot(health, REMORA_SLICE("beta"));
+    assert_int_not_equal(other, first); /* neither is anybody else's */
+    assert_int_not_equal(other, second);
 }
 
 static void a_full_table_turns_a_key_within_its_slot(void **state)

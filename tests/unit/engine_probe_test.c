@@ -206,6 +206,23 @@ static void a_stream_that_is_stopped_after_content_proves_that_the_endpoint_work
     }
 }
 
+/* By itself, and not because we or the caller ended it. */
+static void streams_that_break_after_content_open_the_breaker(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(ONE);
+    for (int n = 0; n < IN_A_ROW; n++) {
+        fixture_forget(f);
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_head(f, 0, 200, NULL);
+        (void)play_body(f, 0, CHUNK_TEXT("x"));
+        play_end(f, 0, REMORA_CAUSE_RESET);
+        assert_null(f->exchange);
+    }
+    expect(f, slot(f), REMORA_CONDITION_BREAKER_OPEN);
+    fixture_free(f);
+}
+
 /* The caller has left before there was content: that says nothing. */
 static void a_probe_that_is_left_before_content_proves_nothing(void **state)
 {
@@ -329,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_probe_that_could_not_be_sent_is_due_again),
         cmocka_unit_test(a_probe_that_is_cut_short_ends_with_its_window),
         cmocka_unit_test(a_stream_that_is_stopped_after_content_proves_that_the_endpoint_works),
+        cmocka_unit_test(streams_that_break_after_content_open_the_breaker),
         cmocka_unit_test(a_probe_that_is_left_before_content_proves_nothing),
         cmocka_unit_test(a_key_s_probe_without_a_verdict_is_due_again),
         cmocka_unit_test(a_key_that_works_again_is_well),

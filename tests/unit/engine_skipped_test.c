@@ -256,6 +256,47 @@ static void what_would_not_have_been_asked_is_worth_no_retry(void **state)
     expect_refused(1U << 0, 1, CONTENT, REMORA_CAPACITY_EXHAUSTED); /* it stood in front */
 }
 
+static void a_window_of_the_same_size_is_worth_no_retry(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(
+        "service: checkout\nproviders:\n"
+        "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"
+        "  b: {kind: openai, base_url: \"http://127.0.0.1/b\"}\n"
+        "models:\n  t/m: {context_length: 1000, endpoints: [{provider: a, model_id: m}, "
+        "{provider: b, model_id: m}]}\n");
+    cool(f, 1);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 400, CONTEXT);
+    assert_int_equal(f->outcome.fail.code, REMORA_CONTEXT_LENGTH);
+    fixture_free(f);
+}
+
+/* It is worth a retry by itself. */
+static void a_transient_failure_beside_a_resting_endpoint_is_itself(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(TWO_MODELS);
+    cool(f, 1);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_end(f, 0, REMORA_CAUSE_RESET);
+    assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_UNAVAILABLE);
+    fixture_free(f);
+}
+
+static void who_leaves_is_told_what_was_passed_over(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new_yaml(TWO_MODELS);
+    cool(f, 0);
+    fixture_start(f, REMORA_UNARY, "t/m");
+    remora_exchange_cancel(f->exchange, REMORA_CLIENT_GONE);
+    f->exchange = NULL;
+    assert_int_equal(f->outcome.skipped_count, 1);
+    expect_endpoint(f, 0, "a", REMORA_RULE_COOLING);
+    fixture_free(f);
+}
+
 /* Another worker that cools t/m's endpoints when the clock is read for the nth time. */
 struct meddler {
     struct remora_clock clock; /* first */
@@ -313,6 +354,9 @@ int main(void)
         cmocka_unit_test(a_lasting_failure_beside_a_resting_endpoint_is_worth_a_retry),
         cmocka_unit_test(a_refused_request_beside_a_resting_endpoint_is_worth_a_retry),
         cmocka_unit_test(what_would_not_have_been_asked_is_worth_no_retry),
+        cmocka_unit_test(a_window_of_the_same_size_is_worth_no_retry),
+        cmocka_unit_test(a_transient_failure_beside_a_resting_endpoint_is_itself),
+        cmocka_unit_test(who_leaves_is_told_what_was_passed_over),
         cmocka_unit_test(what_rests_before_its_turn_gives_the_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,15 +191,19 @@ static enum remora_sink_state record_event(struct remora_sink *sink,
 {
     struct engine_fixture *f = REMORA_CONTAINER_OF(sink, struct engine_fixture, sink);
     say_event(&f->said, event);
+    f->events++;
     if (event->kind == REMORA_EVENT_COMPLETED) {
         f->exchange = NULL;
-    } else if (remora_event_is_content(event->kind)) {
+        return REMORA_SINK_READY;
+    }
+    bool is_content = remora_event_is_content(event->kind);
+    if (is_content) {
         f->arena_bytes_at_content = remora_exchange_arena(f->exchange)->taken_bytes;
-        if (f->cancels_at_content) {
-            struct remora_exchange *x = f->exchange;
-            f->exchange = NULL;
-            remora_exchange_cancel(x, REMORA_CLIENT_GONE);
-        }
+    }
+    if ((is_content && f->cancels_at_content) || f->events == f->cancels_at_event) {
+        struct remora_exchange *x = f->exchange;
+        f->exchange = NULL;
+        remora_exchange_cancel(x, REMORA_CLIENT_GONE);
     }
     return f->is_full ? REMORA_SINK_FULL : REMORA_SINK_READY;
 }

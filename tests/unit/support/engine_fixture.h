@@ -61,6 +61,8 @@ struct engine_fixture {
     bool is_full;                     /* the sink says FULL */
     bool gives_notice;                /* the sink hands on that it waits, as HTTP does */
     bool cancels_at_content;          /* the sink cancels from inside its first content event */
+    unsigned cancels_at_event;        /* or from inside its nth event, 0 none */
+    unsigned events;                  /* that the sink was told */
     unsigned settled;                 /* calls of the observer */
     unsigned attempts_observed;
     struct remora_outcome outcome; /* of the last settlement */
