@@ -230,6 +230,15 @@ static enum remora_code read_author(struct parse *p, struct remora_json value, v
     return parse_id(p, value, &((struct message *)target)->out->model);
 }
 
+/* The content once more, read: what OpenAI's Python client leaves in an answer to `parse` or `stream`. Nobody is sent it. */
+static enum remora_code read_parsed(struct parse *p, struct remora_json value, void *target)
+{
+    (void)p;
+    (void)value;
+    (void)target;
+    return REMORA_OK;
+}
+
 static enum remora_code read_tool_call_id(struct parse *p, struct remora_json value, void *target)
 {
     return parse_slice(p, value, &((struct message *)target)->out->tool_call_id);
@@ -253,11 +262,15 @@ static enum remora_code add_extra(struct parse *p, struct remora_json value,
     return REMORA_OK;
 }
 
-/* Kept as it came, but for what chooses a host or a credential: whether an endpoint takes it is the adapter's business. */
+/*
+ * Kept as it came, but for what chooses a host or a credential: whether an endpoint takes it is the adapter's business. Null is as if it
+ * were not there.
+ */
 static enum remora_code read_message_extra(struct parse *p, struct remora_json value, void *target)
 {
     enum remora_code code = chat_refuse_choice(p, value);
-    return code == REMORA_OK ? add_extra(p, value, target) : code;
+    bool is_absent = remora_json_is(value, REMORA_JSON_NULL);
+    return code == REMORA_OK && !is_absent ? add_extra(p, value, target) : code;
 }
 
 /* One object of all of them, written once. */
@@ -497,6 +510,7 @@ static const struct parse_field message_fields[] = {
     {REMORA_SLICE_INIT("raw"), read_raw, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("annotations"), read_annotations, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("model"), read_author, .asks = PARSE_ASKS_NOTHING},
+    {REMORA_SLICE_INIT("parsed"), read_parsed, .asks = PARSE_ASKS_NOTHING},
     {REMORA_SLICE_INIT("function_call"), NULL, .asks = PARSE_ASKS_NOTHING},
 };
 const struct parse_table chat_message_table = PARSE_TABLE(message_fields, read_message_extra);

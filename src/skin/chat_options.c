@@ -322,8 +322,8 @@ enum remora_code chat_read_extra(struct parse *p, struct remora_json value, void
 {
     struct remora_request *request = target;
     enum remora_code code = chat_refuse_choice(p, value);
-    if (code != REMORA_OK) {
-        return code;
+    if (code != REMORA_OK || remora_json_is(value, REMORA_JSON_NULL)) {
+        return code; /* null asks for nothing, of whatever name */
     }
     if (request->extra_count == REMORA_LIMIT_FURTHER_FIELDS) {
         return parse_refuse(p, REMORA_TOO_LARGE, "is one unknown field too many: at most %d.",

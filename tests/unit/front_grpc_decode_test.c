@@ -394,13 +394,17 @@ static void who_wrote_an_answer_stands_in_extra_and_goes_nowhere(void **state)
                   "\"model\" value { string_value: \"c/d\" } } fields { key: \"prefix\" value { "
                   "bool_value: true } } } } "
                   "messages { role: ROLE_ASSISTANT parts { text: \"b\" } extra { fields { key: "
-                  "\"model\" value { null_value: NULL_VALUE } } } }");
+                  "\"model\" value { null_value: NULL_VALUE } } fields { key: \"parsed\" value { "
+                  "struct_value { fields { key: \"a\" value { bool_value: true } } } } } fields { "
+                  "key: \"x\" value { null_value: NULL_VALUE } } } }");
     assert_slice_equal(d.request.messages[1].model, "a/b");
     assert_slice_equal(d.request.messages[1].extra, "");
     assert_slice_equal(d.request.messages[2].model, "c/d");
     assert_slice_equal(d.request.messages[2].extra, "{\"prefix\":true}");
     assert_slice_equal(d.request.messages[3].model, "");
+    assert_slice_equal(d.request.messages[3].extra, ""); /* neither `parsed` nor what is null */
     done(&d);
+    refuses_member("Parsed", "string_value: \"x\"", "");
     refuses_member("model", "number_value: 1", "");
     refuses_member("model", "string_value: \"a\\nb\"", "");
     refuses_member("Model", "string_value: \"x\"", "");

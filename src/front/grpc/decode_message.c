@@ -436,10 +436,15 @@ static enum remora_code read_role(struct reader *r, int number, enum remora_role
     return REMORA_OK;
 }
 
+static bool is_null(const Google__Protobuf__Value *value)
+{
+    return value != NULL && value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE;
+}
+
 static enum remora_code read_author(struct reader *r, const Google__Protobuf__Value *value,
                                     struct remora_message *out)
 {
-    if (value != NULL && value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE) {
+    if (is_null(value)) {
         return REMORA_OK;
     }
     if (value == NULL || value->kind_case != GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE) {
@@ -453,20 +458,41 @@ static enum remora_code read_author(struct reader *r, const Google__Protobuf__Va
 }
 
 /*
- * What clients keep of an answer holds `model`, who wrote it. A message has no field for it, so it stands in `extra`; as over HTTP it
- * is read and never sent on.
+ * What clients keep of an answer holds `model`, who wrote it, and `parsed`, its content once more. A message has no field for them, so they
+ * stand in `extra`; as over HTTP they are read and never sent on.
  */
-static enum remora_code take_author(struct reader *r, Google__Protobuf__Struct *extra,
-                                    struct remora_message *out)
+static enum remora_code take_ours(struct reader *r, Google__Protobuf__Struct *extra,
+                                  struct remora_message *out)
 {
-    for (size_t i = 0; i < extra->n_fields; i++) {
-        const Google__Protobuf__Struct__FieldsEntry *entry = extra->fields[i];
-        if (remora_slice_is(remora_pb_slice(entry->key), "model")) {
-            extra->fields[i] = extra->fields[--extra->n_fields]; /* a map has no order */
-            return read_author(r, entry->value, out);
+    size_t kept = 0;
+    bool has_author = false;
+    enum remora_code code = REMORA_OK;
+    for (size_t i = 0; i < extra->n_fields && code == REMORA_OK; i++) {
+        Google__Protobuf__Struct__FieldsEntry *entry = extra->fields[i];
+        struct remora_slice key = remora_pb_slice(entry->key);
+        if (!has_author && remora_slice_is(key, "model")) {
+            has_author = true;
+            code = read_author(r, entry->value, out);
+        } else if (!remora_slice_is(key, "parsed")) {
+            extra->fields[kept++] = entry;
         }
     }
-    return REMORA_OK;
+    extra->n_fields = kept;
+    return code;
+}
+
+/* What is null is not there, once its name was judged. Whether there was any. */
+static bool drop_nulls(Google__Protobuf__Struct *extra)
+{
+    size_t kept = 0;
+    size_t before = extra->n_fields;
+    for (size_t i = 0; i < before; i++) {
+        if (!is_null(extra->fields[i]->value)) {
+            extra->fields[kept++] = extra->fields[i];
+        }
+    }
+    extra->n_fields = kept;
+    return kept < before;
 }
 
 /* Judged as HTTP judges what a message has further: upstream it stands beside the message's own members. */
@@ -477,9 +503,9 @@ static enum remora_code read_extra(struct reader *r, const Remora__V1__Message *
         return REMORA_OK;
     }
     size_t members = message->extra->n_fields;
-    size_t author = reader_enter(r, "extra", -1);
-    enum remora_code code = take_author(r, message->extra, out);
-    reader_leave(r, author);
+    size_t ours = reader_enter(r, "extra", -1);
+    enum remora_code code = take_ours(r, message->extra, out);
+    reader_leave(r, ours);
     bool is_done = members > 0 && message->extra->n_fields == 0;
     if (code == REMORA_OK && !is_done) {
         code = reader_struct(r, "extra", message->extra, &out->extra);
@@ -490,7 +516,12 @@ static enum remora_code read_extra(struct reader *r, const Remora__V1__Message *
     size_t mark = reader_enter(r, "extra", -1);
     code = remora_chat_check_members(out->extra, r->path, r->arena, r->fail);
     reader_leave(r, mark);
-    return code;
+    if (code != REMORA_OK || !drop_nulls(message->extra)) {
+        return code;
+    }
+    out->extra = (struct remora_slice){NULL, 0};
+    return message->extra->n_fields == 0 ? REMORA_OK
+                                         : reader_struct(r, "extra", message->extra, &out->extra);
 }
 
 static enum remora_code read_message(struct reader *r, const Remora__V1__Message *message,
