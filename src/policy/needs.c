@@ -290,8 +290,7 @@ const char *policy_lacks(const struct remora_judge *judge, const struct remora_e
     return NULL;
 }
 
-/* Text is what every endpoint answers, "auto" what it does when nothing is said, "none" when it is sent no tools. */
-static bool is_default(const struct remora_request *request, enum remora_parameter parameter)
+bool policy_is_default(const struct remora_request *request, enum remora_parameter parameter)
 {
     if (parameter == REMORA_PARAMETER_RESPONSE_FORMAT) {
         return request->response_format.kind == REMORA_FORMAT_TEXT;
@@ -308,7 +307,7 @@ const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,
                                enum remora_parameter parameter)
 {
-    if (is_default(judge->request, parameter)) {
+    if (policy_is_default(judge->request, parameter)) {
         return NULL;
     }
     if (parameter == REMORA_PARAMETER_REASONING && endpoint->facts.always_reasons &&

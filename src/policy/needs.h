@@ -35,6 +35,11 @@ const char *policy_lacks(const struct remora_judge *judge, const struct remora_e
                          enum remora_parameter parameter);
 /* The name of the first thing of the request that the endpoint would not get, or NULL. required.c. */
 const char *policy_loses(const struct remora_judge *judge, const struct remora_endpoint *endpoint);
+/*
+ * Whether what was asked is what happens anyway, and is left out where an endpoint does not know the parameter: text is what every
+ * endpoint answers, "auto" what it does when nothing is said, "none" when it is sent no tools.
+ */
+bool policy_is_default(const struct remora_request *request, enum remora_parameter parameter);
 /* As policy_lacks, but only for parameters that must not be left out of the request (openrouter.md section 5, step 4). */
 const char *policy_cannot_drop(const struct remora_judge *judge,
                                const struct remora_endpoint *endpoint,

@@ -53,6 +53,9 @@ static const char *lost_of_parameter(const struct remora_judge *judge,
                                      enum remora_dialect dialect, enum remora_parameter parameter)
 {
     const struct remora_request *request = judge->request;
+    if (policy_is_default(request, parameter)) {
+        return NULL;
+    }
     const char *lacks = policy_lacks(judge, endpoint, parameter);
     if (lacks == NULL && parameter == REMORA_PARAMETER_REASONING) {
         return lost_of_reasoning(request, endpoint, dialect);

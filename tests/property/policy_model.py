@@ -9,7 +9,7 @@ Choices where the words leave room, each also in docs/policy.md:
   - per item prices that are absent (image, request) cost nothing; audio is billed as the prompt when it has no price.
   - `regions` looks at the endpoint's own region, else at one that its tag names, else at the seat of the provider; a member
     state lies in eu, a cloud's region in its country; a word of a tag that is no variant is a place, perhaps an unknown one.
-  - response_format text asks for nothing; tool_choice auto can always be left out.
+  - response_format text asks for nothing; tool_choice auto or none can always be left out, for require_parameters too.
   - more output than the whole window holds is more than the endpoint gives.
   - verbosity and structured_outputs are soft: they narrow only where an endpoint of the model takes them.
   - a router lies where its endpoint's region or tag says, and nowhere without.
@@ -291,7 +291,7 @@ def lacks(world, endpoint, body, parameter):
 
 
 def is_default(body, parameter):
-    return parameter == "tool_choice" and body["tool_choice"] == "auto"
+    return parameter == "tool_choice" and body["tool_choice"] in ("auto", "none")
 
 
 def supported_parameters(world, endpoint, body):
@@ -310,6 +310,8 @@ def require_parameters(world, layers, endpoint, body):
     if layer is None:
         return None
     for parameter in wanted_parameters(body):
+        if is_default(body, parameter):
+            continue
         lacking = lacks(world, endpoint, body, parameter) or lost_part(endpoint, body, parameter)
         if lacking:
             return f"require_parameters:{lacking}", layer

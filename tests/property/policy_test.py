@@ -171,7 +171,7 @@ class Draw:
                 continue
             body[name] = self.one(PARAMETERS[name])
         if "tools" in body and self.chance(0.3):
-            body["tool_choice"] = self.one(["auto", "required"])
+            body["tool_choice"] = self.one(["auto", "none", "required"])
         if self.chance(0.1):
             body["modalities"] = self.one([["text"], ["text", "image"], ["image"], ["text", "audio"]])
         preferences = self.preferences(0.08, is_request=True)

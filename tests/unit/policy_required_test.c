@@ -414,6 +414,46 @@ static void who_would_drop_something_is_out_and_nobody_else(void **state)
     compare_with_the_adapter(remora_effort_bit(REMORA_EFFORT_NONE), false); /* or a budget */
 }
 
+/* What agents send of habit, to an endpoint that takes tools and knows no choice. */
+static void a_choice_that_is_made_anyway_is_not_lost(void **state)
+{
+    static const struct {
+        enum remora_tool_choice_kind kind;
+        bool is_lost;
+    } cases[] = {{REMORA_TOOL_CHOICE_AUTO, false},
+                 {REMORA_TOOL_CHOICE_NONE, false},
+                 {REMORA_TOOL_CHOICE_REQUIRED, true}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct world w;
+        begin(&w, REMORA_DIALECT_ZAI, UINT64_C(1) << REMORA_PARAMETER_TOOLS);
+        w.endpoint->is_own = false;
+        w.f.request.tools = marked_last;
+        w.f.request.tool_count = 1;
+        w.f.request.tool_choice.kind = cases[i].kind;
+        remora_request_ask(&w.f.request, REMORA_PARAMETER_TOOLS);
+        remora_request_ask(&w.f.request, REMORA_PARAMETER_TOOL_CHOICE);
+        struct remora_exclusion out = judged(&w);
+        assert_int_equal(out.rule,
+                         cases[i].is_lost ? REMORA_RULE_REQUIRE_PARAMETERS : REMORA_RULE_NONE);
+        assert_int_equal(dropped(&w).length > 0, cases[i].is_lost);
+        plan_fixture_fini(&w.f);
+    }
+}
+
+static void a_format_of_text_is_not_lost(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, REMORA_DIALECT_GROQ, UINT64_C(1) << REMORA_PARAMETER_SEED);
+    w.endpoint->is_own = false;
+    w.f.request.response_format.kind = REMORA_FORMAT_TEXT;
+    remora_request_ask(&w.f.request, REMORA_PARAMETER_RESPONSE_FORMAT);
+    assert_int_equal(judged(&w).rule, REMORA_RULE_NONE);
+    assert_slice_equal(dropped(&w), "");
+    plan_fixture_fini(&w.f);
+}
+
 /* "none" is near to nothing: who has no word for it is out, where the adapter would drop it. */
 static void no_reasoning_is_lost_where_there_is_no_word_for_it(void **state)
 {
@@ -600,6 +640,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_would_drop_something_is_out_and_nobody_else),
+        cmocka_unit_test(a_choice_that_is_made_anyway_is_not_lost),
+        cmocka_unit_test(a_format_of_text_is_not_lost),
         cmocka_unit_test(what_was_shown_need_not_be_read),
         cmocka_unit_test(who_takes_no_tools_takes_no_messages_of_them),
         cmocka_unit_test(no_reasoning_is_lost_where_there_is_no_word_for_it),
