@@ -320,11 +320,21 @@ enum remora_parameter {
 };
 const char *remora_parameter_name(enum remora_parameter parameter);
 
+/* Headers that ask for what is not done here; bits of remora_request.unbuilt_headers. */
+enum remora_unbuilt_header {
+#define REMORA_UNBUILT_HEADER(name, text, why) REMORA_UNBUILT_HEADER_##name,
+#include "remora/tbl/unbuilt_headers.h"
+#undef REMORA_UNBUILT_HEADER
+    REMORA_UNBUILT_HEADER_COUNT
+};
+
 struct remora_request {
     enum remora_operation operation;
     enum remora_delivery delivery;
     bool wants_further; /* members of the answer that have no name here are kept for the outcome */
     bool wants_route;   /* the route is part of the answer: X-OpenRouter-Metadata: enabled */
+    uint32_t
+        unbuilt_headers; /* bit per enum remora_unbuilt_header: the caller sent it, and it is told as dropped */
     struct remora_identity identity;
     struct remora_trace trace;
     struct remora_slice tracestate; /* W3C, as received; empty without a valid traceparent */

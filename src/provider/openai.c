@@ -91,6 +91,24 @@ static void note_betas(struct openai_build *work, const struct remora_provider *
                                    : "the provider does not take it");
 }
 
+/* What no endpoint is sent, because it asks the gateway for what it does not do. */
+static void note_unbuilt_headers(struct openai_build *work)
+{
+    static const struct {
+        struct remora_slice name;
+        const char *why;
+    } rows[REMORA_UNBUILT_HEADER_COUNT] = {
+#define REMORA_UNBUILT_HEADER(name, text, why) \
+    [REMORA_UNBUILT_HEADER_##name] = {REMORA_SLICE_INIT(text), why},
+#include "remora/tbl/unbuilt_headers.h"
+#undef REMORA_UNBUILT_HEADER
+    };
+    for (uint32_t left = work->request->unbuilt_headers; left != 0; left &= left - 1) {
+        size_t at = (size_t)__builtin_ctz(left);
+        openai_note_field(work, rows[at].name, rows[at].why);
+    }
+}
+
 /*
  * The operator's own headers. Where one of them lists trial features, the caller's are added: a server hears one list, and both may be
  * needed (a body with fields of a feature is refused without its name). False without memory.
@@ -154,6 +172,7 @@ static bool build_headers(struct openai_build *work, struct remora_arena *arena,
         note_betas(work, provider);
         betas = NULL;
     }
+    note_unbuilt_headers(work);
     bool is_whole = add_trace(&list, input, arena) && add_betas(&list, betas, arena) &&
                     add_operators(&list, betas, arena);
     http->headers = list.items;

@@ -111,3 +111,23 @@ def test_to_a_secret_nothing_is_added(upstream, pb):
             assert call({"x-anthropic-beta": "mine-3"}) == [{"field": "x-anthropic-beta", "why": "the configuration sets this header"}]
             assert "x-anthropic-beta" not in upstream.last()["header"] and "mine-3" not in upstream.last()["header"]["anthropic-beta"]
         assert remora.chat({"model": "t/m", "provider": {"require_parameters": True}}, {"x-anthropic-beta": "mine-3"})[2]["provider"] == "b"
+
+
+UNBUILT = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": "60", "X-OpenRouter-Cache-Clear": "true",
+           "X-Provider-API-Keys": '{"a": "sk-canary-9"}'}
+NO_CACHE = "the gateway keeps no answers"
+
+
+def test_headers_that_ask_for_what_is_not_built_are_told(upstream):
+    """And remove nobody: no endpoint is at fault."""
+    config = two_providers(upstream, "ok", first_provider=", dialect: groq") + "policy: {provider: {require_parameters: true}}\n"
+    with Remora(config, environment=SECRETS) as remora:
+        status, _, body = remora.chat({"model": "t/m"}, UNBUILT)
+        assert status == 200
+        assert {d["field"]: d["why"] for d in body["remora"]["dropped"]} == {
+            "X-OpenRouter-Cache": NO_CACHE, "X-OpenRouter-Cache-TTL": NO_CACHE, "X-OpenRouter-Cache-Clear": NO_CACHE,
+            "X-Provider-API-Keys": "credentials are the configuration's"}
+        last = upstream.last()
+        assert not set(last["header"]) & {name.lower() for name in UNBUILT}
+        assert "sk-canary-9" not in str(last) + str(body)
+        assert "remora" not in remora.chat({"model": "t/m"}, {"X-OpenRouter-Cache": "false"})[2]

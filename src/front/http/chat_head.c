@@ -171,6 +171,23 @@ static bool wants_route(const struct http_head *head)
     return false;
 }
 
+/* Those that ask for something: "false" switches off what is off. Their values, which may be credentials, are not kept. */
+static uint32_t unbuilt_of(const struct http_head *head)
+{
+    static const char *const names[REMORA_UNBUILT_HEADER_COUNT] = {
+#define REMORA_UNBUILT_HEADER(name, text, why) [REMORA_UNBUILT_HEADER_##name] = text,
+#include "remora/tbl/unbuilt_headers.h"
+#undef REMORA_UNBUILT_HEADER
+    };
+    uint32_t found = 0;
+    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
+        struct remora_slice value = http_head_get(head, names[i]);
+        bool is_off = value.length == 0 || remora_slice_equal_nocase(value, REMORA_SLICE("false"));
+        found |= is_off ? 0 : UINT32_C(1) << i;
+    }
+    return found;
+}
+
 bool chat_judge_head(const struct http_site *site, const struct http_head *head,
                      struct chat_head *out, struct remora_fail *fail)
 {
@@ -192,6 +209,7 @@ void chat_fill_request(const struct http_connection *c, const struct http_head *
     }
     request->betas = remora_betas_keep(&judged->betas, remora_exchange_arena(exchange));
     request->wants_route = wants_route(head);
+    request->unbuilt_headers = unbuilt_of(head);
     request->session_id =
         remora_arena_copy(remora_exchange_arena(exchange), http_head_get(head, "x-session-id"));
     if (remora_trace_parse(http_head_get(head, "traceparent"), &request->trace)) {
