@@ -33,6 +33,7 @@ struct remora_attempt {
     bool had_terminator;     /* the wire's own end marker came */
     bool lacks_finish;       /* a choice came without a finish reason: the one told is a guess */
     bool unknown_finish;     /* a choice came with one that nobody knows: a guess, too */
+    bool broken_arguments;   /* a tool call that ended well has arguments that are no JSON text */
     int64_t missing_choices; /* how many of those asked for did not come */
     const char *detail;      /* static: more of the cause, for operators only; NULL: none */
     bool is_resend;          /* the one free re-send of the attempt before it */
@@ -153,12 +154,15 @@ size_t remora_skipped_kept(size_t count);
 bool remora_outcome_lacks_finish(const struct remora_outcome *outcome);
 /* The same of a finish reason that nobody knows. */
 bool remora_outcome_has_unknown_finish(const struct remora_outcome *outcome);
+/* It was answered, and a tool call whose choice ended well has arguments that are no JSON text. */
+bool remora_outcome_has_broken_arguments(const struct remora_outcome *outcome);
 /* How many choices (`n`) the attempt that answered was asked for and did not give; 0 where it was not answered. */
 int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome);
 
 /*
  * True when the caller is owed a `remora` object: a fallback, something passed over, a dropped parameter, an estimate
- * (ARCHITECTURE 6), a cost that is not known, a finish reason that nobody gave or knows, or fewer choices than were asked for.
+ * (ARCHITECTURE 6), a cost that is not known, a finish reason that nobody gave or knows, arguments of a tool call that are no
+ * JSON, or fewer choices than were asked for.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
 /* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */

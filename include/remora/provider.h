@@ -103,6 +103,7 @@ struct remora_decoder {
     bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */
     bool lacks_finish;   /* a choice came without a finish reason: its CHOICE_FINISHED is a guess */
     bool unknown_finish; /* or with one that nobody knows: told as `stop`, a guess, too */
+    bool broken_arguments;   /* of a tool call that ended well: they are no JSON text */
     int64_t missing_choices; /* of those asked for, in an answer that decode_end judged complete */
     uint64_t ignored;        /* unknown events or fields that were skipped */
 };

@@ -208,6 +208,7 @@ static void finish_answer(struct remora_exchange *x)
     attempt->had_terminator = decoder_of(x)->had_terminator;
     attempt->lacks_finish = decoder_of(x)->lacks_finish;
     attempt->unknown_finish = decoder_of(x)->unknown_finish;
+    attempt->broken_arguments = decoder_of(x)->broken_arguments;
     attempt->missing_choices = decoder_of(x)->missing_choices;
     if (!x->run.is_shown) {
         exchange_show(x); /* finishes without content are an answer, too */

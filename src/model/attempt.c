@@ -113,6 +113,12 @@ bool remora_outcome_has_unknown_finish(const struct remora_outcome *outcome)
     return attempt != NULL && attempt->unknown_finish;
 }
 
+bool remora_outcome_has_broken_arguments(const struct remora_outcome *outcome)
+{
+    const struct remora_attempt *attempt = answering(outcome);
+    return attempt != NULL && attempt->broken_arguments;
+}
+
 int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome)
 {
     const struct remora_attempt *attempt = answering(outcome);
@@ -133,6 +139,7 @@ bool remora_outcome_cost_is_unknown(const struct remora_outcome *outcome)
 bool remora_outcome_is_notable(const struct remora_outcome *outcome)
 {
     return remora_outcome_lacks_finish(outcome) || remora_outcome_has_unknown_finish(outcome) ||
+           remora_outcome_has_broken_arguments(outcome) ||
            remora_outcome_missing_choices(outcome) > 0 || outcome->attempt_count > 1 ||
            outcome->skipped_count > 0 || outcome->dropped_count > 0 ||
            outcome->usage.certainty == REMORA_CERTAINTY_ESTIMATED ||

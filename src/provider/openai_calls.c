@@ -2,7 +2,8 @@
  * Tool calls and reasoning blocks: what a provider numbers, names or leaves out, into dense indexes from 0.
  *
  * A tool call fragment belongs to
- *   the call of its index, unless it brings another id and a name: some servers give every parallel call the index 0;
+ *   the call of its index, unless it brings another id and a name: some servers give every parallel call the index 0; or, where
+ *   neither has an id to tell them apart, unless that call's arguments are whole and the fragment names a call and goes on;
  *   without index, the call of its id; with a name but no known id, a new call; else the last call.
  * A call that begins without a name is held back until the name comes: one at a time, else the answer is refused.
  * A name comes whole, once or repeated: it has gone out with the first fragment, so that another one behind it (its second half, or
@@ -86,13 +87,36 @@ static bool belongs(const struct openai_seat *seat, const struct call *call)
     return hash != 0 ? seat->id_hash == hash : call->name.length == 0;
 }
 
+static bool is_blank(struct remora_slice text)
+{
+    return remora_slice_trim(text).length == 0;
+}
+
+/* Behind one whole JSON text nothing but another call can come. A name alone that is repeated brings none. */
+static bool begins_next(const struct openai_seat *seat, const struct call *call)
+{
+    bool has_ids = call->id.length > 0 && seat->id_hash != 0;
+    if (has_ids || call->index < 0 || seat->upstream_index != call->index ||
+        call->name.length == 0 || !seat->is_open || seat->is_free ||
+        !remora_json_progress_is_whole(&seat->arguments)) {
+        return false;
+    }
+    return !is_blank(call->arguments) || text_hash(call->name) != seat->name_hash;
+}
+
 /* The newest match wins, which makes "the last call" of a fragment that has neither index nor id. */
 static struct openai_seat *find(struct openai_seats *seats, int32_t choice, const struct call *call)
 {
     size_t count = 0;
     struct openai_seat *all = seats_at(seats, &count);
     for (size_t i = count; i > 0; i--) {
-        if (all[i - 1].choice == choice && belongs(&all[i - 1], call)) {
+        if (all[i - 1].choice != choice) {
+            continue;
+        }
+        if (begins_next(&all[i - 1], call)) {
+            return NULL;
+        }
+        if (belongs(&all[i - 1], call)) {
             return &all[i - 1];
         }
     }

@@ -130,6 +130,7 @@ static enum remora_code put_finish(struct openai_feed *feed, int32_t choice,
     enum remora_code code = openai_think_end(feed, choice);
     if (code == REMORA_OK && finish == REMORA_FINISH_TOOL_CALLS) {
         code = openai_fill_arguments(feed, choice);
+        decoder->base.broken_arguments |= !openai_calls_are_whole(decoder, choice);
     }
     if (code != REMORA_OK) {
         return code;

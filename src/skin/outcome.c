@@ -331,6 +331,10 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
         remora_json_key(w, "finish_reason_unknown");
         remora_json_write_bool(w, true);
     }
+    if (remora_outcome_has_broken_arguments(outcome)) {
+        remora_json_key(w, "tool_arguments_invalid");
+        remora_json_write_bool(w, true);
+    }
     if (remora_outcome_missing_choices(outcome) > 0) {
         remora_json_key(w, "choices_missing");
         remora_json_write_i64(w, remora_outcome_missing_choices(outcome));

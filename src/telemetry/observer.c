@@ -12,7 +12,7 @@
 #include <assert.h>
 
 enum { TRIED_BYTES = 65 };    /* a slug and its comma; longer ones end the list */
-enum { REQUEST_FIELDS = 35 }; /* of the line of a request */
+enum { REQUEST_FIELDS = 36 }; /* of the line of a request */
 
 struct observer {
     struct remora_observer ops; /* first */
@@ -144,6 +144,9 @@ static void observe_attempt(struct remora_observer *observer, const struct remor
     }
     if (attempt->unknown_finish) {
         remora_metric_add(metrics, REMORA_METRIC_UNKNOWN_FINISH, labels, 1, 1);
+    }
+    if (attempt->broken_arguments) {
+        remora_metric_add(metrics, REMORA_METRIC_BROKEN_ARGUMENTS, labels, 1, 1);
     }
     if (attempt->missing_choices > 0) {
         remora_metric_add(metrics, REMORA_METRIC_NO_CHOICE, labels, 1,
@@ -466,6 +469,9 @@ static void add_notes(struct request_line *line, const struct remora_outcome *ou
         REMORA_LOG_KNOWN("dropped", dropped > 0 ? dropped : -1),
         REMORA_LOG_KNOWN("skipped", skipped > 0 ? skipped : -1),
         REMORA_LOG_TEXT_IF("finish_reason", guessed_finish(outcome)),
+        REMORA_LOG_TEXT_IF("tool_arguments", remora_outcome_has_broken_arguments(outcome)
+                                                 ? REMORA_SLICE("invalid")
+                                                 : nothing),
         REMORA_LOG_KNOWN("choices_missing", missing > 0 ? missing : -1),
         REMORA_LOG_TEXT_IF("aborted_by", is_aborted(outcome) ? abort_side(outcome) : nothing),
         REMORA_LOG_TEXT("policy_revision", outcome->policy_revision),

@@ -80,6 +80,7 @@ UPSTREAM = {
     "native-reason": {"choices": [(message("eos"), "eos")]},
     "filtered": {"choices": [(message("no"), "content_filter")]},
     "no-reason": {"choices": [(message("guess"), None)]},
+    "broken-arguments": {"choices": [(message(tool_calls=[call(0, "c1", "time", '{"at":')]), "tool_calls")], "asks": {"tools": TOOLS}},
     "unknown-reason": {"choices": [(message("guess"), "something_new")]},
     "empty": {"choices": [(message(""), "stop")]},
     "raw": {"choices": [(message([{"type": "text", "text": "plain"}, {"type": "hologram", "size": 3}]), "stop")]},
@@ -435,6 +436,7 @@ FIELDS = {
         "skipped_total": at("skipped_total"),
         "finish_reason_missing": at("finish_reason_missing"),
         "finish_reason_unknown": at("finish_reason_unknown"),
+        "tool_arguments_invalid": at("tool_arguments_invalid"),
         "choices_missing": at("choices_missing"),
     },
     "Attempt": {

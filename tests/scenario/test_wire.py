@@ -34,6 +34,8 @@ ANSWERS = {
               message({"content": "The total is 1"}, "abort")),
     "abort-first": ([chunk({"role": "assistant", "content": ""}), chunk({}, "abort")], message({"content": ""}, "abort")),
     "bare": ([chunk(call("", id="c1")), chunk({}, "tool_calls")], message(call("", id="c1"), "tool_calls")),
+    "parallel": ([chunk(call('{"city":"A"}', id="")), chunk(call('{"city":"B"}', id="")), chunk({}, "tool_calls")], GOOD[1]),
+    "not-json": ([chunk(call('{"city":', id="c1")), chunk({}, "tool_calls")], message(call('{"city":', id="c1"), "tool_calls")),
     "unknown": ([chunk({"content": "x"}), chunk({}, "something_new")], message({"content": "x"}, "something_new")),
 }
 
@@ -141,3 +143,23 @@ def test_a_tool_without_parameters_is_called_with_an_object(remora, stubs):
     whole, events = over_grpc(remora, "bare")
     assert whole.choices[0].message.tool_calls[0].arguments_json == "{}"
     assert "".join(e.tool_call.arguments_json_fragment for e in events if e.WhichOneof("event") == "tool_call") == "{}"
+
+
+def test_parallel_calls_without_ids_are_told_apart(remora, stubs):
+    stream = remora.stream({"model": "t/parallel"})
+    calls = [each for c in stream.chunks for choice in c["choices"] for each in choice["delta"].get("tool_calls", [])]
+    assert [(each["index"], each["function"]["arguments"]) for each in calls] == [(0, '{"city":"A"}'), (1, '{"city":"B"}')]
+    assert len({each["id"] for each in calls} - {""}) == 2 and stream.is_done
+    _, events = over_grpc(remora, "parallel")
+    assert [e.tool_call.tool_call_index for e in events if e.WhichOneof("event") == "tool_call"] == [0, 1]
+
+
+def test_arguments_that_are_no_json_are_told(stubs):
+    with gateway() as remora:
+        stream = remora.stream({"model": "t/not-json"})
+        assert stream.is_done and stream.finish() == ["tool_calls"] and stream.note()["tool_arguments_invalid"] is True
+        _, _, body = remora.chat({"model": "t/not-json"})
+        assert body["remora"]["tool_arguments_invalid"] is True
+        assert body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == '{"city":'
+        assert [line["tool_arguments"] for line in remora.wait_log("request", 2)] == ["invalid", "invalid"]
+        assert remora.metrics()['remora_tool_arguments_invalid_total{provider="a"}'] == 2

@@ -262,6 +262,7 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
     fill_attempt(&outcome->attempts[0], REMORA_OK, 200);
     outcome->attempts[0].lacks_finish = true;
     outcome->attempts[0].unknown_finish = true;
+    outcome->attempts[0].broken_arguments = true;
     outcome->attempts[0].missing_choices = 2;
     outcome->attempt_count = 1;
     outcome->total_ns = 2 * REMORA_NS_PER_S;
@@ -280,7 +281,7 @@ static void completed_tells_usage_inclusive_and_the_route(void **state)
         "\"acme/echo\" provider: \"acme\" endpoint_tag: \"acme/eu\" reason: "
         "\"CAPACITY_EXHAUSTED\" excluded_by: \"cooling\" layer: POLICY_LAYER_HEALTH } "
         "skipped_total: 2 finish_reason_missing: true choices_missing: 2 finish_reason_unknown: "
-        "true } extra { fields { "
+        "true tool_arguments_invalid: true } extra { fields { "
         "key: "
         "\"x\" value { "
         "string_value: \"y\" } } } }");

@@ -90,6 +90,7 @@ static void answers_pass_unchanged(void **state)
          "{} } "
          "dropped { field: \"f\" } skipped { model: \"m\" layer: POLICY_LAYER_KEY } skipped_total: "
          "1 finish_reason_missing: true choices_missing: 1 finish_reason_unknown: true "
+         "tool_arguments_invalid: true "
          "}");
     same("remora.v1.StreamChatResponse", &remora__v1__stream_chat_response__descriptor,
          "tool_call { choice_index: 2 tool_call_index: 1 id: \"i\" arguments_json_fragment: \"{\" "

@@ -136,6 +136,20 @@ static void unknown_finish_reason_is_notable(void **state)
     assert_false(remora_outcome_has_unknown_finish(&outcome));
 }
 
+static void broken_arguments_are_notable(void **state)
+{
+    static struct remora_outcome outcome;
+    (void)state;
+    memset(&outcome, 0, sizeof outcome);
+    outcome.attempt_count = 1;
+    assert_false(remora_outcome_has_broken_arguments(&outcome));
+    outcome.attempts[0].broken_arguments = true;
+    assert_true(remora_outcome_has_broken_arguments(&outcome));
+    assert_true(remora_outcome_is_notable(&outcome));
+    outcome.fail.code = REMORA_STREAM_BROKEN;
+    assert_false(remora_outcome_has_broken_arguments(&outcome));
+}
+
 static void missing_choices_are_notable(void **state)
 {
     static struct remora_outcome outcome;
@@ -320,6 +334,7 @@ int main(void)
         cmocka_unit_test(fallback_dropped_parameter_and_estimate_are_notable),
         cmocka_unit_test(missing_finish_reason_is_notable),
         cmocka_unit_test(unknown_finish_reason_is_notable),
+        cmocka_unit_test(broken_arguments_are_notable),
         cmocka_unit_test(missing_choices_are_notable),
         cmocka_unit_test(names_that_nobody_knows_are_kept_and_cut_between_characters),
         cmocka_unit_test(a_long_list_tells_how_many_there_are),

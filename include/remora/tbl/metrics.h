@@ -33,6 +33,7 @@ REMORA_METRIC(CIRCUIT_STATE, GAUGE, "remora_circuit_state", "provider", "Worst c
 REMORA_METRIC(NO_TERMINATOR, COUNTER, "remora_stream_no_terminator_total", "provider", "Complete streams without the wire's end marker.")
 REMORA_METRIC(NO_FINISH, COUNTER, "remora_finish_reason_missing_total", "provider", "Complete answers in which a choice has no finish reason of the provider's.")
 REMORA_METRIC(UNKNOWN_FINISH, COUNTER, "remora_finish_reason_unknown_total", "provider", "Complete answers in which a choice has a finish reason that nobody knows.")
+REMORA_METRIC(BROKEN_ARGUMENTS, COUNTER, "remora_tool_arguments_invalid_total", "provider", "Complete answers in which the arguments of a tool call are no JSON text.")
 REMORA_METRIC(NO_CHOICE, COUNTER, "remora_choices_missing_total", "provider", "Choices (n) that complete answers have fewer than were asked for.")
 REMORA_METRIC(CONFIG_RELOADS, COUNTER, "remora_config_reloads_total", "result", "Configuration loads.")
 REMORA_METRIC(CONFIG_OK, GAUGE, "remora_config_last_reload_successful", "", "1 when the newest load succeeded.")

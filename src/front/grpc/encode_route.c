@@ -212,6 +212,7 @@ Remora__V1__RouteInfo *remora_pb_route(struct remora_arena *arena,
     out->total_time = remora_pb_duration(arena, outcome->total_ns);
     REMORA_PB_NUMBER(out, finish_reason_missing, remora_outcome_lacks_finish(outcome));
     REMORA_PB_NUMBER(out, finish_reason_unknown, remora_outcome_has_unknown_finish(outcome));
+    REMORA_PB_NUMBER(out, tool_arguments_invalid, remora_outcome_has_broken_arguments(outcome));
     REMORA_PB_NUMBER(out, choices_missing, (int32_t)remora_outcome_missing_choices(outcome));
     REMORA_PB_TEXT(out, service, outcome->identity.service);
     REMORA_PB_TEXT(out, policy_revision, outcome->policy_revision);

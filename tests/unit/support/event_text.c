@@ -299,9 +299,10 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     input->adapter->decode_begin(decoder);
     enum remora_code code = feed_all(input, decoder, &sink, &fail);
     if (code == REMORA_OK) {
-        remora_buf_printf(out, "ok terminator=%s%s%s%s", decoder->had_terminator ? "yes" : "no",
+        remora_buf_printf(out, "ok terminator=%s%s%s%s%s", decoder->had_terminator ? "yes" : "no",
                           decoder->lacks_finish ? " finish=missing" : "",
                           decoder->unknown_finish ? " finish=unknown" : "",
+                          decoder->broken_arguments ? " arguments=broken" : "",
                           remora_guard_is_complete(&reader.guard) ? "" : " GUARD INCOMPLETE");
         if (decoder->missing_choices > 0) {
             remora_buf_printf(out, " choices_missing=%lld", (long long)decoder->missing_choices);
