@@ -152,6 +152,21 @@ static void a_re_send_that_cannot_start_is_our_failure(void **state)
     fixture_free(f);
 }
 
+static void an_attempt_that_could_not_be_sent_is_recorded_before_the_next(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->next_start = REMORA_UPSTREAM_UNAVAILABLE;
+    fixture_start(f, REMORA_STREAM, "t/m");
+    assert_string_equal(f->transfers[0].provider, "b");
+    assert_said(f, "attempt_failed a UPSTREAM_UNAVAILABLE\n");
+    assert_int_equal(f->attempts_observed, 1);
+    play_good_stream(f, 0, "x");
+    assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_BUILD);
+    assert_int_equal(f->attempts_observed, 2);
+    fixture_free(f);
+}
+
 static void no_re_send_goes_beyond_the_attempts_that_a_record_holds(void **state)
 {
     char yaml[4096];
@@ -345,11 +360,12 @@ static void only_2xx_is_an_answer(void **state)
     for (size_t i = 0; i < REMORA_COUNT_OF(statuses); i++) {
         struct engine_fixture *f = fixture_new("");
         fixture_start(f, REMORA_UNARY, "t/m");
-        play_good_unary(f, 0, "x"); /* for the shape of a body */
-        fixture_start(f, REMORA_UNARY, "t/m");
-        play_answer(f, 1, statuses[i], "{\"choices\":[]}");
-        assert_string_equal(f->transfers[2].provider, "b");
-        play_good_unary(f, 2, "x");
+        play_answer(
+            f, 0, statuses[i],
+            "{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\"},"
+            "\"finish_reason\":\"stop\"}]}"); /* whatever the body looks like */
+        assert_string_equal(f->transfers[1].provider, "b");
+        play_good_unary(f, 1, "x");
         assert_int_equal(f->outcome.attempts[0].http_status, statuses[i]);
         assert_false(f->outcome.attempts[0].possibly_billed);
         fixture_free(f);
@@ -465,6 +481,7 @@ int main(void)
         cmocka_unit_test(a_request_knows_nothing_of_the_one_before),
         cmocka_unit_test(a_free_re_send_is_told_like_any_attempt),
         cmocka_unit_test(a_re_send_that_cannot_start_is_our_failure),
+        cmocka_unit_test(an_attempt_that_could_not_be_sent_is_recorded_before_the_next),
         cmocka_unit_test(no_re_send_goes_beyond_the_attempts_that_a_record_holds),
         cmocka_unit_test(a_status_that_came_stays_whatever_follows),
         cmocka_unit_test(an_attempt_that_was_left_says_why),

@@ -27,12 +27,13 @@ static void what_was_said_of_an_answer_s_origin_is_held_until_there_is_content(v
     struct engine_fixture *f = fixture_new("");
     fixture_start(f, REMORA_STREAM, "t/m");
     play_head(f, 0, 200, NULL);
-    (void)play_body(f, 0,
-                    "data: {\"id\":\"c9\",\"created\":77,\"model\":\"um\",\"system_fingerprint\":"
-                    "\"fp_1\",\"service_tier\":\"flex\",\"choices\":[{\"index\":0,\"delta\":{"
-                    "\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
+    (void)play_body(
+        f, 0,
+        "data: {\"id\":\"c9\",\"created\":77,\"model\":\"um\",\"system_fingerprint\":"
+        "\"fp_1\",\"service_tier\":\"flex, cut at 15 bytes\",\"choices\":[{\"index\":0,\"delta\":{"
+        "\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
     (void)play_body(f, 0, CHUNK_TEXT("h"));
-    assert_said(f, "started um by a\norigin c9 at 77, fp_1, flex\ntext 0 h\n");
+    assert_said(f, "started um by a\norigin c9 at 77, fp_1, flex, cut at 15\ntext 0 h\n");
     fixture_free(f);
 }
 
@@ -79,6 +80,7 @@ static void times_are_by_the_precise_clock(void **state)
     f->precise_ahead_ns = 7000;
     play_good_stream(f, 0, "x");
     assert_int_equal(f->outcome.total_ns, 7000);
+    assert_int_equal(f->outcome.overhead_ns, 0); /* it was sent before */
     assert_int_equal(f->outcome.attempts[0].elapsed_ns, 7000);
     assert_int_equal(f->outcome.first_content_ns, 7000);
     assert_int_equal(f->outcome.attempts[0].first_content_ns, 7000);
@@ -603,6 +605,7 @@ static void a_stream_is_told_that_it_waits_every_ten_seconds_of_silence(void **s
     play_head(f, 0, 200, NULL);
     (void)play_body(f, 0, CHUNK_TEXT("x"));
     fixture_pass_ms(f, 5000);
+    assert_int_equal(remora_timers_next_ns(&f->timers), f->now_ns + 5 * REMORA_NS_PER_S);
     fixture_pass_ms(f, 4999);
     assert_said(f, "waiting\nstarted um by a\ntext 0 x\n");
     fixture_pass_ms(f, 1);

@@ -36,14 +36,15 @@ static void of_a_stream_the_last_word_counts(void **state)
     (void)state;
     struct engine_fixture *f = asked(REMORA_STREAM);
     play_head(f, 0, 200, NULL);
-    (void)play_body(f, 0, CHUNK_WITH("a", "\"x\":\"first\",\"y\":1,\"obfuscation\":\"abc\""));
+    (void)play_body(f, 0,
+                    CHUNK_WITH("a", "\"x\":\"first\",\"y\":1,\"z\":3,\"obfuscation\":\"abc\""));
     (void)play_body(f, 0, CHUNK_WITH("", "\"y\":2"));
     (void)play_body(f, 0, CHUNK_WITH("", "\"y\":1"));
     (void)play_body(f, 0,
                     CHUNK_WITH("b", "\"x\":\"second, longer\",\"y\":1,\"obfuscation\":\"d\""));
     (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
     assert_said(f, "started um by a\ntext 0 a\ntext 0 b\nfinished 0 stop\ncompleted 5+2\n"
-                   "further {\"y\":1,\"x\":\"second, longer\"}\n"
+                   "further {\"z\":3,\"y\":1,\"x\":\"second, longer\"}\n"
                    "report {\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}\n");
     fixture_free(f);
 }
@@ -89,7 +90,7 @@ static void what_may_not_be_told_is_left_out(void **state)
         "\"finish_reason\":\"stop\"}],\"deepest\":%s,\"deep\":%.*s,"
         "\"quoted\":\"]]}}\\\"[{[{[{[{[{[{[{[{[{[{[{[{[{[{[\",\"key\":\"a secret-canary b\","
         "\"escaped\":\"a secret\\u002dcanary "
-        "b\",\"secret\\u002Dcanary\":1,\"digits\":\"\\u0073ecret-canary\","
+        "b\",\"secret\\u002Dcanary\":1,\"digits\":\"secret-canar\\u0079\","
         "\"behind\":{\"a\":\"text\",\"b\":%s},\"wide\":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
         "[],[],[],[],[],[],[],[],[],[],[],{}],\"plain\":\"a\\/\\\\u0041\","
         "\"long\":\"",
