@@ -1056,20 +1056,25 @@ static void images_are_billed_and_searches_are_a_guess(void **state)
         "\"url_citation\":{\"url\":\"http://"
         "e\",\"title\":\"t\",\"start_index\":0,\"end_index\":1}}]}}]}"
         "\n\n";
+    static const char of_a_file[] =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"annotations\":[{\"type\":\"file\",\"file\":{"
+        "\"hash\":\"h\",\"name\":\"n\"}}]}}]}\n\n";
+    static const char *const said[] = {": no citation\n\n", of_a_file, cited};
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
+        bool is_searched = i == 2;
         struct engine_fixture *f = fixture_new_yaml(yaml);
         f->message = &message;
         fixture_start(f, REMORA_STREAM, "t/m");
         play_head(f, 0, 200, NULL);
         (void)play_body(f, 0, CHUNK_TEXT("a"));
-        (void)play_body(f, 0, i == 0 ? ": no citation\n\n" : cited);
+        (void)play_body(f, 0, said[i]);
         (void)play_body(f, 0, CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
         assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ACTUAL);
         assert_int_equal(f->outcome.cost.certainty,
-                         i == 0 ? REMORA_CERTAINTY_ACTUAL : REMORA_CERTAINTY_ESTIMATED);
+                         is_searched ? REMORA_CERTAINTY_ESTIMATED : REMORA_CERTAINTY_ACTUAL);
         assert_int_equal(f->outcome.cost.total_pico_usd,
-                         i == 0 ? INT64_C(27000000000) : INT64_C(127000000000));
+                         is_searched ? INT64_C(127000000000) : INT64_C(27000000000));
         fixture_free(f);
     }
 }
