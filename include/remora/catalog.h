@@ -273,8 +273,9 @@ struct remora_provider {
     const struct remora_credential *credentials;
     size_t credential_count;
     bool needs_credential;
-    const char *disabled_why;   /* NULL: usable; else e.g. "OPENAI_API_KEY is not set" */
-    struct remora_slice ca_pem; /* the operator's own CA, or empty */
+    const char *disabled_why;    /* NULL: usable; else e.g. "OPENAI_API_KEY is not set" */
+    struct remora_slice ca_file; /* the operator's own CA, or empty */
+    struct remora_slice ca_pem;  /* what it holds */
     struct remora_slice client_certificate_file;
     struct remora_slice client_key_file;
     int64_t client_certificate_end_unix_s; /* 0: none, or the file could not be read */

@@ -99,6 +99,14 @@ enum {
     REMORA_POLICY_FILE_SERVICE,
     REMORA_POLICY_FILES
 };
+/* What else of a process that runs a load may leave as it was; bits of kept_parts behind those of the layers. */
+enum {
+    REMORA_KEPT_TLS =
+        REMORA_POLICY_FILES, /* certificate, key and client_ca_file of the listeners */
+    REMORA_KEPT_CA_FILE,     /* of a provider */
+    REMORA_KEPT_SECRETS,     /* keys of providers, hashes of keys, headers */
+    REMORA_KEPT_PARTS
+};
 struct remora_policy_text {
     struct remora_slice path;    /* empty: the document names none */
     struct remora_slice content; /* {NULL, 0}: it is absent */
@@ -155,11 +163,13 @@ struct remora_config {
     struct remora_slice document;
     struct remora_policy_text policy_texts[REMORA_POLICY_FILES];
     /*
-     * Layers that are as they were in the snapshot before, for their files are absent, wrong or cut off (bit I: policy_texts[I]), and
-     * why, as a build that fails says it (of the first, if several are); NULL: every file was taken.
+     * What is as it was in the snapshot before, for its files are absent, wrong, cut off or cannot be read (bit I: policy_texts[I], or
+     * REMORA_KEPT_*), and why, as a build that fails says it (of the first, if there are several); NULL: every file was taken.
      */
-    unsigned kept_policies;
+    unsigned kept_parts;
     const struct remora_fail *kept_why;
+    /* A file could not be read for a reason that may pass (no descriptor, a sick mount): worth another load in some seconds. */
+    bool is_unread;
     /*
      * Paths, NUL-terminated, beside the document's: policy files first, then those of keys, hashes and authorities. When one
      * changes, the configuration has changed. A path may stand there twice.
@@ -197,9 +207,10 @@ struct remora_config_input {
     bool assumes_keys;
     const char *(*getenv)(void *context, const char *name); /* NULL when unset */
     void *getenv_context;
+    /* Codes of remora_secret_read. */
     enum remora_code (*read_secret)(void *context, const char *path, struct remora_secret **out,
                                     struct remora_fail *fail);
-    /* NOT_FOUND: there is none of this name; INVALID_REQUEST: it cannot be read. */
+    /* NOT_FOUND: there is none of this name; INVALID_REQUEST: it may not be read, or is none; INTERNAL: it could not be read now. */
     enum remora_code (*read_file)(void *context, const char *path, struct remora_arena *arena,
                                   struct remora_slice *out, struct remora_fail *fail);
     void *file_context;
@@ -208,8 +219,8 @@ struct remora_config_input {
 };
 
 /*
- * The whole document or nothing. Of a process that runs, each file of policy_files that cannot be taken leaves its layer as it was
- * (kept_policies), and what is settled at the start is held to (config/settled.c). On failure fail->param is the path and fail->message begins with "LINE:COLUMN: ".
+ * The whole document or nothing. Of a process that runs, each file of policy_files that cannot be taken leaves its layer as it was,
+ * a certificate of ours or a provider's authorities likewise, and a secret whose file could not be read now (kept_parts); what is settled at the start is held to (config/settled.c). On failure fail->param is the path and fail->message begins with "LINE:COLUMN: ".
  * REMORA_UNIMPLEMENTED for a key of the design that is not built yet. The new snapshot has one reference.
  */
 REMORA_MUST_CHECK enum remora_code remora_config_build(const struct remora_config_input *input,

@@ -13,8 +13,9 @@ struct remora_secret;
 
 /* Copies `bytes` (at most REMORA_LIMIT_SECRET_BYTES) and wipes nothing of the caller's. NULL when out of memory. */
 REMORA_MUST_CHECK struct remora_secret *remora_secret_new(struct remora_slice bytes);
-/* From a file: a trailing newline is stripped. INVALID_REQUEST: it is absent, empty, or everybody may write it; TOO_LARGE;
- * SHEDDING: no memory. fail->message names the path and the cure, never the content. */
+/* From a file: a trailing newline is stripped. INVALID_REQUEST: it is absent, empty, not to be read by us, or everybody may write it;
+ * TOO_LARGE; SHEDDING: no memory; INTERNAL: it could not be read now (no descriptor, a sick mount), which says nothing of what it
+ * holds. fail->message names the path and the cure, never the content. */
 REMORA_MUST_CHECK enum remora_code remora_secret_read(const char *path, struct remora_secret **out,
                                                       struct remora_fail *fail);
 /*
@@ -30,6 +31,9 @@ REMORA_MUST_CHECK struct remora_secret *remora_secret_add(struct remora_secret_p
 /* The same with the bytes of a secret, which is freed in any case. */
 REMORA_MUST_CHECK struct remora_secret *remora_secret_adopt(struct remora_secret_pages *pages,
                                                             struct remora_secret *secret);
+/* The same with those of one that stays where it is; it is as exposed. */
+REMORA_MUST_CHECK struct remora_secret *remora_secret_copy(struct remora_secret_pages *pages,
+                                                           const struct remora_secret *secret);
 /* Wipes and gives back all of them. */
 void remora_secret_pages_fini(struct remora_secret_pages *pages);
 /* It was read from a file that everybody on the machine may read: worth a warning (Kubernetes mounts 0644 by default: its API

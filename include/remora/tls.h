@@ -35,6 +35,8 @@ bool remora_tls_asks_clients(const struct remora_tls *tls);
 int64_t remora_tls_end_unix_s(const struct remora_tls *tls);
 /* When the first certificate of a PEM text ends (notAfter). False, and *end_unix_s untouched, where it holds none. */
 bool remora_certificate_end(struct remora_slice pem, int64_t *end_unix_s);
+/* Whether a PEM text holds one that an authority may be taken from, "TRUSTED CERTIFICATE" included (PEM_read_bio_X509_AUX(3)). */
+bool remora_certificate_is_in(struct remora_slice pem);
 
 struct remora_tls_text {
     struct remora_slice certificate;

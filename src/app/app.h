@@ -53,6 +53,7 @@ struct app {
     struct remora_hop_id hop; /* set before the workers start */
     struct remora_observer *observer;
     struct remora_config *config; /* running */
+    bool is_to_load_again;        /* the newest load lacked something of the machine's */
     struct remora_http_front *http;
     struct remora_http_front *probe;
     struct remora_http_front *admin;

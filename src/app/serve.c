@@ -14,11 +14,13 @@
 
 #include "app.h"
 #include "remora/cgroup.h"
+#include "remora/clock.h"
 #include "remora/memory.h"
 #include "remora/secret.h"
 #include "remora/telemetry.h"
 
 enum { ABSENT_FILE_MS = 500 }; /* how often an absent policy file is looked for */
+enum { AGAIN_MS = 2000, LONGEST_AGAIN_MS = 60000 };
 
 static int complain(const char *what, const struct remora_fail *fail)
 {
@@ -277,24 +279,71 @@ static bool has_all_policies(const struct remora_config *config)
     return true;
 }
 
+/* When to load again what could not be read; later and later while it stays so. */
+struct again {
+    uint64_t at_ms; /* 0: not at all */
+    uint64_t after_ms;
+};
+
+static uint64_t now_ms(void)
+{
+    const struct remora_clock *clock = remora_clock_system();
+    return clock->now_ns(clock) / REMORA_NS_PER_MS;
+}
+
+static void note_again(const struct app *app, struct again *again)
+{
+    if (!app->is_to_load_again) {
+        *again = (struct again){0};
+        return;
+    }
+    uint64_t after = again->after_ms == 0 ? AGAIN_MS : again->after_ms * 2;
+    again->after_ms = after < LONGEST_AGAIN_MS ? after : LONGEST_AGAIN_MS;
+    again->at_ms = now_ms() + again->after_ms;
+}
+
+/* How long to wait for signals and files; -1: for ever. */
+static int patience_ms(const struct app *app, const struct again *again)
+{
+    uint64_t now = now_ms();
+    if (app->config->not_ready_why != NULL) {
+        return ABSENT_FILE_MS;
+    }
+    if (again->at_ms == 0) {
+        return -1;
+    }
+    return again->at_ms > now ? (int)(again->at_ms - now) : 0;
+}
+
+/* Nothing was told: whether there is something to load all the same. *had_all: all policy files, when they were looked for last. */
+static bool is_due(const struct app *app, const struct again *again, bool *had_all)
+{
+    bool has_come = false;
+    if (app->config->not_ready_why != NULL) {
+        bool has_all = has_all_policies(app->config);
+        has_come = has_all && !*had_all; /* once: a file that is wrong is told once */
+        *had_all = has_all;
+    }
+    return has_come || (again->at_ms != 0 && now_ms() >= again->at_ms);
+}
+
 static void serve_until_stopped(struct app *app, struct control *control)
 {
     bool had_all = false;
+    struct again again = {0};
+    note_again(app, &again);
     for (;;) {
-        bool is_waiting = app->config->not_ready_why != NULL;
-        switch (control_wait(control, is_waiting ? ABSENT_FILE_MS : -1)) {
+        switch (control_wait(control, patience_ms(app, &again))) {
         case CONTROL_NOTHING:
-            if (is_waiting) {
-                bool has_all = has_all_policies(app->config);
-                if (has_all && !had_all) { /* once: a file that is wrong is told once */
-                    reload(app, control);
-                }
-                had_all = has_all;
+            if (is_due(app, &again, &had_all)) {
+                reload(app, control);
+                note_again(app, &again);
             }
             break;
         case CONTROL_RELOAD:
             had_all = has_all_policies(app->config);
             reload(app, control);
+            note_again(app, &again);
             break;
         case CONTROL_STOP:
             app_drain(app, control);

@@ -1,8 +1,13 @@
 /*
  * From a file to a snapshot that every worker has; and again on SIGHUP and on the kubelet's `..data` swap. A document that is
- * invalid, a file of policy_files that is wrong or gone, stays as it was and says why: log line, metric, GetConfigStatus. All
- * else is loaded: who may write one of them must not be able to hold up the others', nor the rotation of a key.
+ * invalid, a file of policy_files that is wrong or gone, a certificate of ours or a provider's authorities that cannot be taken, stay
+ * as they were and say why: log line, metric, GetConfigStatus. All else is loaded: who may write one of them must not be able to hold
+ * up the others', nor the rotation of a key.
+ *
+ * What could not be read because the machine lacked something (descriptors, memory, a mount) is read again in some seconds, without
+ * anybody's change: app->is_to_load_again.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -16,6 +21,15 @@
 #include "remora/telemetry.h"
 #include "remora/tls.h"
 
+/* By errno: INTERNAL is what may pass by itself. */
+static enum remora_code unread(struct remora_fail *fail, const char *verb, const char *path)
+{
+    bool is_wrong =
+        errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM || errno == EISDIR;
+    return remora_fail_set(fail, is_wrong ? REMORA_INVALID_REQUEST : REMORA_INTERNAL, NULL,
+                           "Cannot %s %s: %s.", verb, path, strerrordesc_np(errno));
+}
+
 static enum remora_code read_whole(int fd, struct remora_buf *out, const char *path,
                                    struct remora_fail *fail)
 {
@@ -28,7 +42,7 @@ static enum remora_code read_whole(int fd, struct remora_buf *out, const char *p
         }
         ssize_t got = read(fd, room, 16384);
         if (got < 0) {
-            return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "Cannot read %s: %m.", path);
+            return unread(fail, "read", path);
         }
         if (got == 0) {
             return REMORA_OK;
@@ -44,7 +58,7 @@ static enum remora_code read_document(const char *path, bool is_running, struct 
     struct stat found;
     int fd = open(path, O_RDONLY | O_CLOEXEC | (is_running ? O_NONBLOCK : 0));
     if (fd < 0) {
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "Cannot open %s: %m.", path);
+        return unread(fail, "open", path);
     }
     bool is_readable = !is_running || (fstat(fd, &found) == 0 && S_ISREG(found.st_mode));
     enum remora_code code =
@@ -119,25 +133,25 @@ static void note_result(struct app *app, bool is_fine)
 /* What a load that was not whole left as it was. */
 struct kept {
     bool document;
-    unsigned policies; /* kept_policies */
+    unsigned parts; /* kept_parts */
 };
 
-/* "everything", "service", "document, mesh and namespace" */
+/* "everything", "service", "document, mesh and tls" */
 static void name_kept(const struct kept *kept, struct remora_buf *out)
 {
-    static const char *const layers[REMORA_POLICY_FILES] = {
-        [REMORA_POLICY_FILE_MESH] = "mesh",
-        [REMORA_POLICY_FILE_NAMESPACE] = "namespace",
-        [REMORA_POLICY_FILE_SERVICE] = "service",
+    static const char *const parts[REMORA_KEPT_PARTS] = {
+        [REMORA_POLICY_FILE_MESH] = "mesh",       [REMORA_POLICY_FILE_NAMESPACE] = "namespace",
+        [REMORA_POLICY_FILE_SERVICE] = "service", [REMORA_KEPT_TLS] = "tls",
+        [REMORA_KEPT_CA_FILE] = "ca_file",        [REMORA_KEPT_SECRETS] = "keys",
     };
-    const char *names[1 + REMORA_POLICY_FILES];
+    const char *names[1 + REMORA_KEPT_PARTS];
     size_t count = 0;
     if (kept->document) {
         names[count++] = "document";
     }
-    for (size_t i = 0; i < REMORA_POLICY_FILES; i++) {
-        if ((kept->policies & (1U << i)) != 0) {
-            names[count++] = layers[i];
+    for (size_t i = 0; i < REMORA_KEPT_PARTS; i++) {
+        if ((kept->parts & (1U << i)) != 0) {
+            names[count++] = parts[i];
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -222,6 +236,7 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
     enum remora_code code = app_snapshot_read(app, document, out, fail);
+    app->is_to_load_again = code == REMORA_INTERNAL || code == REMORA_SHEDDING;
     struct kept kept = {.document = code != REMORA_OK && load_the_rest(app, out)};
     if (code != REMORA_OK && !kept.document) {
         note_result(app, false);
@@ -229,11 +244,12 @@ enum remora_code app_snapshot_load(struct app *app, const char *document,
         return code;
     }
     const struct remora_config *config = *out;
-    kept.policies = config->kept_policies;
+    app->is_to_load_again |= config->is_unread;
+    kept.parts = config->kept_parts;
     if (!kept.document && config->kept_why != NULL) {
         *fail = *config->kept_why;
     }
-    bool is_whole = !kept.document && kept.policies == 0;
+    bool is_whole = !kept.document && kept.parts == 0;
     note_result(app, is_whole);
     note_loaded(app, config);
     if (!is_whole) {

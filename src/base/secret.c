@@ -3,7 +3,8 @@
  * locked in memory where RLIMIT_MEMLOCK allows; neither is required. It is wiped before it is unmapped.
  *
  * A file is read into such a mapping too, so that no copy is left elsewhere. Fails: the file is absent, empty,
- * unreadable, not a regular file or writable by everybody (INVALID_REQUEST), too long (TOO_LARGE), no memory (SHEDDING).
+ * not to be read by us, not a regular file or writable by everybody (INVALID_REQUEST), too long (TOO_LARGE), no memory (SHEDDING). Whatever
+ * else keeps it from being read (no descriptor left, a mount that is sick) is INTERNAL: the secret may be there as it was.
  */
 #include "remora/secret.h"
 
@@ -104,14 +105,21 @@ struct remora_secret *remora_secret_add(struct remora_secret_pages *pages,
     return secret;
 }
 
+struct remora_secret *remora_secret_copy(struct remora_secret_pages *pages,
+                                         const struct remora_secret *secret)
+{
+    struct remora_secret *copy =
+        remora_secret_add(pages, remora_slice(secret->bytes, secret->length));
+    if (copy != NULL) {
+        copy->is_exposed = secret->is_exposed;
+    }
+    return copy;
+}
+
 struct remora_secret *remora_secret_adopt(struct remora_secret_pages *pages,
                                           struct remora_secret *secret)
 {
-    struct remora_secret *adopted =
-        remora_secret_add(pages, remora_slice(secret->bytes, secret->length));
-    if (adopted != NULL) {
-        adopted->is_exposed = secret->is_exposed;
-    }
+    struct remora_secret *adopted = remora_secret_copy(pages, secret);
     remora_secret_free(secret);
     return adopted;
 }
@@ -148,7 +156,7 @@ static enum remora_code open_failed(struct remora_fail *fail, const char *path, 
     case EPERM:
         return refuse(fail, path, "may not be read: give this user read permission");
     default:
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL,
+        return remora_fail_set(fail, REMORA_INTERNAL, NULL,
                                "secret file %s cannot be read (%s): check the path and the mount",
                                path, strerrordesc_np(error));
     }

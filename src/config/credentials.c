@@ -2,6 +2,9 @@
  * Keys: from named environment variables and files, several in the order in which they are tried. What is missing disables
  * its provider loudly (disabled_why, a warning) and never stops the process (ARCHITECTURE 8 "Keys"); only the lack of memory
  * does. Names of variables and files are told, content never.
+ *
+ * Of a process that runs, a file that is there and cannot be read now (no descriptor left, a mount that is sick) leaves in use what it
+ * held: whoever uses up descriptors must not be able to revoke keys.
  */
 #include "loader.h"
 
@@ -71,29 +74,67 @@ enum remora_code config_read_env(struct config_loader *loader, const char *name,
     return take(loader, secret, out);
 }
 
+const struct remora_secret *config_held(const struct remora_config *config,
+                                        struct remora_slice path)
+{
+    const struct config_held *held = config->private_part->held;
+    while (held != NULL && !remora_slice_equal(held->path, path)) {
+        held = held->next;
+    }
+    return held == NULL ? NULL : held->secret;
+}
+
+static const struct remora_secret *held_before(const struct config_loader *loader,
+                                               struct remora_slice path)
+{
+    const struct remora_config *running = loader->input->running;
+    return running == NULL ? NULL : config_held(running, path);
+}
+
+static enum remora_code hold(struct config_loader *loader, struct remora_secret *secret,
+                             struct config_secret *out)
+{
+    struct config_held *held = remora_arena_alloc(loader->arena, sizeof *held);
+    if (secret == NULL || held == NULL) {
+        return config_no_room(loader);
+    }
+    struct remora_config_private *private_part = loader->config->private_part;
+    *held = (struct config_held){.path = out->name, .secret = secret, .next = private_part->held};
+    private_part->held = held;
+    return take(loader, secret, out);
+}
+
+/* Only a file that is not there takes its key away: one that cannot be read now says nothing of it. */
+static enum remora_code keep_held(struct config_loader *loader, const struct config_node *path,
+                                  const struct remora_secret *before, const struct remora_fail *why,
+                                  struct config_secret *out)
+{
+    struct remora_fail at = REMORA_FAIL_INIT;
+    (void)config_fail_at(path, why->code, &at, "%s", why->message);
+    config_note_kept(loader, REMORA_KEPT_SECRETS, &at, "what it held stays in use");
+    return hold(loader, remora_secret_copy(pages_of(loader), before), out);
+}
+
 static enum remora_code read_file_source(struct config_loader *loader,
                                          const struct config_node *path, struct config_secret *out)
 {
     struct remora_fail why = REMORA_FAIL_INIT;
     struct remora_secret *secret = NULL;
-    enum remora_code rc = REMORA_INVALID_REQUEST;
     *out = (struct config_secret){.name = config_keep(loader, path->text)};
-    if (out->name.data == NULL) {
-        return config_no_room(loader);
-    }
-    config_note_file(loader, out->name);
-    if (loader->input->read_secret != NULL) {
-        rc = loader->input->read_secret(loader->input->file_context, out->name.data, &secret, &why);
-    }
+    enum remora_code rc = config_read_secret(loader, out->name, &secret, &why);
     if (rc == REMORA_OK) {
         rc = config_hold_secret(loader, &secret);
-        return rc == REMORA_OK ? take(loader, secret, out) : rc;
+        return rc == REMORA_OK ? hold(loader, secret, out) : rc;
     }
     if (rc == REMORA_SHEDDING) {
         return config_no_room(loader);
     }
-    const char *text = why.message[0] == '\0' ? "the file cannot be read" : why.message;
-    out->why = config_keep(loader, remora_slice_of(text)).data;
+    const struct remora_secret *before =
+        rc == REMORA_INTERNAL ? held_before(loader, out->name) : NULL;
+    if (before != NULL) {
+        return keep_held(loader, path, before, &why, out);
+    }
+    out->why = config_keep(loader, remora_slice_of(why.message)).data;
     return out->why == NULL ? config_no_room(loader) : REMORA_OK;
 }
 

@@ -20,24 +20,11 @@ struct writer {
 
 /* ---- sources ---- */
 
-static bool is_file_present(const struct config_loader *loader, const struct config_node *path)
-{
-    struct remora_secret *secret = NULL;
-    struct remora_fail unread = REMORA_FAIL_INIT;
-    if (loader->input->read_secret == NULL ||
-        loader->input->read_secret(loader->input->file_context, path->text.data, &secret,
-                                   &unread) != REMORA_OK) {
-        return false;
-    }
-    remora_secret_free(secret);
-    return true;
-}
-
 static void write_source(struct writer *w, const struct config_node *source)
 {
     const struct config_node *name = config_get(source, CONFIG_SOURCE_ENV);
     const struct config_node *path = config_get(source, CONFIG_SOURCE_FILE);
-    bool is_present = path != NULL ? is_file_present(w->loader, path)
+    bool is_present = path != NULL ? config_held(w->loader->config, path->text) != NULL
                                    : config_getenv(w->loader, name->text.data) != NULL;
     remora_json_object_open(&w->json);
     remora_json_key(&w->json, path != NULL ? "file" : "env");

@@ -15,7 +15,15 @@
 struct remora_config_private {
     struct remora_arena arena;
     struct remora_secret_pages secrets;
+    struct config_held *held;
     atomic_uint references;
+};
+
+/* What a file held when it was read: for the snapshot that follows, should it not be readable then. */
+struct config_held {
+    struct remora_slice path;
+    const struct remora_secret *secret; /* in `secrets` */
+    struct config_held *next;
 };
 
 /* What policy_files named: the policy object of each file, NULL where none is named. */
@@ -82,6 +90,20 @@ void config_warn(struct config_loader *loader, const struct config_node *at, con
 /* A warning about what the document does not name: the path is given. */
 void config_warn_path(struct config_loader *loader, const char *path, const char *format, ...)
     REMORA_PRINTF(3, 4);
+/*
+ * A file, or a secret, by the input's function; notes the path and that it could not be read now (is_unread). `path` is kept already.
+ * *why has words for every failure.
+ */
+REMORA_MUST_CHECK enum remora_code
+config_read_file(struct config_loader *loader, struct remora_slice path, struct remora_arena *arena,
+                 struct remora_slice *out, struct remora_fail *why);
+REMORA_MUST_CHECK enum remora_code config_read_secret(struct config_loader *loader,
+                                                      struct remora_slice path,
+                                                      struct remora_secret **out,
+                                                      struct remora_fail *why);
+/* A part (kept_parts) is as it was, for this reason; `stays` ends the warning. The first is told as a build that fails would say it. */
+void config_note_kept(struct config_loader *loader, unsigned part, const struct remora_fail *why,
+                      const char *stays);
 /* NULL when unset or empty. */
 const char *config_getenv(const struct config_loader *loader, const char *name);
 /* What was stated of five deadlines; 0 for the rest. */
@@ -100,6 +122,9 @@ REMORA_MUST_CHECK enum remora_code config_read_tls(struct config_loader *loader)
 /* credentials.c: the snapshot's from now on, at another place; freed, and *secret NULL, when there is no room. */
 REMORA_MUST_CHECK enum remora_code config_hold_secret(struct config_loader *loader,
                                                       struct remora_secret **secret);
+/* credentials.c: what a file held when this snapshot was read; NULL: nothing was read from it. */
+const struct remora_secret *config_held(const struct remora_config *config,
+                                        struct remora_slice path);
 /* credentials.c. *secret NULL and *why set when the source has nothing usable. */
 struct config_secret {
     struct remora_slice name;

@@ -86,12 +86,8 @@ static enum remora_code parse(struct config_loader *loader, struct config_policy
 
 static enum remora_code read_content(struct config_loader *loader, struct config_policy_file *file)
 {
-    const struct remora_config_input *input = loader->input;
-    if (input->read_file == NULL) {
-        return REMORA_NOT_FOUND;
-    }
     struct remora_fail why = REMORA_FAIL_INIT;
-    enum remora_code rc = input->read_file(input->file_context, file->stated->text.data,
+    enum remora_code rc = config_read_file(loader, config_keep(loader, file->stated->text),
                                            loader->scratch, &file->content, &why);
     if (rc == REMORA_OK || rc == REMORA_NOT_FOUND) {
         return rc;
@@ -100,21 +96,6 @@ static enum remora_code read_content(struct config_loader *loader, struct config
 }
 
 /* ---- as it was ---- */
-
-/* The first is told as a build that fails would say it; each is a warning. */
-static void note_kept(struct config_loader *loader, unsigned layer, const struct remora_fail *why)
-{
-    struct remora_config *config = loader->config;
-    config->kept_policies |= 1U << layer;
-    config_warn_path(loader, why->param, "%s; the layer stays as it was", why->message);
-    if (config->kept_why == NULL) {
-        struct remora_fail *kept = remora_arena_alloc(loader->arena, sizeof *kept);
-        if (kept != NULL) {
-            *kept = *why;
-        }
-        config->kept_why = kept;
-    }
-}
 
 /* False: nothing runs, the layer is absent there too, or what it said fits this document no more. */
 static bool parse_before(struct config_loader *loader, unsigned layer)
@@ -148,7 +129,7 @@ static enum remora_code keep_layer(struct config_loader *loader, unsigned layer,
         return why->code;
     }
     *loader->fail = (struct remora_fail)REMORA_FAIL_INIT;
-    note_kept(loader, layer, why);
+    config_note_kept(loader, layer, why, "the layer stays as it was");
     return REMORA_OK;
 }
 
@@ -191,7 +172,6 @@ static enum remora_code read_layer(struct config_loader *loader, unsigned layer)
     if (file->stated == NULL) {
         return REMORA_OK;
     }
-    config_note_file(loader, config_keep(loader, file->stated->text));
     enum remora_code rc = read_content(loader, file);
     if (rc == REMORA_NOT_FOUND) {
         return absent(loader, layer);

@@ -232,6 +232,37 @@ static enum remora_code read_facts(struct config_loader *loader, const struct co
     return read_headquarters(loader, node, facts);
 }
 
+/* Into the snapshot's arena. A text that holds no certificate would fail each handshake, at the provider's door. */
+static enum remora_code read_ca_file(struct config_loader *loader, const struct config_node *file,
+                                     struct remora_provider *out, struct remora_fail *fail)
+{
+    struct remora_fail why = REMORA_FAIL_INIT;
+    struct remora_slice pem = {NULL, 0};
+    if (config_read_file(loader, out->ca_file, loader->arena, &pem, &why) != REMORA_OK) {
+        return config_fail_at(file, REMORA_INVALID_REQUEST, fail, "%s", why.message);
+    }
+    if (!remora_certificate_is_in(pem)) {
+        return config_fail_at(file, REMORA_INVALID_REQUEST, fail, "%s",
+                              pem.length == 0 ? "the file is empty"
+                                              : "the file holds no certificate in PEM");
+    }
+    out->ca_pem = pem;
+    return REMORA_OK;
+}
+
+/* The same file of the same provider, as the running snapshot read it; {NULL, 0}: it did not. */
+static struct remora_slice ca_before(const struct config_loader *loader,
+                                     const struct remora_provider *provider)
+{
+    const struct remora_config *running = loader->input->running;
+    const struct remora_provider *before =
+        running == NULL ? NULL : remora_config_provider(running, provider->facts.slug);
+    return before != NULL && remora_slice_equal(before->ca_file, provider->ca_file)
+               ? before->ca_pem
+               : remora_slice(NULL, 0);
+}
+
+/* In a process that runs, a file that cannot be taken leaves the authorities as they are, and holds up nothing else. */
 static enum remora_code read_ca(struct config_loader *loader, const struct config_node *node,
                                 struct remora_provider *out)
 {
@@ -240,19 +271,17 @@ static enum remora_code read_ca(struct config_loader *loader, const struct confi
     if (file == NULL) {
         return REMORA_OK;
     }
-    enum remora_code rc = REMORA_INVALID_REQUEST;
-    config_note_file(loader, config_keep(loader, file->text));
-    if (loader->input->read_file != NULL) {
-        rc = loader->input->read_file(loader->input->file_context, file->text.data, loader->arena,
-                                      &out->ca_pem, &why);
+    out->ca_file = config_keep(loader, file->text);
+    if (read_ca_file(loader, file, out, &why) == REMORA_OK) {
+        return REMORA_OK;
     }
-    if (rc != REMORA_OK) {
-        return config_fail_at(file, REMORA_INVALID_REQUEST, loader->fail, "%s",
-                              why.message[0] == '\0' ? "the file cannot be read" : why.message);
+    struct remora_slice before = ca_before(loader, out);
+    if (before.length == 0) {
+        *loader->fail = why;
+        return why.code;
     }
-    if (out->ca_pem.length == 0) {
-        return config_fail_at(file, REMORA_INVALID_REQUEST, loader->fail, "the file is empty");
-    }
+    out->ca_pem = config_keep(loader, before);
+    config_note_kept(loader, REMORA_KEPT_CA_FILE, &why, "its authorities stay as they were");
     return REMORA_OK;
 }
 

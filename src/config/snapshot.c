@@ -108,6 +108,60 @@ void config_warn(struct config_loader *loader, const struct config_node *at, con
     config_warn_path(loader, path, "%s", text);
 }
 
+void config_note_kept(struct config_loader *loader, unsigned part, const struct remora_fail *why,
+                      const char *stays)
+{
+    struct remora_config *config = loader->config;
+    config->kept_parts |= 1U << part;
+    config_warn_path(loader, why->param, "%s; %s", why->message, stays);
+    if (config->kept_why == NULL) {
+        struct remora_fail *kept = remora_arena_alloc(loader->arena, sizeof *kept);
+        if (kept != NULL) {
+            *kept = *why;
+        }
+        config->kept_why = kept;
+    }
+}
+
+static enum remora_code note_read(struct config_loader *loader, enum remora_code rc,
+                                  struct remora_fail *why)
+{
+    loader->config->is_unread |= rc == REMORA_INTERNAL;
+    if (rc != REMORA_OK && why->message[0] == '\0') {
+        return remora_fail_set(why, rc, NULL, "the file cannot be read");
+    }
+    return rc;
+}
+
+enum remora_code config_read_file(struct config_loader *loader, struct remora_slice path,
+                                  struct remora_arena *arena, struct remora_slice *out,
+                                  struct remora_fail *why)
+{
+    const struct remora_config_input *input = loader->input;
+    config_note_file(loader, path);
+    if (path.data == NULL) {
+        return config_no_room(loader);
+    }
+    enum remora_code rc = input->read_file == NULL
+                              ? REMORA_NOT_FOUND
+                              : input->read_file(input->file_context, path.data, arena, out, why);
+    return note_read(loader, rc, why);
+}
+
+enum remora_code config_read_secret(struct config_loader *loader, struct remora_slice path,
+                                    struct remora_secret **out, struct remora_fail *why)
+{
+    const struct remora_config_input *input = loader->input;
+    config_note_file(loader, path);
+    if (path.data == NULL) {
+        return config_no_room(loader);
+    }
+    enum remora_code rc = input->read_secret == NULL
+                              ? REMORA_INVALID_REQUEST
+                              : input->read_secret(input->file_context, path.data, out, why);
+    return note_read(loader, rc, why);
+}
+
 const char *config_getenv(const struct config_loader *loader, const char *name)
 {
     const struct remora_config_input *input = loader->input;

@@ -28,6 +28,14 @@ static enum remora_code refuse(struct remora_fail *fail, const char *path, const
     return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "%s: %s", path, why);
 }
 
+/* What the owner of the file can mend, or else what the machine lacks now. */
+static enum remora_code unread(struct remora_fail *fail, const char *path, int error)
+{
+    enum remora_code code =
+        error == EACCES || error == EPERM ? REMORA_INVALID_REQUEST : REMORA_INTERNAL;
+    return remora_fail_set(fail, code, NULL, "%s: %s", path, strerrordesc_np(error));
+}
+
 static enum remora_code read_bytes(int fd, const char *path, struct remora_arena *arena,
                                    struct remora_slice *out, struct remora_fail *fail)
 {
@@ -50,7 +58,8 @@ static enum remora_code read_bytes(int fd, const char *path, struct remora_arena
             continue;
         }
         if (n <= 0) {
-            return refuse(fail, path, n < 0 ? strerrordesc_np(errno) : "shrank while it was read");
+            return n < 0 ? unread(fail, path, errno)
+                         : refuse(fail, path, "shrank while it was read");
         }
         got += (size_t)n;
     }
@@ -70,7 +79,7 @@ static enum remora_code system_read_file(void *context, const char *path,
                                strerrordesc_np(errno));
     }
     if (fd < 0) {
-        return refuse(fail, path, strerrordesc_np(errno));
+        return unread(fail, path, errno);
     }
     enum remora_code rc = read_bytes(fd, path, arena, out, fail);
     close(fd);

@@ -88,6 +88,16 @@ bool remora_certificate_end(struct remora_slice pem, int64_t *end_unix_s)
     return is_good;
 }
 
+bool remora_certificate_is_in(struct remora_slice pem)
+{
+    BIO *bio = reader(pem);
+    X509 *first = bio == NULL ? NULL : PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL);
+    X509_free(first);
+    BIO_free(bio);
+    ERR_clear_error();
+    return first != NULL;
+}
+
 static bool use_chain(struct remora_tls *tls, BIO *bio)
 {
     X509 *own = next_certificate(bio);

@@ -33,6 +33,18 @@ static enum remora_code fake_read_secret(void *context, const char *path,
     return *out == NULL ? REMORA_SHEDDING : REMORA_OK;
 }
 
+static const char certificate[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBbjCCARWgAwIBAgIUBOHvCI5UqOoIacTMnioymeYlVrwwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYTAgFw0yNjExMzAwOTE4MDNaGA8yMTI2MTEwNjA5MTgwM1ow\n"
+    "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNC7D3SnK8wF\n"
+    "JerHrFer41RArLeLgYAKGjZbjQjM9xUzTpwIvus0eBUhoQ2GJtKy/NMaqkaauqXs\n"
+    "A5A6Qjydo2ijUzBRMB0GA1UdDgQWBBRiyfAcpYplSiA0DYRCoKLVJhgu2TAfBgNV\n"
+    "HSMEGDAWgBRiyfAcpYplSiA0DYRCoKLVJhgu2TAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+    "CCqGSM49BAMCA0cAMEQCIGwj8RCrxZBGfW/IKkopmkVhRjlKPh50aU4loZYsHCP0\n"
+    "AiAE7wYmewLJqRTysk9fv6ewu7vXoXEKY42wpY/9tlW+OA==\n"
+    "-----END CERTIFICATE-----\n";
+
 static enum remora_code fake_read_file(void *context, const char *path, struct remora_arena *arena,
                                        struct remora_slice *out, struct remora_fail *fail)
 {
@@ -40,7 +52,7 @@ static enum remora_code fake_read_file(void *context, const char *path, struct r
     if (strcmp(path, "/ca") != 0) {
         return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "no file %s", path);
     }
-    *out = remora_arena_copy(arena, REMORA_SLICE("PEM"));
+    *out = remora_arena_copy(arena, REMORA_SLICE(certificate));
     return out->data == NULL ? REMORA_SHEDDING : REMORA_OK;
 }
 

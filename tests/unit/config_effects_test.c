@@ -212,7 +212,7 @@ static void a_provider_of_the_catalog_takes_overrides(void **state)
     (void)state;
     static const char *const environment[] = {"TENANT", "tenant-secret", "OPENAI_API_KEY", "k",
                                               NULL};
-    static const char *const files[] = {"/ca.pem", "PEM", NULL};
+    static const char *const files[] = {"/ca.pem", test_certificate, NULL};
     const struct test_world world = {environment, files};
     struct remora_config *config = test_config(
         "providers:\n  openai:\n    name: Mine\n    base_url: "
@@ -233,7 +233,7 @@ static void a_provider_of_the_catalog_takes_overrides(void **state)
     char *secret = test_secret_text(p->headers[1].secret);
     assert_string_equal(secret, "tenant-secret");
     free(secret);
-    assert_slice_equal(p->ca_pem, "PEM");
+    assert_slice_equal(p->ca_pem, test_certificate);
     assert_slice_equal(p->client_certificate_file, "/c");
     assert_slice_equal(p->client_key_file, "/k");
     assert_slice_equal(p->proxy, "http://proxy.internal:3128");

@@ -289,7 +289,7 @@ static void a_layer_that_is_named_for_the_first_time_holds_up_nothing(void **sta
         snprintf(yaml, sizeof yaml, DOCUMENT "policy_files: {mesh: /p/mesh.yaml, %s}\n", named[i]);
         assert_int_equal(test_config_rebuild(yaml, &world, running, &next, &fail), REMORA_OK);
         assert_null(next->not_ready_why);
-        assert_int_equal(next->kept_policies, 1 << REMORA_POLICY_FILE_SERVICE);
+        assert_int_equal(next->kept_parts, 1 << REMORA_POLICY_FILE_SERVICE);
         assert_int_equal(next->policy_texts[REMORA_POLICY_FILE_SERVICE].path.length, 0);
         struct remora_policy_stack stack;
         stack_of(next, &stack);
@@ -312,7 +312,7 @@ static void a_layer_that_was_absent_stays_so(void **state)
                                          running, &next, &fail),
                      REMORA_OK);
     assert_string_equal(next->not_ready_why, "the mesh policy is absent");
-    assert_int_equal(next->kept_policies, 0);
+    assert_int_equal(next->kept_parts, 0);
     remora_config_release(next);
     remora_config_release(running);
 }

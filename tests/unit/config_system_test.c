@@ -89,6 +89,17 @@ static void absent_keys_are_held_where_they_are_assumed(void **state)
     }
 }
 
+/* Made with openssl ca -selfsign -startdate 20200101000000Z -enddate 20200102000000Z. */
+static const char ended_in_2020[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIH/MIGmAgEBMAoGCCqGSM49BAMCMAwxCjAIBgNVBAMMAWMwHhcNMjAwMTAxMDAw\n"
+    "MDAwWhcNMjAwMTAyMDAwMDAwWjAMMQowCAYDVQQDDAFjMFkwEwYHKoZIzj0CAQYI\n"
+    "KoZIzj0DAQcDQgAE0es2wdPuQ1vLWY6xmkyTcrDXoTfSLVi6Hovx5NM1Pw+/pqYm\n"
+    "lAsgo3aRw37jk8yMqXZLys851XZT4GKAkC17SzAKBggqhkjOPQQDAgNIADBFAiEA\n"
+    "wZ93BEJNCksRWZyZg1e9t/2vOEsx8G2cXAD4g77QtvgCIEsQ74rfre78wa87cpWA\n"
+    "mmLV4YQsBrejuBjbBqVVRYSr\n"
+    "-----END CERTIFICATE-----\n";
+
 static void keys_and_authorities_come_from_files(void **state)
 {
     (void)state;
@@ -104,12 +115,12 @@ static void keys_and_authorities_come_from_files(void **state)
              "ca_file: %s}}",
              key, ca);
     write_file(key, "secret\n");
-    write_file(ca, "PEM");
+    write_file(ca, ended_in_2020);
     assert_int_equal(build(yaml, &config, &fail), REMORA_OK);
     const struct remora_provider *provider = remora_config_provider(config, REMORA_SLICE("a"));
     assert_null(provider->disabled_why);
     assert_int_equal(remora_secret_length(provider->credentials[0].secret), 6);
-    assert_slice_equal(provider->ca_pem, "PEM");
+    assert_slice_equal(provider->ca_pem, ended_in_2020);
     remora_config_release(config);
     unlink(key);
     unlink(ca);
@@ -160,17 +171,6 @@ static void a_key_file_that_all_may_read_is_a_warning(void **state)
     assert_int_equal(exposed(0600, 0644, paths, sizeof paths), 2);
     assert_string_equal(paths, "providers.a.client_cert.key_file providers.a.headers.x-team ");
 }
-
-/* Made with openssl ca -selfsign -startdate 20200101000000Z -enddate 20200102000000Z. */
-static const char ended_in_2020[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIH/MIGmAgEBMAoGCCqGSM49BAMCMAwxCjAIBgNVBAMMAWMwHhcNMjAwMTAxMDAw\n"
-    "MDAwWhcNMjAwMTAyMDAwMDAwWjAMMQowCAYDVQQDDAFjMFkwEwYHKoZIzj0CAQYI\n"
-    "KoZIzj0DAQcDQgAE0es2wdPuQ1vLWY6xmkyTcrDXoTfSLVi6Hovx5NM1Pw+/pqYm\n"
-    "lAsgo3aRw37jk8yMqXZLys851XZT4GKAkC17SzAKBggqhkjOPQQDAgNIADBFAiEA\n"
-    "wZ93BEJNCksRWZyZg1e9t/2vOEsx8G2cXAD4g77QtvgCIEsQ74rfre78wa87cpWA\n"
-    "mmLV4YQsBrejuBjbBqVVRYSr\n"
-    "-----END CERTIFICATE-----\n";
 
 /* End of provider a's client certificate in this file, and whether its end is a warning. */
 static int64_t end_of(const char *content, bool *is_warned)

@@ -7,6 +7,35 @@
 
 #include <stdlib.h>
 
+const char test_certificate[] = "-----BEGIN CERTIFICATE-----\n"
+                                "MIIBbjCCARWgAwIBAgIUBOHvCI5UqOoIacTMnioymeYlVrwwCgYIKoZIzj0EAwIw\n"
+                                "DDEKMAgGA1UEAwwBYTAgFw0yNjExMzAwOTE4MDNaGA8yMTI2MTEwNjA5MTgwM1ow\n"
+                                "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNC7D3SnK8wF\n"
+                                "JerHrFer41RArLeLgYAKGjZbjQjM9xUzTpwIvus0eBUhoQ2GJtKy/NMaqkaauqXs\n"
+                                "A5A6Qjydo2ijUzBRMB0GA1UdDgQWBBRiyfAcpYplSiA0DYRCoKLVJhgu2TAfBgNV\n"
+                                "HSMEGDAWgBRiyfAcpYplSiA0DYRCoKLVJhgu2TAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+                                "CCqGSM49BAMCA0cAMEQCIGwj8RCrxZBGfW/IKkopmkVhRjlKPh50aU4loZYsHCP0\n"
+                                "AiAE7wYmewLJqRTysk9fv6ewu7vXoXEKY42wpY/9tlW+OA==\n"
+                                "-----END CERTIFICATE-----\n";
+
+const char test_certificate_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgHShYa45qe5uMUWPn\n"
+    "B4dxw5uNWZNhDn+IO0DloQBjYkOhRANCAATQuw90pyvMBSXqx6xXq+NUQKy3i4GA\n"
+    "Cho2W40IzPcVM06cCL7rNHgVIaENhibSsvzTGqpGmrql7AOQOkI8naNo\n"
+    "-----END PRIVATE KEY-----\n";
+
+const char test_other_key[] = "-----BEGIN PRIVATE KEY-----\n"
+                              "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgW7IYU6NU5zvtMvZ7\n"
+                              "ngVxSUxaXYTRv8729mJgH99QYv6hRANCAATXcckJoN+70Dp90k5/B1rn/T7cuOvx\n"
+                              "Rod1Sz1Efps0YsifC+o/V0gRV4ouTXJXlkn9qudgh5IrIpN3s8SXgGSt\n"
+                              "-----END PRIVATE KEY-----\n";
+
+static bool is_unreadable(const char *content)
+{
+    return content != NULL && strcmp(content, TEST_UNREADABLE) == 0;
+}
+
 static const char *look_up(const char *const *pairs, const char *name)
 {
     for (size_t i = 0; pairs != NULL && pairs[i] != NULL; i += 2) {
@@ -28,6 +57,9 @@ static enum remora_code fake_read_secret(void *context, const char *path,
 {
     const struct test_world *world = context;
     const char *content = look_up(world->files, path);
+    if (is_unreadable(content)) {
+        return remora_fail_set(fail, REMORA_INTERNAL, NULL, "%s: too many open files", path);
+    }
     if (content == NULL || content[0] == '\0') {
         return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "secret file %s %s", path,
                                content == NULL ? "does not exist" : "is empty");
@@ -41,6 +73,9 @@ static enum remora_code fake_read_file(void *context, const char *path, struct r
 {
     const struct test_world *world = context;
     const char *content = look_up(world->files, path);
+    if (is_unreadable(content)) {
+        return remora_fail_set(fail, REMORA_INTERNAL, NULL, "%s: too many open files", path);
+    }
     if (content == NULL) {
         return remora_fail_set(fail, REMORA_NOT_FOUND, NULL, "%s: no such file", path);
     }

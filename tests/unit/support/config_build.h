@@ -4,6 +4,13 @@
 
 #include "remora/config.h"
 
+/* The content of a file that is there and cannot be read now. */
+#define TEST_UNREADABLE "(unreadable)"
+/* In PEM, until 2126: a certificate and its key, and another certificate's key. */
+extern const char test_certificate[];
+extern const char test_certificate_key[];
+extern const char test_other_key[];
+
 /* Pairs of name and value, ended by a NULL name. A file's value is its content; "" is an empty one. */
 struct test_world {
     const char *const *environment;
