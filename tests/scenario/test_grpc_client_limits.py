@@ -42,6 +42,18 @@ def test_a_client_sends_again_only_where_it_is_told_to(upstream, pb, behaviour, 
         assert len(remora.wait_log("request", calls)) == calls
 
 
+def test_a_client_learns_of_a_limit_that_outlasts_its_deadline(upstream, pb):  # noqa: F811
+    """The client obeys a hint by waiting, even where its call is over before: then it would be told of a deadline only."""
+    with run(upstream, "ok", more="services: {checkout: {limits: {requests_per_minute: 1}}}\n") as remora, channel(remora, POLICY) as c:
+        stub = pb.chat_grpc.ChatServiceStub(c)
+        stub.Chat(request(pb), timeout=60)
+        with pytest.raises(grpc.RpcError) as e:
+            stub.Chat(request(pb), timeout=8)
+        trailers = dict(e.value.trailing_metadata())
+        assert e.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and trailers["grpc-retry-pushback-ms"] == "-1"
+        assert b"google.rpc.RetryInfo" in trailers["grpc-status-details-bin"] and b"QuotaFailure" in trailers["grpc-status-details-bin"]
+
+
 def test_a_client_does_not_send_again_what_is_too_large(upstream, pb):  # noqa: F811
     """The status says "try again" to clients that look at nothing else; the trailer says not to."""
     with run(upstream, "ok") as remora, channel(remora, POLICY) as c:

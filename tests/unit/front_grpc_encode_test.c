@@ -645,7 +645,7 @@ static void error_info_names_the_callers_own_id(void **state)
     remora_arena_init(&scratch, 4096, 1 << 20);
     snprintf(outcome->request_id, sizeof outcome->request_id, "%s", "order-17");
     remora_fail_set(&fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "gone");
-    remora_grpc_status_fail(&status, &fail, outcome, &scratch);
+    remora_grpc_status_fail(&status, &fail, outcome, -1, &scratch);
     struct remora_slice details = trailer(&status, "grpc-status-details-bin");
     assert_true(has_text(details, "request_id") && has_text(details, "order-17"));
     remora_grpc_status_fini(&status);
@@ -661,7 +661,7 @@ static void lasting_causes_push_back_for_ever_and_hints_are_passed_on(void **sta
     (void)state;
     remora_arena_init(&scratch, 4096, 1 << 20);
     remora_fail_set(&fail, REMORA_UPSTREAM_CREDENTIAL, NULL, "key refused");
-    remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+    remora_grpc_status_fail(&status, &fail, NULL, -1, &scratch);
     assert_int_equal(status.code, GRPC_STATUS_FAILED_PRECONDITION);
     assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "-1");
     remora_grpc_status_fini(&status);
@@ -669,22 +669,45 @@ static void lasting_causes_push_back_for_ever_and_hints_are_passed_on(void **sta
     fail = (struct remora_fail)REMORA_FAIL_INIT;
     remora_fail_set(&fail, REMORA_SHEDDING, NULL, "full");
     fail.retry_after_ms = 250;
-    remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+    remora_grpc_status_fail(&status, &fail, NULL, -1, &scratch);
     assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "250");
     remora_grpc_status_fini(&status);
 
     fail = (struct remora_fail)REMORA_FAIL_INIT;
     remora_fail_set(&fail, REMORA_SHEDDING, NULL, "full, and nobody knows how long");
-    remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+    remora_grpc_status_fail(&status, &fail, NULL, -1, &scratch);
     assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "1000");
     assert_true(has_text(trailer(&status, "grpc-status-details-bin"), "google.rpc.RetryInfo"));
     remora_grpc_status_fini(&status);
 
     fail = (struct remora_fail)REMORA_FAIL_INIT;
     remora_fail_set(&fail, REMORA_UPSTREAM_UNAVAILABLE, NULL, "gone");
-    remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+    remora_grpc_status_fail(&status, &fail, NULL, -1, &scratch);
     assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), "");
     remora_grpc_status_fini(&status);
+    remora_arena_fini(&scratch);
+}
+
+/* A client that obeys would wait until its call is over and never see why it was refused. */
+static void a_hint_beyond_the_deadline_pushes_back_for_ever(void **state)
+{
+    static const struct {
+        int64_t left_ms;
+        const char *pushback;
+    } CALLS[] = {{-1, "30000"}, {30001, "30000"}, {30000, "-1"}, {0, "-1"}};
+    struct remora_arena scratch;
+    (void)state;
+    remora_arena_init(&scratch, 4096, 1 << 20);
+    for (size_t i = 0; i < REMORA_COUNT_OF(CALLS); i++) {
+        struct remora_grpc_status status;
+        struct remora_fail fail = REMORA_FAIL_INIT;
+        remora_fail_set(&fail, REMORA_RATE_LIMITED, NULL, "one a minute");
+        fail.retry_after_ms = 30000;
+        remora_grpc_status_fail(&status, &fail, NULL, CALLS[i].left_ms, &scratch);
+        assert_slice_equal(trailer(&status, "grpc-retry-pushback-ms"), CALLS[i].pushback);
+        assert_true(has_text(trailer(&status, "grpc-status-details-bin"), "google.rpc.RetryInfo"));
+        remora_grpc_status_fini(&status);
+    }
     remora_arena_fini(&scratch);
 }
 
@@ -699,7 +722,7 @@ static void every_code_has_its_status_and_reason(void **state)
         struct remora_fail fail = REMORA_FAIL_INIT;
         const struct remora_code_row *row = remora_code_row((enum remora_code)code);
         remora_fail_set(&fail, (enum remora_code)code, NULL, "x");
-        remora_grpc_status_fail(&status, &fail, NULL, &scratch);
+        remora_grpc_status_fail(&status, &fail, NULL, -1, &scratch);
         assert_int_equal(status.code, row->grpc_status);
         struct remora_slice details = trailer(&status, "grpc-status-details-bin");
         assert_non_null(memmem(details.data, details.length, row->name, strlen(row->name)));
@@ -733,6 +756,7 @@ int main(void)
         cmocka_unit_test(trailers_name_generation_provider_and_attempts),
         cmocka_unit_test(error_info_names_the_callers_own_id),
         cmocka_unit_test(lasting_causes_push_back_for_ever_and_hints_are_passed_on),
+        cmocka_unit_test(a_hint_beyond_the_deadline_pushes_back_for_ever),
         cmocka_unit_test(every_code_has_its_status_and_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

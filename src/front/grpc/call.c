@@ -249,7 +249,8 @@ void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fa
     if (call->is_over || call->is_ending) {
         return;
     }
-    remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
+    remora_grpc_status_fail(&call->status, fail, NULL, remora_grpc_time_left_ms(call),
+                            &call->lane->scratch);
     remora_grpc_finish(call);
     remora_grpc_unread_hurry(call);
 }

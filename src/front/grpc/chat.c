@@ -34,7 +34,8 @@ static void end_with(struct remora_grpc_call *call, const struct remora_fail *fa
         return;
     }
     remora_arena_fini(&call->answer_arena);
-    remora_grpc_status_fail(&call->status, fail, outcome, &call->lane->scratch);
+    remora_grpc_status_fail(&call->status, fail, outcome, remora_grpc_time_left_ms(call),
+                            &call->lane->scratch);
     remora_grpc_finish(call);
 }
 

@@ -339,7 +339,8 @@ void remora_grpc_refuse(struct remora_grpc_call *call, const struct remora_fail 
         return;
     }
     tell_refusal(call, fail);
-    remora_grpc_status_fail(&call->status, fail, NULL, &call->lane->scratch);
+    remora_grpc_status_fail(&call->status, fail, NULL, remora_grpc_time_left_ms(call),
+                            &call->lane->scratch);
     remora_grpc_finish(call);
 }
 

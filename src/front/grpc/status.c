@@ -5,8 +5,8 @@
  * passed over beside them (Skipped) and, where rules left nothing, for each candidate, until
  * REMORA_LIMIT_GRPC_DETAILS_BYTES, with `truncated` in ErrorInfo.metadata when some did not fit.
  *
- * grpc-retry-pushback-ms is -1 when trying again cannot help, and the hint when there is one: callers with a retry policy
- * obey it (grpc/proposal A6), so that they do not multiply our attempts.
+ * grpc-retry-pushback-ms is -1 when trying again cannot help, or not before the call's deadline, and the hint when there is one:
+ * callers with a retry policy obey it (grpc/proposal A6), so that they do not multiply our attempts.
  *
  * Fails silently in one way only: with no room in the scratch arena the details are left out; the status stands.
  *
@@ -325,12 +325,20 @@ static bool must_not_retry(const struct remora_fail *fail)
     return false;
 }
 
-static void add_pushback(struct remora_grpc_status *status, const struct remora_fail *fail)
+/* A client that obeys sits the hint out, though its call ends before: then it learns nothing of why it was refused. */
+static bool is_beyond(int64_t hint_ms, int64_t left_ms)
 {
-    if (must_not_retry(fail)) {
+    return left_ms >= 0 && hint_ms >= left_ms;
+}
+
+static void add_pushback(struct remora_grpc_status *status, const struct remora_fail *fail,
+                         int64_t left_ms)
+{
+    int64_t hint_ms = retry_after_ms(fail);
+    if (must_not_retry(fail) || (hint_ms >= 0 && is_beyond(hint_ms, left_ms))) {
         add_number(status, "grpc-retry-pushback-ms", -1);
-    } else if (retry_after_ms(fail) >= 0) {
-        add_number(status, "grpc-retry-pushback-ms", (long long)retry_after_ms(fail));
+    } else if (hint_ms >= 0) {
+        add_number(status, "grpc-retry-pushback-ms", (long long)hint_ms);
     }
 }
 
@@ -344,7 +352,8 @@ void remora_grpc_status_ok(struct remora_grpc_status *status, const struct remor
 }
 
 void remora_grpc_status_fail(struct remora_grpc_status *status, const struct remora_fail *fail,
-                             const struct remora_outcome *outcome, struct remora_arena *scratch)
+                             const struct remora_outcome *outcome, int64_t left_ms,
+                             struct remora_arena *scratch)
 {
     struct remora_slice message = message_of(fail);
     *status = (struct remora_grpc_status){
@@ -354,7 +363,7 @@ void remora_grpc_status_fail(struct remora_grpc_status *status, const struct rem
     if (outcome != NULL) {
         add_outcome(status, outcome);
     }
-    add_pushback(status, fail);
+    add_pushback(status, fail, left_ms);
     add_trailer(status, "grpc-status-details-bin",
                 remora_grpc_status_details(fail, outcome, scratch), true);
 }

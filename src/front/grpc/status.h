@@ -22,9 +22,11 @@ struct remora_grpc_status {
 
 /* Answered. outcome may be NULL: no trailers. */
 void remora_grpc_status_ok(struct remora_grpc_status *status, const struct remora_outcome *outcome);
-/* Failed; outcome may be NULL (refused before an exchange). `scratch` holds what is packed; it is reset first. */
+/* Failed; outcome may be NULL (refused before an exchange). `left_ms` until the caller's deadline, -1: it has none. `scratch`
+ * holds what is packed; it is reset first. */
 void remora_grpc_status_fail(struct remora_grpc_status *status, const struct remora_fail *fail,
-                             const struct remora_outcome *outcome, struct remora_arena *scratch);
+                             const struct remora_outcome *outcome, int64_t left_ms,
+                             struct remora_arena *scratch);
 /*
  * What the engine found wrong names the field as HTTP spells it: from now on as the message that was sent does, in which the
  * request may be the field `chat`. What a provider calls wrong is a field of its own API: none of ours is named.
