@@ -1,4 +1,5 @@
 """grpc.health.v1 whole: Check, Watch and List say what the HTTP probes say, and a watch is told of each change."""
+import json
 import queue
 import signal
 import threading
@@ -24,8 +25,8 @@ def pb(stubs):
     return Modules
 
 
-def channel(remora):
-    return grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", options=(("grpc.use_local_subchannel_pool", 1),))
+def channel(remora, *options):
+    return grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}", options=(("grpc.use_local_subchannel_pool", 1), *options))
 
 
 def name(status):
@@ -126,6 +127,22 @@ def test_a_drain_tells_watches_and_then_ends_them(upstream, pb):
         assert time.monotonic() - begun < 5, "a watch does not hold the drain"
 
 
+HEALTH_CHECKS = (("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}],
+                                                     "healthCheckConfig": {"serviceName": ""}})),)
+
+
+def test_who_finds_no_place_for_a_watch_makes_its_calls(upstream, pb):
+    """A client that checks health by itself watches before its first call."""
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS, workers=1) as remora:
+        channels = [channel(remora) for _ in range(4)]
+        watches = [Watch(pb, channels[i % 4], "") for i in range(256)]
+        assert {w.next() for w in watches} == {"SERVING"}
+        with channel(remora, *HEALTH_CHECKS) as late:
+            assert check(pb, late, "") == "SERVING"
+        for c in channels:
+            c.close()
+
+
 def test_watches_are_bounded_and_their_places_come_back(upstream, pb):
     most = 256
     with Remora(two_providers(upstream, "ok"), environment=SECRETS, workers=1) as remora:
@@ -134,7 +151,7 @@ def test_watches_are_bounded_and_their_places_come_back(upstream, pb):
         assert {w.next() for w in watches} == {"SERVING"}
         refused = Watch(pb, channels[0], "")
         refused.thread.join(10)
-        assert refused.ended == grpc.StatusCode.UNAVAILABLE
+        assert refused.ended == grpc.StatusCode.UNIMPLEMENTED
         for watch in watches[:8]:
             watch.call.cancel()
             watch.thread.join(10)

@@ -9,8 +9,10 @@
  *          grace; and after a tenth of grpc.max_connection_age_ms
  *   List   every name that Check knows
  *
- * Refused: a malformed message, more watches than REMORA_LIMIT_GRPC_WATCHES on one worker (SHEDDING: anybody may ask).
- * Source: grpc/grpc, doc/health-checking.md.
+ * Refused: a malformed message; more watches than REMORA_LIMIT_GRPC_WATCHES on one worker, since anybody may ask. Those are
+ * UNIMPLEMENTED, the one status with which clients that check health by themselves go on as if it were good: with any other
+ * whoever comes last would make no call at all, at a gateway that serves.
+ * Source: grpc/grpc, doc/health-checking.md; grpc/proposal A17 (what clients do with UNIMPLEMENTED).
  */
 #include "descriptors.h"
 #include "grpc/health/v1/health.pb-c.h"
@@ -157,7 +159,7 @@ void remora_grpc_health_watch(struct remora_grpc_call *call, struct remora_slice
     struct remora_grpc_lane *lane = call->lane;
     enum remora_code code = read_subject(call, bytes, &call->subject, &fail);
     if (code == REMORA_OK && lane->watcher_count >= REMORA_LIMIT_GRPC_WATCHES) {
-        code = remora_fail_set(&fail, REMORA_SHEDDING, NULL,
+        code = remora_fail_set(&fail, REMORA_UNIMPLEMENTED, NULL,
                                "%d calls watch this gateway's health already; share one of them.",
                                REMORA_LIMIT_GRPC_WATCHES);
     }
