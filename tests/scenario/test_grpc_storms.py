@@ -139,3 +139,23 @@ def test_who_gives_up_some_calls_keeps_the_connection(upstream, stubs, listening
                 c.reset(begin(c))
         assert not c.ends(4), "two looks at what the core counts"
         assert c.call(LIST).status == OK and c.goaway is None
+
+
+def test_resets_of_a_connection_that_has_gone_are_not_those_of_the_next(upstream, stubs):
+    """A client dies with its calls open while others connect: one of them is given its descriptor's number, by which an old core names
+    a connection. Each gives up fewer calls than the limit."""
+    with Remora(two_providers(upstream, "hold"), environment=SECRETS, workers=1) as r:
+        for _ in range(40):
+            dying = H2(r.grpc_port)
+            for _ in range(95):
+                begin(dying)
+            dying.until(lambda: False, 0.2)  # they have arrived
+            dying.socket.close()
+            others = [H2(r.grpc_port) for _ in range(3)]
+            for c in others:
+                for _ in range(50):
+                    c.reset(begin(c))
+            for c in others:
+                assert c.call(LIST).status == OK and c.goaway is None
+                c.socket.close()
+        assert not [line for line in r.log_lines() if "storm" in str(line.get("message"))]

@@ -171,14 +171,14 @@ struct ended {
     struct remora_message_node message; /* first */
     struct remora_grpc_front *front;
     char *peer; /* the core's */
-    enum remora_grpc_end end;
+    struct remora_grpc_ended call;
 };
 
 static void on_ended(struct remora_message_node *message)
 {
     struct ended *ended = REMORA_CONTAINER_OF(message, struct ended, message);
     if (ended->front->connections != NULL) {
-        remora_grpc_connections_ended(ended->front->connections, ended->peer, ended->end);
+        remora_grpc_connections_ended(ended->front->connections, &ended->call);
     }
     gpr_free(ended->peer);
     remora_free(ended);
@@ -191,10 +191,10 @@ static void count_end(struct remora_grpc_call *call, enum remora_grpc_end end)
     if (ended == NULL) {
         return;
     }
-    *ended = (struct ended){.message = {.run = on_ended},
-                            .front = call->front,
-                            .peer = grpc_call_get_peer(call->call),
-                            .end = end};
+    *ended = (struct ended){
+        .message = {.run = on_ended}, .front = call->front, .peer = grpc_call_get_peer(call->call)};
+    ended->call =
+        (struct remora_grpc_ended){.peer = ended->peer, .arrived_ns = call->arrived_ns, .end = end};
     remora_loop_post(call->front->process->workers[0].loop, &ended->message);
 }
 

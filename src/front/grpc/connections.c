@@ -65,9 +65,10 @@ struct resets {
 };
 
 struct connection {
-    int fd;                           /* NO_FD: the core's own */
-    int watched_fd;                   /* the same, or what the core's own was found to be */
-    ino_t inode;                      /* of watched_fd */
+    int fd;         /* NO_FD: the core's own */
+    int watched_fd; /* the same, or what the core's own was found to be */
+    ino_t inode;    /* of watched_fd */
+    uint64_t since_ns;
     struct remora_grpc_socket socket; /* id 0: the core does not list it */
     struct resets seen;
     struct resets told;
@@ -387,8 +388,11 @@ static void arm(struct remora_grpc_connections *c)
 static struct connection *append(struct remora_grpc_connections *c, int fd)
 {
     struct connection *connection = &c->open[c->count++];
-    *connection = (struct connection){
-        .fd = fd, .watched_fd = fd, .asked_ns = now_ns(c), .flood.last = look_around(c)};
+    *connection = (struct connection){.fd = fd,
+                                      .watched_fd = fd,
+                                      .since_ns = now_ns(c),
+                                      .asked_ns = now_ns(c),
+                                      .flood.last = look_around(c)};
     return connection;
 }
 
@@ -504,22 +508,29 @@ void remora_grpc_connections_added(struct remora_grpc_connections *connections)
     }
 }
 
-static struct connection *find(struct remora_grpc_connections *connections, const char *peer)
+/* Not one that came after the call and has its number. One of the core's own is noted late; its name is its address. */
+static bool may_be_of(const struct connection *c, const struct remora_grpc_ended *ended)
+{
+    return strcmp(c->socket.peer, ended->peer) == 0 &&
+           (c->fd == NO_FD || c->since_ns <= ended->arrived_ns) && is_open(c);
+}
+
+static struct connection *find(struct remora_grpc_connections *connections,
+                               const struct remora_grpc_ended *ended)
 {
     for (size_t i = 0; i < connections->count; i++) {
-        struct connection *c = &connections->open[i];
-        if (strcmp(c->socket.peer, peer) == 0 && is_open(c)) {
-            return c;
+        if (may_be_of(&connections->open[i], ended)) {
+            return &connections->open[i];
         }
     }
     return NULL;
 }
 
-void remora_grpc_connections_ended(struct remora_grpc_connections *connections, const char *peer,
-                                   enum remora_grpc_end end)
+void remora_grpc_connections_ended(struct remora_grpc_connections *connections,
+                                   const struct remora_grpc_ended *ended)
 {
-    struct connection *c = find(connections, peer);
-    if (end == REMORA_GRPC_BLAMELESS) {
+    struct connection *c = find(connections, ended);
+    if (ended->end == REMORA_GRPC_BLAMELESS) {
         uint64_t *late = c == NULL ? &connections->late : &c->late;
         *late += 1;
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {

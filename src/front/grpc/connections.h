@@ -31,12 +31,17 @@ enum remora_grpc_end {
     REMORA_GRPC_RESET, /* by its caller within REMORA_LIMIT_GRPC_RAPID_MS, whatever of the answer had been sent */
     REMORA_GRPC_BLAMELESS, /* by its caller later, or by its deadline */
 };
-/*
- * A call of this peer (grpc_call_get_peer) ended before its answer did. The connection that has more of these resets than
- * REMORA_LIMIT_GRPC_RESETS in 10 s is ended.
- */
-void remora_grpc_connections_ended(struct remora_grpc_connections *connections, const char *peer,
-                                   enum remora_grpc_end end);
+/* A call that ended before its answer did. */
+struct remora_grpc_ended {
+    const char *peer; /* grpc_call_get_peer */
+    uint64_t
+        arrived_ns; /* by a loop's clock: names of peers are given again once a connection has gone */
+    enum remora_grpc_end end;
+};
+/* The connection that has more of these resets than REMORA_LIMIT_GRPC_RESETS in 10 s is ended. One that came after the call
+ * has nothing to do with it. */
+void remora_grpc_connections_ended(struct remora_grpc_connections *connections,
+                                   const struct remora_grpc_ended *ended);
 /*
  * Says GOAWAY with the greatest stream to every plaintext TCP connection that has not heard it, within some ticks of 10 ms
  * (RFC 9113 section 6.8): who has read it opens no call here any more; calls that are on their way are taken as ever. The
