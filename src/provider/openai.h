@@ -97,6 +97,18 @@ struct openai_seats {
     struct remora_buf buf; /* of struct openai_seat */
 };
 
+/*
+ * The end of a choice of a stream, held until words of another choice or the end of the answer follow it: some servers send content
+ * behind a finish reason, which ended nothing then. One at a time.
+ */
+struct openai_ending {
+    bool is_held;
+    int32_t choice;
+    enum remora_finish finish; /* UNSET: a word that nobody knows */
+    struct remora_buf words;   /* the provider's own, and behind it the stop text that it was */
+    size_t native_length;      /* of the first */
+};
+
 struct openai_bits {
     uint64_t words[REMORA_LIMIT_CHOICES / 64];
 };
@@ -113,12 +125,14 @@ struct openai_decoder {
     uint8_t bom_seen;
     bool has_started;
     bool has_content;
+    bool ends_early; /* content came behind a finish reason: they prove nothing here */
     const struct dialect *dialect;
     uint8_t tags[REMORA_LIMIT_CHOICES];   /* openai_think.c's, per choice */
     uint8_t images[REMORA_LIMIT_CHOICES]; /* of the choice so far, at most 255 */
     uint64_t answer_hash; /* of the provider's id: makes ids for tool calls that have none */
     struct openai_bits seen;
-    struct openai_bits finished;
+    struct openai_bits finished; /* held ends are among them */
+    struct openai_ending ending;
     struct openai_bits has_calls;
     struct openai_seats calls;
     struct openai_seats blocks;
@@ -152,6 +166,10 @@ static inline void openai_bit_set(struct openai_bits *bits, int32_t at)
 {
     bits->words[at / 64] |= UINT64_C(1) << (unsigned)(at % 64);
 }
+static inline void openai_bit_clear(struct openai_bits *bits, int32_t at)
+{
+    bits->words[at / 64] &= ~(UINT64_C(1) << (unsigned)(at % 64));
+}
 /* The first choice that was seen and has not finished; -1: none. */
 static inline int32_t openai_unfinished(const struct openai_decoder *decoder)
 {
@@ -177,6 +195,8 @@ enum remora_code openai_put(struct openai_feed *feed, const struct remora_event 
 enum remora_code openai_put_alive(struct openai_feed *feed);
 /* Decodes one JSON object: a chunk, or with is_whole an answer. */
 enum remora_code openai_decode_object(struct openai_feed *feed, struct remora_slice text);
+/* Puts the end that is held, if one is. */
+enum remora_code openai_release_end(struct openai_feed *feed);
 /* Ends every choice that was seen and has not ended: the provider's end marker came without a finish reason. */
 enum remora_code openai_finish_rest(struct openai_feed *feed);
 /* One element of `tool_calls`; `details` is the member reasoning_details beside them, whatever it is. */

@@ -3,6 +3,7 @@
  *
  * Order within an object: an error; started (once); per choice text, reasoning, refusal, tool calls, media, annotations,
  * then its finish; usage; members that have no name here. An object that yields nothing is a sign of life (role, empty delta, filter results).
+ * The finish of a stream's choice is held until it is known that nothing of that choice follows (struct openai_ending).
  * Ways to fail: it is no JSON (BAD_JSON), it holds an error (IN_BAND, as what the error says), a choice index is out of
  * range (BAD_EVENT), memory.
  * Sources: providers.md sections 1, 2 (first chunk without id), 8 (reasoning fields, content parts, usage places),
@@ -164,6 +165,54 @@ static enum remora_code finish_unknown(struct openai_feed *feed, int32_t choice,
     return code == REMORA_OK ? put_finish(feed, choice, REMORA_FINISH_STOP, words) : code;
 }
 
+static enum remora_code settle_finish(struct openai_feed *feed, int32_t choice,
+                                      enum remora_finish finish, const struct end_words *words)
+{
+    return finish == REMORA_FINISH_UNSET ? finish_unknown(feed, choice, words)
+                                         : put_finish(feed, choice, finish, words);
+}
+
+enum remora_code openai_release_end(struct openai_feed *feed)
+{
+    struct openai_ending *ending = &feed->decoder->ending;
+    if (!ending->is_held) {
+        return REMORA_OK;
+    }
+    struct remora_slice all = remora_buf_slice(&ending->words);
+    const struct end_words words = {
+        .native = remora_slice(all.data, ending->native_length),
+        .stop = remora_slice(all.data + ending->native_length, all.length - ending->native_length),
+    };
+    ending->is_held = false;
+    return settle_finish(feed, ending->choice, ending->finish, &words);
+}
+
+/* The last finish reason counts; the same once more tells nothing. */
+static enum remora_code hold_finish(struct openai_feed *feed, int32_t choice,
+                                    enum remora_finish finish, const struct end_words *words)
+{
+    struct openai_ending *ending = &feed->decoder->ending;
+    bool is_same = ending->is_held && ending->choice == choice;
+    if (is_same && ending->finish == finish) {
+        return REMORA_OK;
+    }
+    enum remora_code code = is_same ? REMORA_OK : openai_release_end(feed);
+    remora_buf_reset(&ending->words, 0);
+    remora_buf_append(&ending->words, words->native);
+    remora_buf_append(&ending->words, words->stop);
+    if (code == REMORA_OK && remora_buf_code(&ending->words) != REMORA_OK) {
+        code = openai_no_memory(feed->fail);
+    }
+    ending->is_held = code == REMORA_OK;
+    ending->choice = choice;
+    ending->finish = finish;
+    ending->native_length = words->native.length;
+    feed->is_stateful = true;
+    openai_bit_set(&feed->decoder->seen, choice);
+    openai_bit_set(&feed->decoder->finished, choice);
+    return code;
+}
+
 static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
                                       struct remora_slice word, const struct end_words *words)
 {
@@ -177,8 +226,8 @@ static enum remora_code decode_finish(struct openai_feed *feed, int32_t choice,
         return envelope_judge(&envelope, 0, feed->decoder->base.endpoint, REMORA_CAUSE_IN_BAND,
                               feed->fail);
     }
-    return finish == REMORA_FINISH_UNSET ? finish_unknown(feed, choice, words)
-                                         : put_finish(feed, choice, finish, words);
+    return feed->is_whole ? settle_finish(feed, choice, finish, words)
+                          : hold_finish(feed, choice, finish, words);
 }
 
 /* Of a choice that has content and no finish reason. What it was is ours to guess then. */
@@ -234,10 +283,13 @@ static enum remora_code decode_choice_end(struct openai_feed *feed, int32_t inde
     if (remora_json_is(members[CHOICE_ERROR], REMORA_JSON_OBJECT)) {
         code = decode_error(feed, choice);
     }
-    if (code != REMORA_OK || word.length == 0 || openai_bit(&feed->decoder->finished, index)) {
+    const struct openai_ending *ending = &feed->decoder->ending;
+    bool is_again = openai_bit(&feed->decoder->finished, index);
+    bool is_held = ending->is_held && ending->choice == index;
+    if (code != REMORA_OK || word.length == 0 || (is_again && !is_held)) {
         return code;
     }
-    code = openai_decode_citations(feed, index, citations);
+    code = is_again ? REMORA_OK : openai_decode_citations(feed, index, citations);
     struct end_words words = {
         .native = openai_text_of(members[CHOICE_NATIVE_FINISH_REASON], feed->scratch)};
     if (words.native.length == 0) {

@@ -9,7 +9,8 @@
  * Ends (ARCHITECTURE 6 "End of stream"): `[DONE]`, or every choice asked for finished, whether the body then ended cleanly
  * or not. Else: nothing at all is EMPTY, anything cut is TRUNCATED. A JSON body that does not parse is BAD_JSON.
  * Fewer choices than asked for behind an end that is proven are what the provider gives: an answer, and counted as missing.
- * After `[DONE]` nothing is read. A last SSE event whose lines are whole counts where the body's end is proven, although its
+ * Content behind the finish reason of its choice shows that it ended nothing: the next one counts, and where that has been so a cut is
+ * one, whatever the reasons say. After `[DONE]` nothing is read. A last SSE event whose lines are whole counts where the body's end is proven, although its
  * blank line is missing (servers forget it behind usage and `[DONE]`); else it is dropped, as the WHATWG standard says.
  */
 #include "openai.h"
@@ -36,8 +37,28 @@ enum remora_code openai_no_memory(struct remora_fail *fail)
                            remora_code_row(REMORA_SHEDDING)->summary);
 }
 
+/* Content behind a held end: of the same choice it shows that it was none, of another that it was. */
+static enum remora_code meet_end(struct openai_feed *feed, int32_t choice)
+{
+    struct openai_decoder *decoder = feed->decoder;
+    if (decoder->ending.choice != choice) {
+        return openai_release_end(feed);
+    }
+    decoder->ending.is_held = false;
+    decoder->ends_early = true;
+    feed->is_stateful = true;
+    openai_bit_clear(&decoder->finished, choice);
+    return REMORA_OK;
+}
+
 enum remora_code openai_put(struct openai_feed *feed, const struct remora_event *event)
 {
+    if (feed->decoder->ending.is_held && remora_event_is_content(event->kind)) {
+        enum remora_code code = meet_end(feed, event->choice_index);
+        if (code != REMORA_OK) {
+            return code;
+        }
+    }
     feed->events++;
     if (remora_event_is_content(event->kind)) {
         feed->decoder->has_content = true;
@@ -65,6 +86,7 @@ void openai_decode_begin(struct remora_decoder *base)
     remora_buf_init(&decoder->blocks.buf, SEATS_BYTES);
     remora_buf_init(&decoder->held_id, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
     remora_buf_init(&decoder->held_arguments, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
+    remora_buf_init(&decoder->ending.words, REMORA_LIMIT_UPSTREAM_EVENT_BYTES);
     openai_mold_init(&decoder->mold);
 }
 
@@ -77,6 +99,7 @@ void openai_decode_fini(struct remora_decoder *base)
     remora_buf_fini(&decoder->blocks.buf);
     remora_buf_fini(&decoder->held_id);
     remora_buf_fini(&decoder->held_arguments);
+    remora_buf_fini(&decoder->ending.words);
     openai_mold_fini(&decoder->mold);
 }
 
@@ -142,7 +165,8 @@ static enum remora_code take_done(struct openai_feed *feed)
     if (!decoder->has_content && count_finished(decoder) == 0) {
         return openai_refuse(feed->fail, REMORA_CAUSE_EMPTY, "The provider's answer was empty.");
     }
-    return openai_finish_rest(feed);
+    enum remora_code code = openai_release_end(feed);
+    return code == REMORA_OK ? openai_finish_rest(feed) : code;
 }
 
 static enum remora_code on_event(void *context, const struct remora_sse_event *event)
@@ -292,7 +316,14 @@ static enum remora_code judge_end(struct openai_feed *feed, enum remora_end end)
     if (decoder->base.is_done) {
         return REMORA_OK;
     }
+    if (end == REMORA_END_CUT && decoder->ends_early) {
+        return judge_rest(feed, end);
+    }
+    enum remora_code code = openai_release_end(feed);
     bool is_short = end == REMORA_END_CUT && decoder->base.missing_choices > 0;
+    if (code != REMORA_OK) {
+        return code;
+    }
     if (is_short || !is_complete(decoder)) {
         return judge_rest(feed, end);
     }

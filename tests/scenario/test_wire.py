@@ -36,6 +36,8 @@ ANSWERS = {
     "bare": ([chunk(call("", id="c1")), chunk({}, "tool_calls")], message(call("", id="c1"), "tool_calls")),
     "parallel": ([chunk(call('{"city":"A"}', id="")), chunk(call('{"city":"B"}', id="")), chunk({}, "tool_calls")], GOOD[1]),
     "not-json": ([chunk(call('{"city":', id="c1")), chunk({}, "tool_calls")], message(call('{"city":', id="c1"), "tool_calls")),
+    "early": ([chunk({"content": " Der", "reasoning": "clearly. "}, "stop"), chunk({"content": "evnya"}), chunk({}, "stop")], GOOD[1]),
+    "each": ([chunk({"content": text}, "stop") for text in "abc"], GOOD[1]),
     "unknown": ([chunk({"content": "x"}), chunk({}, "something_new")], message({"content": "x"}, "something_new")),
 }
 
@@ -163,3 +165,15 @@ def test_arguments_that_are_no_json_are_told(stubs):
         assert body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == '{"city":'
         assert [line["tool_arguments"] for line in remora.wait_log("request", 2)] == ["invalid", "invalid"]
         assert remora.metrics()['remora_tool_arguments_invalid_total{provider="a"}'] == 2
+
+
+def test_content_behind_a_finish_reason_is_handed_on(remora, stubs):
+    for name, said in (("early", " Derevnya"), ("each", "abc")):
+        for _ in range(6):  # five broken streams opened the breaker
+            stream = remora.stream({"model": f"t/{name}"})
+            assert stream.is_done and stream.content() == said and stream.finish() == ["stop"], stream.text
+            assert "finish_reason_missing" not in stream.note()  # usage is an estimate here
+        _, events = over_grpc(remora, name)
+        kinds = [event.WhichOneof("event") for event in events]
+        assert kinds.count("choice_finished") == 1 and kinds[-2:] == ["choice_finished", "completed"]
+        assert "".join(event.text.text for event in events if event.WhichOneof("event") == "text") == said

@@ -408,16 +408,19 @@ static void an_event_beyond_the_limit_is_the_provider_s_fault(void **state)
     free(event);
 }
 
-/* The grammar of events: nothing of a choice follows its finish. */
+#define CHUNK_OF_SECOND(text) \
+    "data: {\"id\":\"u1\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
+
+/* The grammar of events: nothing of a choice follows its finish, which words of another have made final. */
 static void events_out_of_order_are_refused(void **state)
 {
     (void)state;
     struct engine_fixture *f = fixture_new("");
     fixture_start(f, REMORA_STREAM, "t/m");
     play_head(f, 0, 200, NULL);
-    (void)play_body(f, 0, CHUNK_TEXT("x") CHUNK_STOP CHUNK_TEXT("y"));
-    assert_said(f,
-                "started um by a\ntext 0 x\nfinished 0 stop\nfailed STREAM_BROKEN after content\n");
+    (void)play_body(f, 0, CHUNK_TEXT("x") CHUNK_STOP CHUNK_OF_SECOND("z") CHUNK_TEXT("y"));
+    assert_said(f, "started um by a\ntext 0 x\nfinished 0 stop\ntext 1 z\nfailed STREAM_BROKEN "
+                   "after content\n");
     assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_BAD_EVENT);
     fixture_free(f);
 }
