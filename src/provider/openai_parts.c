@@ -2,8 +2,8 @@
  * What a delta or message holds, into content events: reasoning, text, refusal, tool calls, media, annotations.
  *
  * Reasoning comes first, because models think before they speak and a chunk may hold both. Of `reasoning_details`,
- * `reasoning` and `reasoning_content` only the first that says something is read: servers repeat the same text under two
- * names. A part of content that has no name here goes on whole as raw.
+ * `reasoning` and `reasoning_content` only the first that can be read is: servers repeat the same text under two names. Details that are
+ * encrypted, or of a type without a name here, repeat none: the text beside them comes before them. A part of content that has no name here goes on whole as raw.
  * Sound is media of the type "audio" with a star, because the answer does not say which: its id as the id of a file, its data,
  * the end of the id's life; what it says is text marked as a transcript. Each comes where it stands, in any delta.
  * Sources: providers.md 8 (Magistral's thinking parts, reasoning fields); openrouter.md 9 (reasoning_details, images,
@@ -224,15 +224,14 @@ static enum remora_code put_raw(struct openai_feed *feed, int32_t choice, struct
     return openai_put(feed, &event);
 }
 
-/* *said: at least one detail became an event. A block without index is its place in the array. */
+/* A block without index is its place in the array. */
 static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
-                                       struct remora_json details, bool *said)
+                                       struct remora_json details)
 {
     struct remora_json_iter it;
     remora_json_iter_begin(&it, details);
     while (remora_json_iter_next(&it)) {
         struct remora_reasoning_block block = {0};
-        uint64_t before = feed->events;
         enum remora_code code = REMORA_OK;
         if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
             openai_read_detail(it.value, feed->scratch, &block);
@@ -241,7 +240,6 @@ static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
             int32_t index = fits ? (int32_t)block.index.value : (int32_t)(it.index & 0xffffff);
             code = put_reasoning(feed, choice, index, &block);
         }
-        *said |= feed->events != before;
         if (code != REMORA_OK) {
             return code;
         }
@@ -249,22 +247,39 @@ static enum remora_code decode_details(struct openai_feed *feed, int32_t choice,
     return REMORA_OK;
 }
 
+/* Whether one of the details has words of its own. */
+static bool has_words(struct remora_json details, struct remora_arena *scratch)
+{
+    struct remora_json_iter it;
+    remora_json_iter_begin(&it, details);
+    while (remora_json_iter_next(&it)) {
+        struct remora_reasoning_block block = {0};
+        if (remora_json_is(it.value, REMORA_JSON_OBJECT)) {
+            openai_read_detail(it.value, scratch, &block);
+        }
+        bool is_read =
+            block.kind == REMORA_REASONING_TEXT || block.kind == REMORA_REASONING_SUMMARY;
+        if (is_read && block.text.length > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum remora_code decode_reasoning(struct openai_feed *feed, int32_t choice,
                                          const struct remora_json members[BODY_MEMBERS])
 {
-    bool said = false;
-    if (remora_json_is(members[BODY_REASONING_DETAILS], REMORA_JSON_ARRAY)) {
-        enum remora_code code =
-            decode_details(feed, choice, members[BODY_REASONING_DETAILS], &said);
-        if (code != REMORA_OK || said) {
-            return code;
-        }
+    struct remora_json details = members[BODY_REASONING_DETAILS];
+    bool has_details = remora_json_is(details, REMORA_JSON_ARRAY);
+    if (has_details && has_words(details, feed->scratch)) {
+        return decode_details(feed, choice, details);
     }
     struct remora_slice text = openai_text_of(members[BODY_REASONING], feed->scratch);
     if (text.length == 0) {
         text = openai_text_of(members[BODY_REASONING_CONTENT], feed->scratch);
     }
-    return openai_put_reasoning(feed, choice, text);
+    enum remora_code code = openai_put_reasoning(feed, choice, text);
+    return code == REMORA_OK && has_details ? decode_details(feed, choice, details) : code;
 }
 
 /* ---- media ---- */
