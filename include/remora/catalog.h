@@ -301,6 +301,11 @@ struct remora_endpoint {
  * header: that one is the provider's then.
  */
 bool remora_endpoint_takes_betas(const struct remora_endpoint *endpoint);
+/*
+ * Whether the name of a message's speaker is a member of its own: for OpenAI's models and OpenRouter. Any other model reads it before the
+ * text (openrouter.md section 3, `name`).
+ */
+bool remora_endpoint_takes_names(const struct remora_endpoint *endpoint);
 
 struct remora_model {
     struct remora_model_facts facts;

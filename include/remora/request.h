@@ -422,6 +422,8 @@ const char *remora_conversation_check(const struct remora_request *request, size
 const char *remora_role_refuses_part(enum remora_role role, enum remora_part_kind kind);
 /* Whether its reasoning is more than text: encrypted, signed, with a format, or of a type that is not known here. */
 bool remora_message_is_opaque(const struct remora_message *message);
+/* Whether it has a speaker's name that only a member of its own can carry: it has no text to say it before. A tool's is none. */
+bool remora_message_name_is_unspoken(const struct remora_message *message);
 
 /* Whether tool_choice can be met by tools. NULL, or why not, as above. */
 const char *remora_tool_choice_check(const struct remora_request *request);

@@ -163,6 +163,14 @@ bool remora_is_reasoning_field(struct remora_slice name)
     return false;
 }
 
+bool remora_endpoint_takes_names(const struct remora_endpoint *endpoint)
+{
+    enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
+    return dialect == REMORA_DIALECT_OPENAI || dialect == REMORA_DIALECT_AZURE ||
+           dialect == REMORA_DIALECT_OPENROUTER ||
+           (endpoint->model != NULL && remora_slice_is(endpoint->model->facts.author, "openai"));
+}
+
 bool remora_endpoint_takes_betas(const struct remora_endpoint *endpoint)
 {
     const struct remora_provider *provider = endpoint->provider;

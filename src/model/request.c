@@ -105,6 +105,16 @@ bool remora_reasoning_block_signs_call(const struct remora_reasoning_block *bloc
            block->text.length > 0 && remora_slice_is(block->format, REMORA_GEMINI_FORMAT);
 }
 
+bool remora_message_name_is_unspoken(const struct remora_message *message)
+{
+    for (size_t i = 0; i < message->part_count; i++) {
+        if (message->parts[i].kind == REMORA_PART_TEXT && message->parts[i].text.data != NULL) {
+            return false;
+        }
+    }
+    return message->name.length > 0 && message->role != REMORA_ROLE_TOOL;
+}
+
 bool remora_message_is_opaque(const struct remora_message *message)
 {
     for (size_t i = 0; i < message->reasoning_count; i++) {

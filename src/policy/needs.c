@@ -98,6 +98,7 @@ static bool has_marked_call(const struct remora_message *message)
 static uint32_t said_by(const struct remora_message *message)
 {
     uint32_t said = further_of(message);
+    said |= remora_message_name_is_unspoken(message) ? POLICY_SAID_NAME : 0;
     if (message->tool_call_count > 0 || message->role == REMORA_ROLE_TOOL) {
         said |= POLICY_SAID_TOOLS;
     }

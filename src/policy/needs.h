@@ -18,7 +18,8 @@ enum {
     POLICY_SAID_TOOLS = 512,   /* calls of tools, or their results */
     POLICY_SAID_RAW = 1024,    /* content of a type that is not known here: nobody gets it */
     POLICY_SAID_CALL_MARK =
-        2048, /* a mark for the cache on a call: openai-chat has no place for it */
+        2048,                /* a mark for the cache on a call: openai-chat has no place for it */
+    POLICY_SAID_NAME = 4096, /* a speaker's name without a text to say it before */
 };
 
 /* Fills input_modalities, output_modalities, asked, text_bytes, the marks and what was said. */

@@ -149,5 +149,8 @@ const char *policy_loses(const struct remora_judge *judge, const struct remora_e
     if (loses_field(request, endpoint, dialect) || loses_member(judge->said, endpoint, dialect)) {
         return "further_fields";
     }
+    if ((judge->said & POLICY_SAID_NAME) != 0 && !remora_endpoint_takes_names(endpoint)) {
+        return "messages[].name";
+    }
     return lost_of_earlier(judge->said, endpoint, remora_dialect_history(dialect));
 }

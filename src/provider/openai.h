@@ -60,8 +60,6 @@ void openai_write_earlier(struct openai_build *build, const struct remora_messag
 bool openai_writes_earlier(const struct openai_build *build, const struct remora_message *message);
 /* Tells all of it as dropped: of a message that becomes a part of another. */
 void openai_tell_earlier(struct openai_build *build, const struct remora_message *message);
-/* Whether a message's `name` is a member of its own here. */
-bool openai_takes_names(const struct openai_build *build);
 /* A prompt-cache marker in the provider's spelling; where it knows none, listed as dropped. */
 void openai_write_cache(struct openai_build *build, const struct remora_cache_breakpoint *cache);
 /* Whether openai_write_cache would write one. */

@@ -82,7 +82,8 @@ static bool is_one_text(const struct openai_build *build, const struct remora_me
 static struct remora_slice spoken_name(const struct openai_build *build,
                                        const struct remora_message *message)
 {
-    bool is_spoken = message->role != REMORA_ROLE_TOOL && !openai_takes_names(build);
+    bool is_spoken =
+        message->role != REMORA_ROLE_TOOL && !remora_endpoint_takes_names(build->endpoint);
     return is_spoken ? message->name : remora_slice(NULL, 0);
 }
 
@@ -461,9 +462,18 @@ static bool write_extra(struct openai_build *build, const struct remora_message 
     return is_marked;
 }
 
+static void tell_lost_name(struct openai_build *build, const struct remora_message *message)
+{
+    if (remora_message_name_is_unspoken(message) && !remora_endpoint_takes_names(build->endpoint)) {
+        openai_note_field(build, REMORA_SLICE("messages[].name"),
+                          "the model reads names before texts, and there is none");
+    }
+}
+
 /* All that a message has besides its parts, where it becomes a part of another: there is no place for it. */
 static void tell_lost_rest(struct openai_build *build, const struct remora_message *message)
 {
+    tell_lost_name(build, message);
     tell_lost_reasoning(build, message);
     openai_tell_earlier(build, message);
     tell_lost_members(build, message);
@@ -481,9 +491,10 @@ static bool goes_on(const struct openai_build *build, const struct remora_messag
 /* What stands in a message besides its role and content. */
 static void write_rest(struct openai_build *build, const struct remora_message *message)
 {
-    if (message->role == REMORA_ROLE_TOOL || openai_takes_names(build)) {
+    if (message->role == REMORA_ROLE_TOOL || remora_endpoint_takes_names(build->endpoint)) {
         write_optional(build, "name", message->name);
     }
+    tell_lost_name(build, message);
     write_tool_id(build, "tool_call_id", message->tool_call_id);
     write_tool_calls(build, message);
     write_reasoning(build, message);

@@ -41,13 +41,6 @@ static bool speaks_openai(const struct openai_build *build)
            openai_is_dialect(build, REMORA_DIALECT_OPENROUTER);
 }
 
-bool openai_takes_names(const struct openai_build *build)
-{
-    const struct remora_model *model = build->endpoint->model;
-    return speaks_openai(build) ||
-           (model != NULL && remora_slice_is(model->facts.author, "openai"));
-}
-
 /* ---- media ---- */
 
 static void write_base64(struct openai_build *build, const struct remora_media *media)

@@ -250,6 +250,10 @@ EARLIER(ask_after_prefix, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"prefix
 EARLIER(ask_after_partial, .parts = &plain, .extra = REMORA_SLICE_INIT("{\"partial\":false}"))
 EARLIER(ask_after_more, .parts = &plain,
         .extra = REMORA_SLICE_INIT("{\"prefix\":true,\"weird\":1}"))
+static const struct remora_part refused = {.kind = REMORA_PART_REFUSAL,
+                                           .text = REMORA_SLICE_INIT("no")};
+EARLIER(ask_after_named_refusal, .parts = &refused, .name = REMORA_SLICE_INIT("bot"))
+EARLIER(ask_after_named_text, .parts = &plain, .name = REMORA_SLICE_INIT("bot"))
 #undef EARLIER
 
 static void ask_with_member(struct remora_request *request)
@@ -287,6 +291,8 @@ static const struct {
     {"after sound without an id", ask_after_nameless_sound},
     {"after a thought", ask_after_thought},
     {"after a signed thought", ask_after_signed_thought},
+    {"after a refusal with a name", ask_after_named_refusal},
+    {"after a text with a name", ask_after_named_text},
     {"after a call with a mark", ask_after_marked_call},
     {"after a further member", ask_after_member},
     {"after an empty object of members", ask_after_no_member},

@@ -1562,6 +1562,48 @@ static void a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s(void **st
     end(&f);
 }
 
+static void a_name_without_a_text_is_a_member_or_told(void **state)
+{
+    static const struct remora_tool_call call = {.id = REMORA_SLICE_INIT("c"),
+                                                 .name = REMORA_SLICE_INIT("f")};
+    static const struct remora_part image = {
+        .kind = REMORA_PART_IMAGE,
+        .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a.example/i")}};
+    static const struct remora_part refusal = {.kind = REMORA_PART_REFUSAL,
+                                               .text = REMORA_SLICE_INIT("no")};
+    static const struct remora_message messages[] = {
+        {.role = REMORA_ROLE_ASSISTANT,
+         .tool_calls = &call,
+         .tool_call_count = 1,
+         .name = REMORA_SLICE_INIT("bot")},
+        {.role = REMORA_ROLE_USER,
+         .parts = &image,
+         .part_count = 1,
+         .name = REMORA_SLICE_INIT("Ann")},
+        {.role = REMORA_ROLE_ASSISTANT,
+         .parts = &refusal,
+         .part_count = 1,
+         .name = REMORA_SLICE_INIT("bot")},
+    };
+    static const char *const told[] = {"messages[].name"};
+    static const struct remora_model gpt = {.facts = {.author = REMORA_SLICE_INIT("openai")}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(messages); i++) {
+        struct fixture f;
+        begin(&f, "acme", "");
+        f.request.messages = &messages[i];
+        f.request.message_count = 1;
+        assert_null(strstr(body_of(&f), "\"name\":\"bot\""));
+        assert_null(strstr(f.body, "Ann"));
+        assert_dropped(&f, told, 1);
+        free(f.body);
+        f.endpoint.model = &gpt;
+        assert_non_null(strstr(body_of(&f), i == 1 ? "\"name\":\"Ann\"" : "\"name\":\"bot\""));
+        assert_dropped(&f, NULL, 0);
+        end(&f);
+    }
+}
+
 static void earlier_answers_go_back_in_members_of_their_own(void **state)
 {
     static const struct remora_annotation annotations[] = {
@@ -2088,6 +2130,7 @@ int main(void)
         cmocka_unit_test(formats_beyond_json_are_written),
         cmocka_unit_test(original_detail_is_high_where_it_is_unknown),
         cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),
+        cmocka_unit_test(a_name_without_a_text_is_a_member_or_told),
         cmocka_unit_test(earlier_answers_go_back_in_members_of_their_own),
         cmocka_unit_test(what_says_nothing_is_left_out_where_the_list_lacks_it),
         cmocka_unit_test(citations_alone_are_no_content),
