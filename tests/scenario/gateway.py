@@ -93,8 +93,15 @@ class Stream:
         return found[0] if found else None
 
 
+# Both generations of cgroups: the root of either is above every group. The process keeps its id.
+LIMITED = ("set -e; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/memory; echo {0} >/sys/fs/cgroup/memory.max; "
+           "echo {0} >/sys/fs/cgroup/memory/memory.limit_in_bytes; exec \"$@\"")
+
+
 class Remora:
-    def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve", cwd=None, core_bytes=None):
+    def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve", cwd=None, core_bytes=None,
+                 memory_bytes=None):
+        """`memory_bytes`: what the process reads as the memory limit of its cgroup (nothing enforces it); needs root."""
         self.folder = tempfile.TemporaryDirectory()
         self.config_path = pathlib.Path(self.folder.name) / "remora.yaml"
         command = [str(build_dir() / "remora"), subcommand, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--probe",
@@ -105,6 +112,8 @@ class Remora:
         workers = workers or os.environ.get("REMORA_WORKERS")
         if workers:
             command += ["--workers", str(workers)]
+        if memory_bytes is not None:
+            command = ["unshare", "-m", "sh", "-c", LIMITED.format(memory_bytes), "sh", *command]
         clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}
         self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+b")
         limit = None if core_bytes is None else lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_bytes, core_bytes))

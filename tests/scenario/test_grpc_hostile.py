@@ -667,8 +667,8 @@ def test_n113_a_window_that_overflows(remora):
 
 # ---- memory ----
 
-def test_a_length_of_1_gib_holds_no_more_than_the_quota(remora):
-    """400 MiB of a message whose length says 1 GiB, each byte within the windows that the core grants. The quota is 256 MiB."""
+def test_a_length_of_1_gib_holds_no_more_than_its_budget(remora):
+    """400 MiB of a message whose length says 1 GiB, each byte within the windows that the core grants. The budget is 256 MiB."""
     before, peak, clients = remora.rss_kib(), [0], [H2(remora.grpc_port) for _ in range(2)]
     is_done = threading.Event()
 
@@ -683,6 +683,7 @@ def test_a_length_of_1_gib_holds_no_more_than_the_quota(remora):
             stream = c.open(LIST)
             c.send(raw_frame("DATA", stream, message(b"", length=1 << 30)))
             c.data(stream, bytes(400 << 20), is_over=lambda c=c, stream=stream: c.answers[stream].is_ended, seconds=30)
+            assert c.answers[stream].status == 14, "shed with a word, not reset"
     finally:
         is_done.set()
         watching.join()

@@ -131,7 +131,7 @@ static void a_call_without_a_message_may_have_had_all_that_fits(void **state)
     remora_grpc_traffic_call(&s.traffic);
     remora_grpc_traffic_lost(&s.traffic);
     assert_int_equal(atomic_load(&s.traffic.awaited), 0);
-    assert_false(look(&s, REMORA_LIMIT_GRPC_QUOTA_BYTES));
+    assert_false(look(&s, REMORA_LIMIT_GRPC_ARRIVING_BYTES));
     assert_false(look(&s, 0));
 }
 

@@ -58,7 +58,7 @@ REMORA_LIMIT(CONFIG_ENTRIES, 10000, "entries", "entries of one mapping or list o
 REMORA_LIMIT(CONFIG_ARENA_BYTES, 128 << 20, "bytes", "one snapshot, and what its document is read into")
 REMORA_LIMIT(SECRET_BYTES, 64 << 10, "bytes", "one secret")
 REMORA_LIMIT(GRPC_METADATA_BYTES, 8 << 10, "bytes", "metadata of one gRPC call")
-REMORA_LIMIT(GRPC_QUOTA_BYTES, 256 << 20, "bytes", "memory that the gRPC core may hold for all calls, at most a quarter of the memory limit")
+REMORA_LIMIT(GRPC_ARRIVING_BYTES, 256 << 20, "bytes", "gRPC messages that are on their way, at most a quarter of the memory limit")
 REMORA_LIMIT(GRPC_STREAMS, 100, "streams", "open calls on one HTTP/2 connection")
 REMORA_LIMIT(GRPC_RESETS, 100, "calls", "calls that one gRPC connection resets soon and before their answer has ended, in 10 seconds")
 REMORA_LIMIT(GRPC_RAPID_MS, 1000, "ms", "how soon after its beginning the reset of a gRPC call counts")

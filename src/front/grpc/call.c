@@ -10,7 +10,8 @@
  *
  * Ways to fail: no whole message before the half-close or a compression that is none (INTERNAL), more than one message
  * (UNIMPLEMENTED: grpc/grpc, doc/statuscodes.md, "Request cardinality violation"), a compressed message that is
- * larger than it may be (inflate.c), a metadata key with a letter in upper case or two authorizations (INVALID_ARGUMENT), no memory (the slot is armed again by the next call
+ * larger than it may be (inflate.c), a metadata key with a letter in upper case or two authorizations (INVALID_ARGUMENT), no room for what is
+ * still coming (arriving.c), no memory (the slot is armed again by the next call
  * that ends), the caller's deadline or cancel (on_gone with DEADLINE or CLIENT_GONE).
  *
  * Source: reference/grpc-core.md section 4 (close, deadlines, order of completions), section 6 (generic calls).
@@ -315,7 +316,7 @@ void remora_grpc_receive(struct remora_grpc_call *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
     op.data.recv_message.recv_message = &call->incoming;
-    remora_list_append(&call->lane->receivers, &call->receiver);
+    remora_grpc_arriving_begin(call);
     /* Without memory for a timer the caller's deadline is all that ends it. */
     (void)!remora_grpc_wait(call, patience_ns(call), on_late);
     start_one(call, &op, &call->received);

@@ -83,6 +83,7 @@ struct remora_grpc_call {
     void (*on_gone)(struct remora_grpc_call *call, enum remora_code why);
 
     struct remora_list receiver;  /* in the lane's list while a message is awaited */
+    uint64_t awaits_ns;           /* since when */
     struct remora_timer patience; /* until that message, a Watch's old age, or its end unread */
 
     struct remora_list packed; /* in the lane's line while its message is decompressed (packed.c) */
@@ -122,8 +123,11 @@ struct remora_grpc_front {
     _Atomic uint64_t arrived_ns; /* the newest call */
     _Atomic bool is_draining;    /* no new connection; health watches end */
     _Atomic bool is_shut;        /* the core takes no call */
-    sem_t has_drained;           /* the server's shutdown has come through */
-    sem_t is_empty;              /* no slot is left */
+    /* arriving.c */
+    _Atomic uint64_t rest_bytes; /* of the process, when no message that is slow was on its way */
+    _Atomic uint64_t trimmed_ns;
+    sem_t has_drained; /* the server's shutdown has come through */
+    sem_t is_empty;    /* no slot is left */
     struct remora_grpc_tag shut_down;
     /* Worker 0's own. */
     struct remora_listener *listener;
@@ -159,6 +163,16 @@ bool remora_grpc_wait(struct remora_grpc_call *call, uint64_t ns,
 void remora_grpc_send_away(struct remora_grpc_call *call, const struct remora_fail *fail);
 /* Sends away every call of the lane that waits for a message a second longer: the front is shut. */
 void remora_grpc_receivers_drain(struct remora_grpc_lane *lane);
+
+/* ---- messages that are on their way (arriving.c) ---- */
+
+/* Before the lane's first call. */
+void remora_grpc_arriving_open(struct remora_grpc_front *front, struct remora_grpc_lane *lane);
+/* The call waits for a message from now on, until it is taken off the lane's list of receivers. */
+void remora_grpc_arriving_begin(struct remora_grpc_call *call);
+/* What the core may hold of all calls before it ends some of them: far above what is let come here. */
+uint64_t remora_grpc_backstop_bytes(const struct remora_process *process);
+
 /* Decompresses call->incoming in later rounds, and then calls remora_grpc_decompressed. */
 void remora_grpc_decompress(struct remora_grpc_call *call);
 /* With the message, or why there is none, or with neither: the call is over. It may be freed by this. */

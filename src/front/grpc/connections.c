@@ -329,8 +329,8 @@ static uint64_t memory_bytes(void)
     struct rusage usage = {.ru_maxrss = 0};
     bool is_known = getrusage(RUSAGE_SELF, &usage) == 0;
     uint64_t bytes = (uint64_t)usage.ru_maxrss * 1024;
-    return is_known && bytes < REMORA_LIMIT_GRPC_QUOTA_BYTES ? bytes
-                                                             : REMORA_LIMIT_GRPC_QUOTA_BYTES;
+    return is_known && bytes < REMORA_LIMIT_GRPC_ARRIVING_BYTES ? bytes
+                                                                : REMORA_LIMIT_GRPC_ARRIVING_BYTES;
 }
 
 static struct remora_grpc_look look_around(const struct remora_grpc_connections *c)

@@ -34,11 +34,10 @@ enum {
     ARMED =
         64, /* calls awaited on each worker: one that finds none costs the poller a second turn */
     SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
-    QUOTA_MIN_BYTES = 8 << 20,
-    PING_INTERVAL_MS = 5000, /* Go clients send one every 10 s (section 5) */
-    SHUTDOWN_MS = 300,       /* of the core itself, once nothing uses it */
-    SETTLE_MS = 50,          /* for calls that have come in and are not with a worker yet */
-    FAREWELL_MS = 500,       /* for those who do not show that they have read it */
+    PING_INTERVAL_MS = 5000,   /* Go clients send one every 10 s (section 5) */
+    SHUTDOWN_MS = 300,         /* of the core itself, once nothing uses it */
+    SETTLE_MS = 50,            /* for calls that have come in and are not with a worker yet */
+    FAREWELL_MS = 500,         /* for those who do not show that they have read it */
     IDLE_MS =
         600000, /* the missing handshake limit: a peer that says nothing is closed (section 3) */
 };
@@ -138,20 +137,13 @@ static grpc_arg integer(const char *key, int value)
         .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
 }
 
-/* A quarter of what the process may have; so little that no call gets through helps nobody. */
-static size_t quota_bytes(const struct remora_process *process)
-{
-    uint64_t share = process->memory_limit_bytes / 4;
-    uint64_t most = share < REMORA_LIMIT_GRPC_QUOTA_BYTES ? share : REMORA_LIMIT_GRPC_QUOTA_BYTES;
-    return most > QUOTA_MIN_BYTES ? (size_t)most : QUOTA_MIN_BYTES;
-}
-
 static grpc_server *make_server(const struct remora_process *process,
                                 const struct remora_config *config)
 {
     int64_t age_ms = config->grpc_connection_age_ms;
     grpc_resource_quota *quota = grpc_resource_quota_create("remora");
-    grpc_resource_quota_resize(quota, quota_bytes(process));
+    /* At its quota the core ends whatever call it meets: what is let come is bounded before (arriving.c). */
+    grpc_resource_quota_resize(quota, (size_t)remora_grpc_backstop_bytes(process));
     grpc_arg args[] = {
         {.type = GRPC_ARG_POINTER,
          .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
@@ -203,7 +195,7 @@ static enum remora_code open_lanes(struct remora_grpc_front *front)
     for (unsigned i = 0; i < front->process->worker_count; i++) {
         struct remora_grpc_lane *lane = &front->lanes[i];
         remora_list_init(&lane->watchers);
-        remora_list_init(&lane->receivers);
+        remora_grpc_arriving_open(front, lane);
         remora_grpc_unread_open(lane);
         remora_list_init(&lane->packed);
         remora_list_init(&lane->large);

@@ -53,7 +53,7 @@ void remora_grpc_traffic_message(struct remora_grpc_traffic *traffic, size_t byt
 /* The core may have had as much of it as it has memory for. */
 void remora_grpc_traffic_lost(struct remora_grpc_traffic *traffic)
 {
-    remora_grpc_traffic_more(traffic, REMORA_LIMIT_GRPC_QUOTA_BYTES);
+    remora_grpc_traffic_more(traffic, REMORA_LIMIT_GRPC_ARRIVING_BYTES);
     await(traffic, -1);
 }
 

@@ -226,17 +226,21 @@ void remora_grpc_lane_close(struct remora_grpc_lane *lane)
 
 struct settle {
     struct remora_message_node message;
+    struct remora_grpc_lane *lane;
     sem_t has_run;
 };
 
 static void on_settle(struct remora_message_node *message)
 {
-    sem_post(&REMORA_CONTAINER_OF(message, struct settle, message)->has_run);
+    struct settle *settle = REMORA_CONTAINER_OF(message, struct settle, message);
+    struct remora_grpc_lane *lane = settle->lane;
+    remora_timers_disarm(remora_loop_timers(lane->worker->loop), &lane->arriving);
+    sem_post(&settle->has_run);
 }
 
 void remora_grpc_lane_settle(struct remora_grpc_lane *lane)
 {
-    struct settle settle = {.message.run = on_settle};
+    struct settle settle = {.message.run = on_settle, .lane = lane};
     sem_init(&settle.has_run, 0, 0);
     remora_loop_post(lane->worker->loop, &settle.message);
     wait_for(&settle.has_run);

@@ -23,6 +23,7 @@ enum remora_grpc_way {
 };
 
 struct remora_grpc_lane;
+struct remora_grpc_front;
 
 /* One completion that is awaited. Its address is the tag given to the core. `done` runs on the worker's thread. */
 struct remora_grpc_tag {
@@ -76,7 +77,12 @@ struct remora_grpc_lane {
     struct remora_list watchers; /* calls of Health/Watch */
     unsigned watcher_count;
     struct remora_grpc_traffic traffic;
-    struct remora_list receivers;     /* calls that wait for a message of their caller */
+    struct remora_list
+        receivers; /* calls that wait for a message of their caller, the oldest first */
+    struct remora_grpc_front *front;  /* arriving.c, and all up to `unread` */
+    struct remora_timer arriving;     /* until the next look at them */
+    _Atomic unsigned slow;            /* of them, at the last look; the other workers read it */
+    unsigned to_shed;                 /* at that look */
     struct remora_list unread;        /* calls whose status waits for their caller (unread.c) */
     struct remora_message_node press; /* to hurry them, from any worker */
     _Atomic bool is_pressed;          /* it is on its way */
@@ -106,7 +112,7 @@ struct remora_grpc_lane {
  * (remora_grpc_lane_settle). Not on a worker's thread.
  */
 void remora_grpc_lane_close(struct remora_grpc_lane *lane);
-/* Waits until everything that was posted to the lane's loop has run. Not on the worker's thread; the loop must run. */
+/* Waits until everything that was posted to the lane's loop has run, and disarms its timer. Not on the worker's thread; the loop must run. */
 void remora_grpc_lane_settle(struct remora_grpc_lane *lane);
 
 /*

@@ -9,11 +9,10 @@
 
 enum { GROWN_BYTES = 1 << 20 };
 
-/* proc(5), /proc/pid/statm: the second number, in pages. 0: not known. */
-static uint64_t resident_bytes(void)
+uint64_t remora_grpc_resident_bytes(void)
 {
     char line[128];
-    uint64_t pages = 0;
+    uint64_t pages = 0; /* the second number of the line */
     FILE *file = fopen("/proc/self/statm", "re");
     size_t length = file == NULL ? 0 : fread(line, 1, sizeof line, file);
     struct remora_slice text = remora_slice(line, length);
@@ -31,10 +30,10 @@ static uint64_t resident_bytes(void)
 
 void remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim)
 {
-    uint64_t now_bytes = resident_bytes();
+    uint64_t now_bytes = remora_grpc_resident_bytes();
     if (reclaim->rest_bytes > 0 && now_bytes > reclaim->rest_bytes + GROWN_BYTES) {
         malloc_trim(0);
-        now_bytes = resident_bytes();
+        now_bytes = remora_grpc_resident_bytes();
         reclaim->rest_bytes = now_bytes;
     }
     bool is_less = reclaim->rest_bytes == 0 || now_bytes < reclaim->rest_bytes;

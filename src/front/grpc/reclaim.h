@@ -10,6 +10,9 @@
 
 #include "remora/base.h"
 
+/* Memory of the process that lies in RAM; 0: not known. Reads a file of the kernel's (proc(5), /proc/pid/statm). Any thread. */
+uint64_t remora_grpc_resident_bytes(void);
+
 struct remora_grpc_reclaim {
     uint64_t
         rest_bytes; /* resident when memory was given back last, or fewer since; 0: not known yet */
