@@ -15,6 +15,7 @@
 #include "app.h"
 #include "remora/cgroup.h"
 #include "remora/clock.h"
+#include "remora/descriptors.h"
 #include "remora/memory.h"
 #include "remora/secret.h"
 #include "remora/telemetry.h"
@@ -135,6 +136,23 @@ static enum remora_code open_front(struct app *app, const struct opening *openin
                ? remora_grpc_front_open(&app->process, &address, app->config, &app->grpc, fail)
                : remora_http_front_open(&app->process, opening->role, &address, opening->http,
                                         fail);
+}
+
+/* The usual soft limit is 1,024 (systemd, containerd), of which a full listener takes all. */
+static void find_descriptors(const struct app *app)
+{
+    uint64_t needed = remora_descriptors_needed(app->process.worker_count);
+    uint64_t limit = remora_descriptors_raise(needed);
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_NUMBER("limit", (int64_t)limit),
+        REMORA_LOG_NUMBER("needed", (int64_t)needed),
+        REMORA_LOG_TEXT("effect", REMORA_SLICE("under load callers are refused sooner than the "
+                                               "limits say")),
+        REMORA_LOG_TEXT("cure", REMORA_SLICE("raise the hard limit: ulimit -Hn, LimitNOFILE")),
+    };
+    if (limit < needed) {
+        remora_log(REMORA_LOG_WARN, "few file descriptors", fields, REMORA_COUNT_OF(fields));
+    }
 }
 
 /* *fail names what an operator would change: the option that was given, else the key of the document. */
@@ -372,6 +390,7 @@ static int run(struct app *app, struct control *control)
         fputs("remora: cannot start the workers\n", stderr);
         return 1;
     }
+    find_descriptors(app);
     app_snapshot_apply(app, app->config);
     if (open_fronts(app, &fail) != REMORA_OK) {
         fprintf(stderr, "remora: %s: %s\n", fail.param, fail.message);

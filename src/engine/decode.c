@@ -377,6 +377,7 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
 }
 
 enum { UNCOUNTED_BYTES = 64 << 10 };
+enum { ROOM_MS = 1000 }; /* when there may be a descriptor again */
 
 /* Until it is told the answer lies in memory; one of usual size is not worth the counting. */
 static void count_arriving(struct remora_exchange *x, size_t bytes)
@@ -438,9 +439,22 @@ void decode_judge_error(struct remora_exchange *x)
     attempt_fail(x, &fail);
 }
 
+/* Of our own making: nothing is known of the provider, and another one would fare no better. */
+static void fail_of_ours(struct remora_exchange *x)
+{
+    struct remora_fail fail = {.cause = REMORA_CAUSE_DESCRIPTORS, .retry_after_ms = ROOM_MS};
+    (void)remora_fail_set(&fail, REMORA_SHEDDING, NULL,
+                          "the gateway has no descriptor left for a connection; try again");
+    attempt_fail(x, &fail);
+}
+
 /* Why a transfer without a usable answer ended, as a failure. */
 static void fail_transfer(struct remora_exchange *x, const struct remora_transfer_end *end)
 {
+    if (end->cause == REMORA_CAUSE_DESCRIPTORS) {
+        fail_of_ours(x);
+        return;
+    }
     struct remora_fail fail = REMORA_FAIL_INIT;
     bool is_late = end->cause == REMORA_CAUSE_CONNECT_TIMEOUT;
     fail.cause = end->cause == REMORA_CAUSE_NONE ? REMORA_CAUSE_BAD_RESPONSE : end->cause;

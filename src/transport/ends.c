@@ -67,7 +67,7 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
     case CURLE_COULDNT_RESOLVE_PROXY:
         return REMORA_CAUSE_DNS;
     case CURLE_COULDNT_CONNECT:
-        return cause_of_connect(error);
+        return transfer->lacks_descriptor ? REMORA_CAUSE_DESCRIPTORS : cause_of_connect(error);
     case CURLE_PROXY:
         return REMORA_CAUSE_UNREACHABLE;
     case CURLE_OPERATION_TIMEDOUT:

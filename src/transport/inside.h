@@ -143,7 +143,8 @@ struct remora_transfer {
     size_t piece_at;
     size_t handed_bytes;
     struct curl_slist *resolve;
-    bool has_begun; /* curl has read its options, `resolve` among them */
+    bool lacks_descriptor; /* there was none for a connection */
+    bool has_begun;        /* curl has read its options, `resolve` among them */
     struct remora_head head;
     struct remora_timer timer; /* connect while waiting, then release */
     uint64_t start_ns;

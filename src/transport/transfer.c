@@ -15,6 +15,8 @@
  */
 #include "inside.h"
 
+#include "remora/descriptors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +31,26 @@ static void note_begin(struct remora_transfer *transfer)
     transfer->has_begun = true;
 }
 
+/* What we lack for it is no fault of the provider's. A few descriptors are left to probes and to files. */
+static curl_socket_t open_socket(struct remora_transfer *transfer,
+                                 const struct curl_sockaddr *address)
+{
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    address->protocol);
+    if (fd < 0) {
+        transfer->lacks_descriptor =
+            errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        return CURL_SOCKET_BAD;
+    }
+    if (!remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_UPSTREAMS)) {
+        close(fd);
+        transfer->lacks_descriptor = true;
+        errno = EMFILE;
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
@@ -39,8 +61,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
         errno = EACCES;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                  address->protocol);
+    return open_socket(transfer, address);
 }
 
 /*

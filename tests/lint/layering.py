@@ -18,7 +18,7 @@ ORDER = ["base", "json", "wire", "model", "catalog", "account", "loop", "config"
          "engine", "telemetry", "skin", "front", "app"]
 # include/remora/X.h belongs to the room that implements it.
 OWNER = {
-    "base": "base", "address": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base", "cgroup": "base",
+    "base": "base", "address": "base", "memory": "base", "buf": "base", "list": "base", "limits": "base", "codes": "base", "secret": "base", "cgroup": "base", "descriptors": "base",
     "clock": "base", "text": "base", "guess": "base", "json": "json", "json_fold": "json", "sse": "wire", "decimal": "wire", "protoscan": "wire",
     "identity": "model", "preferences": "model", "request": "model", "media": "model", "usage": "model", "event": "model",
     "attempt": "model", "hop": "model", "betas": "model",
@@ -56,6 +56,7 @@ IMPURE = re.compile(r"(?<![\w.>])(?:(?:time|clock|rand|srand|random|srandom|syst
 SYSTEM = {
     "src/base/arena.c": ({"sanitizer/asan_interface.h"}, set()),
     "src/base/cgroup.c": ({"fcntl.h", "unistd.h"}, set()),
+    "src/base/descriptors.c": ({"sys/resource.h"}, set()),
     "src/base/clock.c": ({"time.h"}, {"clock_gettime"}),
     "src/base/memory.c": ({"stdatomic.h", "sys/mman.h"}, set()),
     "src/base/random.c": ({"sys/random.h", "time.h"}, {"clock_gettime"}),

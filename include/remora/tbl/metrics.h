@@ -48,6 +48,7 @@ REMORA_METRIC(CATALOG_ROUNDED, GAUGE, "remora_catalog_rounded_prices", "", "Ship
 REMORA_METRIC(HTTP_RESPONSES, COUNTER, "remora_http_responses_total", "listener,route,status", "HTTP answers beside those to the requests above: lists, probes, heads that were refused.")
 REMORA_METRIC(LOG_DROPPED, COUNTER, "remora_log_lines_dropped_total", "", "Log lines that found no room.")
 REMORA_METRIC(CONNECTIONS, GAUGE, "remora_connections", "listener", "Open client connections.")
+REMORA_METRIC(CONNECTIONS_REFUSED, COUNTER, "remora_connections_refused_total", "listener,reason", "Connections that were closed when they came: full is the limit of the listener, descriptors that the process has none to spare.")
 REMORA_METRIC(GRPC_MESSAGES, COUNTER, "remora_grpc_stream_messages_total", "", "Messages sent on streaming calls.")
 REMORA_METRIC(GRPC_MERGED, COUNTER, "remora_grpc_merged_deltas_total", "", "Text deltas that were merged into a waiting message.")
 REMORA_METRIC(PROCESS_RSS, GAUGE, "process_resident_memory_bytes", "", "Resident memory.")

@@ -27,6 +27,7 @@
 #include "call.h"
 #include "channelz.h"
 #include "connections.h"
+#include "remora/descriptors.h"
 #include "remora/limits.h"
 #include "remora/text.h"
 
@@ -92,6 +93,24 @@ static void on_worker_0(struct remora_grpc_front *front,
 
 /* ---- connections ---- */
 
+static void count_refused(const struct remora_grpc_front *front, const char *why)
+{
+    const struct remora_slice labels[] = {REMORA_SLICE("grpc"), remora_slice_of(why)};
+    remora_metric_add(front->process->metrics, REMORA_METRIC_CONNECTIONS_REFUSED, labels,
+                      REMORA_COUNT_OF(labels), 1);
+}
+
+/* Noted as open; else counted. Callers leave descriptors to those who look whether we live. */
+static bool has_room(struct remora_grpc_front *front, int fd)
+{
+    bool is_spare = remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_CALLERS);
+    if (is_spare && remora_grpc_connections_add(front->connections, fd)) {
+        return true;
+    }
+    count_refused(front, is_spare ? "full" : "descriptors");
+    return false;
+}
+
 static void on_accept(void *context, int fd, int64_t peer_uid)
 {
     struct remora_grpc_front *front = context;
@@ -99,8 +118,7 @@ static void on_accept(void *context, int fd, int64_t peer_uid)
     int bytes = SEND_BUFFER_BYTES;
     int on = 1;
     if (front->server == NULL || atomic_load(&front->is_draining) ||
-        (front->is_unix && !remora_config_takes_uid(config, peer_uid)) ||
-        !remora_grpc_connections_add(front->connections, fd)) {
+        (front->is_unix && !remora_config_takes_uid(config, peer_uid)) || !has_room(front, fd)) {
         close(fd);
         return;
     }

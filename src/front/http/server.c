@@ -11,7 +11,9 @@
 #include <semaphore.h>
 #include <unistd.h>
 
+#include "remora/descriptors.h"
 #include "remora/memory.h"
+#include "remora/telemetry.h"
 #include "remora/tls.h"
 
 struct site_slot {
@@ -142,11 +144,35 @@ static bool takes_peer(const struct remora_http_front *front, int64_t peer_uid)
                                    peer_uid);
 }
 
+/* NULL: there is room. Callers leave descriptors to those who look whether we live. */
+static const char *why_refused(const struct remora_http_front *front, int fd)
+{
+    if (atomic_load(&front->open) >= REMORA_LIMIT_CONNECTIONS) {
+        return "full";
+    }
+    bool is_of_callers = front->role == REMORA_HTTP_DATA;
+    return is_of_callers && !remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_CALLERS)
+               ? "descriptors"
+               : NULL;
+}
+
+static void count_refused(const struct remora_http_front *front, const char *why)
+{
+    const struct remora_slice labels[] = {REMORA_SLICE("http"), remora_slice_of(why)};
+    if (front->process->metrics != NULL) {
+        remora_metric_add(front->process->metrics, REMORA_METRIC_CONNECTIONS_REFUSED, labels,
+                          REMORA_COUNT_OF(labels), 1);
+    }
+}
+
 static void on_accept(void *context, int fd, int64_t peer_uid)
 {
     struct remora_http_front *front = context;
-    bool is_full = atomic_load(&front->open) >= REMORA_LIMIT_CONNECTIONS;
-    if (is_full || !takes_peer(front, peer_uid)) {
+    const char *why = why_refused(front, fd);
+    if (why != NULL) {
+        count_refused(front, why);
+    }
+    if (why != NULL || !takes_peer(front, peer_uid)) {
         close(fd); /* nothing can be said before a request was read */
         return;
     }

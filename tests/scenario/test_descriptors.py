@@ -1,0 +1,103 @@
+"""File descriptors that run out: who is refused, whom it is held against, and who still gets an answer."""
+import http.client
+import os
+import re
+import resource
+import signal
+import socket
+
+import pytest
+
+from gateway import SECRETS, Remora, two_providers
+from test_policy_files import wait_for
+
+
+def limits_of(remora):
+    return resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE)
+
+
+def test_the_soft_limit_is_raised_to_what_the_limits_take(upstream):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))  # of what is started meanwhile
+    try:
+        remora = Remora(two_providers(upstream, "ok"), environment=SECRETS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with remora:
+        soft, hard = limits_of(remora)
+        assert soft == min(hard, soft) and (soft >= 5120) == ("few file descriptors" not in remora.log()) and soft > 1024
+
+
+def lower(remora, count):
+    resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (count, limits_of(remora)[1]))
+
+
+def highest(remora):
+
+    return max(int(name) for name in os.listdir(f"/proc/{remora.process.pid}/fd"))
+
+
+def refused(remora, listener, reason):
+    return remora.metrics().get(f'remora_connections_refused_total{{listener="{listener}",reason="{reason}"}}', 0)
+
+
+def is_closed(connection):
+    connection.settimeout(10)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def is_served(remora):
+    try:
+        return remora.chat({"model": "t/m"})[0] == 200
+    except (ConnectionError, http.client.HTTPException):
+        return False
+
+
+@pytest.mark.parametrize("listener", ["http", "grpc"])
+def test_callers_leave_descriptors_to_probes(upstream, listener):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        before = highest(remora)
+        lower(remora, before + 96 + 20)
+        port = remora.http_port if listener == "http" else remora.grpc_port
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        assert is_closed(held[-1])
+        wait_for(lambda: refused(remora, listener, "descriptors") >= 150)
+        for path in ("/livez", "/readyz"):
+            assert remora.request("GET", path, port=remora.probe_port)[0] == 200
+        assert remora.request("GET", "/config/status", port=remora.admin_port)[0] == 200
+        remora.process.send_signal(signal.SIGHUP)
+        remora.wait_log("configuration loaded")
+        for connection in held:
+            connection.close()
+        wait_for(lambda: is_served(remora))
+
+
+def test_no_descriptor_for_a_provider_is_shed_and_not_held_against_it(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        with socket.create_connection(("127.0.0.1", remora.http_port)) as caller:
+            caller.settimeout(20)
+            wait_for(lambda: remora.metrics()['remora_connections{listener="http"}'] >= 1)
+            soft = limits_of(remora)[0]
+            body = b'{"model":"t/m","messages":[{"role":"user","content":"Hello"}]}'
+            ask = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            for _ in range(8):  # more than open a breaker
+                lower(remora, 24)
+                caller.sendall(ask)
+                answer = caller.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 503") and b"descriptor" in answer and b"SHEDDING" in answer, answer
+                assert re.search(rb"(?i)retry-after: \d", answer), answer
+                lower(remora, soft)
+            assert remora.metrics()['remora_circuit_state{provider="a"}'] == 0
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "a"
+
+
+def test_who_comes_beyond_the_limit_of_a_listener_is_counted(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
+        held = [socket.create_connection(("127.0.0.1", remora.http_port)) for _ in range(1024 + 5)]
+        wait_for(lambda: refused(remora, "http", "full") == 5)
+        assert is_closed(held[-1])
+        for connection in held:
+            connection.close()
