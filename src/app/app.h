@@ -53,6 +53,7 @@ struct app {
     struct remora_hop_id hop; /* set before the workers start */
     struct remora_observer *observer;
     struct remora_config *config; /* running */
+    bool is_blind;                /* control's, as it was told last */
     bool is_to_load_again;        /* the newest load lacked something of the machine's */
     struct remora_http_front *http;
     struct remora_http_front *probe;
@@ -92,6 +93,7 @@ void app_snapshot_reload(struct app *app);
 struct control {
     int signal_fd;
     int watch_fd; /* inotify on the folders of the document and of the files that it names, and the way there, or -1 */
+    bool is_blind; /* something is not told of: the files are looked at instead */
     struct control_watched *watched;
     size_t watched_count;
     size_t watched_capacity;

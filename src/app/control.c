@@ -17,6 +17,9 @@
  *
  * So is a folder on the way to it, or a link to one, that is deleted, moved or replaced: each of them is watched for its own end
  * (not for what is in it: those above are busy). Where one is not there, the folder before it is watched for its name.
+ *
+ * The kernel bounds how many inotify instances and watches a user has, over all processes of a machine. Who gets none looks at the
+ * files themselves, once a second (control->is_blind).
  */
 #include <errno.h>
 #include <libgen.h>
@@ -33,6 +36,7 @@
 #include "remora/memory.h"
 
 enum { QUIET_MS = 250, ABSENT_MS = 1000, LONGEST_BURST_MS = 2000, LONGEST_WRITE_MS = 10000 };
+enum { LOOK_MS = 1000 }; /* of files that nobody tells of */
 enum { NO_FOLDER = -2 }; /* -1 is the folder of lost events */
 
 /* One file, or a folder that is to come: the watch of its folder, and which file lay there when it was looked at last. */
@@ -41,6 +45,7 @@ struct control_watched {
     char *path;
     bool was_there;   /* when its watch began, or as its end tells */
     ino_t inode;      /* 0: not looked at */
+    uint64_t stamp;   /* which file lay there, and how, when its watch began */
     uint64_t gone_ms; /* when it was first seen to be absent, if it was there; 0: it is */
 };
 
@@ -50,6 +55,37 @@ void control_unwatch(struct control *control)
         remora_free(control->watched[i].path);
     }
     control->watched_count = 0;
+    control->is_blind = false;
+}
+
+static void mix(uint64_t *stamp, uint64_t value)
+{
+    *stamp = (*stamp ^ value) * UINT64_C(1099511628211);
+}
+
+/* What differs when a file was written, replaced, deleted or made. */
+static uint64_t stamp_of(const char *path)
+{
+    struct stat found;
+    uint64_t stamp = UINT64_C(14695981039346656037);
+    if (stat(path, &found) != 0) {
+        return 0;
+    }
+    mix(&stamp, (uint64_t)found.st_dev);
+    mix(&stamp, (uint64_t)found.st_ino);
+    mix(&stamp, (uint64_t)found.st_size);
+    mix(&stamp, (uint64_t)found.st_mtim.tv_sec);
+    mix(&stamp, (uint64_t)found.st_mtim.tv_nsec);
+    return stamp;
+}
+
+static bool looks_changed(const struct control *control)
+{
+    bool is_changed = false;
+    for (size_t i = 0; i < control->watched_count && control->is_blind; i++) {
+        is_changed |= stamp_of(control->watched[i].path) != control->watched[i].stamp;
+    }
+    return is_changed;
 }
 
 static const char *name_of(const char *path)
@@ -85,8 +121,11 @@ static void add_watched(struct control *control, int folder, const char *path)
     }
     char *copy = remora_strdup(remora_slice_of(path));
     if (copy != NULL) {
-        control->watched[control->watched_count++] = (struct control_watched){
-            .folder = folder, .path = copy, .was_there = access(copy, F_OK) == 0};
+        control->watched[control->watched_count++] =
+            (struct control_watched){.folder = folder,
+                                     .path = copy,
+                                     .was_there = access(copy, F_OK) == 0,
+                                     .stamp = stamp_of(copy)};
     }
 }
 
@@ -97,6 +136,9 @@ static void watch_in(struct control *control, const char *folder_path, const cha
                                        IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
     if (folder >= 0) {
         add_watched(control, folder, path);
+    } else if (errno == ENOSPC || errno == ENOMEM) {
+        control->is_blind = true;
+        add_watched(control, NO_FOLDER, path);
     }
 }
 
@@ -115,6 +157,7 @@ static bool watch_end(struct control *control, const char *path)
 {
     int watch = inotify_add_watch(control->watch_fd, path,
                                   IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD);
+    control->is_blind |= watch < 0 && (errno == ENOSPC || errno == ENOMEM);
     return watch >= 0 || errno != ENOENT;
 }
 
@@ -150,6 +193,10 @@ void control_watch(struct control *control, const char *path)
         control->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     }
     char *way = remora_strdup(remora_slice_of(path));
+    if (control->watch_fd < 0) {
+        control->is_blind = true;
+        add_watched(control, NO_FOLDER, path);
+    }
     if (control->watch_fd < 0 || way == NULL) {
         remora_free(way);
         return;
@@ -327,9 +374,10 @@ enum control_event control_wait(struct control *control, int timeout_ms)
 {
     struct pollfd waiting[2] = {{.fd = control->signal_fd, .events = POLLIN},
                                 {.fd = control->watch_fd, .events = POLLIN}};
-    int ready = poll(waiting, control->watch_fd >= 0 ? 2 : 1, timeout_ms);
+    bool is_to_look = control->is_blind && (timeout_ms < 0 || timeout_ms > LOOK_MS);
+    int ready = poll(waiting, control->watch_fd >= 0 ? 2 : 1, is_to_look ? LOOK_MS : timeout_ms);
     if (ready <= 0) {
-        return CONTROL_NOTHING;
+        return looks_changed(control) ? settle(control) : CONTROL_NOTHING;
     }
     if (waiting[0].revents != 0) {
         return read_signal(control->signal_fd);

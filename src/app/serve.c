@@ -273,6 +273,23 @@ static void watch_files(const struct app *app, struct control *control)
     }
 }
 
+/* Told when it begins: a file's change is seen all the same, but later, and other programs of this user lack them, too. */
+static void tell_blindness(struct app *app, const struct control *control)
+{
+    const struct remora_log_field fields[] = {
+        REMORA_LOG_TEXT("effect", REMORA_SLICE("the files are looked at every second")),
+        REMORA_LOG_TEXT("cure", REMORA_SLICE("raise fs.inotify.max_user_instances or "
+                                             "fs.inotify.max_user_watches of the machine")),
+    };
+    if (control->is_blind && !app->is_blind) {
+        remora_log(REMORA_LOG_WARN, "the kernel watches no more files for this user", fields,
+                   REMORA_COUNT_OF(fields));
+    }
+    app->is_blind = control->is_blind;
+    remora_metric_set(app->process.metrics, REMORA_METRIC_CONFIG_WATCHED, NULL, 0,
+                      !control->is_blind);
+}
+
 /*
  * What is watched is looked for anew before the files are read, so that what comes afterwards is the next change, also in a folder
  * that has just come or taken the place of another one; and behind it for what the new configuration names. Nothing is forgotten
@@ -284,6 +301,7 @@ static void reload(struct app *app, struct control *control)
     watch_files(app, control);
     app_snapshot_reload(app);
     watch_files(app, control);
+    tell_blindness(app, control);
 }
 
 /* Without inotify (the kernel bounds how many there are) nothing tells that an absent policy file has come. */
@@ -386,6 +404,7 @@ static int run(struct app *app, struct control *control)
         return complain("configuration", &fail);
     }
     watch_files(app, control);
+    tell_blindness(app, control);
     if (app_workers_start(app, worker_count(app)) != REMORA_OK) {
         fputs("remora: cannot start the workers\n", stderr);
         return 1;

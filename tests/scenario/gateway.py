@@ -100,7 +100,7 @@ LIMITED = ("set -e; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/mem
 
 class Remora:
     def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve", cwd=None, core_bytes=None,
-                 memory_bytes=None):
+                 memory_bytes=None, user=None):
         """`memory_bytes`: what the process reads as the memory limit of its cgroup (nothing enforces it); needs root."""
         self.folder = tempfile.TemporaryDirectory()
         self.config_path = pathlib.Path(self.folder.name) / "remora.yaml"
@@ -118,7 +118,7 @@ class Remora:
         self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+b")
         limit = None if core_bytes is None else lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_bytes, core_bytes))
         self.process = subprocess.Popen(command + list(arguments), env={**clean, **(environment or {})}, stderr=self.log_file,
-                                        stdout=self.log_file, cwd=cwd, preexec_fn=limit)
+                                        stdout=self.log_file, cwd=cwd, preexec_fn=limit, user=user)
         ready = self._wait_ready()
         self.http_port, self.grpc_port = ready["http_port"], ready["grpc_port"]
         self.probe_port, self.admin_port = ready["probe_port"], ready["admin_port"]

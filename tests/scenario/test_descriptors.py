@@ -1,10 +1,14 @@
 """File descriptors that run out: who is refused, whom it is held against, and who still gets an answer."""
+import ctypes
 import http.client
 import os
+import pathlib
 import re
 import resource
+import shutil
 import signal
 import socket
+import tempfile
 
 import pytest
 
@@ -101,3 +105,61 @@ def test_who_comes_beyond_the_limit_of_a_listener_is_counted(upstream):
         assert is_closed(held[-1])
         for connection in held:
             connection.close()
+
+
+SOMEBODY = 54321  # a user of their own: what is used up is nobody else's
+
+
+class InotifyUsedUp:
+    """By a process of SOMEBODY's, as often as the kernel lets that user."""
+
+    def __enter__(self):
+        libc = ctypes.CDLL(None)
+        taken, taking = os.pipe()
+        self.process = os.fork()
+        if self.process == 0:
+            os.setuid(SOMEBODY)
+            while libc.inotify_init1(0) >= 0:
+                pass
+            os.write(taking, b"all")
+            signal.pause()
+        os.close(taking)
+        assert os.read(taken, 3) == b"all"
+        os.close(taken)
+        return self
+
+    def end(self):
+        if self.process:
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+        self.process = None
+
+    def __exit__(self, *_):
+        self.end()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes another user")
+def test_without_inotify_changes_are_seen_all_the_same_and_it_is_told(upstream):
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    path = pathlib.Path(folder) / "remora.yaml"
+    key = pathlib.Path(folder) / "key"
+    key.write_text("sk-one")
+    text = two_providers(upstream, "ok").replace("{env: A_SECRET}", f"{{file: {key}}}")
+    path.write_text(text)
+    with InotifyUsedUp() as used_up:
+        with Remora(arguments=("--config", str(path)), environment=SECRETS, user=SOMEBODY, cwd="/") as remora:
+            assert len(remora.wait_log("the kernel watches no more files for this user")) == 1
+            assert remora.metrics()["remora_config_files_watched"] == 0
+            (path.parent / "next").write_text(text.replace("t/m", "t/n"))
+            os.rename(path.parent / "next", path)
+            remora.wait_log("configuration loaded", seconds=10)
+            assert remora.chat({"model": "t/n"})[0] == 200
+            key.unlink()  # the absence of a file is a change, too
+            remora.wait_log("configuration loaded", count=2, seconds=10)
+            assert remora.chat({"model": "t/n"})[2]["provider"] == "b"
+            used_up.end()
+            key.write_text("sk-two")
+            remora.wait_log("configuration loaded", count=3, seconds=10)
+            assert remora.metrics()["remora_config_files_watched"] == 1
+    shutil.rmtree(folder)

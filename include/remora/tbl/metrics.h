@@ -39,6 +39,7 @@ REMORA_METRIC(CONFIG_RELOADS, COUNTER, "remora_config_reloads_total", "result", 
 REMORA_METRIC(CONFIG_OK, GAUGE, "remora_config_last_reload_successful", "", "1 when the newest load succeeded.")
 REMORA_METRIC(CONFIG_TIME, GAUGE, "remora_config_last_reload_success_timestamp_seconds", "", "When the running configuration was loaded.")
 REMORA_METRIC(CONFIG_WARNINGS, GAUGE, "remora_config_warnings", "", "Warnings of the running configuration.")
+REMORA_METRIC(CONFIG_WATCHED, GAUGE, "remora_config_files_watched", "", "1 while the kernel tells of changes of the configuration's files; 0: it has no watches left for this user, and they are looked at every second.")
 REMORA_METRIC(CREDENTIAL_RELOADS, COUNTER, "remora_credential_reloads_total", "", "Keys of providers that a load of the configuration found changed.")
 REMORA_METRIC(CERTIFICATE_END, GAUGE, "remora_tls_certificate_expiry_timestamp_seconds", "use,provider", "When a certificate of the running configuration ends, unix time; 0 when it is no longer configured.")
 REMORA_METRIC(PUBLIC_CAS, GAUGE, "remora_tls_public_authorities", "", "Authorities in the system's bundle; 0: every provider over https without ca_file fails.")
