@@ -174,7 +174,7 @@ class Catalog:
             endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
             self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
             self.override_row(endpoint), efforts(endpoint) | int(always_reasons(endpoint, model)),
-            int(endpoint["free"]) | int(lacks_budget(endpoint)) << 1))
+            int(endpoint["free"]) | int(lacks_budget(endpoint)) << 1 | int(endpoint["status"] == "deprecated") << 2))
 
     def add_model(self, model, provider_indexes):
         first = len(self.endpoints)

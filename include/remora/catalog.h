@@ -224,6 +224,8 @@ REMORA_MUST_CHECK enum remora_code remora_catalog_endpoint(size_t model_index, s
                                                            struct remora_endpoint_facts *out);
 void remora_catalog_endpoint_override(size_t model_index, size_t at,
                                       struct remora_endpoint_override *out);
+/* Whether its provider has ended it, or is about to. */
+bool remora_catalog_endpoint_is_deprecated(size_t model_index, size_t at);
 /* Its tag, without copying the rest out. */
 struct remora_slice remora_catalog_endpoint_tag(size_t model_index, size_t at);
 /* The provider (index) of an endpoint, without copying the rest out. */

@@ -68,7 +68,8 @@ struct endpoint_row {
     uint8_t tier_count;
     uint8_t override_at;
     uint8_t efforts; /* remora_effort_set; bit 0 (UNSET): it always reasons */
-    uint8_t flags;   /* bit 0: it is free; bit 1: its list has no budget of reasoning */
+    uint8_t
+        flags; /* bit 0: it is free; 1: its list has no budget of reasoning; 2: it is deprecated */
 };
 
 #define BIT(name) (UINT64_C(1) << REMORA_PARAMETER_##name)
@@ -206,6 +207,11 @@ static const struct endpoint_row *endpoint_at(size_t model_index, size_t at)
 size_t remora_catalog_endpoint_provider(size_t model_index, size_t at)
 {
     return endpoint_at(model_index, at)->provider;
+}
+
+bool remora_catalog_endpoint_is_deprecated(size_t model_index, size_t at)
+{
+    return (endpoint_at(model_index, at)->flags & 4u) != 0;
 }
 
 struct remora_slice remora_catalog_endpoint_tag(size_t model_index, size_t at)

@@ -291,10 +291,11 @@ static void sort_by_price(struct remora_endpoint *endpoints, size_t count)
     }
 }
 
-static enum remora_code add_catalog_endpoints(struct config_loader *loader, size_t index,
-                                              struct remora_endpoint *endpoints, size_t *count)
+/* Those of one kind, behind what is there; `own` come from the document, and their tags are taken. */
+static enum remora_code add_of_kind(struct config_loader *loader, size_t index, bool is_deprecated,
+                                    size_t own, struct remora_endpoint *endpoints, size_t *count)
 {
-    size_t own = *count;
+    size_t first = *count;
     struct remora_model_facts facts;
     remora_catalog_model(index, &facts);
     for (size_t at = 0; at < facts.endpoint_count; at++) {
@@ -302,7 +303,8 @@ static enum remora_code add_catalog_endpoints(struct config_loader *loader, size
             loader->by_catalog[remora_catalog_endpoint_provider(index, at)];
         struct remora_endpoint *out = &endpoints[*count];
         struct remora_endpoint_override override;
-        if (provider == NULL || is_taken(endpoints, own, remora_catalog_endpoint_tag(index, at))) {
+        if (remora_catalog_endpoint_is_deprecated(index, at) != is_deprecated || provider == NULL ||
+            is_taken(endpoints, own, remora_catalog_endpoint_tag(index, at))) {
             continue;
         }
         enum remora_code rc = remora_catalog_endpoint(index, at, loader->arena, &out->facts);
@@ -316,8 +318,17 @@ static enum remora_code add_catalog_endpoints(struct config_loader *loader, size
         }
         (*count)++;
     }
-    sort_by_price(endpoints + own, *count - own);
+    sort_by_price(endpoints + first, *count - first);
     return REMORA_OK;
+}
+
+/* Most of those that are deprecated answer only that they are gone: they stand behind the others. */
+static enum remora_code add_catalog_endpoints(struct config_loader *loader, size_t index,
+                                              struct remora_endpoint *endpoints, size_t *count)
+{
+    size_t own = *count;
+    enum remora_code rc = add_of_kind(loader, index, false, own, endpoints, count);
+    return rc == REMORA_OK ? add_of_kind(loader, index, true, own, endpoints, count) : rc;
 }
 
 /* ---- all of a model ---- */

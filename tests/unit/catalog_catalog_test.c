@@ -65,6 +65,7 @@ struct sums {
     size_t endpoints;
     size_t tiers;
     size_t free_ones;
+    size_t deprecated;
     size_t with_tools;
     size_t without_cached_read;
     int64_t prompt;
@@ -102,11 +103,13 @@ static void every_row_of_the_source_is_there(void **state)
             struct remora_endpoint_facts facts;
             assert_int_equal(remora_catalog_endpoint(i, at, &arena, &facts), REMORA_OK);
             add(&sums, &facts);
+            sums.deprecated += remora_catalog_endpoint_is_deprecated(i, at) ? 1 : 0;
         }
     }
     assert_int_equal(sums.endpoints, 3894);
     assert_int_equal(sums.tiers, 99);
     assert_int_equal(sums.free_ones, 150);
+    assert_int_equal(sums.deprecated, 61);
     assert_int_equal(sums.with_tools, 3171);
     assert_int_equal(sums.without_cached_read, 2263);
     assert_int_equal(sums.prompt, INT64_C(7264553588));

@@ -120,7 +120,7 @@ static void a_snapshot_of_every_key_compares_little(void **state)
     remora_config_release(config);
     print_message("%zu comparisons for %zu endpoints\n", work, endpoints);
     assert_true(endpoints > 3000);
-    assert_true(work < 10 * endpoints);
+    assert_true(work < 4 * endpoints);
 }
 
 int main(void)

@@ -390,6 +390,24 @@ static void own_endpoints_stand_before_the_catalogs_by_price(void **state)
     remora_config_release(config);
 }
 
+/* The author's own endpoint is as cheap, but ended. */
+static void deprecated_endpoints_stand_behind_the_others(void **state)
+{
+    (void)state;
+    static const char *const tags[] = {"openrouter", "anthropic"};
+    struct remora_config *config =
+        test_config("providers: {anthropic: {api_key: {env: OPENAI_API_KEY}},\n"
+                    "            openrouter: {api_key: {env: OPENAI_API_KEY}}}",
+                    &with_openai);
+    const struct remora_model *model =
+        remora_config_model(config, REMORA_SLICE("anthropic/claude-3-opus"));
+    assert_int_equal(model->endpoint_count, REMORA_COUNT_OF(tags));
+    for (size_t i = 0; i < REMORA_COUNT_OF(tags); i++) {
+        assert_slice_equal(model->endpoints[i].facts.tag, tags[i]);
+    }
+    remora_config_release(config);
+}
+
 static void the_same_tag_replaces_and_replace_endpoints_forgets(void **state)
 {
     (void)state;
@@ -868,6 +886,7 @@ int main(void)
         cmocka_unit_test(missing_and_empty_keys_disable_the_provider),
         cmocka_unit_test(addresses_of_the_catalog_are_completed_from_the_environment),
         cmocka_unit_test(own_endpoints_stand_before_the_catalogs_by_price),
+        cmocka_unit_test(deprecated_endpoints_stand_behind_the_others),
         cmocka_unit_test(the_same_tag_replaces_and_replace_endpoints_forgets),
         cmocka_unit_test(endpoint_keys_have_effect),
         cmocka_unit_test(deadlines_are_resolved_from_the_narrowest_scope),
