@@ -12,7 +12,8 @@ stop() {
     [ -z "$server" ] || wait "$server" 2>/dev/null || true
     rm -rf "$work"
 }
-trap stop EXIT INT TERM
+trap stop EXIT
+trap 'exit 130' INT HUP TERM PIPE # whoever reads our output may leave
 
 # Ports of its own choice, so that nothing that runs here is in the way.
 "$build/remora" demo --http 127.0.0.1:0 --grpc 127.0.0.1:0 --probe 127.0.0.1:0 --admin off >"$work/out" 2>"$work/log" &

@@ -48,6 +48,10 @@ uint32_t remora_http_front_connections(const struct remora_http_front *front);
 void remora_http_front_free(struct remora_http_front *front);
 
 struct remora_grpc_front;
+/* PERMISSION_DENIED: not loopback on an old core that is not accepted. What open asks first; any thread, no core is started. */
+REMORA_MUST_CHECK enum remora_code
+remora_grpc_front_may_listen(const struct remora_address *address, bool accept_old_core,
+                             struct remora_fail *fail);
 /*
  * Starts the gRPC core and listens; of the configuration accept_old_core, tls and grpc_connection_age_ms are read.
  * PERMISSION_DENIED: not loopback on an old core without accept_old_core.

@@ -1,6 +1,8 @@
 /*
  * remora: the command line. One table of subcommands; `serve` is the default.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,8 +101,22 @@ static int run(const struct subcommand *subcommand, int argc, char **argv)
     return subcommand->run(argc, argv);
 }
 
+/* Who starts us may have closed them, and what is opened first would be taken for them. */
+static bool open_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!open_standard_streams()) {
+        return 1;
+    }
     const char *name = argc > 1 ? argv[1] : "serve";
     if (is_help(name) || strcmp(name, "help") == 0) {
         return print_help();

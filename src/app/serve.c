@@ -377,6 +377,10 @@ static void serve_until_stopped(struct app *app, struct control *control)
             }
             break;
         case CONTROL_RELOAD:
+            if (app->demo != NULL) { /* it has nothing to read anew: its terminal is gone */
+                app_drain(app, control);
+                return;
+            }
             had_all = has_all_policies(app->config);
             reload(app, control);
             note_again(app, &again);

@@ -57,6 +57,19 @@ static size_t warn_of_authorities(const struct remora_config *config, const char
     return 1;
 }
 
+/* That of this machine: where the document will run there may be another. */
+static size_t warn_of_old_core(const struct remora_config *config, const char *path)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    if (config->grpc.is_off ||
+        remora_grpc_front_may_listen(&config->grpc, config->accept_old_core, &fail) == REMORA_OK) {
+        return 0;
+    }
+    fprintf(stderr, "%s: warning: listen.grpc: here `serve` would refuse it: %s\n", path,
+            fail.message);
+    return 1;
+}
+
 static size_t warn_of_loading(const struct remora_config *config, const char *path)
 {
     for (size_t i = 0; i < config->warning_count; i++) {
@@ -89,6 +102,7 @@ static int report(const struct app *app, const struct remora_config *config, boo
 {
     const char *path = app->options.config_path;
     size_t count = warn_of_authorities(config, path);
+    count += warn_of_old_core(config, path);
     count += warn_of_loading(config, path);
     count += warn_of_unserved(app, config);
     if (is_strict && count > 0) {

@@ -1,5 +1,6 @@
 """What depends on the generation of the gRPC core: who may listen beyond loopback, and how completions reach a worker. `make test`
 has the core of Debian 12, `make test-newroot` the one of Debian experimental; the number decides, here as in the program."""
+import os
 import pathlib
 import re
 import subprocess
@@ -59,6 +60,15 @@ def test_an_old_core_stays_on_loopback_and_a_new_one_need_not(upstream, hashes):
     else:
         with Remora(path.read_text(), arguments=["--grpc", "0.0.0.0:0"], environment=SECRETS) as remora:
             assert remora.grpc_port > 0
+
+
+def test_check_knows_what_this_core_may_not(upstream, hashes):  # noqa: F811
+    path = hashes / "beyond.yaml"
+    for more, warns in (("", IS_OLD), ("grpc: {accept_old_core: true}\n", False)):
+        path.write_text(with_keys(upstream, hashes, more="listen: {grpc: 0.0.0.0:7361}\n" + more))
+        result = subprocess.run([str(build_dir() / "remora"), "check", str(path)], capture_output=True, text=True, timeout=30,
+                                env={**os.environ, **SECRETS})
+        assert result.returncode == 0 and ("listen.grpc: here `serve` would refuse it: gRPC core" in result.stderr) == warns, result.stderr
 
 
 def test_an_old_core_may_be_accepted(upstream, hashes):  # noqa: F811

@@ -343,6 +343,45 @@ def help_of(demo):
     return demo.log().partition("Remora is up")[2]
 
 
+def test_the_demo_ends_with_its_terminal():
+    remora = Remora(subcommand="demo")
+    remora.process.send_signal(signal.SIGHUP)
+    remora.process.wait(20)
+    remora.stop()
+
+
+def test_what_make_run_starts_ends_when_nobody_reads_it():
+    run = subprocess.Popen([str(ROOT / "tools/run.sh"), str(build_dir())], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                           cwd=ROOT, start_new_session=True)
+    assert run.stdout.readline()
+    run.stdout.close()
+    run.wait(60)
+    end = time.monotonic() + 20
+    while [path for path in pathlib.Path("/proc").glob("[0-9]*/stat") if session_of(path) == run.pid]:
+        assert time.monotonic() < end, "a process of it goes on"
+        time.sleep(0.05)
+
+
+def session_of(stat):
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[3])
+    except (OSError, IndexError):  # it has ended
+        return 0
+
+
+def test_a_process_without_standard_streams_ends_well(tmp_path):
+    """A socket of ours with a number below three would be taken for one of them: libuv does not close such a one, it aborts."""
+    others = [argument for name in ("http", "grpc", "probe", "admin") for argument in (f"--{name}", f"unix:{tmp_path}/{name}")]
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" serve "$@" 0<&- 1>&- 2>&-', str(build_dir() / "remora"), *others])
+    end = time.monotonic() + 20
+    while not (tmp_path / "admin").exists():  # the last to listen
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in (1, 2)] == ["/dev/null"] * 2
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
 def test_demo_says_how_to_call_what_is_there(tmp_path):
     for off, there, absent in (("grpc", ("curl -N", "OPENAI_BASE_URL"), "grpcurl"), ("http", ("grpcurl",), "OPENAI_BASE_URL")):
         with Remora(subcommand="demo", arguments=[f"--{off}=off"]) as remora:

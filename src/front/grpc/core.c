@@ -283,8 +283,8 @@ static enum remora_code start(struct remora_grpc_front *front, const struct remo
                : remora_fail_set(fail, code, "listen.grpc", "The gRPC front found no memory.");
 }
 
-static enum remora_code may_listen(const struct remora_address *address, bool accept_old_core,
-                                   struct remora_fail *fail)
+enum remora_code remora_grpc_front_may_listen(const struct remora_address *address,
+                                              bool accept_old_core, struct remora_fail *fail)
 {
     if (address->is_loopback || accept_old_core || core_number() >= REMORA_GRPC_OLD_CORE_BELOW) {
         return REMORA_OK;
@@ -327,7 +327,7 @@ enum remora_code remora_grpc_front_open(struct remora_process *process,
                                         const struct remora_config *config,
                                         struct remora_grpc_front **out, struct remora_fail *fail)
 {
-    enum remora_code code = may_listen(address, config->accept_old_core, fail);
+    enum remora_code code = remora_grpc_front_may_listen(address, config->accept_old_core, fail);
     if (code != REMORA_OK) {
         return code;
     }
