@@ -1,7 +1,7 @@
 # The image of `make image` for people with a container engine: the same tools, the same files, the same two layers
 # (docs/image.md). The digest is the engine's own; only `make image` promises one.
 #
-#   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t remora:0.1.0 .
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(git log -1 --format=%cI)" -t remora:0.1.0 .
 ARG BASE=debian:sid-slim
 FROM ${BASE} AS build
 COPY tools/newroot.sh /src/tools/newroot.sh
@@ -21,6 +21,8 @@ RUN IMAGE_ROOT=host IMAGE_OUT=/out IMAGE_REVISION=${REVISION} SOURCE_DATE_EPOCH=
     tar xf /out/layer-program.tar -C /program
 
 FROM scratch
+ARG REVISION=unknown
+ARG CREATED=unknown
 COPY --from=build /system/ /
 COPY --from=build /program/ /
 ENV PATH=/usr/bin
@@ -31,4 +33,7 @@ ENTRYPOINT ["/usr/bin/remora"]
 CMD ["serve"]
 LABEL org.opencontainers.image.title="remora" \
       org.opencontainers.image.description="An LLM gateway beside your service: gRPC and the OpenAI API on loopback" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"

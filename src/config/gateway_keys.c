@@ -116,6 +116,25 @@ static void warn_of_service(struct config_loader *loader, const struct config_no
     }
 }
 
+/* A layer that a file binds to this pod is not left by a key that the document gives another name. */
+static enum remora_code check_bound(const struct config_loader *loader,
+                                    const struct config_node *node, unsigned layer,
+                                    struct remora_slice is, struct remora_slice bound)
+{
+    static const char *const params[REMORA_POLICY_FILES] = {
+        [REMORA_POLICY_FILE_NAMESPACE] = "policy_files.namespace",
+        [REMORA_POLICY_FILE_SERVICE] = "policy_files.service",
+    };
+    if (loader->config->mode != REMORA_MODE_SIDECAR ||
+        loader->policy_files.of[layer].stated == NULL || remora_slice_equal(is, bound)) {
+        return REMORA_OK;
+    }
+    return config_fail_at(
+        node, REMORA_INVALID_REQUEST, loader->fail,
+        "%s binds \"%.*s\" alone, and in mode sidecar a key is not of \"%.*s\" beside it",
+        params[layer], REMORA_SLICE_ARG(bound), REMORA_SLICE_ARG(is));
+}
+
 static enum remora_code read_identity(struct config_loader *loader, const struct config_node *node,
                                       struct remora_gateway_key *key)
 {
@@ -135,6 +154,12 @@ static enum remora_code read_identity(struct config_loader *loader, const struct
         warn_of_service(loader, config_get(node, CONFIG_GATEWAY_KEY_SERVICE));
         key->namespace_name =
             own == NULL ? loader->config->namespace_name : config_keep(loader, own->text);
+        rc = check_bound(loader, own == NULL ? node : own, REMORA_POLICY_FILE_NAMESPACE,
+                         key->namespace_name, loader->config->namespace_name);
+    }
+    if (rc == REMORA_OK) {
+        rc = check_bound(loader, config_get(node, CONFIG_GATEWAY_KEY_SERVICE),
+                         REMORA_POLICY_FILE_SERVICE, key->service, loader->config->service);
     }
     return rc;
 }

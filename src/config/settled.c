@@ -3,6 +3,7 @@
  *
  *   entry    listeners speak TLS or plaintext, and ask for client certificates or do not: a file that went away must not open
  *            what was closed
+ *   mode     what a document may say beside layers from files hangs on it
  *   layers   a layer that is read from a file goes on being read from that file: who may write the document must not lift a ceiling
  *            of somebody else's under a process that runs. A layer more is taken at once, for it can only narrow
  *
@@ -23,6 +24,14 @@ static enum remora_code check_entry(const struct config_loader *loader)
     return remora_fail_set(loader->fail, REMORA_INVALID_REQUEST, "tls",
                            "whether listeners speak TLS and ask for client certificates is settled "
                            "at the start: restart to change it");
+}
+
+static enum remora_code check_mode(const struct config_loader *loader)
+{
+    return loader->config->mode == loader->input->running->mode
+               ? REMORA_OK
+               : remora_fail_set(loader->fail, REMORA_INVALID_REQUEST, "mode",
+                                 "the mode is settled at the start: restart to change it");
 }
 
 static enum remora_code check_layer(const struct config_loader *loader, unsigned layer)
@@ -49,6 +58,9 @@ enum remora_code config_check_settled(struct config_loader *loader)
         return REMORA_OK;
     }
     enum remora_code rc = check_entry(loader);
+    if (rc == REMORA_OK) {
+        rc = check_mode(loader);
+    }
     for (unsigned i = 0; i < REMORA_POLICY_FILES && rc == REMORA_OK; i++) {
         rc = check_layer(loader, i);
     }

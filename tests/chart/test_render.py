@@ -107,6 +107,24 @@ def test_names_and_labels_are_ours_and_fit(helm3, files):
         assert all(isinstance(value, str) and len(value) <= 63 for value in meta["labels"].values()), meta
 
 
+@pytest.mark.parametrize("word", ["1234", "0123", "1e10", "true", "null", "on", "0x1f"])
+def test_names_that_yaml_takes_for_something_else_stay_names(helm, word):
+    name = {"name": word}
+    values = {"nameOverride": word, "fullnameOverride": "named", "credentials": {"existingSecret": word}, "sidecar": {"containerName": word},
+              "policy": {"mesh": {"enabled": True, **name}, "service": {"enabled": True}},
+              "gateway": {"keysSecret": word, "credentialsSecret": word, "priorityClassName": word, "serviceAccount": {"create": False, **name},
+                          "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": word, "whenUnsatisfiable": "ScheduleAnyway"}]},
+              "tests": {"gateway": {"keySecret": word, "model": "openai/gpt-4o-mini"}}}
+    result = helm.template(["both.yaml"], values=values, namespace=word, release=word)
+    assert result.returncode == 0, result.stderr
+    objects = objects_of(result.stdout)
+    objects += [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pasted"}, **pod} for source, pod in pods(objects)
+                if source.startswith("ConfigMap")]
+    assert not [error for error in (schema_errors(each, "1.36") for each in objects if each["kind"] not in FOREIGN) if error]
+    assert {each["metadata"].get("namespace", word) for each in objects} == {word}
+    assert word in {each["metadata"].get("labels", {}).get("app.kubernetes.io/instance") for each in objects}
+
+
 def test_long_names_are_cut_where_kubernetes_would_refuse_them(helm3):
     result = helm3.template(["both.yaml"], release="a" * 53)
     assert result.returncode == 0, result.stderr

@@ -4,13 +4,15 @@ import io
 import json
 import os
 import pathlib
+import re
 import sys
 import tarfile
 import tempfile
 import types
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/image"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/image"))
 sys.dont_write_bytecode = True
 
 import image  # noqa: E402
@@ -23,6 +25,20 @@ from tree import Tree  # noqa: E402
 def members(data):
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return archive.getmembers()
+
+
+class Dockerfile(unittest.TestCase):
+    """What an engine cannot take from tools/image it says itself."""
+    TEXT = (ROOT / "Dockerfile").read_text()
+
+    def test_it_has_the_labels_of_the_image(self):
+        names = set(re.findall(r'"(org\.opencontainers\.image\.[a-z]+)":', (ROOT / "tools/image/image.py").read_text()))
+        self.assertGreater(len(names), 4)
+        self.assertEqual(set(re.findall(r"(org\.opencontainers\.image\.[a-z]+)=", self.TEXT)), names)
+
+    def test_its_version_is_the_programs(self):
+        version = re.search(r"project\(remora VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
+        self.assertIn(f'image.version="{version}"', self.TEXT)
 
 
 class Layers(unittest.TestCase):

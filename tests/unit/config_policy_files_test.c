@@ -344,6 +344,51 @@ static void a_document_does_not_lift_a_layer_of_a_process_that_runs(void **state
     }
 }
 
+static void the_mode_is_settled_at_the_start(void **state)
+{
+    (void)state;
+    struct remora_config *next = NULL;
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_config *running = load("mesh: /p/mesh.yaml");
+    assert_int_equal(test_config_rebuild(DOCUMENT
+                                         "policy_files: {mesh: /p/mesh.yaml}\nmode: gateway\n",
+                                         &world, running, &next, &fail),
+                     REMORA_INVALID_REQUEST);
+    assert_string_equal(fail.param, "mode");
+    remora_config_release(running);
+}
+
+/* `keys` of the document beside `layers` in `mode`; the path of what is refused, or NULL. */
+static const char *refused_key(const char *mode, const char *layers, const char *key)
+{
+    static struct remora_fail fail;
+    char yaml[1024];
+    struct remora_config *config = NULL;
+    fail = (struct remora_fail)REMORA_FAIL_INIT;
+    snprintf(yaml, sizeof yaml,
+             DOCUMENT "mode: %s\npolicy_files: {%s}\nkeys: {me: {%s, hash: {file: /absent}}}\n",
+             mode, layers, key);
+    enum remora_code code = test_config_build(yaml, &world, &config, &fail);
+    remora_config_release(config);
+    return code == REMORA_OK ? NULL : fail.param;
+}
+
+static void a_key_of_another_name_leaves_no_layer_that_a_file_binds(void **state)
+{
+    (void)state;
+    const char *of_namespace = "namespace: /p/namespace.yaml";
+    const char *of_service = "service: /p/service.yaml";
+    assert_null(refused_key("sidecar", of_namespace, "service: other"));
+    assert_null(refused_key("sidecar", of_namespace, "service: other, namespace: shop"));
+    assert_string_equal(refused_key("sidecar", of_namespace, "service: checkout, namespace: x"),
+                        "keys.me.namespace");
+    assert_null(refused_key("sidecar", of_service, "service: checkout"));
+    assert_string_equal(refused_key("sidecar", of_service, "service: other"), "keys.me.service");
+    assert_null(refused_key("sidecar", "mesh: /p/mesh.yaml", "service: other, namespace: x"));
+    assert_null(refused_key("gateway", of_namespace, "service: other, namespace: x"));
+    assert_null(refused_key("gateway", of_service, "service: other"));
+}
+
 static void a_mistake_of_the_document_still_fails_the_load(void **state)
 {
     (void)state;
@@ -376,6 +421,8 @@ int main(void)
         cmocka_unit_test(a_layer_that_is_named_for_the_first_time_holds_up_nothing),
         cmocka_unit_test(a_layer_that_was_absent_stays_so),
         cmocka_unit_test(a_document_does_not_lift_a_layer_of_a_process_that_runs),
+        cmocka_unit_test(the_mode_is_settled_at_the_start),
+        cmocka_unit_test(a_key_of_another_name_leaves_no_layer_that_a_file_binds),
         cmocka_unit_test(a_mistake_of_the_document_still_fails_the_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

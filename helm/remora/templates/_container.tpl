@@ -11,7 +11,7 @@ The container of Remora, the one place where it is written: sidecar, gateway and
 {{- $own := include "remora.own" . | fromYaml }}
 {{- $document := include "remora.givenDocument" . | fromYaml }}
 {{- $probe := include "remora.probePortOf" (dict "document" $document "role" $role) -}}
-name: {{ $own.containerName | default "remora" }}
+name: {{ $own.containerName | default "remora" | toYaml }}
 image: {{ include "remora.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- if ne $role "gateway" }}
@@ -149,12 +149,12 @@ volumeMounts:
 {{- $mode := $root.Values.credentials.defaultMode | default ($isOwner | ternary 288 292) -}}
 - name: remora-config
   configMap:
-    name: {{ include "remora.configName" . }}
+    name: {{ include "remora.configName" . | toYaml }}
 {{- range $layer := splitList " " (include "remora.layers" .) }}
 {{- if $layer }}
 - name: remora-policy-{{ $layer }}
   configMap:
-    name: {{ include "remora.policyName" (dict "root" $root "layer" $layer) }}
+    name: {{ include "remora.policyName" (dict "root" $root "layer" $layer) | toYaml }}
     # Absent it must not hold the pod up: Remora waits for it and says so on /readyz.
     optional: true
 {{- end }}
@@ -162,20 +162,20 @@ volumeMounts:
 {{- if include "remora.credentials" . }}
 - name: remora-credentials
   secret:
-    secretName: {{ include "remora.credentials" . }}
+    secretName: {{ include "remora.credentials" . | toYaml }}
     defaultMode: {{ $mode }}
     optional: {{ $root.Values.credentials.optional }}
 {{- end }}
 {{- if and (eq $role "gateway") $root.Values.gateway.keysSecret }}
 - name: remora-keys
   secret:
-    secretName: {{ $root.Values.gateway.keysSecret }}
+    secretName: {{ $root.Values.gateway.keysSecret | toYaml }}
     defaultMode: {{ $mode }}
 {{- end }}
 {{- if and (eq $role "gateway") $root.Values.gateway.tlsSecret }}
 - name: remora-tls
   secret:
-    secretName: {{ $root.Values.gateway.tlsSecret }}
+    secretName: {{ $root.Values.gateway.tlsSecret | toYaml }}
     defaultMode: {{ $mode }}
 {{- end }}
 {{- if and (eq $role "sidecar") $root.Values.sidecar.hideServiceAccountToken }}
@@ -258,7 +258,7 @@ traffic.sidecar.istio.io/excludeInboundPorts: {{ . | quote }}
 {{- fail "gateway.podAnnotations: checksum/start is the chart's own, which replaces pods when their document asks for it" }}
 {{- end }}
 {{- /* Of what the program reads at its start alone; all else is loaded again without a restart. */}}
-{{- $start := pick (include "remora.document" (dict "root" . "role" "gateway") | fromYaml) "listen" "grpc" "tls" | toJson | sha256sum }}
+{{- $start := pick (include "remora.document" (dict "root" . "role" "gateway") | fromYaml) "listen" "grpc" "tls" "mode" "policy_files" | toJson | sha256sum }}
 {{- $ours := dict "checksum/start" $start "kubectl.kubernetes.io/default-container" "remora" }}
 {{- include "remora.over" (list (include "remora.meshAnnotations" $port | fromYaml) $ours $given) }}
 {{- end }}

@@ -30,8 +30,8 @@
 
 {{/* What never changes during the life of a release: selectors are immutable. */}}
 {{- define "remora.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "remora.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "remora.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end }}
 
 {{/* A list of maps as one: the later win, an empty text too, which `merge` and `mergeOverwrite` take for none. */}}
@@ -59,8 +59,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{/* metadata of an object: (dict "root" $ "name" NAME "component" NAME ["labels" {}] ["annotations" {}]) */}}
 {{- define "remora.metadata" -}}
-name: {{ .name }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .name | toYaml }}
+namespace: {{ .root.Release.Namespace | toYaml }}
 labels:
   {{- include "remora.labels" . | nindent 2 }}
 {{- with include "remora.over" (list .root.Values.commonAnnotations .annotations) | fromYaml }}
