@@ -204,3 +204,19 @@ def test_details_are_typed_in_other_languages(upstream, p, program):
         code, message, details, _ = failed(p, c)  # and in Python the same
         assert code == 8 and reason_of(details) == "RATE_LIMITED" and details["QuotaFailure"][0].violations[0].description == message
         assert details["QuotaFailure"][0].violations[0].subject == "service:checkout"
+
+
+def test_every_detail_is_in_the_table(upstream, p):
+    """docs/errors.md, "in this order": one call passes a model over, the next finds the endpoints resting."""
+    table = re.findall(r"^\| `((?:google\.rpc|remora\.v1)\.\w+)` \|", (ROOT / "docs/errors.md").read_text(), re.M)
+    seen = set()
+    with Remora(two_providers(upstream, "429-retry-60", "404"), environment=SECRETS) as remora, channel(remora) as c:
+        for _ in range(2):
+            with pytest.raises(grpc.RpcError) as e:
+                stub = p.chat_grpc.ChatServiceStub(c)
+                stub.Chat(p.chat.ChatRequest(model="t/nobody", fallback_models=["t/m"], messages=request(p).messages), timeout=20)
+            status = p.status.Status.FromString(dict(e.value.trailing_metadata())["grpc-status-details-bin"])
+            told = [d.type_url.split("/")[1] for d in status.details]
+            assert sorted(told, key=table.index) == told
+            seen.update(told)
+    assert {"remora.v1.Skipped", "remora.v1.Candidate"} <= seen
