@@ -82,8 +82,8 @@ static bool is_one_text(const struct openai_build *build, const struct remora_me
 static struct remora_slice spoken_name(const struct openai_build *build,
                                        const struct remora_message *message)
 {
-    bool is_spoken =
-        message->role != REMORA_ROLE_TOOL && !remora_endpoint_takes_names(build->endpoint);
+    bool is_spoken = message->name.length > 0 && message->role != REMORA_ROLE_TOOL &&
+                     !remora_endpoint_takes_names(build->endpoint);
     return is_spoken ? message->name : remora_slice(NULL, 0);
 }
 
@@ -491,7 +491,8 @@ static bool goes_on(const struct openai_build *build, const struct remora_messag
 /* What stands in a message besides its role and content. */
 static void write_rest(struct openai_build *build, const struct remora_message *message)
 {
-    if (message->role == REMORA_ROLE_TOOL || remora_endpoint_takes_names(build->endpoint)) {
+    if (message->name.length > 0 &&
+        (message->role == REMORA_ROLE_TOOL || remora_endpoint_takes_names(build->endpoint))) {
         write_optional(build, "name", message->name);
     }
     tell_lost_name(build, message);
