@@ -600,6 +600,17 @@ static void words_of_a_server_error_or_credential_are_not_told(void **state)
     }
 }
 
+/* A sentence may quote what the caller wrote, a code cannot. */
+static void a_code_that_is_known_stands_above_the_sentence(void **state)
+{
+    static const struct expectation cases[] = {
+        {429, "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"prompt is too long\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+    };
+    (void)state;
+    expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
 static void keys_and_urls_are_taken_out_of_the_words(void **state)
 {
     static const char *const hidden[] = {
@@ -615,6 +626,9 @@ static void keys_and_urls_are_taken_out_of_the_words(void **state)
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AAAABBBBCCCCDDDDEEEEFFFFGGGGHH7A",
         "zzzzyyyyxxxxwwwwvvvvuuuuttttss9+",
+        "0123456789ab-def_0123456789abcdef", /* 33 bytes, whatever stands between them */
+        "sk-abcd",
+        "0ZZZZZZZZZZZZZZZ0ZZZZZZZZZZZZZZZ",
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(hidden); i++) {
@@ -637,6 +651,9 @@ static void long_words_are_no_keys(void **state)
     static const char *const kept[] = {
         "pneumonoultramicroscopicsilicovolcanoconiosis",
         "gpt4.pneumonoultramicroscopicsilicovolcanoconiosis",
+        "a1b2c3d4e5f6g7h8.a1b2c3d4e5f6g7h8",
+        "desk-bound", /* a prefix within a word begins no key */
+        "sk-abc",     /* three more bytes make no key */
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(kept); i++) {
@@ -654,14 +671,18 @@ static void the_providers_own_secrets_are_removed(void **state)
     struct remora_secret *secrets[] = {remora_secret_new(REMORA_SLICE("acme-canary")),
                                        remora_secret_new(REMORA_SLICE("other-key")),
                                        remora_secret_new(REMORA_SLICE("canary,tail")),
-                                       remora_secret_new(REMORA_SLICE("q7"))};
-    const struct remora_credential credentials[] = {{.secret = secrets[0]}, {.secret = secrets[1]}};
+                                       remora_secret_new(REMORA_SLICE("q7")),
+                                       remora_secret_new(REMORA_SLICE("token.of.session")),
+                                       remora_secret_new(REMORA_SLICE("sixsix"))};
+    const struct remora_credential credentials[] = {
+        {.secret = secrets[0]}, {.secret = secrets[1], .session_token = secrets[4]}};
     const struct remora_header headers[] = {
         {.name = REMORA_SLICE_INIT("x-open"), .value = REMORA_SLICE_INIT("shown")},
         {.name = REMORA_SLICE_INIT("x-sec"), .secret = secrets[2]},
-        {.name = REMORA_SLICE_INIT("x-short"), .secret = secrets[3]}};
+        {.name = REMORA_SLICE_INIT("x-short"), .secret = secrets[3]},
+        {.name = REMORA_SLICE_INIT("x-six"), .secret = secrets[5]}};
     const struct remora_provider provider = {
-        .headers = headers, .header_count = 3, .credentials = credentials, .credential_count = 2};
+        .headers = headers, .header_count = 4, .credentials = credentials, .credential_count = 2};
     static const struct {
         const char *said;
         const char *told;
@@ -669,6 +690,7 @@ static void the_providers_own_secrets_are_removed(void **state)
         {"a acme-canary b", "a [removed] b"},
         {"a key='acme-canary', b", "a [removed] b"},
         {"a xacme-canaryx b", "a [removed] b"},
+        {"a token.of.session b xsixsixx", "a [removed] b [removed]"},
         {"a other-key canary,tail b", "a [removed] [removed] b"},
         {"acme-canary,tail b", "[removed] b"}, /* two that overlap */
         {"a other- key b", "a other- key b"},
@@ -685,6 +707,22 @@ static void the_providers_own_secrets_are_removed(void **state)
     }
     for (size_t i = 0; i < REMORA_COUNT_OF(secrets); i++) {
         remora_secret_free(secrets[i]);
+    }
+}
+
+/* A word that does not fit is cut, and the text ends within its room. */
+static void scrubbed_words_stay_in_their_room(void **state)
+{
+    static const char *const told[] = {"", "a", "ab", "abc", "abc", "abc d", "abc de", "abc def"};
+    (void)state;
+    for (size_t room = 1; room <= REMORA_COUNT_OF(told); room++) {
+        char out[32];
+        memset(out, '#', sizeof out);
+        scrub_text(REMORA_SLICE("abc  def ghi"), NULL, out, room);
+        assert_string_equal(out, told[room - 1]);
+        for (size_t i = room; i < sizeof out; i++) {
+            assert_int_equal(out[i], '#');
+        }
     }
 }
 
@@ -705,7 +743,7 @@ static void words_are_one_line_and_cut_at_a_character(void **state)
 
 static void header_hint_wins_over_the_bodys(void **state)
 {
-    const struct remora_header ms[] = {
+    struct remora_header ms[] = {
         {.name = REMORA_SLICE_INIT("Retry-After"), .value = REMORA_SLICE_INIT("7")},
         {.name = REMORA_SLICE_INIT("retry-after-ms"), .value = REMORA_SLICE_INIT("250")},
     };
@@ -717,7 +755,16 @@ static void header_hint_wins_over_the_bodys(void **state)
     head.header_count = 1;
     assert_int_equal(classify(429, body, &head).retry_after_ms, 7000);
     assert_int_equal(classify(429, body, NULL).retry_after_ms, 34400);
+    ms[0].value = REMORA_SLICE("0");
+    assert_int_equal(classify(429, body, &head).retry_after_ms, 0); /* at once is no absence */
     assert_int_equal(classify(429, "", NULL).retry_after_ms, -1);
+    assert_int_equal(
+        classify(429,
+                 "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+                 "\"retryDelay\":\"0s\"}]}}",
+                 NULL)
+            .retry_after_ms,
+        0);
 }
 
 static void retry_after_may_be_a_date(void **state)
@@ -760,9 +807,11 @@ int main(void)
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),
         cmocka_unit_test(every_shape_of_envelope_is_read),
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
+        cmocka_unit_test(a_code_that_is_known_stands_above_the_sentence),
         cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
         cmocka_unit_test(long_words_are_no_keys),
         cmocka_unit_test(the_providers_own_secrets_are_removed),
+        cmocka_unit_test(scrubbed_words_stay_in_their_room),
         cmocka_unit_test(words_are_one_line_and_cut_at_a_character),
         cmocka_unit_test(header_hint_wins_over_the_bodys),
         cmocka_unit_test(retry_after_may_be_a_date),

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "remora/json.h"
+#include "remora/policy.h"
 #include "remora/provider.h"
 #include "remora/secret.h"
 
@@ -108,6 +109,17 @@ static void plain_request_has_model_messages_and_delivery(void **state)
     end(&f);
 }
 
+static void one_choice_is_not_asked_for(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.sampling.choice_count = (struct remora_opt_i64){1, true};
+    assert_string_equal(body_of(&f), HEAD USER UNARY "}");
+    assert_int_equal(f.out.choice_count, 0);
+    end(&f);
+}
+
 static void stream_always_asks_for_usage(void **state)
 {
     struct fixture f;
@@ -183,6 +195,27 @@ static struct remora_slice accept_of(enum remora_delivery delivery)
     return accept;
 }
 
+/* No header goes out that says nothing, nor one beside the operator's of the same name. */
+static void only_headers_with_a_value_go_out_and_each_once(void **state)
+{
+    static const char parent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const struct remora_header extra[] = {
+        {.name = REMORA_SLICE_INIT("X-Title"), .value = REMORA_SLICE_INIT("t")},
+        {.name = REMORA_SLICE_INIT("content-type"), .value = REMORA_SLICE_INIT("a/b")},
+    };
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.provider.sends_trace = true;
+    assert_slice_equal(built_header(&f, parent, "traceparent"), parent);
+    assert_int_equal(f.out.http.header_count, 2); /* and Content-Type */
+    f.provider.headers = extra;
+    f.provider.header_count = 2;
+    assert_slice_equal(built_header(&f, "", "content-type"), "a/b");
+    assert_int_equal(f.out.http.header_count, 2);
+    end(&f);
+}
+
 static void only_a_stream_names_what_it_accepts(void **state)
 {
     (void)state;
@@ -194,7 +227,7 @@ static void fill_parameters(struct remora_request *request)
 {
     static const struct remora_slice stops[] = {REMORA_SLICE_INIT("a"), REMORA_SLICE_INIT("\n")};
     static const struct remora_slice kinds[] = {REMORA_SLICE_INIT("text")};
-    static const struct remora_logit_bias bias[] = {{50256, -100}};
+    static const struct remora_logit_bias bias[] = {{50256, -100}, {7, 0.5}};
     struct remora_sampling *s = &request->sampling;
     s->max_output_tokens = (struct remora_opt_i64){16, true};
     s->temperature = (struct remora_opt_f64){0.7, true};
@@ -209,7 +242,7 @@ static void fill_parameters(struct remora_request *request)
     s->choice_count = (struct remora_opt_i64){2, true};
     s->stop = (struct remora_slices){.items = stops, .count = 2, .is_set = true};
     s->logit_bias = bias;
-    s->logit_bias_count = 1;
+    s->logit_bias_count = 2;
     request->parallel_tool_calls = REMORA_NO;
     request->logprobs = REMORA_YES;
     request->top_logprobs = (struct remora_opt_i64){3, true};
@@ -224,7 +257,7 @@ static void fill_parameters(struct remora_request *request)
 #define SAMPLING(max, seed)                                                                      \
     ",\"" max "\":16,\"temperature\":0.7,\"top_p\":0,\"top_k\":40,\"min_p\":0.05,\"top_a\":0.1," \
     "\"frequency_penalty\":-1.5,\"presence_penalty\":1,\"repetition_penalty\":1.1,\"" seed       \
-    "\":-7,\"n\":2,\"stop\":[\"a\",\"\\n\"],\"logit_bias\":{\"50256\":-100}"
+    "\":-7,\"n\":2,\"stop\":[\"a\",\"\\n\"],\"logit_bias\":{\"50256\":-100,\"7\":0.5}"
 /* SHA-256 of "\0\0u1\0": no namespace, no service. */
 #define U1 "user-4247099791759eecdcf1684828fe6826"
 #define OPTIONS                                                                               \
@@ -370,11 +403,13 @@ static void response_format_carries_its_schema_unchanged(void **state)
     f.request.response_format =
         (struct remora_response_format){.kind = REMORA_FORMAT_JSON_SCHEMA,
                                         .name = REMORA_SLICE("s"),
+                                        .description = REMORA_SLICE("d"),
                                         .schema_json = REMORA_SLICE("{ \"a\":1e2 }"),
                                         .strict = REMORA_NO};
-    assert_string_equal(body_of(&f), HEAD USER UNARY
-                        ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
-                        "{\"name\":\"s\",\"schema\":{ \"a\":1e2 },\"strict\":false}}}");
+    assert_string_equal(
+        body_of(&f), HEAD USER UNARY
+        ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
+        "{\"name\":\"s\",\"description\":\"d\",\"schema\":{ \"a\":1e2 },\"strict\":false}}}");
     end(&f);
 }
 
@@ -886,13 +921,17 @@ static void a_trace_goes_only_to_who_is_meant_to_see_it(void **state)
     (void)state;
     begin(&f, "acme", "");
     f.request.tracestate = REMORA_SLICE("a=b");
+    f.request.baggage = REMORA_SLICE("c=d");
     assert_int_equal(built_header(&f, parent, "traceparent").length, 0);
     assert_int_equal(built_header(&f, parent, "tracestate").length, 0);
+    assert_int_equal(built_header(&f, parent, "baggage").length, 0);
     f.provider.sends_trace = true;
     assert_slice_equal(built_header(&f, parent, "traceparent"), parent);
     assert_slice_equal(built_header(&f, parent, "tracestate"), "a=b");
+    assert_slice_equal(built_header(&f, parent, "baggage"), "c=d");
     assert_int_equal(built_header(&f, "", "traceparent").length, 0);
     assert_int_equal(built_header(&f, "", "tracestate").length, 0);
+    assert_int_equal(built_header(&f, "", "baggage").length, 0);
     end(&f);
 }
 
@@ -949,6 +988,21 @@ static void a_tool_keeps_its_cache_mark(void **state)
     f.request.tool_count = 1;
     assert_non_null(
         strstr(body_of(&f), "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}"));
+    end(&f);
+}
+
+static void sound_of_no_type_is_wav(void **state)
+{
+    static const struct remora_part part = {
+        .kind = REMORA_PART_AUDIO,
+        .media = {.source = REMORA_MEDIA_BASE64, .value = REMORA_SLICE_INIT("AAAA")}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "{\"data\":\"AAAA\",\"format\":\"wav\"}"));
     end(&f);
 }
 
@@ -1499,6 +1553,12 @@ static void formats_beyond_json_are_written(void **state)
                         ",\"response_format\":{\"type\":\"grammar\",\"grammar\":\"a ::= b\"}}");
     end(&f);
     begin(&f, "acme", "");
+    f.request.response_format =
+        (struct remora_response_format){.kind = REMORA_FORMAT_REGEX, .pattern = REMORA_SLICE("a+")};
+    assert_string_equal(body_of(&f), HEAD USER UNARY
+                        ",\"response_format\":{\"type\":\"regex\",\"pattern\":\"a+\"}}");
+    end(&f);
+    begin(&f, "acme", "");
     f.request.response_format.kind = REMORA_FORMAT_PYTHON;
     assert_string_equal(body_of(&f), HEAD USER UNARY ",\"response_format\":{\"type\":\"python\"}}");
     end(&f);
@@ -1519,10 +1579,13 @@ static void original_detail_is_high_where_it_is_unknown(void **state)
     f.request.messages = &message;
     assert_non_null(strstr(body_of(&f), "\"detail\":\"high\""));
     end(&f);
-    begin(&f, "openai", "openai");
-    f.request.messages = &message;
-    assert_non_null(strstr(body_of(&f), "\"detail\":\"original\""));
-    end(&f);
+    static const char *const known[] = {"openai", "azure", "openrouter"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(known); i++) {
+        begin(&f, known[i], known[i]);
+        f.request.messages = &message;
+        assert_non_null(strstr(body_of(&f), "\"detail\":\"original\""));
+        end(&f);
+    }
 }
 
 /* openrouter.md section 3, `name`. */
@@ -1610,6 +1673,8 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         {.type = REMORA_SLICE_INIT("file"), .raw = REMORA_SLICE_INIT("{ \"type\":\"file\"}")},
         {.type = REMORA_SLICE_INIT("url_citation"),
          .url = REMORA_SLICE_INIT("u"),
+         .title = REMORA_SLICE_INIT("t"),
+         .content = REMORA_SLICE_INIT("c"),
          .start_index = {3, true},
          .end_index = {9, true}},
     };
@@ -1639,7 +1704,8 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         "\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
         "png;base64,AAAA\"}}"
         "],\"annotations\":[{ \"type\":\"file\"},{\"type\":\"url_citation\",\"url_citation\":"
-        "{\"url\":\"u\",\"start_index\":3,\"end_index\":9}}]}" UNARY "}");
+        "{\"url\":\"u\",\"title\":\"t\",\"content\":\"c\",\"start_index\":3,\"end_index\":9}}]"
+        "}" UNARY "}");
     assert_int_equal(f.out.image_count, 1);
     end(&f);
     begin(&f, "openai", "openai");
@@ -1649,6 +1715,75 @@ static void earlier_answers_go_back_in_members_of_their_own(void **state)
         HEAD "{\"role\":\"assistant\",\"content\":\"42\",\"audio\":{\"id\":\"a1\"}}" UNARY "}");
     assert_dropped(&f, told, 2);
     assert_int_equal(f.out.image_count, 0);
+    end(&f);
+}
+
+/* A wire that has one text for reasoning gets that of all blocks. */
+static void the_texts_of_all_reasoning_blocks_are_one(void **state)
+{
+    struct remora_reasoning_block thoughts[] = {{.text = REMORA_SLICE_INIT("h")},
+                                                {.text = REMORA_SLICE_INIT("m")}};
+    const struct remora_message message = {.role = REMORA_ROLE_ASSISTANT,
+                                           .parts = &result,
+                                           .part_count = 1,
+                                           .tool_calls = calls,
+                                           .tool_call_count = 1,
+                                           .reasoning = thoughts,
+                                           .reasoning_count = 2};
+    struct fixture f;
+    (void)state;
+    begin(&f, "deepseek", "deepseek");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), ",\"reasoning_content\":\"hm\"}"));
+    end(&f);
+    begin(&f, "deepseek", "deepseek");
+    f.request.messages = &message;
+    thoughts[0].kind = thoughts[1].kind = REMORA_REASONING_ENCRYPTED;
+    assert_null(strstr(body_of(&f), "reasoning_content"));
+    end(&f);
+}
+
+/* One text of a user's is a list where it came as one; anybody else's is a string. */
+static void a_list_of_one_text_stays_a_list_of_the_user_s_alone(void **state)
+{
+    const struct remora_message messages[] = {
+        {.role = REMORA_ROLE_USER, .parts = &result, .part_count = 1},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &result, .part_count = 1},
+        {.role = REMORA_ROLE_USER, .parts = &result, .part_count = 1, .content_is_text = true}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "acme", "");
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    assert_string_equal(body_of(&f), HEAD
+                        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"42\"}]},"
+                        "{\"role\":\"assistant\",\"content\":\"42\"},"
+                        "{\"role\":\"user\",\"content\":\"42\"}" UNARY "}");
+    end(&f);
+}
+
+/* What is known by an id is sent by it, and only an answer in sound goes back as one. */
+static void what_has_an_id_is_sent_by_it(void **state)
+{
+    const struct remora_media media = {.source = REMORA_MEDIA_FILE_ID, .value = REMORA_SLICE("f1")};
+    const struct remora_part image = {.kind = REMORA_PART_IMAGE, .media = media};
+    const struct remora_part sound = {.kind = REMORA_PART_AUDIO, .media = media};
+    const struct remora_message messages[] = {
+        {.role = REMORA_ROLE_USER, .parts = &image, .part_count = 1},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &image, .part_count = 1},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &sound, .part_count = 1}};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = messages;
+    f.request.message_count = 2;
+    assert_non_null(
+        strstr(body_of(&f), "[{\"type\":\"file\",\"file\":{\"file_id\":\"f1\"}}]},{\"role\""));
+    assert_null(strstr(f.body, "\"audio\""));
+    end(&f);
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = messages + 2;
+    assert_non_null(strstr(body_of(&f), ",\"audio\":{\"id\":\"f1\"}}"));
     end(&f);
 }
 
@@ -1721,6 +1856,74 @@ static void messages_in_one_lose_nothing_in_silence(void **state)
 }
 
 /* A text without data was not said: only its citations are there. */
+/* What an earlier message of a run lacks a place for, part by part; of a user's nothing is an answer that goes back. */
+static void messages_in_one_tell_of_each_part(void **state)
+{
+    static const struct remora_annotation annotation = {.raw = REMORA_SLICE_INIT("{}")};
+    static const struct remora_part raw = {.kind = REMORA_PART_RAW,
+                                           .text = REMORA_SLICE_INIT("{\"type\":\"secret\"}")};
+    static const struct remora_part cited[] = {
+        {.kind = REMORA_PART_TEXT, .text = REMORA_SLICE_INIT("x")},
+        {.kind = REMORA_PART_TEXT,
+         .text = REMORA_SLICE_INIT("y"),
+         .annotations = &annotation,
+         .annotation_count = 1}};
+    static const struct remora_part picture = {
+        .kind = REMORA_PART_IMAGE,
+        .media = {.source = REMORA_MEDIA_URI, .value = REMORA_SLICE_INIT("https://a/")}};
+    const struct remora_message messages[] = {
+        {.role = REMORA_ROLE_USER, .parts = &picture, .part_count = 1},
+        user,
+        {.role = REMORA_ROLE_ASSISTANT,
+         .parts = &raw,
+         .part_count = 1,
+         .name = REMORA_SLICE_INIT("Ann")},
+        {.role = REMORA_ROLE_ASSISTANT,
+         .parts = cited,
+         .part_count = 2,
+         .extra = REMORA_SLICE_INIT("{")},
+        {.role = REMORA_ROLE_ASSISTANT, .parts = &hello, .part_count = 1}};
+    static const char *const lost[] = {"messages[].name", "messages[].raw",
+                                       "messages[].annotations", "messages[].extra"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "perplexity", "perplexity");
+    f.request.messages = messages;
+    f.request.message_count = 2;
+    (void)body_of(&f);
+    assert_dropped(&f, NULL, 0);
+    end(&f);
+    begin(&f, "perplexity", "perplexity");
+    f.request.messages = messages;
+    f.request.message_count = REMORA_COUNT_OF(messages);
+    (void)body_of(&f);
+    assert_dropped(&f, lost, REMORA_COUNT_OF(lost));
+    end(&f);
+}
+
+static void citations_of_every_part_go_back(void **state)
+{
+    static const struct remora_annotation annotations[] = {
+        {.raw = REMORA_SLICE_INIT("{\"type\":\"x\"}")},
+        {.raw = REMORA_SLICE_INIT("{\"type\":\"y\"}")}};
+    static const struct remora_part parts[] = {{.kind = REMORA_PART_TEXT,
+                                                .text = REMORA_SLICE_INIT("1"),
+                                                .annotations = annotations,
+                                                .annotation_count = 1},
+                                               {.kind = REMORA_PART_TEXT,
+                                                .text = REMORA_SLICE_INIT("2"),
+                                                .annotations = annotations + 1,
+                                                .annotation_count = 1}};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_ASSISTANT, .parts = parts, .part_count = 2};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.messages = &message;
+    assert_non_null(strstr(body_of(&f), "\"annotations\":[{\"type\":\"x\"},{\"type\":\"y\"}]"));
+    end(&f);
+}
+
 static void citations_alone_are_no_content(void **state)
 {
     static const struct remora_annotation annotation = {.raw =
@@ -1884,6 +2087,59 @@ static void what_a_router_does_not_hear_is_told(void **state)
     assert_told_of_router(true, "openai", &quiet, told, 0);
 }
 
+/* Each with the reason that its row has, in the order of the rows. */
+static void headers_for_what_is_not_built_are_told(void **state)
+{
+    static const char *const told[] = {"X-OpenRouter-Cache-TTL", "X-Provider-API-Keys"};
+    struct fixture f;
+    (void)state;
+    begin(&f, "openrouter", "openrouter");
+    f.request.unbuilt_headers =
+        1u << REMORA_UNBUILT_HEADER_CACHE_TTL | 1u << REMORA_UNBUILT_HEADER_PROVIDER_KEYS;
+    (void)body_of(&f);
+    assert_dropped(&f, told, 2);
+    assert_string_equal(f.out.dropped[1].why, "credentials are the configuration's");
+    end(&f);
+}
+
+static void what_the_policy_wants_is_what_a_router_hears(void **state)
+{
+    const struct remora_policy_effective policy = {
+        .data_collection = REMORA_DATA_DENY,
+        .zdr = REMORA_YES,
+        .require_parameters = REMORA_YES,
+        .keeps_first = true,
+        .enforce_distillable_text = REMORA_YES,
+        .ignored = {&itself, &others},
+        .ignored_count = 2,
+        .only = {&others, &itself, &others},
+        .only_count = 3,
+        .quantizations = {&weights},
+        .quantizations_count = 1,
+        .bound_orders = {&itself},
+        .bound_orders_count = 1,
+        .max_price_pico_usd = {3, 4},
+    };
+    struct remora_build_input input = {0};
+    (void)state;
+    remora_build_take_policy(&input, &policy);
+    assert_int_equal(input.data_collection, REMORA_DATA_DENY);
+    assert_int_equal(input.zdr, REMORA_YES);
+    assert_int_equal(input.require_parameters, REMORA_YES);
+    assert_true(input.is_alone);
+    assert_int_equal(input.enforce_distillable_text, REMORA_YES);
+    const struct remora_lists *const is[] = {&input.ignored, &input.only, &input.quantizations,
+                                             &input.bound_orders};
+    const struct remora_slices *const *const of[] = {policy.ignored, policy.only,
+                                                     policy.quantizations, policy.bound_orders};
+    static const size_t counts[] = {2, 3, 1, 1};
+    for (size_t i = 0; i < REMORA_COUNT_OF(is); i++) {
+        assert_int_equal(is[i]->count, counts[i]);
+        assert_memory_equal(is[i]->of, of[i], counts[i] * sizeof of[i][0]);
+    }
+    assert_ptr_equal(input.max_price_pico_usd, policy.max_price_pico_usd);
+}
+
 /* What every layer's list covers; a word once. */
 static void a_router_hears_the_common_quantizations(void **state)
 {
@@ -1907,6 +2163,7 @@ static void a_router_hears_each_preference_alone(void **state)
 {
     WORDS(twice, REMORA_SLICE_INIT("b"), REMORA_SLICE_INIT("b"));
     static const struct remora_slices *const of_twice[] = {&twice};
+    static const struct remora_slices *const of_three[] = {&itself, &twice, &others};
     static const struct remora_slices *const of_weight[] = {&inner_weights};
     static const struct {
         struct remora_build_input policy;
@@ -1918,6 +2175,7 @@ static void a_router_hears_each_preference_alone(void **state)
         {{.require_parameters = REMORA_YES}, "{\"require_parameters\":true}"},
         {{.enforce_distillable_text = REMORA_YES}, "{\"enforce_distillable_text\":true}"},
         {{.ignored = {of_twice, 1}}, "{\"ignore\":[\"b\"]}"},
+        {{.ignored = {of_three, 3}}, "{\"ignore\":[\"hop\",\"hop/free\",\"b\",\"hopper\"]}"},
         {{.quantizations = {of_weight, 1}}, "{\"quantizations\":[\"mxfp4\",\"fp8\",\"int4\"]}"},
         {{.zdr = REMORA_NO}, NULL},
     };
@@ -2080,9 +2338,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_request_has_model_messages_and_delivery),
+        cmocka_unit_test(one_choice_is_not_asked_for),
         cmocka_unit_test(stream_always_asks_for_usage),
         cmocka_unit_test(build_is_repeatable),
         cmocka_unit_test(headers_name_the_key_and_never_hold_it),
+        cmocka_unit_test(only_headers_with_a_value_go_out_and_each_once),
         cmocka_unit_test(only_a_stream_names_what_it_accepts),
         cmocka_unit_test(every_parameter_is_written_under_its_name),
         cmocka_unit_test(dialect_names_the_fields),
@@ -2110,6 +2370,7 @@ int main(void)
         cmocka_unit_test(a_trace_goes_only_to_who_is_meant_to_see_it),
         cmocka_unit_test(an_id_of_the_right_length_and_the_wrong_letters_is_rewritten),
         cmocka_unit_test(a_tool_keeps_its_cache_mark),
+        cmocka_unit_test(sound_of_no_type_is_wav),
         cmocka_unit_test(audio_that_lies_elsewhere_is_named),
         cmocka_unit_test(further_fields_go_on_but_cannot_replace_ours),
         cmocka_unit_test(models_that_search_for_every_request_are_known_by_name),
@@ -2132,13 +2393,20 @@ int main(void)
         cmocka_unit_test(a_speaker_s_name_is_spoken_where_the_model_is_not_openai_s),
         cmocka_unit_test(a_name_without_a_text_is_a_member_or_told),
         cmocka_unit_test(earlier_answers_go_back_in_members_of_their_own),
+        cmocka_unit_test(the_texts_of_all_reasoning_blocks_are_one),
+        cmocka_unit_test(a_list_of_one_text_stays_a_list_of_the_user_s_alone),
+        cmocka_unit_test(what_has_an_id_is_sent_by_it),
         cmocka_unit_test(what_says_nothing_is_left_out_where_the_list_lacks_it),
+        cmocka_unit_test(messages_in_one_tell_of_each_part),
+        cmocka_unit_test(citations_of_every_part_go_back),
         cmocka_unit_test(citations_alone_are_no_content),
         cmocka_unit_test(messages_in_one_lose_nothing_in_silence),
         cmocka_unit_test(content_of_an_unknown_type_is_told_and_goes_to_nobody),
         cmocka_unit_test(what_an_assistant_showed_is_told_where_it_is_not_taken),
         cmocka_unit_test(reasoning_details_go_back_byte_for_byte),
         cmocka_unit_test(what_a_router_does_not_hear_is_told),
+        cmocka_unit_test(headers_for_what_is_not_built_are_told),
+        cmocka_unit_test(what_the_policy_wants_is_what_a_router_hears),
         cmocka_unit_test(a_router_hears_the_common_quantizations),
         cmocka_unit_test(a_router_hears_each_preference_alone),
         cmocka_unit_test(signatures_of_gemini_go_back_on_their_calls),

@@ -2,6 +2,7 @@
 #include "event_text.h"
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CHUNK                                                                                  \
@@ -13,6 +14,7 @@ struct sink {
     int events;
     size_t logprobs;
     size_t alternatives;
+    int further;
     int refuse_at; /* 0 never */
     enum remora_code code;
 };
@@ -21,6 +23,7 @@ static enum remora_code take(void *context, const struct remora_event *event)
 {
     struct sink *sink = context;
     sink->events++;
+    sink->further += event->kind == REMORA_EVENT_FURTHER ? 1 : 0;
     for (size_t i = 0; event->kind == REMORA_EVENT_TEXT && i < event->text.logprob_count; i++) {
         sink->logprobs++;
         sink->alternatives += event->text.logprobs[i].alternative_count;
@@ -136,19 +139,159 @@ static void long_log_probabilities_fit_into_a_unary_answer(void **state)
     remora_buf_fini(&body);
 }
 
+#define EVENT(choices)        "data: {\"id\":\"c\",\"choices\":[" choices "]}\n\n"
+#define DELTA(index, members) "{\"index\":" #index ",\"delta\":{" members "}}"
+#define STOP(index)           "{\"index\":" #index ",\"delta\":{},\"finish_reason\":\"stop\"}"
+#define BLOCK(text)           "{\"type\":\"reasoning.text\",\"index\":" text ",\"text\":\"t\"}"
+#define URL                   "{\"type\":\"image_url\",\"image_url\":{\"url\":\"u\"}}"
+
+/* Every place that puts an event, and whatever stands behind it in the same bytes. */
+static const struct answer {
+    const char *bytes;
+    enum remora_delivery delivery;
+} answers[] = {
+    {CHUNK, REMORA_STREAM},
+    {": a\n\n: b\n\n" EVENT(DELTA(0, "\"content\":\"a\"")) ": c\n\n", REMORA_STREAM},
+    {"\n" EVENT(DELTA(0, "\"content\":\"a\"")) "data: \n\n" EVENT(STOP(0)), REMORA_STREAM},
+    {EVENT(DELTA(0, "\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}},{\"index\":1,"
+                    "\"function\":{\"name\":\"g\"}}]")) EVENT(STOP(0)) "data: [DONE]\n\n",
+     REMORA_STREAM},
+    {EVENT(DELTA(0, "\"content\":\"a\"") "," STOP(0) "," DELTA(1, "\"content\":\"b\"") "," STOP(1))
+         EVENT(DELTA(1, "\"content\":\"c\"")) EVENT(DELTA(0, "\"role\":\"assistant\"")),
+     REMORA_STREAM},
+    {EVENT(DELTA(0, "\"reasoning\":\"r\",\"reasoning_details\":[" BLOCK("0") "," BLOCK(
+                        "1") "],"
+                             "\"content\":\"a\"")),
+     REMORA_STREAM},
+    {EVENT(DELTA(0, "\"reasoning\":\"r\",\"reasoning_details\":[{\"type\":\"reasoning.encrypted\","
+                    "\"data\":\"d\"}],\"content\":\"a\"")),
+     REMORA_STREAM},
+    {EVENT(DELTA(0, "\"images\":[" URL "," URL "],\"audio\":{\"id\":\"i\",\"transcript\":\"t\","
+                    "\"data\":\"d\"},\"annotations\":[{\"type\":\"x\"},{\"type\":\"y\"}]")),
+     REMORA_STREAM},
+    {EVENT(DELTA(0, "\"content\":[{\"type\":\"text\",\"text\":\"a\"}," URL ",{\"type\":\"refusal\","
+                    "\"refusal\":\"r\"},{\"type\":\"thinking\",\"thinking\":[{\"text\":\"t\"},"
+                    "{\"text\":\"u\"}]},{\"type\":\"other\"}],\"refusal\":\"r\",\"function_call\":"
+                    "{\"name\":\"f\"}")),
+     REMORA_STREAM},
+    {"data: {\"id\":\"c\",\"choices\":[" STOP(
+         0) "],\"citations\":[\"a\",\"b\"],\"more\":1,"
+            "\"even_more\":2,\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n",
+     REMORA_STREAM},
+    {" {\"id\":\"c\",\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"},"
+     "{\"message\":{\"content\":\"b\"}}],\"more\":1,\"usage\":{\"prompt_tokens\":1}}",
+     REMORA_UNARY},
+};
+
+static enum remora_code decode_refused_at(struct fixture *f, const struct answer *answer, int at)
+{
+    begin(f, answer->delivery);
+    f->sink.refuse_at = at;
+    f->sink.code = REMORA_TOO_LARGE;
+    enum remora_code code = feed(f, remora_slice_of(answer->bytes));
+    return code != REMORA_OK ? code
+                             : f->adapter->decode_end(f->decoder, REMORA_END_CLEAN, &f->scratch,
+                                                      &f->out, &f->fail);
+}
+
+/* Nothing is put behind the refusal, and what it says is not taken for a fault of the answer. */
 static void sink_that_refuses_ends_the_decoding_with_its_own_code(void **state)
 {
     (void)state;
-    for (int at = 1; at <= 5; at++) {
+    for (size_t i = 0; i < REMORA_COUNT_OF(answers); i++) {
+        struct fixture f;
+        (void)decode_refused_at(&f, &answers[i], 0);
+        int events = f.sink.events;
+        end(&f);
+        assert_true(events >= 3);
+        for (int at = 1; at <= events; at++) {
+            enum remora_code code = decode_refused_at(&f, &answers[i], at);
+            if (code != REMORA_TOO_LARGE || f.fail.code != REMORA_OK || f.sink.events != at) {
+                fail_msg("%s: refused at %d of %d: code %d, %s, %d events", answers[i].bytes, at,
+                         events, (int)code, f.fail.message, f.sink.events);
+            }
+            end(&f);
+        }
+    }
+}
+
+/* What is no part of an answer is counted where it is skipped. */
+static void what_is_skipped_is_counted(void **state)
+{
+    static const struct {
+        const char *bytes;
+        uint64_t ignored;
+    } cases[] = {
+        {EVENT(DELTA(0, "\"content\":\"a\"")), 0},
+        {EVENT("7," DELTA(0, "\"content\":\"a\"") ",null"), 2},
+        {EVENT(DELTA(0, "\"content\":[5,{\"type\":7},{},{\"type\":\"text\",\"text\":\"a\"}]")), 3},
+        {EVENT(DELTA(0, "\"tool_calls\":[{},{\"index\":4},{\"function\":{\"name\":\"f\"}}]")), 2},
+        {"data: \n\n" EVENT(DELTA(0, "\"content\":\"a\"")) "data:\n\n", 2},
+        {EVENT(STOP(0)) "data: [DONE]\n\ndata: {}\n\ndata: {}\n\n", 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
         struct fixture f;
         begin(&f, REMORA_STREAM);
-        f.sink.refuse_at = at;
-        f.sink.code = REMORA_TOO_LARGE;
-        assert_int_equal(feed(&f, REMORA_SLICE(CHUNK)), REMORA_TOO_LARGE);
-        assert_int_equal(f.fail.code, REMORA_OK);
-        assert_int_equal(f.sink.events, at);
+        assert_int_equal(feed(&f, remora_slice_of(cases[i].bytes)), REMORA_OK);
+        assert_int_equal(f.decoder->ignored, cases[i].ignored);
         end(&f);
     }
+}
+
+/* As many calls as a choice may have, one at a time; the next one is refused. */
+static void calls_of_a_choice_are_counted(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, REMORA_STREAM);
+    for (int i = 0; i <= REMORA_LIMIT_TOOL_CALLS; i++) {
+        char event[160];
+        snprintf(event, sizeof event,
+                 EVENT(DELTA(0, "\"tool_calls\":[{\"index\":%d,\"function\":{\"name\":\"f\"}}]")),
+                 i);
+        assert_int_equal(feed(&f, remora_slice_of(event)),
+                         i < REMORA_LIMIT_TOOL_CALLS ? REMORA_OK : REMORA_UPSTREAM_UNAVAILABLE);
+    }
+    assert_int_equal(f.fail.cause, REMORA_CAUSE_BAD_EVENT);
+    end(&f);
+}
+
+/* Choices beyond the 64th end as the first do; a whole answer has its end in itself. */
+static void choice_of_any_index_ends(void **state)
+{
+    (void)state;
+    for (int i = 0; i < REMORA_LIMIT_CHOICES; i += REMORA_LIMIT_CHOICES - 1) {
+        char body[160];
+        struct fixture f;
+        snprintf(body, sizeof body,
+                 "{\"choices\":[{\"index\":%d,\"message\":{\"content\":\"a\"},\"finish_reason\":"
+                 "\"stop\"}]}",
+                 i);
+        begin(&f, REMORA_UNARY);
+        assert_int_equal(feed(&f, remora_slice_of(body)), REMORA_OK);
+        assert_false(f.decoder->is_done);
+        assert_int_equal(
+            f.adapter->decode_end(f.decoder, REMORA_END_CLEAN, &f.scratch, &f.out, &f.fail),
+            REMORA_OK);
+        assert_true(f.decoder->is_done);
+        end(&f);
+    }
+}
+
+/* The provider's own report goes on with its counts, and never without a report. */
+static void a_report_of_usage_is_told_where_there_is_one(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, REMORA_STREAM);
+    assert_int_equal(feed(&f, REMORA_SLICE(EVENT(DELTA(0, "\"content\":\"a\"")))), REMORA_OK);
+    assert_int_equal(feed(&f, REMORA_SLICE("data: {\"choices\":[],\"usage\":null}\n\n")),
+                     REMORA_OK);
+    assert_int_equal(f.sink.further, 0);
+    assert_int_equal(feed(&f, REMORA_SLICE("data: {\"choices\":[],\"usage\":{}}\n\n")), REMORA_OK);
+    assert_int_equal(f.sink.further, 1);
+    end(&f);
 }
 
 static void end_marker_is_noticed_when_it_comes(void **state)
@@ -205,6 +348,10 @@ int main(void)
         cmocka_unit_test(unary_answer_is_refused_at_its_limit),
         cmocka_unit_test(long_log_probabilities_fit_into_a_unary_answer),
         cmocka_unit_test(sink_that_refuses_ends_the_decoding_with_its_own_code),
+        cmocka_unit_test(what_is_skipped_is_counted),
+        cmocka_unit_test(calls_of_a_choice_are_counted),
+        cmocka_unit_test(choice_of_any_index_ends),
+        cmocka_unit_test(a_report_of_usage_is_told_where_there_is_one),
         cmocka_unit_test(end_marker_is_noticed_when_it_comes),
         cmocka_unit_test(failed_allocation_sheds_and_never_lies),
     };

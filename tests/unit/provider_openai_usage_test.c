@@ -36,10 +36,15 @@ static const struct row rows[] = {
     {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":18,"
      "\"completion_tokens_details\":{\"reasoning_tokens\":3}}",
      USAGE_INCLUSIVE, 10, -1, -1, 5, 3, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"reasoning_tokens\":3}", USAGE_INCLUSIVE, 10,
+     -1, -1, 2, 3, ACTUAL},
     /* more reasoning than completion can only be beside it */
     {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_"
      "tokens\":7}}",
      USAGE_INCLUSIVE, 10, -1, -1, 5, 7, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":0,\"completion_tokens_details\":{\"reasoning_"
+     "tokens\":7}}",
+     USAGE_INCLUSIVE, 10, -1, -1, 0, 7, ACTUAL},
     /* what a total has beyond both is output, unless it is just what the cache gave */
     {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":20}", USAGE_INCLUSIVE, 10, -1,
      -1, 10, -1, ACTUAL},
@@ -107,6 +112,10 @@ static const struct row rows[] = {
     /* one direction alone, and none of it */
     {"{\"completion_tokens\":0}", USAGE_INCLUSIVE, -1, -1, -1, 0, -1, ACTUAL},
     {"{\"prompt_tokens\":0}", USAGE_INCLUSIVE, 0, -1, -1, -1, -1, ACTUAL},
+    {"{\"prompt_tokens\":10,\"total_tokens\":30}", USAGE_INCLUSIVE, 10, -1, -1, -1, -1, ACTUAL},
+    {"{\"completion_tokens\":5,\"total_tokens\":30}", USAGE_INCLUSIVE, -1, -1, -1, 5, -1, ACTUAL},
+    {"{\"prompt_tokens\":0,\"completion_tokens\":5,\"total_tokens\":20}", USAGE_INCLUSIVE, 0, -1,
+     -1, 20, -1, ACTUAL},
 };
 
 static void check_row(const struct row *row, struct remora_arena *arena)
@@ -313,6 +322,33 @@ static void pictures_and_films_may_come_from_the_cache(void **state)
     }
 }
 
+static void a_cost_of_nothing_is_told_as_one(void **state)
+{
+    (void)state;
+    assert_int_equal(read("{\"prompt_tokens\":1,\"cost_in_usd_ticks\":0}").reported_pico_usd, 0);
+    assert_int_equal(read("{\"prompt_tokens\":1,\"cost_in_usd_ticks\":-1}").reported_pico_usd, -1);
+    assert_int_equal(read("{\"prompt_tokens\":1}").reported_pico_usd, -1);
+    assert_int_equal(read("{\"cost_in_usd_ticks\":0}").reported_pico_usd, 0); /* alone, too */
+}
+
+/* What the key of somebody else was charged is added only where the provider says that it was such a key. */
+static void costs_of_another_key_are_added_where_that_is_said(void **state)
+{
+    static const char more[] = ",\"cost\":0.5,\"cost_details\":{\"upstream_inference_cost\":0.25}}";
+    static const struct {
+        const char *front;
+        int64_t pico_usd;
+    } cases[] = {{"{\"is_byok\":true", INT64_C(750000000000)},
+                 {"{\"is_byok\":false", INT64_C(500000000000)},
+                 {"{\"prompt_tokens\":1", INT64_C(500000000000)}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char text[160];
+        snprintf(text, sizeof text, "%s%s", cases[i].front, more);
+        assert_int_equal(read(text).reported_pico_usd, cases[i].pico_usd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +358,8 @@ int main(void)
         cmocka_unit_test(sound_and_cache_may_overlap),
         cmocka_unit_test(kinds_of_the_answer_are_parts_of_it),
         cmocka_unit_test(pictures_and_films_may_come_from_the_cache),
+        cmocka_unit_test(a_cost_of_nothing_is_told_as_one),
+        cmocka_unit_test(costs_of_another_key_are_added_where_that_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
