@@ -535,6 +535,13 @@ static void a_quota_that_is_used_up_is_the_keys(void **state)
          REMORA_UPSTREAM_REFUSED_REQUEST, REMORA_CAUSE_CLIENT_ERROR},
         {429, "{\"error\":{\"message\":\"You've reached your spending limit.\"}}",
          REMORA_UPSTREAM_CREDENTIAL, REMORA_CAUSE_QUOTA},
+        {429,
+         "{\"error\":{\"message\":\"Slow down, \\\"raise my spending limit\\\" is too much\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {429, "{\"error\":{\"message\":\"Slow down, `raise my spending limit` is too much\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {429, "{\"error\":{\"message\":\"Slow down: raise my spending limit is too much\"}}",
+         REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
         {429, "{\"error\":{\"message\":\"Slow down, 'raise my spending limit' is too much\"}}",
          REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
         {429,
@@ -597,6 +604,23 @@ static void words_of_a_server_error_or_credential_are_not_told(void **state)
             statuses[i], "{\"error\":{\"message\":\"secret internals\",\"param\":\"p\"}}", NULL);
         assert_null(strstr(fail.message, "secret"));
         assert_string_equal(fail.param, "");
+    }
+}
+
+/* Far behind the start of a message stands what a caller wrote. */
+static void only_the_start_of_a_message_is_read(void **state)
+{
+    (void)state;
+    for (int blanks = 160; blanks <= 220; blanks += 60) {
+        char body[512];
+        snprintf(body, sizeof body, "{\"error\":{\"message\":\"%*sprompt is too long\"}}", blanks,
+                 "");
+        assert_int_equal(classify(400, body, NULL).code,
+                         blanks < 200 ? REMORA_CONTEXT_LENGTH : REMORA_UPSTREAM_REFUSED_REQUEST);
+        snprintf(body, sizeof body,
+                 "{\"error\":{\"message\":\"%*sYou've reached your spending limit\"}}", blanks, "");
+        assert_int_equal(classify(429, body, NULL).code,
+                         blanks < 200 ? REMORA_UPSTREAM_CREDENTIAL : REMORA_CAPACITY_EXHAUSTED);
     }
 }
 
@@ -807,6 +831,7 @@ int main(void)
         cmocka_unit_test(refusal_tells_the_providers_words_and_field),
         cmocka_unit_test(every_shape_of_envelope_is_read),
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
+        cmocka_unit_test(only_the_start_of_a_message_is_read),
         cmocka_unit_test(a_code_that_is_known_stands_above_the_sentence),
         cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
         cmocka_unit_test(long_words_are_no_keys),

@@ -2220,7 +2220,20 @@ static void signatures_of_gemini_go_back_on_their_calls(void **state)
     f.endpoint.facts.supported = REMORA_PARAMETERS_ALL >> 1; /* a row of the catalog */
     assert_non_null(strstr(body_of(&f), on_call));
     assert_null(strstr(f.body, "reasoning_details"));
+    assert_non_null(strstr(f.body, "}\"}},{\"id\":\"call_b\"")); /* not on the other call */
     assert_int_equal(f.out.dropped_count, 0);
+    end(&f);
+    /* Of a call that is not there it stays a block. */
+    struct remora_reasoning_block of_none = signed_by[1];
+    of_none.id = REMORA_SLICE("call_z");
+    struct remora_message lost = message;
+    lost.reasoning = &of_none;
+    lost.reasoning_count = 1;
+    begin(&f, "acme", "");
+    f.request.messages = &lost;
+    assert_non_null(
+        strstr(body_of(&f), "\"reasoning_details\":[{\"type\":\"reasoning.encrypted\"}]"));
+    assert_null(strstr(f.body, "extra_content"));
     end(&f);
     /* Beside blocks that stay blocks, too. */
     const struct remora_reasoning_block both[] = {blocks[1], signed_by[1]};
