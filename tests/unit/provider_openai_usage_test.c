@@ -109,6 +109,19 @@ static const struct row rows[] = {
      USAGE_INCLUSIVE, 10, 100, 50, 10, -1, ESTIMATED},
     {"{\"prompt_tokens\":10,\"completion_tokens\":10,\"total_tokens\":15}", USAGE_INCLUSIVE, 10, -1,
      -1, 10, -1, ACTUAL},
+    /* at the edges: reasoning that is the whole completion, a cache as large as the prompt, a prompt that is all cache */
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"reasoning_tokens\":5}", USAGE_INCLUSIVE, 10,
+     -1, -1, 0, 5, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "10,"
+     "\"cache_write_tokens\":5}}",
+     USAGE_INCLUSIVE, 0, 10, 5, 1, -1, ESTIMATED},
+    {"{\"prompt_tokens\":0,\"completion_tokens\":1,\"total_tokens\":6,\"prompt_tokens_details\":{"
+     "\"cached_tokens\":5}}",
+     USAGE_INCLUSIVE, 0, 5, -1, 1, -1, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"cache_creation\":{"
+     "\"ephemeral_5m_input_tokens\":6,\"ephemeral_1h_input_tokens\":6}}",
+     USAGE_INCLUSIVE, 10, -1, 6, 1, -1, ESTIMATED},
     /* one direction alone, and none of it */
     {"{\"completion_tokens\":0}", USAGE_INCLUSIVE, -1, -1, -1, 0, -1, ACTUAL},
     {"{\"prompt_tokens\":0}", USAGE_INCLUSIVE, 0, -1, -1, -1, -1, ACTUAL},
@@ -322,6 +335,23 @@ static void pictures_and_films_may_come_from_the_cache(void **state)
     }
 }
 
+/* Two kinds that overlap with the cache by as much are no less of a guess. */
+static void overlaps_add_up(void **state)
+{
+    static const char *const kinds[][2] = {{"audio_tokens", "image_tokens"},
+                                           {"audio_tokens", "video_tokens"},
+                                           {"image_tokens", "video_tokens"}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(kinds); i++) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "{\"prompt_tokens\":100,\"prompt_tokens_details\":{\"cached_tokens\":80,"
+                 "\"%s\":50,\"%s\":30}}",
+                 kinds[i][0], kinds[i][1]);
+        assert_int_equal(read(text).certainty, ESTIMATED);
+    }
+}
+
 static void a_cost_of_nothing_is_told_as_one(void **state)
 {
     (void)state;
@@ -358,6 +388,7 @@ int main(void)
         cmocka_unit_test(sound_and_cache_may_overlap),
         cmocka_unit_test(kinds_of_the_answer_are_parts_of_it),
         cmocka_unit_test(pictures_and_films_may_come_from_the_cache),
+        cmocka_unit_test(overlaps_add_up),
         cmocka_unit_test(a_cost_of_nothing_is_told_as_one),
         cmocka_unit_test(costs_of_another_key_are_added_where_that_is_said),
     };
