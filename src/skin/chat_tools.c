@@ -87,13 +87,19 @@ static enum remora_code read_function(struct parse *p, struct remora_json value,
     return code;
 }
 
-/* OpenRouter's server tools, OpenAI's shorthands of them, and OpenAI's tools that are no functions. */
+/* OpenRouter's server tools, OpenAI's shorthands of them, and OpenAI's tools that are no functions (those of Responses, too). */
 static bool is_later_type(struct remora_slice type)
 {
     static const char *const words[] = {"web_search",
                                         "web_search_2025_08_26",
                                         "web_search_preview",
                                         "web_search_preview_2025_03_11",
+                                        "mcp",
+                                        "file_search",
+                                        "code_interpreter",
+                                        "image_generation",
+                                        "computer_use_preview",
+                                        "local_shell",
                                         "custom",
                                         "allowed_tools"};
     for (size_t i = 0; i < REMORA_COUNT_OF(words); i++) {

@@ -167,6 +167,17 @@ def test_two_aliases_of_a_parent_chart_have_names_of_their_own(helm, tmp_path):
         assert len({block["metadata"]["labels"]["remora.dev/release"] for block in blocks}) == 2, release
 
 
+def test_an_alias_with_capitals_is_refused_before_the_server_does(helm, tmp_path):
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    parent = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [{"name": "remora", "version": version, "alias": "llmGateway"}]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent))
+    shutil.copytree(CHART, tmp_path / "charts/remora")
+    of = lambda *sets: helm.run("template", "shop", str(tmp_path), "--kube-version", "1.36", "--set", "llmGateway.mode=sidecar",
+                                *(a for each in sets for a in ("--set", each)))
+    assert "shop-llmGateway cannot be the beginning of a name" in of().stderr
+    assert of("llmGateway.fullnameOverride=llm").returncode == 0
+
+
 def test_names_of_two_releases_meet_where_it_is_told_and_nowhere_else(helm3):
     """One called X-END has the names of X where an end of its objects and END make another end of X's."""
     ends = set()

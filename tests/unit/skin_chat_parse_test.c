@@ -723,6 +723,7 @@ static const struct refusal refusals[] = {
         "tools[0].function.parameters"),
     {R("\"tools\":[{\"type\":\"openrouter:web_search\",\"x\":1}]"), REMORA_UNIMPLEMENTED,
      "tools[0].type"},
+    {R("\"tools\":[{\"type\":\"mcp\"}]"), REMORA_UNIMPLEMENTED, "tools[0].type"},
     BAD("\"tool_choice\":\"maybe\"", "tool_choice"),
     BAD("\"tool_choice\":\"required\"", "tool_choice"),
     BAD("\"tool_choice\":{\"type\":\"function\"}", "tool_choice"),

@@ -163,6 +163,9 @@ annotations:
 {{- if and (include "remora.hasGateway" .) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "remora.fullname" .))) }}
 {{- fail (printf "%s cannot be the beginning of a Service's name, which has letters, digits and - alone and begins with a letter: set fullnameOverride" (include "remora.fullname" .)) }}
 {{- end }}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" (include "remora.fullname" .)) }}
+{{- fail (printf "%s cannot be the beginning of a name, which has small letters, digits, - and . alone: set fullnameOverride (a parent chart's alias may have capitals)" (include "remora.fullname" .)) }}
+{{- end }}
 {{- if and .Values.gateway.config (not (include "remora.hasGateway" .)) }}
 {{- fail "gateway.config would go nowhere: mode sidecar has no gateway; the sidecar's document is `config`" }}
 {{- end }}
