@@ -1,5 +1,4 @@
 """Policy layers from files of their own: waited for when absent, reloaded when they change, told of when they are wrong."""
-import hashlib
 import json
 import os
 import signal
@@ -165,21 +164,21 @@ def test_a_document_does_not_lift_the_ceiling_of_a_process_that_runs(upstream, t
         assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
 
 
-def test_what_layers_judge_by_and_who_calls_is_the_documents(upstream, tmp_path):
+def test_what_layers_judge_by_is_the_documents_and_who_calls_is_not(upstream, tmp_path):
     """In a process that runs, too: docs/policy.md and docs/kubernetes.md say so of who may write it."""
     mesh, service = tmp_path / "mesh.yaml", tmp_path / "service.yaml"
     mesh.write_text("provider: {data_collection: deny}\n")
-    service.write_text("models: {deny: ['*']}\n")
+    service.write_text("{}\n")
     files = f"policy_files: {{mesh: {mesh}, service: {service}}}\n"
-    key = {"Authorization": "Bearer of-another"}
-    environment = {**SECRETS, "OTHER_HASH": hashlib.sha256(b"of-another").hexdigest()}
-    with Remora(two_providers(upstream, "ok", more=files), environment=environment) as remora:
-        assert remora.chat({"model": "t/m"})[0] == 403
+    with Remora(two_providers(upstream, "ok", more=files), environment={**SECRETS, "OTHER_HASH": "0" * 64}) as remora:
+        assert remora.chat({"model": "t/m"})[2]["error"]["message"].count("data_policy:training") == 1
+        remora.config_path.write_text(two_providers(upstream, "ok", more=files, first_provider=", data_policy: {training: false}"))
+        wait_for(lambda: remora.chat({"model": "t/m"})[0] == 200)
         other = "keys: {other: {service: other, hash: {env: OTHER_HASH}}}\n"
         remora.config_path.write_text(two_providers(upstream, "ok", more=files + other))
-        wait_for(lambda: remora.chat({"model": "t/m"}, key)[2]["error"]["message"].count("data_policy:training") == 1)
-        remora.config_path.write_text(two_providers(upstream, "ok", more=files + other, first_provider=", data_policy: {training: false}"))
-        wait_for(lambda: remora.chat({"model": "t/m"}, key)[0] == 200)
+        refused = remora.wait_log("configuration refused")[0]
+        assert refused["path"] == "keys.other.service" and refused["kept"] == "document", refused
+        assert remora.chat({"model": "t/m"})[0] == 200
 
 
 def test_a_wrong_document_holds_up_neither_a_layer_nor_a_key(upstream, tmp_path):

@@ -432,8 +432,7 @@ static void on_timer(struct remora_timer *timer)
     struct remora_grpc_connections *c =
         REMORA_CONTAINER_OF(timer, struct remora_grpc_connections, timer);
     if (c->has_gone) { /* at the last look, so that the core has let go of what was theirs */
-        c->has_gone = false;
-        remora_grpc_reclaim(&c->reclaim);
+        c->has_gone = remora_grpc_reclaim(&c->reclaim);
     }
     look(c);
     if (c->adopts) {
@@ -485,7 +484,7 @@ bool remora_grpc_connections_add(struct remora_grpc_connections *connections, in
         return false;
     }
     if (connections->count == 0) { /* how much there is without connections, or nearly */
-        remora_grpc_reclaim(&connections->reclaim);
+        (void)remora_grpc_reclaim(&connections->reclaim);
     }
     append(connections, fd)->inode = status.st_ino;
     tell(connections);

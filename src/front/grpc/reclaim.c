@@ -7,7 +7,7 @@
 
 #include "remora/text.h"
 
-enum { GROWN_BYTES = 1 << 20 };
+enum { GROWN_BYTES = 1 << 20, TRIES_MOST = 4 };
 
 uint64_t remora_grpc_resident_bytes(void)
 {
@@ -28,14 +28,23 @@ uint64_t remora_grpc_resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim)
+/* What is not free at one look may be at the next: the core lets go of a connection's buffers after the connection. */
+bool remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim)
 {
     uint64_t now_bytes = remora_grpc_resident_bytes();
-    if (reclaim->rest_bytes > 0 && now_bytes > reclaim->rest_bytes + GROWN_BYTES) {
+    if (reclaim->floor_bytes == 0 || now_bytes < reclaim->floor_bytes) {
+        reclaim->floor_bytes = now_bytes;
+    }
+    if (now_bytes > reclaim->floor_bytes + GROWN_BYTES) {
         malloc_trim(0);
         now_bytes = remora_grpc_resident_bytes();
-        reclaim->rest_bytes = now_bytes;
+        reclaim->tries++;
     }
-    bool is_less = reclaim->rest_bytes == 0 || now_bytes < reclaim->rest_bytes;
-    reclaim->rest_bytes = is_less ? now_bytes : reclaim->rest_bytes;
+    bool is_over = now_bytes <= reclaim->floor_bytes + GROWN_BYTES;
+    if (!is_over && reclaim->tries < TRIES_MOST) {
+        return true;
+    }
+    reclaim->floor_bytes = is_over ? reclaim->floor_bytes : now_bytes; /* it is in use */
+    reclaim->tries = 0;
+    return false;
 }

@@ -15,10 +15,13 @@ uint64_t remora_grpc_resident_bytes(void);
 
 struct remora_grpc_reclaim {
     uint64_t
-        rest_bytes; /* resident when memory was given back last, or fewer since; 0: not known yet */
+        floor_bytes; /* resident at the least, or what could not be given back; 0: not known yet */
+    unsigned tries;
 };
-/* Gives it back when the process has grown by some MiB since the last time. Blocks for some milliseconds then, else for
- * microseconds. One thread. */
-void remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim);
+/*
+ * Gives it back when the process is larger than that by a MiB. True: it still is, look again soon. Blocks for some milliseconds
+ * then, else for microseconds. One thread.
+ */
+bool remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim);
 
 #endif
