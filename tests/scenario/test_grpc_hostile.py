@@ -682,7 +682,7 @@ def test_a_length_of_1_gib_holds_no_more_than_its_budget(remora):
         for c in clients:  # the second adds to the first, which goes on holding what it has
             stream = c.open(LIST)
             c.data(stream, message(b"", length=1 << 30))  # counted: more than the window would be a reset for that
-            c.data(stream, bytes(400 << 20), is_over=lambda c=c, stream=stream: c.answers[stream].is_ended, seconds=30)
+            c.data(stream, bytes(400 << 20), is_over=lambda c=c, stream=stream: c.answers[stream].is_ended, seconds=120)
             assert c.answers[stream].status == 14, "shed with a word, not reset"
     finally:
         is_done.set()
