@@ -588,6 +588,17 @@ def flood(c, frame, seconds=60):
     return sent
 
 
+def others_are_served(remora):
+    """Within 5 s; a core under a sanitizer needs longer for what it had read of a flood."""
+    end = time.monotonic() + 60
+    while True:
+        status, seconds = served(remora)
+        if status == OK and seconds < 5:
+            return True
+        if not is_sanitized() or time.monotonic() > end:
+            return False
+
+
 SETTINGS = SettingsFrame(settings={SettingsFrame.HEADER_TABLE_SIZE: 4096}).serialize()
 UPDATE = WindowUpdateFrame(0, window_increment=1).serialize()
 
@@ -608,8 +619,7 @@ def test_n113_floods_of_frames_that_mean_nothing(upstream, stubs, frame, call):
             sent = flood(c, frame)
             assert c.is_closed, (c.goaway, sent)
             assert core() >= FIXED_CORE and frame[3] == 0 or len(r.wait_log(FLOODED)) == 1 and sent > 16 << 20
-            status, seconds = served(r)
-            assert status == OK and seconds < 5
+            assert others_are_served(r)
         assert growth.stays_below((2 if core() >= FIXED_CORE else 16) * MIB), growth.now()
 
 
