@@ -131,8 +131,8 @@ static enum remora_code check_bound(const struct config_loader *loader,
     }
     return config_fail_at(
         node, REMORA_INVALID_REQUEST, loader->fail,
-        "%s binds \"%.*s\" alone, and in mode sidecar a key is not of \"%.*s\" beside it",
-        params[layer], REMORA_SLICE_ARG(bound), REMORA_SLICE_ARG(is));
+        "expected \"%.*s\": in mode sidecar %s binds that one, and a key of another would leave it",
+        REMORA_SLICE_ARG(bound), params[layer]);
 }
 
 static enum remora_code read_identity(struct config_loader *loader, const struct config_node *node,

@@ -61,6 +61,7 @@ static bool matches(const struct route *route, struct remora_slice path, struct 
 {
     static const struct remora_slice hole = REMORA_SLICE_INIT("{model}");
     size_t at = remora_slice_find(route->path, '{', 0);
+    *id = remora_slice(NULL, 0);
     if (at == route->path.length) {
         return remora_slice_equal(route->path, path);
     }
@@ -130,20 +131,26 @@ static bool is_among(struct remora_slice path, const struct remora_slice *all, s
     return false;
 }
 
+/* The first row from `at` on of this listener and path; their number: none. *id as `matches`. */
+static size_t find_row(const struct http_site *site, struct remora_slice path, size_t at,
+                       struct remora_slice *id)
+{
+    while (at < REMORA_COUNT_OF(routes) &&
+           (routes[at].role != site->role || !matches(&routes[at], path, id))) {
+        at++;
+    }
+    return at;
+}
+
 /* A route but for a slash behind it: it has one spelling, and which one is easily said. */
 static bool is_route_with_slash(const struct http_site *site, struct remora_slice path)
 {
+    struct remora_slice id = {0};
     if (path.length < 2 || path.data[path.length - 1] != '/') {
         return false;
     }
     path.length--;
-    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
-        struct remora_slice id = {0};
-        if (routes[i].role == site->role && matches(&routes[i], path, &id)) {
-            return true;
-        }
-    }
-    return false;
+    return find_row(site, path, 0, &id) < REMORA_COUNT_OF(routes);
 }
 
 static void answer_unknown(struct http_connection *c, const struct http_head *head)
@@ -203,23 +210,15 @@ static void add_method(char *allow, size_t size, const char *method)
     }
 }
 
-/* In whose envelope every refusal is told, whatever its reason. */
-static const struct remora_skin *skin_of(const struct http_site *site, struct remora_slice path)
-{
-    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
-        struct remora_slice id = {0};
-        if (routes[i].role == site->role && matches(&routes[i], path, &id)) {
-            return routes[i].skin;
-        }
-    }
-    return &remora_skin_chat_completions;
-}
-
 void http_route(struct http_connection *c, const struct http_head *head)
 {
     struct remora_fail fail = REMORA_FAIL_INIT;
+    struct remora_slice id = {0};
     char allow[32] = "";
-    c->skin = skin_of(c->site, head->path);
+    size_t at = find_row(c->site, head->path, 0, &id);
+    if (at < REMORA_COUNT_OF(routes)) {
+        c->skin = routes[at].skin; /* in its envelope every refusal is told, whatever its reason */
+    }
     if (!http_guard(c->site, head, &fail)) {
         http_respond_fail(c, &fail, NULL, NULL);
         return;
@@ -229,18 +228,14 @@ void http_route(struct http_connection *c, const struct http_head *head)
         refuse_caller(c, &fail);
         return;
     }
-    for (size_t i = 0; i < REMORA_COUNT_OF(routes); i++) {
-        struct remora_slice id = {0};
-        if (routes[i].role != c->site->role || !matches(&routes[i], head->path, &id)) {
-            continue;
-        }
-        c->route = routes[i].path;
-        if (takes_method(&routes[i], head->method)) {
-            answer(c, head, &routes[i], id);
+    for (; at < REMORA_COUNT_OF(routes); at = find_row(c->site, head->path, at + 1, &id)) {
+        c->route = routes[at].path;
+        if (takes_method(&routes[at], head->method)) {
+            answer(c, head, &routes[at], id);
             return;
         }
         add_method(allow, sizeof allow,
-                   strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
+                   strcmp(routes[at].method, "GET") == 0 ? "GET, HEAD" : routes[at].method);
     }
     if (allow[0] != '\0') {
         http_respond_not_allowed(c, allow);
