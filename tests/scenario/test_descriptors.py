@@ -11,10 +11,13 @@ import socket
 import subprocess
 import tempfile
 
+import grpc
 import pytest
 
 from gateway import SECRETS, Remora, two_providers
+from test_grpc import pb  # noqa: F401  (a fixture)
 from test_policy_files import wait_for
+from test_tls import grpc_chat, ours, run, secure_channel, theirs  # noqa: F401  (ours and theirs are fixtures)
 from upstream import build_dir
 
 
@@ -79,6 +82,56 @@ def test_callers_leave_descriptors_to_probes(upstream, listener):
         for connection in held:
             connection.close()
         wait_for(lambda: is_served(remora))
+
+
+def serves_tls(remora, ours, theirs, pb):  # noqa: F811
+    with secure_channel(remora, ours, theirs) as c:
+        try:
+            return len(grpc_chat(pb, c).choices) == 1
+        except grpc.RpcError:
+            return False
+
+
+def is_asleep(remora):
+    """All that has woken a thread has been seen to."""
+    stats = [stat.read_text() for stat in pathlib.Path(f"/proc/{remora.process.pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
+
+
+def connect(port, count):
+    return [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+
+
+def test_callers_of_grpc_over_tls_leave_descriptors_to_probes(upstream, ours, theirs, pb):  # noqa: F811
+    """The library accepts them by itself, and the old one never again once it has found no descriptor."""
+    with run(upstream, ours, theirs, arguments=("--grpc", "0.0.0.0:0")) as remora:
+        lower(remora, highest(remora) + 96 + 20)
+        held = connect(remora.grpc_port, 200)
+        assert is_closed(held[-1])
+        wait_for(lambda: refused(remora, "grpc", "descriptors") >= 150)
+        assert remora.request("GET", "/livez", port=remora.probe_port)[0] == 200
+        assert remora.request("GET", "/config/status", port=remora.admin_port)[0] == 200
+        for connection in held:
+            connection.close()
+        wait_for(lambda: serves_tls(remora, ours, theirs, pb))
+
+
+@pytest.mark.parametrize("spare", [0, 20], ids=["none", "by-others"])
+def test_grpc_over_tls_outlives_descriptors_that_are_used_up(upstream, ours, theirs, pb, spare):  # noqa: F811
+    with run(upstream, ours, theirs, arguments=("--grpc", "0.0.0.0:0")) as remora:
+        soft, hard = limits_of(remora)
+        limit = highest(remora) + spare if spare else 4  # below all: not even the one held in reserve is of use
+        resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        others = connect(remora.probe_port, 2 * spare)  # whoever probes is let use them all
+        callers = connect(remora.grpc_port, 10)
+        wait_for(lambda: is_asleep(remora))
+        if spare:
+            assert all(is_closed(caller) for caller in callers) and is_closed(others[-1])
+        resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert serves_tls(remora, ours, theirs, pb)
+        for connection in others + callers:
+            connection.close()
+        assert (refused(remora, "grpc", "descriptors") >= 10) == bool(spare)
 
 
 def test_no_descriptor_for_a_provider_is_shed_and_not_held_against_it(upstream):

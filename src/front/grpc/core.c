@@ -4,7 +4,7 @@
  *   open   1. the core's generation decides how completions travel, and whether this address may be bound at all
  *          2. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
  *          3. plaintext: our own listener on worker 0's loop: connection cap, peer's user, SO_SNDBUF, then the socket is the
- *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c)
+ *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c, accepting.c)
  *   drain  farewell (connections.c); the listener closes, calls are still taken; when all who are connected have heard it and no
  *          more come, the server is shut down, which refuses what comes now; streams go on. TLS and unix sockets: at once
  *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accepting.h"
 #include "call.h"
 #include "channelz.h"
 #include "connections.h"
@@ -93,13 +94,6 @@ static void on_worker_0(struct remora_grpc_front *front,
 
 /* ---- connections ---- */
 
-static void count_refused(const struct remora_grpc_front *front, const char *why)
-{
-    const struct remora_slice labels[] = {REMORA_SLICE("grpc"), remora_slice_of(why)};
-    remora_metric_add(front->process->metrics, REMORA_METRIC_CONNECTIONS_REFUSED, labels,
-                      REMORA_COUNT_OF(labels), 1);
-}
-
 /* Noted as open; else counted. Callers leave descriptors to those who look whether we live. */
 static bool has_room(struct remora_grpc_front *front, int fd)
 {
@@ -107,7 +101,7 @@ static bool has_room(struct remora_grpc_front *front, int fd)
     if (is_spare && remora_grpc_connections_add(front->connections, fd)) {
         return true;
     }
-    count_refused(front, is_spare ? "full" : "descriptors");
+    remora_grpc_count_refused(front->process->metrics, is_spare ? "full" : "descriptors");
     return false;
 }
 
@@ -256,6 +250,7 @@ static enum remora_code listen_tls(struct remora_grpc_front *front,
                                address->text);
     }
     front->port = (uint16_t)port;
+    remora_grpc_accepting_begin(front->process->metrics, front->port);
     return REMORA_OK;
 }
 
@@ -510,6 +505,7 @@ void remora_grpc_front_free(struct remora_grpc_front *front)
     if (front->has_started) {
         wait_for_core(front);
     }
+    remora_grpc_accepting_end();
     for (unsigned i = 0; i < front->lane_count; i++) {
         remora_grpc_lane_settle(&front->lanes[i]);
     }
