@@ -89,7 +89,7 @@ CAUSES = {
     "CANCELLED": "the caller went away",
     "BUILD": "the request could not be written in the provider's wire",
     "MEMORY": "no room",
-    "DESCRIPTORS": "this process had no file descriptor for a connection; nothing is held against the provider",
+    "DESCRIPTORS": "this process had no file descriptor for a connection, or to look up a name; nothing is held against the provider",
 }
 
 

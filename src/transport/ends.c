@@ -65,7 +65,7 @@ static enum remora_cause cause_of_result(const struct remora_transfer *transfer,
         return cause_of_success(transfer);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        return REMORA_CAUSE_DNS;
+        return transport_lacks_descriptor() ? REMORA_CAUSE_DESCRIPTORS : REMORA_CAUSE_DNS;
     case CURLE_COULDNT_CONNECT:
         return transfer->lacks_descriptor ? REMORA_CAUSE_DESCRIPTORS : cause_of_connect(error);
     case CURLE_PROXY:

@@ -204,6 +204,8 @@ const char *transport_no_proxy_of(const struct remora_transfer *transfer);
 
 /* Sets curl's callbacks on a new easy handle. */
 void remora_transfer_hook(struct remora_transfer *transfer);
+/* No descriptor is left for a connection to a provider, or for asking where it is; now. Any thread. */
+bool transport_lacks_descriptor(void);
 /* What curl and our own flags say about the end. */
 void remora_transfer_end(const struct remora_transfer *transfer, CURLcode result,
                          struct remora_transfer_end *out);
@@ -225,7 +227,12 @@ void remora_curl_act(struct remora_curl *transport, curl_socket_t fd, int events
 
 /* ---- names.c ---- */
 
-enum remora_name_answer { REMORA_NAME_READY, REMORA_NAME_PENDING, REMORA_NAME_FAILED };
+enum remora_name_answer {
+    REMORA_NAME_READY,
+    REMORA_NAME_PENDING,
+    REMORA_NAME_FAILED,
+    REMORA_NAME_SHORT, /* nobody was asked: the resolver had no descriptor */
+};
 struct remora_names;
 REMORA_MUST_CHECK struct remora_names *remora_names_new(struct remora_curl *transport);
 void remora_names_free(struct remora_names *names);

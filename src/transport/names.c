@@ -14,7 +14,8 @@
  * nobody: the transport goes, the thread finds the pool closed and ends. Results travel by one message that is posted when
  * the list of results was empty.
  *
- * Ways to fail: no such name or no answer (FAILED); no thread or memory (FAILED).
+ * Ways to fail: no such name or no answer (FAILED); no thread or memory (FAILED); no descriptor for the resolver (SHORT), which
+ * says the same to its caller as a server that does not answer, or a name that does not exist. Asked again after SHORT.
  */
 #include "inside.h"
 
@@ -29,6 +30,7 @@
 enum { THREADS = 4, NAMES = 512, ADDRESSES = 8 };
 #define REFRESH_NS (UINT64_C(30) * REMORA_NS_PER_S)
 #define RETRY_NS   (UINT64_C(5) * REMORA_NS_PER_S)
+#define SHORT_NS   REMORA_NS_PER_S
 
 /* One question, then its answer. */
 struct job {
@@ -36,6 +38,7 @@ struct job {
     char host[REMORA_HOST_BYTES];
     uint16_t port;
     bool is_resolved;
+    bool is_short; /* else: no descriptor was left */
     /* ",address" each; the longest numeric IPv6 address has 45 characters, brackets around it */
     char addresses[ADDRESSES * (INET6_ADDRSTRLEN + 3)];
 };
@@ -66,6 +69,7 @@ struct name {
     bool is_applied; /* curl is known to have them */
     uint64_t asked_ns;
     uint64_t failed_until_ns;
+    bool is_short; /* so it failed */
     struct remora_timer refresh;
     char addresses[sizeof((struct job *)0)->addresses];
 };
@@ -120,6 +124,7 @@ static void resolve(struct job *job)
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     if (getaddrinfo(job->host, NULL, &hints, &found) != 0) {
+        job->is_short = transport_lacks_descriptor();
         return;
     }
     int taken = 0;
@@ -245,8 +250,10 @@ static void take_answer(struct remora_names *names, const struct job *job)
     }
     name->is_asked = false;
     if (!job->is_resolved) {
-        name->failed_until_ns = now_of(names) + RETRY_NS;
-        plan_refresh(name, RETRY_NS);
+        uint64_t wait_ns = job->is_short ? SHORT_NS : RETRY_NS;
+        name->is_short = job->is_short;
+        name->failed_until_ns = now_of(names) + wait_ns;
+        plan_refresh(name, wait_ns);
         return;
     }
     if (!name->is_known || strcmp(name->addresses, job->addresses) != 0) {
@@ -362,7 +369,9 @@ enum remora_name_answer remora_names_ask(struct remora_names *names, const struc
         ask(name);
     }
     if (!name->is_known) {
-        return name->is_asked ? REMORA_NAME_PENDING : REMORA_NAME_FAILED;
+        return name->is_asked                ? REMORA_NAME_PENDING
+               : is_failed && name->is_short ? REMORA_NAME_SHORT
+                                             : REMORA_NAME_FAILED;
     }
     if (!name->is_applied) {
         *out = resolve_entry(name);

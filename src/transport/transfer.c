@@ -31,6 +31,22 @@ static void note_begin(struct remora_transfer *transfer)
     transfer->has_begun = true;
 }
 
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+bool transport_lacks_descriptor(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return is_shortage(errno);
+    }
+    bool leaves = remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_UPSTREAMS);
+    close(fd);
+    return !leaves;
+}
+
 /* What we lack for it is no fault of the provider's. A few descriptors are left to probes and to files. */
 static curl_socket_t open_socket(struct remora_transfer *transfer,
                                  const struct curl_sockaddr *address)
@@ -38,8 +54,7 @@ static curl_socket_t open_socket(struct remora_transfer *transfer,
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     address->protocol);
     if (fd < 0) {
-        transfer->lacks_descriptor =
-            errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        transfer->lacks_descriptor = is_shortage(errno);
         return CURL_SOCKET_BAD;
     }
     if (!remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_UPSTREAMS)) {

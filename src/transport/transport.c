@@ -260,6 +260,9 @@ static void advance(struct remora_transfer *transfer)
         case REMORA_NAME_FAILED:
             finish_early(transfer, REMORA_CAUSE_DNS);
             return;
+        case REMORA_NAME_SHORT:
+            finish_early(transfer, REMORA_CAUSE_DESCRIPTORS);
+            return;
         }
     }
     give_to_curl(transfer);

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -195,6 +196,56 @@ static void name_that_failed_is_asked_for_again_after_seconds(void **state)
     assert_int_equal(atomic_load(&lookups), 2);
 }
 
+/* The next descriptor is the last but nine. */
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(0);
+    const struct rlimit few = {.rlim_cur = (rlim_t)next + 10, .rlim_max = before.rlim_max};
+    close(next);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    return before;
+}
+
+/* The resolver says neither to whom it could not speak nor why. */
+static void without_descriptors_a_name_is_not_taken_for_one_that_does_not_exist(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before = use_up_descriptors();
+    atomic_store(&is_lost, true);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_DESCRIPTORS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    atomic_store(&is_lost, false);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_DESCRIPTORS); /* within a second */
+    assert_int_equal(atomic_load(&lookups), 1);
+    atomic_store(&ahead_s, 2);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    assert_int_equal(ask(f, "absent.test"), REMORA_CAUSE_DNS);
+}
+
+static enum remora_cause ask_by_proxy(struct fixture *f)
+{
+    struct probe p;
+    probe_init(&p, &f->client, "http://good.test", "/");
+    p.provider.proxy = REMORA_SLICE("http://proxy.test:1");
+    p.connect_timeout_ms = 1000;
+    probe_start(&p);
+    probe_finish(&p);
+    probe_fini(&p);
+    return p.end.cause;
+}
+
+static void without_descriptors_the_name_of_a_proxy_is_not_blamed_either(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before = use_up_descriptors();
+    assert_int_equal(ask_by_proxy(f), REMORA_CAUSE_DESCRIPTORS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(ask_by_proxy(f), REMORA_CAUSE_DNS);
+    assert_int_equal(atomic_load(&lookups), 0);
+}
+
 static void keep(struct fixture *f, const char *host)
 {
     char url[128];
@@ -373,6 +424,8 @@ int main(void)
         CASE(addresses_are_not_lost_with_the_transfer_that_brings_them),
         CASE(name_that_fails_is_not_asked_for_again_at_once),
         CASE(name_that_failed_is_asked_for_again_after_seconds),
+        CASE(without_descriptors_a_name_is_not_taken_for_one_that_does_not_exist),
+        CASE(without_descriptors_the_name_of_a_proxy_is_not_blamed_either),
         CASE(names_of_callers_take_each_other_s_place),
         CASE(slow_name_is_waited_for),
         CASE(slow_name_ends_with_the_connect_timeout_and_holds_up_nobody),
