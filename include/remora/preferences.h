@@ -61,6 +61,9 @@ enum remora_price_cap {
     REMORA_CAP_AUDIO,
     REMORA_CAP_COUNT
 };
+/* What is said of a cap that is none: as much as 63 bits of pico-USD hold, per million tokens or per item. */
+#define REMORA_TOKEN_CAP_WANTED "must be an amount of USD from 0 to 9223372036854, as \"2.5\"."
+#define REMORA_ITEM_CAP_WANTED  "must be an amount of USD from 0 to 9223372, as \"0.01\"."
 
 struct remora_preferences {
     struct remora_slices order;

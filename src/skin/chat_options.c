@@ -94,16 +94,27 @@ enum remora_code chat_read_reasoning(struct parse *p, struct remora_json value, 
 
 /* ---- provider ---- */
 
-static enum remora_code read_slug(struct parse *p, struct remora_json value, void *target)
+static enum remora_code read_name(struct parse *p, struct remora_json value, const char *cure,
+                                  struct remora_slice *out)
 {
-    enum remora_code code = parse_id(p, value, target);
-    if (code == REMORA_OK && ((struct remora_slice *)target)->length == 0) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST, "must name a provider.");
-    }
-    return code;
+    enum remora_code code = parse_id(p, value, out);
+    return code == REMORA_OK && out->length == 0
+               ? parse_refuse(p, REMORA_INVALID_REQUEST, "%s", cure)
+               : code;
 }
 
-static enum remora_code read_slugs(struct parse *p, struct remora_json value, void *target)
+static enum remora_code read_slug(struct parse *p, struct remora_json value, void *target)
+{
+    return read_name(p, value, "must name a provider.", target);
+}
+
+static enum remora_code read_region(struct parse *p, struct remora_json value, void *target)
+{
+    return read_name(p, value, "must name a region.", target);
+}
+
+static enum remora_code read_names(struct parse *p, struct remora_json value, parse_fn read,
+                                   struct remora_slices *names)
 {
     if (remora_json_is(value, REMORA_JSON_ARRAY) &&
         remora_json_count(value) > REMORA_LIMIT_PROVIDERS_LISTED) {
@@ -111,13 +122,22 @@ static enum remora_code read_slugs(struct parse *p, struct remora_json value, vo
                             (int)REMORA_LIMIT_PROVIDERS_LISTED);
     }
     struct parse_list list = {0};
-    struct remora_slices *slugs = target;
-    enum remora_code code = parse_array(p, value, sizeof(struct remora_slice), read_slug, &list);
+    enum remora_code code = parse_array(p, value, sizeof(struct remora_slice), read, &list);
     if (code != REMORA_OK) {
         return code;
     }
-    *slugs = (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
-    return remora_names_index(slugs, p->arena) == REMORA_OK ? REMORA_OK : parse_no_room(p);
+    *names = (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};
+    return remora_names_index(names, p->arena) == REMORA_OK ? REMORA_OK : parse_no_room(p);
+}
+
+static enum remora_code read_slugs(struct parse *p, struct remora_json value, void *target)
+{
+    return read_names(p, value, read_slug, target);
+}
+
+static enum remora_code read_regions(struct parse *p, struct remora_json value, void *target)
+{
+    return read_names(p, value, read_region, target);
 }
 
 static enum remora_code read_quantization(struct parse *p, struct remora_json value, void *target)
@@ -155,7 +175,7 @@ static enum remora_code read_collection(struct parse *p, struct remora_json valu
 
 /* USD as text or as a number; the number's own characters are read, so that no float comes between. */
 static enum remora_code read_usd(struct parse *p, struct remora_json value, unsigned scale,
-                                 int64_t *out)
+                                 const char *cure, int64_t *out)
 {
     struct remora_slice text = {NULL, 0};
     if (remora_json_is(value, REMORA_JSON_STRING)) {
@@ -167,8 +187,7 @@ static enum remora_code read_usd(struct parse *p, struct remora_json value, unsi
         text = remora_json_raw(value);
     }
     if (text.length == 0 || !remora_decimal_floor(text, scale, out, NULL)) {
-        return parse_refuse(p, REMORA_INVALID_REQUEST,
-                            "must be an amount of USD that is not negative, as \"2.5\".");
+        return parse_refuse(p, REMORA_INVALID_REQUEST, "%s", cure);
     }
     return REMORA_OK;
 }
@@ -176,12 +195,12 @@ static enum remora_code read_usd(struct parse *p, struct remora_json value, unsi
 /* Per million tokens: 10^12 pico-USD / 10^6 tokens. */
 static enum remora_code read_token_price(struct parse *p, struct remora_json value, void *target)
 {
-    return read_usd(p, value, 6, target);
+    return read_usd(p, value, 6, REMORA_TOKEN_CAP_WANTED, target);
 }
 
 static enum remora_code read_item_price(struct parse *p, struct remora_json value, void *target)
 {
-    return read_usd(p, value, 12, target);
+    return read_usd(p, value, 12, REMORA_ITEM_CAP_WANTED, target);
 }
 
 static enum remora_code read_max_price(struct parse *p, struct remora_json value, void *target)
@@ -218,7 +237,7 @@ enum remora_code chat_read_provider(struct parse *p, struct remora_json value, v
         PROVIDER("zdr", parse_tristate, zdr),
         PROVIDER("enforce_distillable_text", parse_tristate, enforce_distillable_text),
         PROVIDER("quantizations", read_quantizations, quantizations),
-        PROVIDER("regions", read_slugs, regions),
+        PROVIDER("regions", read_regions, regions),
         PROVIDER("max_price", read_max_price, max_price_pico_usd),
         PROVIDER("sort", NULL, sort),
         PROVIDER("preferred_min_throughput", NULL, sort),

@@ -158,6 +158,24 @@ static enum remora_code read_modality(struct parse *p, struct remora_json value,
     return parse_word_slice(p, value, words, REMORA_COUNT_OF(words), target);
 }
 
+/* Each is asked for once (openrouter.md 2, `modalities`). */
+static enum remora_code refuse_repeated(struct parse *p, const struct parse_list *list)
+{
+    const struct remora_slice *words = list->items;
+    for (size_t i = 1; i < list->count; i++) {
+        for (size_t before = 0; before < i; before++) {
+            if (remora_slice_equal(words[before], words[i])) {
+                size_t mark = parse_enter_index(p, (uint32_t)i);
+                enum remora_code code =
+                    parse_refuse(p, REMORA_INVALID_REQUEST, "stands there already.");
+                parse_leave(p, mark);
+                return code;
+            }
+        }
+    }
+    return REMORA_OK;
+}
+
 static enum remora_code read_modalities(struct parse *p, struct remora_json value, void *target)
 {
     struct parse_list list = {0};
@@ -167,6 +185,9 @@ static enum remora_code read_modalities(struct parse *p, struct remora_json valu
     }
     enum remora_code code =
         parse_array(p, value, sizeof(struct remora_slice), read_modality, &list);
+    if (code == REMORA_OK) {
+        code = refuse_repeated(p, &list);
+    }
     if (code == REMORA_OK && list.count > 0) {
         *(struct remora_slices *)target =
             (struct remora_slices){.items = list.items, .count = list.count, .is_set = true};

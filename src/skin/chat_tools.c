@@ -61,7 +61,10 @@ enum remora_code chat_read_cache(struct parse *p, struct remora_json value, void
     static const struct parse_table table = PARSE_TABLE(fields, NULL);
     struct remora_cache_breakpoint *cache = target;
     cache->is_set = true;
-    return parse_object(p, value, &table, cache);
+    enum remora_code code = parse_object(p, value, &table, cache);
+    return code == REMORA_OK && remora_json_is_absent(remora_json_get(value, "type"))
+               ? parse_refuse(p, REMORA_INVALID_REQUEST, "must have the type \"ephemeral\".")
+               : code;
 }
 
 /* ---- tools ---- */

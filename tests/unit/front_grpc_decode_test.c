@@ -639,6 +639,8 @@ static void words_outside_their_set_are_refused(void **state)
     refuses(USER "service_tier: \"cheap\"", REMORA_INVALID_REQUEST, "service_tier");
     refuses(USER "verbosity: \"loud\"", REMORA_INVALID_REQUEST, "verbosity");
     refuses(USER "output_modalities: \"smell\"", REMORA_INVALID_REQUEST, "output_modalities[0]");
+    refuses(USER "output_modalities: \"text\" output_modalities: \"text\"", REMORA_INVALID_REQUEST,
+            "output_modalities[1]");
     refuses(USER "reasoning { summary: \"long\" }", REMORA_INVALID_REQUEST, "reasoning.summary");
     refuses(USER "reasoning { effort: 42 }", REMORA_INVALID_REQUEST, "reasoning.effort");
     refuses(USER "reasoning { effort: EFFORT_HIGH enabled: false }", REMORA_INVALID_REQUEST,

@@ -530,21 +530,46 @@ static void both_refuse_the_same_words(void **state)
     static const struct {
         const char *json;
         const char *proto;
+        const char *words; /* NULL: the two are alike, whatever they are */
     } cases[] = {
+#define ASKS(json, proto)                                              \
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]," json "}", \
+        "messages { role: ROLE_USER parts { text: 'x' } } " proto
+        {ASKS("\"modalities\":[\"text\",\"audio\",\"text\"]",
+              "output_modalities: 'text' output_modalities: 'audio' output_modalities: 'text'"),
+         "modalities[2] stands there already."},
+        {ASKS("\"provider\":{\"only\":[\"\"]}", "provider { only: '' }"),
+         "provider.only[0] must name a provider."},
+        {ASKS("\"provider\":{\"regions\":[\"eu\",\"\"]}", "provider { regions: 'eu' regions: '' }"),
+         "provider.regions[1] must name a region."},
+        {ASKS("\"provider\":{\"max_price\":{\"prompt\":1e300}}",
+              "provider { max_price { prompt: '1e300' } }"),
+         "provider.max_price.prompt must be an amount of USD from 0 to 9223372036854, as \"2.5\"."},
+        {ASKS("\"provider\":{\"max_price\":{\"completion\":-1}}",
+              "provider { max_price { completion: '-1' } }"),
+         "provider.max_price.completion must be an amount of USD from 0 to 9223372036854, as "
+         "\"2.5\"."},
+        {ASKS("\"provider\":{\"max_price\":{\"request\":9223373}}",
+              "provider { max_price { request: '9223373' } }"),
+         "provider.max_price.request must be an amount of USD from 0 to 9223372, as \"0.01\"."},
+#undef ASKS
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{"
          "\"url\":\"file:///x\"}}]}]}",
-         "messages { role: ROLE_USER parts { image { uri: 'file:///x' } } }"},
+         "messages { role: ROLE_USER parts { image { uri: 'file:///x' } } }", NULL},
         {"{\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"x\"}]}",
-         "messages { role: ROLE_TOOL tool_call_id: 'c' parts { text: 'x' } }"},
+         "messages { role: ROLE_TOOL tool_call_id: 'c' parts { text: 'x' } }", NULL},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tool_choice\":\"required\"}",
-         "messages { role: ROLE_USER parts { text: 'x' } } tool_choice { mode: MODE_REQUIRED }"},
+         "messages { role: ROLE_USER parts { text: 'x' } } tool_choice { mode: MODE_REQUIRED }",
+         NULL},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"api_base\":\"y\"}]}",
          "messages { role: ROLE_USER parts { text: 'x' } extra { fields { key: 'api_base' value { "
-         "string_value: 'y' } } } }"},
+         "string_value: 'y' } } } }",
+         NULL},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"a\":[{\"api_key\":\"y\"}]}]}",
          "messages { role: ROLE_USER parts { text: 'x' } extra { fields { key: 'a' value { "
          "list_value { values { struct_value { fields { key: 'api_key' value { string_value: 'y' } "
-         "} } } } } } } }"},
+         "} } } } } } } }",
+         NULL},
     };
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
@@ -554,6 +579,9 @@ static void both_refuse_the_same_words(void **state)
         assert_int_equal(read_json(&http, cases[i].json), REMORA_INVALID_REQUEST);
         assert_int_equal(read_proto(&grpc, bytes), REMORA_INVALID_REQUEST);
         assert_string_equal(strchr(http.fail.message, ' '), strchr(grpc.fail.message, ' '));
+        if (cases[i].words != NULL) {
+            assert_string_equal(http.fail.message, cases[i].words);
+        }
         remora_arena_fini(&http.arena);
         remora_arena_fini(&grpc.arena);
         free((void *)bytes.data);

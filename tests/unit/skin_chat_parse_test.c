@@ -600,6 +600,9 @@ static const struct refusal refusals[] = {
     BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{"
          "\"type\":\"ephemeral\",\"ttl\":\"2h\"}}]}",
          "messages[0].content[0].cache_control.ttl"),
+    BADM(
+        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"cache_control\":{}}]}",
+        "messages[0].content[0].cache_control"),
     BADM("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\",\"prompt_cache_"
          "breakpoint\":{\"mode\":\"auto\"}}]}",
          "messages[0].content[0].prompt_cache_breakpoint.mode"),
@@ -751,6 +754,8 @@ static const struct refusal refusals[] = {
     BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"},\"cache_control\":{"
         "\"type\":\"x\"}}]",
         "tools[0].cache_control.type"),
+    BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"},\"cache_control\":{}}]",
+        "tools[0].cache_control"),
     BAD("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":"
         "\"fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\"}}]",
         "tools[0].function.name"),
@@ -765,6 +770,8 @@ static const struct refusal refusals[] = {
     BAD("\"metadata\":{\"a\":1}", "metadata.a"),
     BAD("\"modalities\":[\"text\",\"text\",\"text\",\"text\"]", "modalities"),
     BAD("\"modalities\":[\"smell\"]", "modalities[0]"),
+    BAD("\"modalities\":[\"text\",\"text\"]", "modalities[1]"),
+    BAD("\"modalities\":[\"audio\",\"text\",\"audio\"]", "modalities[2]"),
     {R("\"prompt\":\"x\""), REMORA_UNIMPLEMENTED, "prompt"},
     {R("\"route\":\"sort\""), REMORA_UNIMPLEMENTED, "route"},
     BAD("\"route\":\"random\"", "route"),
@@ -802,6 +809,9 @@ static const struct refusal refusals[] = {
     BAD("\"web_search_options\":true", "web_search_options"),
     BAD("\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1d\"}", "cache_control.ttl"),
     BAD("\"cache_control\":true", "cache_control"),
+    BAD("\"cache_control\":{}", "cache_control"),
+    BAD("\"cache_control\":{\"ttl\":\"5m\"}", "cache_control"),
+    BAD("\"cache_control\":{\"type\":null}", "cache_control.type"),
     BAD("\"prompt_cache_options\":{}", "prompt_cache_options"),
     BAD("\"prompt_cache_options\":{\"mode\":\"implicit\"}", "prompt_cache_options.mode"),
     BAD("\"structured_outputs\":\"yes\"", "structured_outputs"),

@@ -40,7 +40,7 @@ REMORA_CHAT_FIELD("tools", TYPED, "at most 512 functions", "Never left out: endp
 REMORA_CHAT_FIELD("tool_choice", TYPED, "none, auto, required, or a function", "The function must be one of `tools`. In the provider's own word.", "tool_choice")
 REMORA_CHAT_FIELD("parallel_tool_calls", TYPED, "boolean", "Sent as it is.", "parallel_tool_calls")
 REMORA_CHAT_FIELD("prediction", READ, "{type: content, content}", "Sent as it is.", "extra_body")
-REMORA_CHAT_FIELD("modalities", TYPED, "text, image, audio", "Models that do not write a kind are out, and endpoints that cannot be asked for it; sent as it is.", "output_modalities")
+REMORA_CHAT_FIELD("modalities", TYPED, "text, image, audio, each once", "Models that do not write a kind are out, and endpoints that cannot be asked for it; sent as it is.", "output_modalities")
 REMORA_CHAT_FIELD("audio", READ, "{voice, format}", "How audio output sounds: wav, mp3, flac, opus, aac or pcm16. Sent as it is.", "extra_body")
 REMORA_CHAT_FIELD("image_config", READ, "object", "Sent as it is.", "extra_body")
 REMORA_CHAT_FIELD("cache_control", READ, "{type: ephemeral, ttl: 5m or 1h}", "Sent where the provider takes marks; elsewhere listed as dropped.", "extra_body")

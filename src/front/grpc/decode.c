@@ -387,29 +387,43 @@ static enum remora_code read_words(struct reader *r, const Remora__V1__ChatReque
     return code;
 }
 
+static const char *const modality_words[] = {"text", "image", "audio"};
+
+/* One of the words, and not for the second time. */
+static enum remora_code judge_modality(struct reader *r, const Remora__V1__ChatRequest *chat,
+                                       size_t at)
+{
+    struct remora_slice word = {NULL, 0};
+    char place[40];
+    snprintf(place, sizeof place, "output_modalities[%zu]", at);
+    enum remora_code code = reader_word(r, place, chat->output_modalities[at], modality_words,
+                                        REMORA_COUNT_OF(modality_words), &word);
+    if (code == REMORA_OK && word.length == 0) {
+        code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place,
+                                   "must be one of text, image, audio.");
+    }
+    for (size_t i = 0; code == REMORA_OK && i < at; i++) {
+        if (remora_slice_equal(remora_pb_slice(chat->output_modalities[i]), word)) {
+            code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place, "stands there already.");
+        }
+    }
+    return code;
+}
+
 static enum remora_code read_modalities(struct reader *r, const Remora__V1__ChatRequest *chat)
 {
-    static const char *const MODALITIES[] = {"text", "image", "audio"};
-    if (chat->n_output_modalities > REMORA_COUNT_OF(MODALITIES)) {
+    if (chat->n_output_modalities > REMORA_COUNT_OF(modality_words)) {
         return reader_refuse_field(r, REMORA_INVALID_REQUEST, "output_modalities",
                                    "must have each of text, image, audio once.");
     }
-    for (size_t i = 0; i < chat->n_output_modalities; i++) {
-        struct remora_slice word = {NULL, 0};
-        char place[40];
-        snprintf(place, sizeof place, "output_modalities[%zu]", i);
-        enum remora_code code = reader_word(r, place, chat->output_modalities[i], MODALITIES,
-                                            REMORA_COUNT_OF(MODALITIES), &word);
-        if (code == REMORA_OK && word.length == 0) {
-            code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place,
-                                       "must be one of text, image, audio.");
-        }
-        if (code != REMORA_OK) {
-            return code;
-        }
+    enum remora_code code = REMORA_OK;
+    for (size_t i = 0; code == REMORA_OK && i < chat->n_output_modalities; i++) {
+        code = judge_modality(r, chat, i);
     }
-    enum remora_code code = reader_slices(r, chat->output_modalities, chat->n_output_modalities,
-                                          &r->request->output_modalities);
+    if (code == REMORA_OK) {
+        code = reader_slices(r, chat->output_modalities, chat->n_output_modalities,
+                             &r->request->output_modalities);
+    }
     if (code == REMORA_OK && remora_asks_beyond_text(&r->request->output_modalities)) {
         remora_request_ask(r->request, REMORA_PARAMETER_MODALITIES);
     }

@@ -10,7 +10,7 @@
 static const char *const QUANTIZATIONS[] = {"int4", "int8",  "fp4",  "mxfp4", "nvfp4", "fp6",
                                             "fp8",  "mxfp8", "fp16", "bf16",  "fp32",  "unknown"};
 
-static enum remora_code read_slugs(struct reader *r, const char *field,
+static enum remora_code read_names(struct reader *r, const char *field, const char *cure,
                                    const ProtobufCBinaryData *items, size_t count,
                                    struct remora_slices *out)
 {
@@ -26,7 +26,7 @@ static enum remora_code read_slugs(struct reader *r, const char *field,
         snprintf(place, sizeof place, "%s[%zu]", field, i);
         enum remora_code code = reader_id(r, place, items[i], &slug);
         if (code == REMORA_OK && slug.length == 0) {
-            code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place, "must name a provider.");
+            code = reader_refuse_field(r, REMORA_INVALID_REQUEST, place, cure);
         }
         if (code != REMORA_OK) {
             return code;
@@ -62,15 +62,18 @@ static enum remora_code read_quantizations(struct reader *r,
 static enum remora_code read_lists(struct reader *r, const Remora__V1__ProviderPreferences *from,
                                    struct remora_preferences *out)
 {
-    enum remora_code code = read_slugs(r, "order", from->order, from->n_order, &out->order);
+    static const char provider[] = "must name a provider.";
+    enum remora_code code =
+        read_names(r, "order", provider, from->order, from->n_order, &out->order);
     if (code == REMORA_OK) {
-        code = read_slugs(r, "only", from->only, from->n_only, &out->only);
+        code = read_names(r, "only", provider, from->only, from->n_only, &out->only);
     }
     if (code == REMORA_OK) {
-        code = read_slugs(r, "ignore", from->ignore, from->n_ignore, &out->ignore);
+        code = read_names(r, "ignore", provider, from->ignore, from->n_ignore, &out->ignore);
     }
     if (code == REMORA_OK) {
-        code = read_slugs(r, "regions", from->regions, from->n_regions, &out->regions);
+        code = read_names(r, "regions", "must name a region.", from->regions, from->n_regions,
+                          &out->regions);
     }
     return code == REMORA_OK ? read_quantizations(r, from, out) : code;
 }
@@ -81,7 +84,7 @@ static enum remora_code read_usd(struct reader *r, const char *field, ProtobufCB
     struct remora_slice text = remora_pb_slice(value);
     if (text.length > 0 && !remora_decimal_floor(text, scale, out, NULL)) {
         return reader_refuse_field(r, REMORA_INVALID_REQUEST, field,
-                                   "must be an amount of USD that is not negative, as \"2.5\".");
+                                   scale == 6 ? REMORA_TOKEN_CAP_WANTED : REMORA_ITEM_CAP_WANTED);
     }
     return REMORA_OK;
 }
