@@ -40,6 +40,15 @@ REMORA_MUST_CHECK bool remora_trace_parse(struct remora_slice header, struct rem
 bool remora_tracestate_is_valid(struct remora_slice value);
 /* The same of `baggage` (W3C Baggage section 3.3.2): 1 to 8,192 bytes. */
 bool remora_baggage_is_valid(struct remora_slice value);
+/* Whether a caller's `x-request-id` is kept: 1 to REMORA_LIMIT_ID_BYTES bytes of printable ASCII. */
+bool remora_request_id_is_valid(struct remora_slice id);
+struct remora_arena;
+/*
+ * `list` and one more header line of the same name as one list (RFC 9110 section 5.3; W3C Trace Context section 3.3.1), a copy in the
+ * arena; an empty line adds nothing. Empty where the arena refuses, which arena->failed says. Any thread, where the arena is its own.
+ */
+struct remora_slice remora_header_list_add(struct remora_slice list, struct remora_slice line,
+                                           struct remora_arena *arena);
 struct remora_random;
 /* Gives the trace our span, and an id where the caller sent none. Once per request. */
 void remora_trace_begin(struct remora_trace *trace, struct remora_random *random);

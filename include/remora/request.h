@@ -327,6 +327,11 @@ enum remora_unbuilt_header {
 #undef REMORA_UNBUILT_HEADER
     REMORA_UNBUILT_HEADER_COUNT
 };
+/*
+ * The bit that a caller's header (in any case; a key of metadata likewise) sets in remora_request.unbuilt_headers; 0 for any other
+ * one, and where its value is empty or "false", which switch off what is off.
+ */
+uint32_t remora_unbuilt_header_of(struct remora_slice name, struct remora_slice value);
 
 struct remora_request {
     enum remora_operation operation;

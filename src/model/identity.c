@@ -7,6 +7,8 @@
 
 #include "remora/buf.h"
 #include "remora/clock.h"
+#include "remora/limits.h"
+#include "remora/memory.h"
 
 enum {
     VERSION_AT = 0,
@@ -102,6 +104,22 @@ bool remora_tracestate_is_valid(struct remora_slice value)
 bool remora_baggage_is_valid(struct remora_slice value)
 {
     return may_be_passed_on(value, BAGGAGE_BYTES);
+}
+
+bool remora_request_id_is_valid(struct remora_slice id)
+{
+    return may_be_passed_on(id, REMORA_LIMIT_ID_BYTES);
+}
+
+struct remora_slice remora_header_list_add(struct remora_slice list, struct remora_slice line,
+                                           struct remora_arena *arena)
+{
+    if (line.length == 0) {
+        return list;
+    }
+    return list.length == 0 ? remora_arena_copy(arena, line)
+                            : remora_arena_printf(arena, "%.*s,%.*s", REMORA_SLICE_ARG(list),
+                                                  REMORA_SLICE_ARG(line));
 }
 
 /* count: a multiple of 8. */

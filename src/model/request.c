@@ -14,6 +14,22 @@ const char *remora_parameter_name(enum remora_parameter parameter)
     return (unsigned)parameter < REMORA_PARAMETER_COUNT ? parameter_names[parameter] : "";
 }
 
+uint32_t remora_unbuilt_header_of(struct remora_slice name, struct remora_slice value)
+{
+    static const struct remora_slice names[REMORA_UNBUILT_HEADER_COUNT] = {
+#define REMORA_UNBUILT_HEADER(name, text, why) \
+    [REMORA_UNBUILT_HEADER_##name] = REMORA_SLICE_INIT(text),
+#include "remora/tbl/unbuilt_headers.h"
+#undef REMORA_UNBUILT_HEADER
+    };
+    size_t i = 0;
+    while (i < REMORA_COUNT_OF(names) && !remora_slice_equal_nocase(names[i], name)) {
+        i++;
+    }
+    bool is_off = value.length == 0 || remora_slice_equal_nocase(value, REMORA_SLICE("false"));
+    return i == REMORA_COUNT_OF(names) || is_off ? 0 : UINT32_C(1) << i;
+}
+
 const char *remora_effort_name(enum remora_effort effort)
 {
     switch (effort) {

@@ -1,4 +1,7 @@
 """Trial features of Anthropic's models: x-anthropic-beta comes in over both fronts, goes on where it is taken, and is told elsewhere."""
+import http.client
+import json
+
 import grpc
 import pytest
 
@@ -118,16 +121,58 @@ UNBUILT = {"X-OpenRouter-Cache": "true", "X-OpenRouter-Cache-TTL": "60", "X-Open
 NO_CACHE = "the gateway keeps no answers"
 
 
-def test_headers_that_ask_for_what_is_not_built_are_told(upstream):
-    """And remove nobody: no endpoint is at fault."""
+def test_headers_that_ask_for_what_is_not_built_are_told(upstream, pb):
+    """Over both fronts, and they remove nobody: no endpoint is at fault."""
     config = two_providers(upstream, "ok", first_provider=", dialect: groq") + "policy: {provider: {require_parameters: true}}\n"
     with Remora(config, environment=SECRETS) as remora:
-        status, _, body = remora.chat({"model": "t/m"}, UNBUILT)
-        assert status == 200
-        assert {d["field"]: d["why"] for d in body["remora"]["dropped"]} == {
-            "X-OpenRouter-Cache": NO_CACHE, "X-OpenRouter-Cache-TTL": NO_CACHE, "X-OpenRouter-Cache-Clear": NO_CACHE,
-            "X-Provider-API-Keys": "credentials are the configuration's"}
-        last = upstream.last()
-        assert not set(last["header"]) & {name.lower() for name in UNBUILT}
-        assert "sk-canary-9" not in str(last) + str(body)
-        assert "remora" not in remora.chat({"model": "t/m"}, {"X-OpenRouter-Cache": "false"})[2]
+        for call, names in zip(calls(remora, pb), (UNBUILT, UNBUILT, *2 * [{k.lower(): v for k, v in UNBUILT.items()}]), strict=True):
+            dropped = call(names)
+            assert {d["field"]: d["why"] for d in dropped} == {
+                "X-OpenRouter-Cache": NO_CACHE, "X-OpenRouter-Cache-TTL": NO_CACHE, "X-OpenRouter-Cache-Clear": NO_CACHE,
+                "X-Provider-API-Keys": "credentials are the configuration's"}
+            last = upstream.last()
+            assert not set(last["header"]) & {name.lower() for name in UNBUILT}
+            assert "sk-canary-9" not in str(last) + str(dropped)
+            assert call({"x-openrouter-cache": "false", "x-openrouter-cache-clear": "False"}) == []
+
+
+def test_one_that_stands_there_twice_is_told_too(upstream, pb):
+    with run(upstream, "ok", "groq") as remora, grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+        message = pb.chat.Message(role=pb.chat.ROLE_USER, parts=[pb.chat.ContentPart(text="Hello")])
+        answer = pb.chat_grpc.ChatServiceStub(channel).Chat(pb.chat.ChatRequest(model="t/m", messages=[message]),
+                                                            metadata=[("x-openrouter-cache", "false"), ("x-openrouter-cache", "true")])
+        assert [d.field for d in answer.route.dropped] == ["X-OpenRouter-Cache"]
+        connection = http.client.HTTPConnection("127.0.0.1", remora.http_port, timeout=30)
+        connection.putrequest("POST", "/v1/chat/completions")
+        body = json.dumps({"model": "t/m", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body))),
+                            ("X-OpenRouter-Cache", "false"), ("X-OpenRouter-Cache", "true")):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        assert [d["field"] for d in json.load(connection.getresponse())["remora"]["dropped"]] == ["X-OpenRouter-Cache"]
+        connection.close()
+
+
+def test_explain_counts_the_names_as_a_request_does(upstream, pb):
+    """`a` does not take them: under require_parameters it is out, for a request and for who asks before."""
+    from remora.v1 import gateway_pb2, gateway_pb2_grpc  # noqa: PLC0415
+
+    out = "require_parameters:x-anthropic-beta"
+    body = {"model": "t/m", "provider": {"require_parameters": True}, "messages": [{"role": "user", "content": "Hello"}]}
+    with run(upstream, "ok", "vllm") as remora, grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+        message = pb.chat.Message(role=pb.chat.ROLE_USER, parts=[pb.chat.ContentPart(text="Hello")])
+        chat = pb.chat.ChatRequest(model="t/m", messages=[message], provider={"require_parameters": True})
+        explain = gateway_pb2_grpc.GatewayServiceStub(channel).ExplainRoute
+        for name in ("x-anthropic-beta", "anthropic-beta"):
+            status, _, text = remora.request("POST", "/v1/route/explain", body, {name: NAMES}, port=remora.admin_port)
+            assert status == 200
+            first = json.loads(text)["candidates"][0]
+            answer = explain(gateway_pb2.ExplainRouteRequest(chat=chat), metadata=[(name, NAMES)])
+            assert (first["provider"], first["excluded_by"]) == ("a", out)
+            assert (answer.candidates[0].provider, answer.candidates[0].excluded_by) == ("a", out)
+        assert explain(gateway_pb2.ExplainRouteRequest(chat=chat)).candidates[0].excluded_by == ""
+        status, _, text = remora.request("POST", "/v1/route/explain", body, {"x-anthropic-beta": "a b"}, port=remora.admin_port)
+        assert (status, json.loads(text)["error"]["param"]) == (400, "x-anthropic-beta")
+        with pytest.raises(grpc.RpcError) as refused:
+            explain(gateway_pb2.ExplainRouteRequest(chat=chat), metadata=[("x-anthropic-beta", "a b")])
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -328,6 +328,37 @@ def test_trace_context_over_grpc(upstream, stubs):
         assert sent["baggage"] == "c=d"
 
 
+def test_what_stands_in_several_lines_is_one_list_over_both_fronts(upstream, stubs):
+    """RFC 9110 section 5.3; W3C Trace Context section 3.3.1. And an id of the caller's may have blanks."""
+    import grpc  # noqa: PLC0415
+    from remora.v1 import chat_pb2, chat_pb2_grpc  # noqa: PLC0415
+
+    lines = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("tracestate", "a=b"), ("tracestate", "c=d,e=f"), ("baggage", "g=h"),
+             ("baggage", "i=j"), ("x-request-id", "order 17"))
+
+    def over_grpc(remora):
+        with grpc.insecure_channel(f"127.0.0.1:{remora.grpc_port}") as channel:
+            message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Hello")])
+            chat_pb2_grpc.ChatServiceStub(channel).Chat(chat_pb2.ChatRequest(model="t/m", messages=[message]), metadata=lines)
+
+    def over_http(remora):
+        connection = http.client.HTTPConnection("127.0.0.1", remora.http_port, timeout=30)
+        body = json.dumps({"model": "t/m", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+        connection.putrequest("POST", "/v1/chat/completions")
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body))), *lines):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        assert connection.getresponse().status == 200
+        connection.close()
+
+    with Remora(two_providers(upstream, "ok", first_provider=TRACED), environment=SECRETS) as remora:
+        for count, call in enumerate((over_http, over_grpc)):
+            call(remora)
+            sent = upstream.last()["header"]
+            assert (sent["tracestate"], sent["baggage"]) == ("a=b,c=d,e=f", "g=h,i=j")
+            assert request_line(remora, count)["request_id"] == "order 17"
+
+
 def test_the_log_level_changes_at_run_time_and_with_a_reload(upstream):
     with Remora(two_providers(upstream, "ok"), environment=SECRETS) as remora:
         ask = lambda method, body=None: remora.request(method, "/v1/log-level", body, port=remora.admin_port)  # noqa: E731

@@ -41,50 +41,6 @@ struct remora_engine *remora_grpc_engine(const struct remora_grpc_call *call)
     return call->lane->worker->engine;
 }
 
-struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, const char *key)
-{
-    struct remora_slice value = {NULL, 0};
-    size_t count = 0;
-    for (size_t i = 0; i < call->metadata.count; i++) {
-        const grpc_metadata *entry = &call->metadata.metadata[i];
-        if (remora_slice_is(slice_view(&entry->key), key)) {
-            value = slice_view(&entry->value);
-            count++;
-        }
-    }
-    return count == 1 ? value : remora_slice(NULL, 0);
-}
-
-enum remora_code remora_grpc_hops(const struct remora_grpc_call *call, struct remora_hops *out,
-                                  struct remora_fail *fail)
-{
-    const struct remora_hop_id *own = remora_engine_hop(remora_grpc_engine(call));
-    enum remora_code code = REMORA_OK;
-    out->count = 0;
-    out->length = 0;
-    for (size_t i = 0; i < call->metadata.count && code == REMORA_OK; i++) {
-        const grpc_metadata *entry = &call->metadata.metadata[i];
-        if (remora_slice_is(slice_view(&entry->key), REMORA_HOP_HEADER)) {
-            code = remora_hops_add(out, slice_view(&entry->value), own, fail);
-        }
-    }
-    return code;
-}
-
-enum remora_code remora_grpc_betas(const struct remora_grpc_call *call, struct remora_betas *out,
-                                   struct remora_fail *fail)
-{
-    enum remora_code code = REMORA_OK;
-    out->count = 0;
-    for (size_t i = 0; i < call->metadata.count && code == REMORA_OK; i++) {
-        const grpc_metadata *entry = &call->metadata.metadata[i];
-        if (remora_is_beta_header(slice_view(&entry->key))) {
-            code = remora_betas_add(out, slice_view(&entry->value), fail);
-        }
-    }
-    return code;
-}
-
 enum remora_code remora_grpc_identify(const struct remora_grpc_call *call,
                                       struct remora_identity *out, struct remora_fail *fail)
 {

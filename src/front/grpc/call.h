@@ -149,10 +149,17 @@ struct remora_slice remora_grpc_metadata(const struct remora_grpc_call *call, co
 REMORA_MUST_CHECK enum remora_code remora_grpc_hops(const struct remora_grpc_call *call,
                                                     struct remora_hops *out,
                                                     struct remora_fail *fail);
-/* The same of the metadata of trial features, as remora_betas_add reads it; views, valid as long as the call. */
+/* The same of the metadata of trial features, as remora_betas_add reads it, into the request, copied into the arena. */
 REMORA_MUST_CHECK enum remora_code remora_grpc_betas(const struct remora_grpc_call *call,
-                                                     struct remora_betas *out,
+                                                     struct remora_arena *arena,
+                                                     struct remora_request *out,
                                                      struct remora_fail *fail);
+/* All entries of the key as one list, copied into the arena; empty where `is_valid` says no. */
+struct remora_slice remora_grpc_metadata_list(const struct remora_grpc_call *call, const char *key,
+                                              bool (*is_valid)(struct remora_slice list),
+                                              struct remora_arena *arena);
+/* remora_request.unbuilt_headers; values, which may be credentials, are not kept. */
+uint32_t remora_grpc_unbuilt(const struct remora_grpc_call *call);
 /* Asks for the next message of an is_talk method. */
 void remora_grpc_receive(struct remora_grpc_call *call);
 /* `fire` after so long, in place of what was set before; false: no memory. */

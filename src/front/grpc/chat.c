@@ -222,17 +222,6 @@ static const struct remora_sink_ops UNARY_OPS = {
 
 /* ---- the request ---- */
 
-/* Visible ASCII of a sane length, or nothing. */
-static struct remora_slice safe_id(struct remora_slice id)
-{
-    for (size_t i = 0; i < id.length; i++) {
-        if (id.data[i] <= ' ' || id.data[i] > '~') {
-            return remora_slice(NULL, 0);
-        }
-    }
-    return id.length <= REMORA_LIMIT_ID_BYTES ? id : remora_slice(NULL, 0);
-}
-
 static int64_t timeout_of(const struct remora_grpc_call *call)
 {
     int64_t left_ms = remora_grpc_time_left_ms(call);
@@ -248,23 +237,23 @@ static int64_t timeout_of(const struct remora_grpc_call *call)
 static void fill(struct remora_grpc_call *call, const struct remora_hops *hops,
                  struct remora_exchange *exchange, struct remora_request *request)
 {
+    struct remora_arena *arena = remora_exchange_arena(exchange);
     request->api = REMORA_SLICE("grpc");
     request->wants_further = true;
     if (hops->count > 0) {
-        request->hops = remora_arena_copy(remora_exchange_arena(exchange), remora_hops_text(hops));
+        request->hops = remora_arena_copy(arena, remora_hops_text(hops));
     }
     request->timeout_ms = timeout_of(call);
-    request->request_id = remora_arena_copy(remora_exchange_arena(exchange),
-                                            safe_id(remora_grpc_metadata(call, "x-request-id")));
-    struct remora_slice tracestate = remora_grpc_metadata(call, "tracestate");
-    if (remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace) &&
-        remora_tracestate_is_valid(tracestate)) {
-        request->tracestate = remora_arena_copy(remora_exchange_arena(exchange), tracestate);
+    request->unbuilt_headers = remora_grpc_unbuilt(call);
+    struct remora_slice request_id = remora_grpc_metadata(call, "x-request-id");
+    if (remora_request_id_is_valid(request_id)) {
+        request->request_id = remora_arena_copy(arena, request_id);
     }
-    struct remora_slice baggage = remora_grpc_metadata(call, "baggage");
-    if (remora_baggage_is_valid(baggage)) {
-        request->baggage = remora_arena_copy(remora_exchange_arena(exchange), baggage);
+    if (remora_trace_parse(remora_grpc_metadata(call, "traceparent"), &request->trace)) {
+        request->tracestate =
+            remora_grpc_metadata_list(call, "tracestate", remora_tracestate_is_valid, arena);
     }
+    request->baggage = remora_grpc_metadata_list(call, "baggage", remora_baggage_is_valid, arena);
 }
 
 /* The message's beats the metadata's, which is judged as the header over HTTP. */
@@ -283,18 +272,6 @@ static enum remora_code read_session(const struct remora_grpc_call *call,
     }
     request->session_id = remora_arena_copy(remora_exchange_arena(exchange), told);
     return REMORA_OK;
-}
-
-static enum remora_code read_betas(const struct remora_grpc_call *call,
-                                   struct remora_exchange *exchange, struct remora_request *request,
-                                   struct remora_fail *fail)
-{
-    REMORA_NOT_ZEROED struct remora_betas betas;
-    enum remora_code code = remora_grpc_betas(call, &betas, fail);
-    if (code == REMORA_OK) {
-        request->betas = remora_betas_keep(&betas, remora_exchange_arena(exchange));
-    }
-    return code;
 }
 
 static void start(struct remora_grpc_call *call, struct remora_slice bytes,
@@ -324,7 +301,7 @@ static void start(struct remora_grpc_call *call, struct remora_slice bytes,
         code = read_session(call, exchange, request, &fail);
     }
     if (code == REMORA_OK) {
-        code = read_betas(call, exchange, request, &fail);
+        code = remora_grpc_betas(call, remora_exchange_arena(exchange), request, &fail);
     }
     if (code != REMORA_OK) {
         request->delivery = delivery;

@@ -82,7 +82,11 @@ take(struct remora_grpc_call *call, struct remora_slice bytes,
         return NULL;
     }
     struct remora_request *request = remora_exchange_request(exchange);
-    enum remora_code code = decode(bytes, remora_exchange_arena(exchange), request, &fail);
+    struct remora_arena *arena = remora_exchange_arena(exchange);
+    enum remora_code code = decode(bytes, arena, request, &fail);
+    if (code == REMORA_OK) {
+        code = remora_grpc_betas(call, arena, request, &fail);
+    }
     if (code == REMORA_OK) {
         code = remora_grpc_identify(call, &request->identity, &fail);
     }

@@ -31,33 +31,16 @@ static bool judge_media(const struct http_head *head, struct remora_fail *fail)
                : http_refuse(fail, 415, "Content-Type must be application/json.");
 }
 
-/* Printable and short, else dropped. */
-static struct remora_slice request_id_of(const struct http_head *head, struct remora_arena *arena)
-{
-    struct remora_slice id = http_head_get(head, "x-request-id");
-    for (size_t i = 0; i < id.length; i++) {
-        if (id.data[i] < 0x20 || id.data[i] > 0x7e) {
-            return remora_slice(NULL, 0);
-        }
-    }
-    return id.length > REMORA_LIMIT_ID_BYTES || id.length == 0 ? remora_slice(NULL, 0)
-                                                               : remora_arena_copy(arena, id);
-}
-
-/* All headers of that name as one list (W3C Trace Context section 3.3.1); empty when it may not be passed on. */
+/* All headers of that name as one list; empty when it may not be passed on. */
 static struct remora_slice list_of(const struct http_head *head, struct remora_slice name,
                                    bool (*is_valid)(struct remora_slice list),
                                    struct remora_arena *arena)
 {
     struct remora_slice all = {0};
     for (size_t i = 0; i < head->header_count; i++) {
-        const struct http_header *header = &head->headers[i];
-        if (!remora_slice_equal_nocase(header->name, name) || header->value.length == 0) {
-            continue;
+        if (remora_slice_equal_nocase(head->headers[i].name, name)) {
+            all = remora_header_list_add(all, head->headers[i].value, arena);
         }
-        all = all.length == 0 ? remora_arena_copy(arena, header->value)
-                              : remora_arena_printf(arena, "%.*s,%.*s", REMORA_SLICE_ARG(all),
-                                                    REMORA_SLICE_ARG(header->value));
     }
     return is_valid(all) ? all : remora_slice(NULL, 0);
 }
@@ -143,8 +126,7 @@ static bool hops_of(const struct http_site *site, const struct http_head *head,
     return true;
 }
 
-/* Under both of its names, in as many lines as it likes. False: refused. */
-static bool betas_of(const struct http_head *head, struct remora_betas *out,
+bool chat_read_betas(const struct http_head *head, struct remora_betas *out,
                      struct remora_fail *fail)
 {
     out->count = 0;
@@ -171,19 +153,12 @@ static bool wants_route(const struct http_head *head)
     return false;
 }
 
-/* Those that ask for something: "false" switches off what is off. Their values, which may be credentials, are not kept. */
+/* Those that ask for something. Their values, which may be credentials, are not kept. */
 static uint32_t unbuilt_of(const struct http_head *head)
 {
-    static const char *const names[REMORA_UNBUILT_HEADER_COUNT] = {
-#define REMORA_UNBUILT_HEADER(name, text, why) [REMORA_UNBUILT_HEADER_##name] = text,
-#include "remora/tbl/unbuilt_headers.h"
-#undef REMORA_UNBUILT_HEADER
-    };
     uint32_t found = 0;
-    for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        struct remora_slice value = http_head_get(head, names[i]);
-        bool is_off = value.length == 0 || remora_slice_equal_nocase(value, REMORA_SLICE("false"));
-        found |= is_off ? 0 : UINT32_C(1) << i;
+    for (size_t i = 0; i < head->header_count; i++) {
+        found |= remora_unbuilt_header_of(head->headers[i].name, head->headers[i].value);
     }
     return found;
 }
@@ -192,7 +167,7 @@ bool chat_judge_head(const struct http_site *site, const struct http_head *head,
                      struct chat_head *out, struct remora_fail *fail)
 {
     return judge_media(head, fail) && timeout_of(head, &out->timeout_ms, fail) &&
-           hops_of(site, head, &out->hops, fail) && betas_of(head, &out->betas, fail);
+           hops_of(site, head, &out->hops, fail) && chat_read_betas(head, &out->betas, fail);
 }
 
 void chat_fill_request(const struct http_connection *c, const struct http_head *head,
@@ -201,7 +176,10 @@ void chat_fill_request(const struct http_connection *c, const struct http_head *
     struct remora_request *request = remora_exchange_request(exchange);
     request->api = remora_slice_of(c->skin->name);
     request->identity = c->site->caller;
-    request->request_id = request_id_of(head, remora_exchange_arena(exchange));
+    struct remora_slice request_id = http_head_get(head, "x-request-id");
+    if (remora_request_id_is_valid(request_id)) {
+        request->request_id = remora_arena_copy(remora_exchange_arena(exchange), request_id);
+    }
     request->timeout_ms = judged->timeout_ms;
     if (judged->hops.count > 0) {
         request->hops =

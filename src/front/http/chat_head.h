@@ -17,6 +17,9 @@ struct chat_head {
 /* False with *fail: refused. *out is written only by success. */
 bool chat_judge_head(const struct http_site *site, const struct http_head *head,
                      struct chat_head *out, struct remora_fail *fail);
+/* Trial features alone, under both names of the header, in as many lines as it likes: views of the head. The same false. */
+bool chat_read_betas(const struct http_head *head, struct remora_betas *out,
+                     struct remora_fail *fail);
 /* The exchange began in this round with the snapshot that the caller was found in. */
 void chat_fill_request(const struct http_connection *c, const struct http_head *head,
                        const struct chat_head *judged, struct remora_exchange *exchange);

@@ -3,22 +3,23 @@
  * others, as things stand now (health included).
  *
  *   1. the head names whose policy: ?service=, ?namespace= and ?key= (the name of a gateway key, never a key), or the headers
- *      x-remora-service, x-remora-namespace, x-remora-key; without any it is the configured service
+ *      x-remora-service, x-remora-namespace, x-remora-key; without any it is the configured service. Its trial features
+ *      (remora/betas.h) are read as a chat's: endpoints may be out for them
  *   2. the body is that of POST /v1/chat/completions, read by the skin that serves it
  *   3. an exchange makes the plan that its start would make, and is given back
  *
  * A plan that leaves nothing is an answer (200, with `reason`); a request that would be refused as such is refused the same.
  */
-#include "http.h"
-
+#include "chat_head.h"
 #include "remora/caller.h"
 #include "remora/memory.h"
 
 struct explain {
     struct http_connection *c;
-    struct remora_arena arena; /* the names of the head */
+    struct remora_arena arena; /* what the head says */
     struct remora_buf body;
     struct remora_named_caller named;
+    const struct remora_slices *betas; /* trial features, as for a chat; NULL: none */
 };
 
 enum { NAMES_BYTES = 4096 };
@@ -103,9 +104,11 @@ static bool read_names(struct explain *e, const struct http_head *head, struct r
         .namespace_name = remora_arena_copy(&e->arena, http_head_get(head, "x-remora-namespace")),
         .key = remora_arena_copy(&e->arena, http_head_get(head, "x-remora-key")),
     };
-    if (!read_query(e, head, fail)) {
+    REMORA_NOT_ZEROED struct remora_betas betas;
+    if (!read_query(e, head, fail) || !chat_read_betas(head, &betas, fail)) {
         return false;
     }
+    e->betas = remora_betas_keep(&betas, &e->arena);
     if (e->arena.failed != REMORA_OK) {
         (void)remora_fail_set(fail, REMORA_TOO_LARGE, "query", "names are too long");
         return false;
@@ -126,6 +129,7 @@ static enum remora_code make_plan(struct explain *e, struct remora_exchange *exc
     enum remora_code code = remora_caller_named(config, &e->named, &request->identity, fail);
     if (code == REMORA_OK) {
         request->operation = REMORA_OPERATION_CHAT;
+        request->betas = e->betas;
         request->body_bytes = input.body.length;
         code =
             ignored.skin->parse(&input, remora_exchange_arena(exchange), request, &ignored, fail);
