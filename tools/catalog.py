@@ -183,8 +183,8 @@ class Catalog:
         self.models.append((
             self.blob.add(model["id"]), self.blob.add(model["name"]), self.blob.add(model["author"]),
             self.blob.add(model.get("canonical_slug") or model["id"]), self.blob.add(model.get("tokenizer")),
-            self.blob.add(model.get("knowledge_cutoff")), model["created"] or 0, model["context_length"] or 0, first,
-            len(model["endpoints"]),
+            self.blob.add(model.get("knowledge_cutoff")), self.blob.add(model.get("expiration_date")), model["created"] or 0,
+            model["context_length"] or 0, first, len(model["endpoints"]),
             modalities(model["modalities"]["input"]), modalities(model["modalities"]["output"]),
             self.parameter_row(model["supported_parameters"])))
 

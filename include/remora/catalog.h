@@ -190,6 +190,7 @@ struct remora_model_facts {
         canonical_slug;            /* the permanent name (openrouter.md section 6); often the id */
     struct remora_slice tokenizer; /* OpenRouter's group name ("GPT"), or empty */
     struct remora_slice knowledge_cutoff; /* "2024-10-01" or "2024-10", or empty */
+    struct remora_slice expiration_date;  /* "2026-05-15": it may be gone after that; or empty */
     int64_t created_unix_s;
     int64_t context_length;
     uint32_t input_modalities;

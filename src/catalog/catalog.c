@@ -45,6 +45,7 @@ struct model_row {
     uint32_t canonical_slug;
     uint32_t tokenizer;
     uint32_t knowledge_cutoff;
+    uint32_t expiration_date;
     uint32_t created_unix_s;
     uint32_t context_length;
     uint16_t first_endpoint;
@@ -168,6 +169,7 @@ void remora_catalog_model(size_t index, struct remora_model_facts *out)
         .canonical_slug = text_of(row->canonical_slug),
         .tokenizer = text_of(row->tokenizer),
         .knowledge_cutoff = text_of(row->knowledge_cutoff),
+        .expiration_date = text_of(row->expiration_date),
         .created_unix_s = row->created_unix_s,
         .context_length = row->context_length,
         .input_modalities = row->input_modalities,

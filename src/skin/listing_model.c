@@ -294,7 +294,7 @@ void listing_write_model(struct remora_json_writer *w, const struct remora_listi
     write_null(w, "default_parameters");
     write_null(w, "supported_voices");
     write_slice_or_null(w, "knowledge_cutoff", facts->knowledge_cutoff);
-    write_null(w, "expiration_date");
+    write_slice_or_null(w, "expiration_date", facts->expiration_date);
     write_links(w, listing, facts->id);
     remora_json_object_close(w);
 }

@@ -188,8 +188,11 @@ static void known_models_have_their_facts(void **state)
                                                  REMORA_MODALITY_FILE | REMORA_MODALITY_AUDIO |
                                                  REMORA_MODALITY_VIDEO);
     assert_true(remora_parameter_set_has(model.supported, REMORA_PARAMETER_REASONING));
+    assert_int_equal(model.expiration_date.length, 0);
     remora_catalog_model(model_index("openai/text-embedding-3-small"), &model);
     assert_int_equal(model.output_modalities, REMORA_MODALITY_EMBEDDINGS);
+    remora_catalog_model(model_index("x-ai/grok-4"), &model);
+    assert_slice_equal(model.expiration_date, "2026-05-15");
 }
 
 static void endpoints_have_their_prices_tiers_and_limits(void **state)

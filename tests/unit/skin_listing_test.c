@@ -372,6 +372,22 @@ static void every_allocation_may_fail(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static int set_up_catalog(void **state)
+{
+    (void)state;
+    set_up_with("version: 1\nproviders: {xai: {api_key: {env: KEY}}}\n");
+    return 0;
+}
+
+static void a_model_says_when_it_may_be_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(run(remora_listing_model, "x-ai/grok-4", ""), REMORA_OK);
+    assert_true(says("\"expiration_date\":\"2026-05-15\""));
+    assert_int_equal(run(remora_listing_model, "x-ai/grok-4.3", ""), REMORA_OK);
+    assert_true(says("\"expiration_date\":null"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +405,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_an_order_leaves_out_is_not_listed_and_the_rest_in_that_order, set_up_order,
             tear_down),
+        cmocka_unit_test_setup_teardown(a_model_says_when_it_may_be_gone, set_up_catalog,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(where_only_the_first_is_tried_it_alone_is_listed,
                                         set_up_first_only, tear_down),
         CASE(every_allocation_may_fail),
