@@ -46,10 +46,12 @@ struct remora_encoder {
     struct remora_slice provider; /* display name: in the snapshot */
     char system_fingerprint[64];
     char service_tier[16];
-    uint64_t begun[REMORA_LIMIT_CHOICES / 64]; /* bit per choice of a stream: its role was told */
+    /* Of a stream, a bit per choice: its role was told, its finish reason was. */
+    uint64_t begun[REMORA_LIMIT_CHOICES / 64];
+    uint64_t finished[REMORA_LIMIT_CHOICES / 64];
     struct {
-        int32_t choice_index;
         int32_t block_index;
+        uint8_t choice_index; /* below REMORA_LIMIT_CHOICES */
         bool is_open;
         bool has_id;     /* told */
         bool has_format; /* told */

@@ -423,6 +423,7 @@ static void set_encoder(const struct remora_skin_input *input, const struct pars
 {
     struct remora_encoder *encoder = p->encoder;
     encoder->surface = input->surface;
+    encoder->state = (uint32_t)p->request->sampling.choice_count.value;
     encoder->wants_usage_chunk = input->surface == REMORA_SURFACE_OPENROUTER || p->includes_usage;
 }
 

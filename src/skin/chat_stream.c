@@ -5,7 +5,7 @@
  *   choice finished  a chunk with an empty delta, finish_reason and the provider's own word
  *   completed        usage, in a chunk with choices [], where it is owed; the `remora` object and the route, in that chunk,
  *                    else in the last finish; then [DONE]
- *   failed           a chunk with the error and finish_reason "error"; no [DONE]
+ *   failed           a chunk with the error, and finish_reason "error" for each choice that has none yet; no [DONE]
  *
  * What a client adds up is told once: the role with the first delta of a choice, id and format with the first of a block of
  * reasoning. (OpenRouter repeats them; OpenAI's Python client then makes "assistantassistant" of them.) A delta has content
@@ -36,16 +36,25 @@ static void chunk_end(struct remora_json_writer *w, const struct remora_encoder 
 }
 
 /* The guard holds choice indexes below REMORA_LIMIT_CHOICES. */
+static bool has(const uint64_t *choices, int32_t choice_index)
+{
+    return (choices[(unsigned)choice_index / 64] >> ((unsigned)choice_index % 64) & 1) != 0;
+}
+
+static void add(uint64_t *choices, int32_t choice_index)
+{
+    choices[(unsigned)choice_index / 64] |= UINT64_C(1) << ((unsigned)choice_index % 64);
+}
+
 static bool has_begun(const struct remora_encoder *encoder, int32_t choice_index)
 {
-    uint64_t begun = encoder->begun[(unsigned)choice_index / 64];
-    return (begun >> ((unsigned)choice_index % 64) & 1) != 0;
+    return has(encoder->begun, choice_index);
 }
 
 static bool begin_choice(struct remora_encoder *encoder, int32_t choice_index)
 {
     bool is_first = !has_begun(encoder, choice_index);
-    encoder->begun[(unsigned)choice_index / 64] |= UINT64_C(1) << ((unsigned)choice_index % 64);
+    add(encoder->begun, choice_index);
     return is_first;
 }
 
@@ -94,7 +103,7 @@ static struct remora_reasoning_block untold(struct remora_encoder *encoder,
     bool had_id = is_same && encoder->reasoning.has_id;
     bool had_format = is_same && encoder->reasoning.has_format;
     encoder->reasoning.is_open = true;
-    encoder->reasoning.choice_index = event->choice_index;
+    encoder->reasoning.choice_index = (uint8_t)event->choice_index;
     encoder->reasoning.block_index = event->reasoning.block_index;
     encoder->reasoning.has_id = had_id || block.id.length > 0;
     encoder->reasoning.has_format = had_format || block.format.length > 0;
@@ -291,6 +300,7 @@ static void stream_finish(struct remora_encoder *encoder, const struct remora_ev
     }
     remora_buf_append_byte(out, '}');
     chat_write_finish(&w, event->finished.reason, event->finished.native);
+    add(encoder->finished, event->choice_index);
     remora_buf_append(out, REMORA_SLICE(",\"logprobs\":null}]"));
     chunk_end(&w, encoder);
     if (!encoder->wants_usage_chunk) {
@@ -397,6 +407,35 @@ void chat_stream_comment(struct remora_encoder *encoder, struct remora_buf *out)
     remora_buf_append(out, REMORA_SLICE(": REMORA PROCESSING\n\n"));
 }
 
+/* Asked for (`state`, one where that is not said) or begun, and without a finish reason. */
+static bool is_owed(const struct remora_encoder *encoder, int32_t choice_index)
+{
+    bool is_expected = choice_index == 0 || (uint32_t)choice_index < encoder->state ||
+                       has_begun(encoder, choice_index);
+    return is_expected && !has(encoder->finished, choice_index);
+}
+
+/* A finish reason that a caller has got is not taken back. */
+static void write_broken_choices(struct remora_json_writer *w, struct remora_encoder *encoder)
+{
+    bool is_first = true;
+    for (int32_t i = 0; i < REMORA_LIMIT_CHOICES; i++) {
+        if (!is_owed(encoder, i)) {
+            continue;
+        }
+        if (!is_first) {
+            remora_buf_append_byte(w->buf, ',');
+        }
+        is_first = false;
+        delta_begin(w, encoder, i);
+        remora_json_key(w, "content");
+        remora_json_write_text(w, "");
+        remora_buf_append(w->buf, REMORA_SLICE("},\"finish_reason\":\"error\","
+                                               "\"native_finish_reason\":null,\"logprobs\":null}"));
+    }
+    remora_buf_append_byte(w->buf, ']');
+}
+
 void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outcome *outcome,
                         struct remora_buf *out)
 {
@@ -406,11 +445,7 @@ void chat_stream_failed(struct remora_encoder *encoder, const struct remora_outc
         encoder->model = remora_slice_of(outcome->requested_model);
     }
     chunk_begin(&w, encoder, out);
-    delta_begin(&w, encoder, 0);
-    remora_json_key(&w, "content");
-    remora_json_write_text(&w, "");
-    remora_buf_append(out, REMORA_SLICE("},\"finish_reason\":\"error\","
-                                        "\"native_finish_reason\":null,\"logprobs\":null}]"));
+    write_broken_choices(&w, encoder);
     w.comma = true;
     remora_json_key(&w, "error");
     error_write(&w, &outcome->fail, outcome, ERROR_IN_BAND);

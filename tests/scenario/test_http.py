@@ -9,8 +9,11 @@ import time
 
 import openai
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from gateway import SECRETS, USER, OwnTime, Remora, two_providers
+from test_policy_files import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +143,11 @@ def test_the_official_client_asks_once_for_what_is_not_built(upstream):
         with pytest.raises(openai.InternalServerError) as e:
             own.responses.create(model="t/m", input="hi")
         assert e.value.status_code == 501
-        asked = [row for row in remora.log_lines() if row.get("status") == 501]
-        assert len(asked) == 2, asked
+
+        def asked():
+            return [row for row in remora.log_lines() if row.get("status") == 501]
+        wait_for(lambda: len(asked()) >= 2)
+        assert len(asked()) == 2, asked()
 
 
 def test_what_is_sent_upstream(upstream, good):
@@ -321,6 +327,25 @@ def test_a_stream_that_breaks_off_before_every_choice_is_broken(upstream):
             assert not stream.is_done and stream.finish() == ["stop", "error"], (behaviour, stream.text)
             assert stream.error()["metadata"]["reason"] == "STREAM_BROKEN"
             assert remora.wait_log("request")[0]["code"] == "STREAM_BROKEN"
+
+
+def added_up(chunks):
+    """By OpenAI's own accumulator, the chunk with the error, too, at which its stream raises: others add it up."""
+    state = ChatCompletionStreamState()
+    for chunk in chunks:
+        state.handle_chunk(ChatCompletionChunk.construct(**chunk))
+    return {choice.index: choice.finish_reason for choice in state.current_completion_snapshot.choices}
+
+
+def test_an_error_takes_no_finish_reason_back(upstream):
+    with run(upstream, "reset-after-finish") as remora:
+        assert added_up(remora.stream({"model": "t/m", "n": 3}).chunks) == {0: "stop", 1: "error", 2: "error"}
+        with client(remora).chat.completions.stream(model="t/m", messages=USER, n=2) as stream:
+            with pytest.raises(openai.APIError):
+                stream.until_done()
+            assert stream.current_completion_snapshot.choices[0].finish_reason == "stop"
+    with run(upstream, "cut-after-1") as remora:
+        assert added_up(remora.stream({"model": "t/m"}).chunks) == {0: "error"}
 
 
 def test_choices_that_the_provider_does_not_give_are_told(upstream):

@@ -596,6 +596,41 @@ static void an_error_after_content_ends_the_stream_without_done(void **state)
     talk_fini(&t);
 }
 
+/* As a caller gets them: one finish reason for each choice. */
+static void an_error_takes_no_finish_reason_back(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    t.encoder.state = t.bare.state = 4; /* asked for: the last of them never began */
+    say_started(&t);
+    for (int32_t i = 0; i < 3; i++) {
+        say_text(&t, i, "Hi");
+    }
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    say_finish(&t, 2, REMORA_FINISH_LENGTH, "max_tokens");
+    t.outcome.has_begun = true;
+    remora_fail_set(&t.outcome.fail, REMORA_STREAM_BROKEN, NULL, "The provider's stream broke.");
+    say_failed(&t);
+    assert_stream(&t, "error_beside_finished.sse");
+    talk_fini(&t);
+}
+
+static void an_error_after_every_finish_reason_stands_alone(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_init(&t, REMORA_SURFACE_OPENAI);
+    say_started(&t);
+    say_text(&t, 0, "Hi");
+    say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+    t.outcome.has_begun = true;
+    remora_fail_set(&t.outcome.fail, REMORA_STREAM_BROKEN, NULL, "The provider's stream broke.");
+    say_failed(&t);
+    assert_stream(&t, "error_after_finish.sse");
+    talk_fini(&t);
+}
+
 static void an_error_after_a_comment_keeps_its_own_code(void **state)
 {
     (void)state;
@@ -725,6 +760,8 @@ int main(void)
         cmocka_unit_test(a_fallback_with_usage_is_one_chunk),
         cmocka_unit_test(unknown_usage_is_null),
         cmocka_unit_test(an_error_after_content_ends_the_stream_without_done),
+        cmocka_unit_test(an_error_takes_no_finish_reason_back),
+        cmocka_unit_test(an_error_after_every_finish_reason_stands_alone),
         cmocka_unit_test(an_error_after_a_comment_keeps_its_own_code),
         cmocka_unit_test(a_chunk_too_long_to_be_kept_is_written_all_the_same),
         cmocka_unit_test(an_error_names_its_field),
