@@ -11,6 +11,9 @@ from test_policy_files import config, wait_for, wait_status
 from test_rotation import loads, swap
 
 
+FOREIGN = "rk-canary-ffffffffffffffffffffffffffffffffffffff"
+
+
 def folder_of_hashes(path, key=KEY):
     path.mkdir(parents=True)
     write_hash(path / "ci", key)
@@ -18,8 +21,15 @@ def folder_of_hashes(path, key=KEY):
     return path
 
 
-def admits(remora, status, headers=BEARER):
-    wait_for(lambda: remora.chat({"model": "t/m"}, headers=headers)[0] == status, seconds=5)
+def loads_of_all_kinds(remora):
+    """Logged when every worker has it: each gets its own snapshot, one after another."""
+    return len([line for line in remora.log_lines() if line.get("message", "").startswith("configuration loaded")])
+
+
+def changes(remora, change, status, headers=BEARER):
+    before = loads_of_all_kinds(remora)
+    change()
+    wait_for(lambda: loads_of_all_kinds(remora) > before and remora.chat({"model": "t/m"}, headers=headers)[0] == status, seconds=10)
 
 
 WAYS = {"deleted": (lambda base: shutil.rmtree(base / "secrets/keys"), lambda base: folder_of_hashes(base / "secrets/keys")),
@@ -36,25 +46,21 @@ def test_keys_whose_folder_is_taken_away_are_refused_until_it_is_back(upstream, 
     with Remora(with_keys(upstream, keys), environment=SECRETS) as remora:
         for _ in range(2):
             assert remora.chat({"model": "t/m"}, headers=BEARER)[0] == 200
-            take(tmp_path)
-            admits(remora, 401)
-            give(tmp_path)
-            admits(remora, 200)
+            changes(remora, lambda: take(tmp_path), 401)
+            changes(remora, lambda: give(tmp_path), 200)
             shutil.rmtree(tmp_path / "away", ignore_errors=True)
-        write_hash(keys / "ci", "rk-canary-ffffffffffffffffffffffffffffffffffffff")  # and what is in it is watched as before
-        admits(remora, 401)
+        changes(remora, lambda: write_hash(keys / "ci", FOREIGN), 401)  # and what is in it is watched as before
         assert remora.chat({"model": "t/m"}, headers={"x-api-key": OTHER})[0] == 200
 
 
 def test_a_link_to_the_folder_that_is_turned_is_a_change(upstream, tmp_path):
     """As releases are switched: the new link is renamed over the old one; nothing happens in either folder."""
     folder_of_hashes(tmp_path / "one/keys")
-    folder_of_hashes(tmp_path / "two/keys", "rk-canary-ffffffffffffffffffffffffffffffffffffff")
+    folder_of_hashes(tmp_path / "two/keys", FOREIGN)
     os.symlink("one", tmp_path / "current")
     with Remora(with_keys(upstream, tmp_path / "current/keys"), environment=SECRETS) as remora:
         for to, status in (("two", 401), ("one", 200), ("two", 401)):
-            swap(tmp_path, "current", to)
-            admits(remora, status)
+            changes(remora, lambda to=to: swap(tmp_path, "current", to), status)
         assert loads(remora) == 3
 
 
@@ -66,8 +72,7 @@ def test_a_folder_that_was_never_there_is_waited_for(upstream, tmp_path):
         remora.wait_log("configuration loaded")
         (tmp_path / "a/b").mkdir()
         remora.wait_log("configuration loaded", 2)
-        folder_of_hashes(keys)
-        admits(remora, 200)
+        changes(remora, lambda: folder_of_hashes(keys), 200)
 
 
 def test_a_policy_whose_folder_is_gone_stays_and_is_told_and_its_return_is_read(upstream, tmp_path):

@@ -132,6 +132,7 @@ struct remora_grpc_front {
     /* Worker 0's own. */
     struct remora_listener *listener;
     struct remora_grpc_connections *connections;
+    struct remora_grpc_newcomers *newcomers; /* NULL with TLS */
     grpc_server_credentials *credentials;
 };
 

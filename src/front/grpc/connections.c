@@ -474,6 +474,16 @@ void remora_grpc_connections_adopt(struct remora_grpc_connections *connections)
     arm(connections);
 }
 
+/* As the core will call it. It calls all on a unix socket the same, or nothing. */
+static void name(const struct remora_grpc_connections *c, struct remora_grpc_socket *socket, int fd)
+{
+    if (c->lanes[0].way == REMORA_GRPC_FUNCTOR) {
+        snprintf(socket->peer, sizeof socket->peer, "fd:%d", fd);
+    } else {
+        remora_grpc_peer_of(fd, socket->peer, sizeof socket->peer);
+    }
+}
+
 bool remora_grpc_connections_add(struct remora_grpc_connections *connections, int fd)
 {
     struct stat status;
@@ -486,24 +496,22 @@ bool remora_grpc_connections_add(struct remora_grpc_connections *connections, in
     if (connections->count == 0) { /* how much there is without connections, or nearly */
         (void)remora_grpc_reclaim(&connections->reclaim);
     }
-    append(connections, fd)->inode = status.st_ino;
+    struct connection *connection = append(connections, fd);
+    connection->inode = status.st_ino;
+    name(connections, &connection->socket, fd);
     tell(connections);
     arm(connections);
     return true;
 }
 
-/* The core numbers what it is handed at once and in order, so what is new is this one. */
-void remora_grpc_connections_added(struct remora_grpc_connections *connections)
+void remora_grpc_connections_listed(struct remora_grpc_connections *connections,
+                                    const struct remora_grpc_newcomer *newcomer)
 {
-    struct connection *last = &connections->open[connections->count - 1];
-    struct remora_grpc_socket *socket = &last->socket;
-    if (remora_grpc_channelz_sockets(connections->server, connections->next_id, socket, 1) == 1) {
-        connections->next_id = socket->id + 1;
-    } else {
-        snprintf(socket->peer, sizeof socket->peer, "fd:%d", last->fd);
-    }
-    if (strcmp(socket->peer, "unix:") == 0) { /* all of them */
-        socket->peer[0] = '\0';
+    for (size_t i = 0; i < connections->count; i++) {
+        struct connection *connection = &connections->open[i];
+        if (connection->fd == newcomer->fd && connection->inode == newcomer->inode) {
+            connection->socket.id = newcomer->id;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #define REMORA_GRPC_CONNECTIONS_H
 
 #include "handoff.h"
+#include "newcomers.h"
 #include "remora/telemetry.h"
 #include "remora/worker.h"
 
@@ -24,8 +25,9 @@ void remora_grpc_connections_free(struct remora_grpc_connections *connections);
 void remora_grpc_connections_adopt(struct remora_grpc_connections *connections);
 /* Notes an accepted socket. False when REMORA_LIMIT_CONNECTIONS are open. */
 bool remora_grpc_connections_add(struct remora_grpc_connections *connections, int fd);
-/* Asks the core what it calls the one that was added last, once it has been handed over. */
-void remora_grpc_connections_added(struct remora_grpc_connections *connections);
+/* The core has it, and a number for it. */
+void remora_grpc_connections_listed(struct remora_grpc_connections *connections,
+                                    const struct remora_grpc_newcomer *newcomer);
 
 enum remora_grpc_end {
     REMORA_GRPC_RESET, /* by its caller within REMORA_LIMIT_GRPC_RAPID_MS, whatever of the answer had been sent */

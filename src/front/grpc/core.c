@@ -4,7 +4,7 @@
  *   open   1. the core's generation decides how completions travel, and whether this address may be bound at all
  *          2. a server with quota and limits, a lane for each worker, ARMED calls outstanding on each
  *          3. plaintext: our own listener on worker 0's loop: connection cap, peer's user, SO_SNDBUF, then the socket is the
- *             core's. TLS: the core listens, because it takes no sockets for TLS from others (secure.c, accepting.c)
+ *             core's (newcomers.h). TLS: the core listens, because it takes no sockets for TLS from others (secure.c, accepting.c)
  *   drain  farewell (connections.c); the listener closes, calls are still taken; when all who are connected have heard it and no
  *          more come, the server is shut down, which refuses what comes now; streams go on. TLS and unix sockets: at once
  *   free   what is left is cancelled; waits for the server, for every call, for every lane; then the core may end
@@ -17,7 +17,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grpc/grpc.h>
-#include <grpc/grpc_posix.h>
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -120,8 +119,31 @@ static void on_accept(void *context, int fd, int64_t peer_uid)
     if (!front->is_unix) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    grpc_server_add_channel_from_fd(front->server, fd, front->credentials);
-    remora_grpc_connections_added(front->connections);
+    remora_grpc_newcomers_give(front->newcomers, fd);
+}
+
+static void on_newcomer(void *context, const struct remora_grpc_newcomer *newcomer)
+{
+    const struct remora_grpc_front *front = context;
+    if (front->connections != NULL) {
+        remora_grpc_connections_listed(front->connections, newcomer);
+    }
+}
+
+static enum remora_code expect_newcomers(struct remora_grpc_front *front, struct remora_fail *fail)
+{
+    const struct remora_grpc_newcomers_input input = {
+        .server = front->server,
+        .credentials = front->credentials,
+        .listed_as = remora_grpc_channelz_server(),
+        .loop = front->process->workers[0].loop,
+        .told = on_newcomer,
+        .context = front,
+    };
+    enum remora_code code = remora_grpc_newcomers_open(&input, &front->newcomers);
+    return code == REMORA_OK
+               ? REMORA_OK
+               : remora_fail_set(fail, code, "listen.grpc", "The gRPC front found no memory.");
 }
 
 struct listening {
@@ -139,6 +161,18 @@ static void listen_now(struct remora_grpc_front *front, void *context)
     if (listening->code == REMORA_OK) {
         front->port = remora_listener_port(front->listener);
     }
+}
+
+static enum remora_code listen_plain(struct remora_grpc_front *front,
+                                     const struct remora_address *address, struct remora_fail *fail)
+{
+    struct listening listening = {.address = address, .fail = fail};
+    enum remora_code code = expect_newcomers(front, fail);
+    if (code != REMORA_OK) {
+        return code;
+    }
+    on_worker_0(front, listen_now, &listening);
+    return listening.code;
 }
 
 /* ---- the server ---- */
@@ -345,9 +379,7 @@ enum remora_code remora_grpc_front_open(struct remora_process *process,
     if (code == REMORA_OK && front->tls != NULL) {
         on_worker_0(front, adopt_now, NULL);
     } else if (code == REMORA_OK) {
-        struct listening listening = {.address = address, .fail = fail};
-        on_worker_0(front, listen_now, &listening);
-        code = listening.code;
+        code = listen_plain(front, address, fail);
     }
     if (code != REMORA_OK) {
         remora_grpc_front_free(front);
@@ -412,6 +444,7 @@ void remora_grpc_front_drain(struct remora_grpc_front *front)
         return;
     }
     remora_grpc_front_close(front);
+    remora_grpc_newcomers_refuse(front->newcomers);
     if (front->has_started) {
         remora_grpc_tag_init(&front->shut_down, &front->lanes[0], on_shut_down);
         remora_grpc_tag_give(&front->shut_down);
@@ -506,9 +539,11 @@ void remora_grpc_front_free(struct remora_grpc_front *front)
         wait_for_core(front);
     }
     remora_grpc_accepting_end();
+    remora_grpc_newcomers_join(front->newcomers);
     for (unsigned i = 0; i < front->lane_count; i++) {
         remora_grpc_lane_settle(&front->lanes[i]);
     }
+    remora_grpc_newcomers_free(front->newcomers);
     if (front->server != NULL) {
         grpc_server_destroy(front->server);
     }
