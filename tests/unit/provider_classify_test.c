@@ -76,6 +76,8 @@ static void status_alone_gives_the_class(void **state)
         {504, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {524, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
         {529, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {599, "", REMORA_UPSTREAM_OVERLOADED, REMORA_CAUSE_SERVER_ERROR},
+        {600, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
         {302, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_REDIRECT},
         {101, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
         {999, "", REMORA_UPSTREAM_UNAVAILABLE, REMORA_CAUSE_BAD_RESPONSE},
@@ -133,6 +135,11 @@ static void body_tells_a_closer_class_of_a_refusal(void **state)
          REMORA_CONTENT_POLICY, REMORA_CAUSE_CLIENT_ERROR},
         {400, "{\"error\":{\"message\":\"x\",\"code\":\"model_not_found\"}}",
          REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
+        /* An error that is an empty text takes no message away that stands elsewhere. */
+        {400, "{\"error\":\"\",\"message\":\"prompt is too long\",\"choices\":[]}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
+        {400, "{\"base_resp\":{\"status_code\":7777,\"status_msg\":\"prompt is too long\"}}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
         {400, "{\"error\":{\"message\":\"echo-9 is not a valid model ID\",\"code\":400}}",
          REMORA_MODEL_UNAVAILABLE_UPSTREAM, REMORA_CAUSE_CLIENT_ERROR},
         {400,
@@ -168,6 +175,7 @@ static void a_bad_parameter_is_no_verdict_about_the_prompt(void **state)
         {400, SAID("context length must be a number"), REFUSED},
         {400, SAID("no function: content policy"), REFUSED},
         {400, SAID("too many tokens in stop"), REFUSED},
+        {400, SAID("Model  not found"), REFUSED}, /* a name is a word, and no blank */
     };
     (void)state;
     expect_all(cases, REMORA_COUNT_OF(cases));
@@ -340,6 +348,13 @@ static void missing_is_the_model_unless_something_else_is_named(void **state)
         {404, "{\"error\":{\"message\":\"x\",\"param\":\"previous_response_id\"}}", REFUSED},
         {404, "{\"error\":{\"param\":\"file_id\"}}", REFUSED},
         /* Names that only begin so. */
+        {404, "{\"error\":{\"message\":\"file0 is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"file9 is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"fileZ is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"file-x is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"file/x is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"file.x is gone\"}}", GONE},
+        {404, "{\"error\":{\"message\":\"file: gone\"}}", REFUSED},
         {404, "{\"error\":{\"message\":\"file2 is gone\"}}", GONE},
         {404, "{\"error\":{\"message\":\"filea is gone\"}}", GONE},
         {404, "{\"error\":{\"message\":\"vectorXstore is gone\"}}", GONE},
@@ -630,9 +645,35 @@ static void a_code_that_is_known_stands_above_the_sentence(void **state)
     static const struct expectation cases[] = {
         {429, "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"prompt is too long\"}}",
          REMORA_CAPACITY_EXHAUSTED, REMORA_CAUSE_RATE_LIMIT},
+        {400,
+         "{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"Your input was "
+         "flagged\"}}",
+         REMORA_CONTEXT_LENGTH, REMORA_CAUSE_CLIENT_ERROR},
     };
     (void)state;
     expect_all(cases, REMORA_COUNT_OF(cases));
+}
+
+/* Who asks for the code alone gets it, and what was found first stays. */
+static void a_verdict_is_given_once(void **state)
+{
+    const struct envelope refused = {.message = REMORA_SLICE("prompt is too long")};
+    const struct envelope loop = {.param = REMORA_SLICE("remora-hop"),
+                                  .reason = REMORA_SLICE("WRONG_ENDPOINT")};
+    struct remora_fail first = REMORA_FAIL_INIT;
+    (void)state;
+    assert_int_equal(envelope_judge(&refused, 400, NULL, REMORA_CAUSE_NONE, NULL),
+                     REMORA_CONTEXT_LENGTH);
+    assert_int_equal(envelope_judge(&loop, 400, NULL, REMORA_CAUSE_NONE, NULL),
+                     REMORA_MODEL_UNAVAILABLE_UPSTREAM);
+    (void)remora_fail_set(&first, REMORA_SHEDDING, NULL, "First.");
+    first.cause = REMORA_CAUSE_MEMORY;
+    (void)envelope_judge(&refused, 400, NULL, REMORA_CAUSE_NONE, &first);
+    (void)envelope_judge(&loop, 400, NULL, REMORA_CAUSE_NONE, &first);
+    assert_int_equal(first.code, REMORA_SHEDDING);
+    assert_int_equal(first.cause, REMORA_CAUSE_MEMORY);
+    assert_int_equal(first.upstream_status, 0);
+    assert_string_equal(first.message, "First.");
 }
 
 static void keys_and_urls_are_taken_out_of_the_words(void **state)
@@ -783,6 +824,10 @@ static void header_hint_wins_over_the_bodys(void **state)
     assert_int_equal(classify(429, body, &head).retry_after_ms, 0); /* at once is no absence */
     assert_int_equal(classify(429, "", NULL).retry_after_ms, -1);
     assert_int_equal(
+        classify(429, "{\"error\":{\"details\":[{\"reason\":\"RATE_LIMIT_EXCEEDED\"}]}}", NULL)
+            .retry_after_ms,
+        -1);
+    assert_int_equal(
         classify(429,
                  "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
                  "\"retryDelay\":\"0s\"}]}}",
@@ -804,10 +849,18 @@ static void retry_after_may_be_a_date(void **state)
 
 static void error_under_200_is_in_band(void **state)
 {
-    struct remora_fail fail = classify(200, "{\"error\":{\"message\":\"x\",\"code\":503}}", NULL);
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {{200, "{\"error\":{\"message\":\"x\",\"code\":503}}"},
+                 {299, "{\"error\":{\"message\":\"x\",\"code\":503}}"},
+                 {200, "{\"error\":{\"message\":\"x\",\"code\":599}}"}};
     (void)state;
-    assert_int_equal(fail.code, REMORA_UPSTREAM_OVERLOADED);
-    assert_int_equal(fail.cause, REMORA_CAUSE_IN_BAND);
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_fail fail = classify(cases[i].status, cases[i].body, NULL);
+        assert_int_equal(fail.code, REMORA_UPSTREAM_OVERLOADED);
+        assert_int_equal(fail.cause, REMORA_CAUSE_IN_BAND);
+    }
 }
 
 int main(void)
@@ -833,6 +886,7 @@ int main(void)
         cmocka_unit_test(words_of_a_server_error_or_credential_are_not_told),
         cmocka_unit_test(only_the_start_of_a_message_is_read),
         cmocka_unit_test(a_code_that_is_known_stands_above_the_sentence),
+        cmocka_unit_test(a_verdict_is_given_once),
         cmocka_unit_test(keys_and_urls_are_taken_out_of_the_words),
         cmocka_unit_test(long_words_are_no_keys),
         cmocka_unit_test(the_providers_own_secrets_are_removed),

@@ -482,6 +482,9 @@ static void models_that_reason_are_known_by_their_names(void **state)
         {"o1", true},
         {"o3-mini-2025", true},
         {"o4-mini", true},
+        {"o0", true},
+        {"o9", true},
+        {"glm-5.2", false},
         {"gpt-5", true},
         {"gpt-5-mini", true},
         {"gpt-5.1", true},
@@ -518,6 +521,8 @@ static void newer_models_take_sampling_parameters_when_they_do_not_reason(void *
     assert_false(refuses("gpt-4o", false, REMORA_PARAMETER_TEMPERATURE));
     assert_true(refuses("o3", true, REMORA_PARAMETER_TEMPERATURE));
     assert_true(refuses("gpt-5", true, REMORA_PARAMETER_TOP_P));
+    assert_true(refuses("gpt-5-2025-08-07", true, REMORA_PARAMETER_TOP_P));
+    assert_false(refuses("gpt-5.9", true, REMORA_PARAMETER_TOP_P));
     assert_true(refuses("gpt-5.1", false, REMORA_PARAMETER_LOGPROBS));
     assert_false(refuses("gpt-5.1", true, REMORA_PARAMETER_LOGPROBS));
     assert_false(refuses("gpt-5.1", true, REMORA_PARAMETER_TOP_LOGPROBS));

@@ -484,7 +484,7 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
 {
     enum { LOW = 1 << REMORA_EFFORT_LOW, MEDIUM = 1 << REMORA_EFFORT_MEDIUM };
     enum { HIGH = 1 << REMORA_EFFORT_HIGH, NONE = 1 << REMORA_EFFORT_NONE };
-    enum { MAX = 1 << REMORA_EFFORT_MAX };
+    enum { MAX = 1 << REMORA_EFFORT_MAX, MINIMAL = 1 << REMORA_EFFORT_MINIMAL };
     static const struct {
         const char *dialect;
         enum remora_effort asked;
@@ -496,6 +496,8 @@ static void an_effort_becomes_the_nearest_that_the_endpoint_has(void **state)
         {"", REMORA_EFFORT_MINIMAL, NONE | LOW, "\"reasoning_effort\":\"low\"}",
          "low, the nearest"},
         {"", REMORA_EFFORT_MEDIUM, LOW | HIGH, "\"reasoning_effort\":\"low\"}", "low, the nearest"},
+        {"", REMORA_EFFORT_LOW, MINIMAL | MEDIUM, "\"reasoning_effort\":\"minimal\"}",
+         "minimal, the nearest"},
         {"", REMORA_EFFORT_HIGH, MAX, "\"reasoning_effort\":\"max\"}", "max, the nearest"},
         {"", REMORA_EFFORT_HIGH, LOW | HIGH, "\"reasoning_effort\":\"high\"}", NULL},
         {"", REMORA_EFFORT_HIGH, 0, "\"reasoning_effort\":\"high\"}", NULL},

@@ -181,11 +181,18 @@ static void a_decoder_keeps_the_last_plain_chunk(void **state)
 #define TEXT(more) "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"a\"}" more "}]}\n\n"
 #define REASON(more) \
     "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]" more "}\n\n"
+#define CALL                                                                                  \
+    "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\"," \
+    "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n"
     (void)state;
     expect_mold(START, 0, 0);
     expect_mold(START TEXT(""), 1, 1);
     expect_mold(START TEXT("") TEXT(""), 1, 2);
     expect_mold(START REASON(""), 1, 0);
+    expect_mold(START REASON(",\"object\":\"chat.completion.chunk\""), 1, 0);
+    expect_mold(START TEXT(",\"finish_reason\":\"stop\"") TEXT(""), 0, 2); /* it was no end */
+    /* Where a call stood in the way, the next text is one again. */
+    expect_mold(START CALL TEXT(""), 1, 1);
     expect_mold(START REASON(",\"usage\":{\"prompt_tokens\":1}"), 0, 0);
     expect_mold(TEXT(""), 0, 1); /* started as well */
     expect_mold(START TEXT(",\"finish_reason\":\"stop\""), 0, 1);

@@ -122,6 +122,22 @@ static const struct row rows[] = {
     {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"cache_creation\":{"
      "\"ephemeral_5m_input_tokens\":6,\"ephemeral_1h_input_tokens\":6}}",
      USAGE_INCLUSIVE, 10, -1, 6, 1, -1, ESTIMATED},
+    /* an answer of nothing: what a total has beyond is the cache's where that is all of it, else output */
+    {"{\"prompt_tokens\":10,\"completion_tokens\":0,\"total_tokens\":12,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":2}}",
+     USAGE_INCLUSIVE, 10, 2, -1, 0, -1, ACTUAL},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":0,\"total_tokens\":12}", USAGE_INCLUSIVE, 10, -1,
+     -1, 2, -1, ACTUAL},
+    /* both readings are exact: what was read and written beside the prompt, or what was read and the thoughts */
+    {"{\"prompt_tokens\":10,\"completion_tokens\":4,\"total_tokens\":19,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":2,\"cache_write_tokens\":3},"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":3}}",
+     USAGE_INCLUSIVE, 10, 2, 3, 1, 3, ACTUAL},
+    /* the largest count that is believed */
+    {"{\"prompt_tokens\":9007199254740992}", USAGE_INCLUSIVE, INT64_C(9007199254740992), -1, -1, -1,
+     -1, ACTUAL},
+    {"{\"prompt_tokens\":9007199254740993,\"completion_tokens\":1}", USAGE_INCLUSIVE, -1, -1, -1, 1,
+     -1, ACTUAL},
     /* one direction alone, and none of it */
     {"{\"completion_tokens\":0}", USAGE_INCLUSIVE, -1, -1, -1, 0, -1, ACTUAL},
     {"{\"prompt_tokens\":0}", USAGE_INCLUSIVE, 0, -1, -1, -1, -1, ACTUAL},
@@ -379,9 +395,32 @@ static void costs_of_another_key_are_added_where_that_is_said(void **state)
     }
 }
 
+/* What was not written is told as nothing, for both lives, where one of them is told. */
+static void nothing_written_is_a_count(void **state)
+{
+    (void)state;
+    struct remora_usage usage =
+        read("{\"prompt_tokens\":10,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0}}");
+    assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_WRITE_5M], 0);
+    assert_int_equal(usage.tokens[REMORA_USAGE_CACHE_WRITE_1H], 0);
+    assert_int_equal(usage.tokens[REMORA_USAGE_INPUT], 10);
+}
+
+static void costs_that_no_number_holds_are_none(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read("{\"prompt_tokens\":1,\"is_byok\":true,\"cost\":9000000,\"cost_details\":{"
+             "\"upstream_inference_cost\":9000000}}")
+            .reported_pico_usd,
+        -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_written_is_a_count),
+        cmocka_unit_test(costs_that_no_number_holds_are_none),
         cmocka_unit_test(counts_become_disjoint_classes),
         cmocka_unit_test(what_was_written_to_the_cache_has_several_names),
         cmocka_unit_test(searches_are_told_under_several_names),
