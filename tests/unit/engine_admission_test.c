@@ -81,7 +81,12 @@ static void answers_that_are_not_read_leave_less_to_new_requests(void **state)
     assert_false(remora_admission_has_room(admission));
     assert_int_equal(remora_admission_unread_bytes(admission), 150);
     assert_int_equal(enter(1), REMORA_SHEDDING);
-    remora_admission_give_answer(admission, 90);
+    remora_admission_give_answer(admission, 50);
+    assert_false(remora_admission_has_room(admission)); /* all of it is taken */
+    remora_admission_give_answer(admission, 1);
+    assert_true(remora_admission_has_room(admission));
+    assert_false(remora_admission_hold_answer(admission, 1)); /* and again */
+    remora_admission_give_answer(admission, 40);
     assert_true(remora_admission_has_room(admission));
     remora_admission_give_answer(admission, 60);
     assert_int_equal(enter(60), REMORA_OK);

@@ -116,6 +116,24 @@ static void refusals_are_of_one_model(void **state)
     fixture_free(f);
 }
 
+/* Nor does it shut the last provider that refused out of the next model. */
+static void who_refused_one_model_s_request_is_asked_for_the_next(void **state)
+{
+    static const char *const models[] = {"t/b", NULL};
+    (void)state;
+    struct engine_fixture *f = few("service: checkout\nproviders:\n"
+                                   "  a: {kind: openai, base_url: \"http://127.0.0.1/a\"}\n"
+                                   "models:\n"
+                                   "  t/a: {endpoints: [{provider: a, model_id: m}]}\n"
+                                   "  t/b: {endpoints: [{provider: a, model_id: m}]}\n",
+                                   models);
+    play_answer(f, 0, 400, "{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\"}}");
+    assert_int_equal(f->transfer_count, 2);
+    play_good_unary(f, 1, "x");
+    assert_slice_equal(f->outcome.attempts[1].model, "t/b");
+    fixture_free(f);
+}
+
 static void a_refused_request_is_not_sent_to_the_same_provider_again(void **state)
 {
     (void)state;
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(each_model_to_come_keeps_an_attempt),
         cmocka_unit_test(a_policy_bounds_the_attempts_of_its_requests),
         cmocka_unit_test(refusals_are_of_one_model),
+        cmocka_unit_test(who_refused_one_model_s_request_is_asked_for_the_next),
         cmocka_unit_test(a_refused_request_is_not_sent_to_the_same_provider_again),
         cmocka_unit_test(a_text_too_long_for_an_unknown_window_goes_to_nobody_else),
         cmocka_unit_test(refused_keys_leave_the_other_endpoint_its_turn),

@@ -564,11 +564,33 @@ static void without_memory_a_limited_service_is_shed_and_an_unlimited_one_served
     }
 }
 
+/* Half a report is one, and so is a report of nothing. */
+static void what_is_told_of_one_direction_corrects_the_estimate(void **state)
+{
+    static const char *const reports[] = {"\"prompt_tokens\":0", "\"completion_tokens\":0",
+                                          "\"prompt_tokens\":3", "\"completion_tokens\":3"};
+    (void)state;
+    f = fixture_new(LIMITS("tokens_per_minute: 510")); /* an estimate of 500 and what is used */
+    for (size_t i = 0; i < REMORA_COUNT_OF(reports); i++) {
+        char chunk[160];
+        snprintf(chunk, sizeof chunk, "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{%s}}\n\n",
+                 reports[i]);
+        (void)start(NULL);
+        assert_non_null(f->exchange);
+        play_head(f, i, 200, NULL);
+        (void)play_body(f, i, CHUNK_TEXT("x") CHUNK_STOP);
+        (void)play_body(f, i, chunk);
+        (void)play_body(f, i, CHUNK_DONE);
+        assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(what_is_told_of_one_direction_corrects_the_estimate),
         CASE(who_finds_no_place_waits_and_goes_on_when_one_is_free),
         CASE(waiting_ends_in_time_with_a_hint_to_retry),
         CASE(who_waits_in_vain_and_was_given_a_notice_had_begun),

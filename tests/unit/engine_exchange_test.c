@@ -1263,9 +1263,28 @@ static void the_last_of_several_usage_reports_counts_as_a_whole(void **state)
     fixture_free(f);
 }
 
+/* A whole answer has the deadline of the whole: pauses within it are not those of a stream. */
+static void a_whole_answer_may_pause_as_long_as_it_likes(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("deadlines: {idle_ms: 1000, response_ms: 9000}\n");
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, "{\"id\":\"c1\",");
+    fixture_pass_ms(f, 8000);
+    assert_int_equal(f->transfer_count, 1);
+    (void)play_body(f, 0,
+                    "\"model\":\"um\",\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},"
+                    "\"finish_reason\":\"stop\"}]}");
+    play_end(f, 0, REMORA_CAUSE_NONE);
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_answer_may_pause_as_long_as_it_likes),
         cmocka_unit_test(nothing_reaches_the_sink_before_the_first_content_event),
         cmocka_unit_test(what_was_said_of_an_answer_s_origin_is_held_until_there_is_content),
         cmocka_unit_test(the_bytes_of_a_request_are_free_for_others_once_it_is_answered),

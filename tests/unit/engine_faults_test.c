@@ -553,9 +553,30 @@ static void fault_16_usage_of_a_failed_attempt_is_its_own(void **state)
     fixture_free(f);
 }
 
+/* "At once" is a hint, and the smallest that there is: no later one stands in its place. */
+static void a_hint_of_no_time_is_passed_on(void **state)
+{
+    static const char *const at_once[] = {"Retry-After: 0", NULL};
+    const char *const *const hints[][2] = {
+        {at_once, at_once}, {at_once, retry_after_7}, {retry_after_7, at_once}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(hints); i++) {
+        struct engine_fixture *f = fixture_new("");
+        fixture_start(f, REMORA_UNARY, "t/m");
+        for (size_t k = 0; k < 2; k++) {
+            play_head(f, k, 503, hints[i][k]);
+            play_end(f, k, REMORA_CAUSE_NONE);
+        }
+        assert_int_equal(f->outcome.fail.code, REMORA_UPSTREAM_OVERLOADED);
+        assert_int_equal(f->outcome.fail.retry_after_ms, 0);
+        fixture_free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hint_of_no_time_is_passed_on),
         cmocka_unit_test(fault_01_rate_limit_with_retry_after_falls_back_and_rests),
         cmocka_unit_test(
             fault_02_rate_limit_without_retry_after_falls_back_and_is_told_when_all_are),

@@ -136,9 +136,52 @@ static void members_beyond_the_limit_are_left_out(void **state)
     fixture_free(f);
 }
 
+/* Digits and capitals, too, may be written as escapes. */
+static void secrets_are_found_whatever_letters_are_escaped(void **state)
+{
+    (void)state;
+    struct engine_fixture *f =
+        fixture_new_yaml("service: svc\nproviders:\n"
+                         "  a: {kind: openai, base_url: \"http://127.0.0.1/a\", api_key: {env: "
+                         "CAPS_KEY}}\n"
+                         "models: {t/m: {endpoints: [{provider: a, model_id: m}]}}\n");
+    f->wants_further = true;
+    fixture_start(f, REMORA_UNARY, "t/m");
+    play_answer(f, 0, 200,
+                ANSWER_WITH("\"plain\":\"CANARY-07\",\"capital\":\"C\\u0041NARY-07\","
+                            "\"digit\":\"CANARY-\\u00307\",\"other\":\"C\\u0042NARY-07\","));
+    remora_buf_append_byte(&f->said, '\0');
+    assert_non_null(strstr(f->said.data, "further {\"other\":\"C\\u0042NARY-07\"}\n"));
+    fixture_free(f);
+}
+
+/* To the byte; and what does not fit takes no room from what comes after it. */
+static void a_member_may_fill_all_the_room_that_there_is(void **state)
+{
+    enum { HEAD_BYTES = 8, NAME_BYTES = 3 }; /* with its quotes */
+    static char body[REMORA_LIMIT_FURTHER_BYTES + 256];
+    (void)state;
+    for (size_t beyond = 0; beyond < 2; beyond++) {
+        size_t letters = REMORA_LIMIT_FURTHER_BYTES - HEAD_BYTES - NAME_BYTES - 2 + beyond;
+        struct engine_fixture *f = asked(REMORA_UNARY);
+        int length = snprintf(body, sizeof body,
+                              "{\"id\":\"c1\",\"choices\":[{\"index\":0,\"message\":{\"content\":"
+                              "\"x\"},\"finish_reason\":\"stop\"}],\"n\":\"");
+        memset(body + length, 'x', letters);
+        strcpy(body + (size_t)length + letters, "\",\"y\":2}");
+        play_answer(f, 0, 200, body);
+        remora_buf_append_byte(&f->said, '\0');
+        assert_true((strstr(f->said.data, "further {\"n\":\"xxx") != NULL) == (beyond == 0));
+        assert_true((strstr(f->said.data, "further {\"y\":2}\n") != NULL) == (beyond == 1));
+        fixture_free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(secrets_are_found_whatever_letters_are_escaped),
+        cmocka_unit_test(a_member_may_fill_all_the_room_that_there_is),
         cmocka_unit_test(a_whole_answer_tells_its_members_and_report),
         cmocka_unit_test(of_a_stream_the_last_word_counts),
         cmocka_unit_test(who_does_not_ask_is_told_nothing),

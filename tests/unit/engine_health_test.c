@@ -490,11 +490,34 @@ static void a_probe_is_claimed_once_among_threads(void **state)
     assert_int_equal(sum, CLAIMS);
 }
 
+/* The moment in which the window ends is no part of it. */
+static void a_failure_as_the_window_ends_takes_the_next_step(void **state)
+{
+    (void)state;
+    fail_times(IN_A_ROW);
+    now += 30 * S;
+    fail_times(1);
+    expect(REMORA_CONDITION_BREAKER_OPEN, now + 60 * S);
+}
+
+static void however_often_it_fails_a_breaker_stays_open(void **state)
+{
+    (void)state;
+    fail_times(IN_A_ROW);
+    for (int i = 0; i < 300; i++) {
+        now += 300 * S;
+        fail_times(1);
+        expect(REMORA_CONDITION_BREAKER_OPEN, now + (i < 8 ? 60 + 30 * (uint64_t)i : 300) * S);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_failure_as_the_window_ends_takes_the_next_step),
+        CASE(however_often_it_fails_a_breaker_stays_open),
         CASE(a_name_keeps_its_slot),
         CASE(slots_do_not_share_their_health),
         CASE(a_full_table_gives_the_slot_that_is_always_well),
