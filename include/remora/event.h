@@ -96,6 +96,9 @@ struct remora_event {
             int32_t block_index;
             struct remora_reasoning_block
                 block; /* text is a fragment; the other fields where they arrive */
+            /* An earlier fragment of the block had one: who tells fragments to a client that adds them up leaves them out. */
+            bool had_id;
+            bool had_format;
         } reasoning;
         struct {
             int32_t index;                 /* dense from 0 within a choice */

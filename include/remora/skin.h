@@ -49,13 +49,6 @@ struct remora_encoder {
     /* Of a stream, a bit per choice: its role was told, its finish reason was. */
     uint64_t begun[REMORA_LIMIT_CHOICES / 64];
     uint64_t finished[REMORA_LIMIT_CHOICES / 64];
-    struct {
-        int32_t block_index;
-        uint8_t choice_index; /* below REMORA_LIMIT_CHOICES */
-        bool is_open;
-        bool has_id;     /* told */
-        bool has_format; /* told */
-    } reasoning;         /* the block that a stream is in */
     int32_t annotations; /* that a stream has told of, all choices together; so the next */
     int32_t images;
     int32_t raws;

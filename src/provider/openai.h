@@ -84,10 +84,11 @@ struct openai_seat {
     uint32_t id_hash;       /* 0: the provider gave none */
     uint32_t name_hash;     /* of an open tool call's name */
     int16_t dense;
-    int8_t kind;                           /* of a reasoning block */
-    bool is_open;                          /* a tool call whose first fragment has gone out */
-    bool is_free;                          /* a tool call whose input is any text */
-    bool is_signed;                        /* a tool call whose signature has gone out with it */
+    int8_t kind;     /* of a reasoning block */
+    bool is_open;    /* a tool call whose first fragment has gone out */
+    bool is_free;    /* a tool call whose input is any text */
+    bool is_signed;  /* a tool call or block whose signature has gone out */
+    bool has_format; /* a block whose format has gone out; so has its id, if there is a hash */
     struct remora_json_progress arguments; /* of a tool call, as far as they have come */
 };
 
@@ -206,10 +207,9 @@ enum remora_code openai_sign_call(struct openai_feed *feed, int32_t choice,
 /* An element of reasoning_details. */
 void openai_read_detail(struct remora_json detail, struct remora_arena *scratch,
                         struct remora_reasoning_block *out);
-/* The dense index of a reasoning block, or -1 without memory. */
-int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
-                          enum remora_reasoning_kind kind, int32_t upstream_index,
-                          struct remora_slice id);
+/* A block of reasoning or a piece of one; upstream_index: the provider's, or the block's place in its list, -1 of what has neither. */
+enum remora_code openai_put_block(struct openai_feed *feed, int32_t choice, int32_t upstream_index,
+                                  const struct remora_reasoning_block *block);
 /* False when the object holds no valid count and no money. */
 bool openai_read_usage(struct remora_json usage, enum usage_rule rule, struct remora_usage *out);
 /* Text of a dialect that thinks in tags: reasoning between them, text behind them. */

@@ -11,11 +11,13 @@
  * A call without an id gets one made from the answer's id, so that its result can be matched.
  * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text. A call that has none when its
  * choice ends well is one of a tool without parameters, and gets `{}`, as callers parse what they get.
+ * A block of reasoning is told from the next by kind, index and id: OpenRouter streams those of OpenAI's models all with index 0, so a
+ * fragment of another kind begins a block, and one of the first kind behind that begins a third, unless its id is known.
  * Gemini signs a call in `extra_content.google.thought_signature` and refuses the next turn without it: told once with the call, and
  * as an encrypted reasoning block with the call's id, unless the answer's reasoning_details hold one for that call already; then the
  * call is told what that block says, if it stands beside the call or in a later chunk.
  * Sources: providers.md section 8 common rules (missing index and type, whole call in one chunk) and 4 (thoughtSignature);
- * openrouter.md 9 (reasoning_details); reliability.md F35.
+ * openrouter.md 9 (reasoning_details); OpenRouterTeam/ai-sdk-provider issue 519 (one index for all, read 2026-11); reliability.md F35.
  */
 #include "openai.h"
 
@@ -293,21 +295,16 @@ static bool is_signed(const struct openai_seats *blocks, const struct openai_sea
 static enum remora_code put_signature(struct openai_feed *feed, const struct openai_seat *seat,
                                       struct remora_slice id, struct remora_slice signature)
 {
-    struct openai_decoder *decoder = feed->decoder;
-    struct remora_event event = {.kind = REMORA_EVENT_REASONING, .choice_index = seat->choice};
-    if (is_signed(&decoder->blocks, seat, id)) {
-        return REMORA_OK;
-    }
-    event.reasoning.block_index = openai_block_seat(
-        decoder, seat->choice, REMORA_REASONING_ENCRYPTED, signature_index(seat), id);
-    event.reasoning.block =
-        (struct remora_reasoning_block){.kind = REMORA_REASONING_ENCRYPTED,
-                                        .text = signature,
-                                        .format = REMORA_SLICE(REMORA_GEMINI_FORMAT),
-                                        .id = id,
-                                        .index = {event.reasoning.block_index, true}};
-    return event.reasoning.block_index < 0 ? openai_no_memory(feed->fail)
-                                           : openai_put(feed, &event);
+    struct openai_seats *blocks = &feed->decoder->blocks;
+    const struct remora_reasoning_block block = {
+        .kind = REMORA_REASONING_ENCRYPTED,
+        .text = signature,
+        .format = REMORA_SLICE(REMORA_GEMINI_FORMAT),
+        .id = id,
+        .index = {count_in_choice(blocks, seat->choice, false), true}};
+    return is_signed(blocks, seat, id)
+               ? REMORA_OK
+               : openai_put_block(feed, seat->choice, signature_index(seat), &block);
 }
 
 /* Comes with the call, whole: of a later fragment the id is told only if it repeats it or had none. */
@@ -433,31 +430,71 @@ bool openai_calls_are_whole(const struct openai_decoder *decoder, int32_t choice
     return true;
 }
 
-int32_t openai_block_seat(struct openai_decoder *decoder, int32_t choice,
-                          enum remora_reasoning_kind kind, int32_t upstream_index,
-                          struct remora_slice id)
+/* ---- reasoning blocks ---- */
+
+/* A signature ends its block: text behind it is another one's. */
+static bool goes_on(const struct openai_seat *seat, const struct remora_reasoning_block *block)
+{
+    uint32_t hash = text_hash(block->id);
+    bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;
+    return !other_id && !(seat->is_signed && block->text.length > 0);
+}
+
+/* The block of the same id, else the last one of the index, if it is of the same kind; NULL: none. */
+static struct openai_seat *find_block(struct openai_seats *seats, int32_t choice,
+                                      int32_t upstream_index,
+                                      const struct remora_reasoning_block *block)
 {
     size_t count = 0;
-    uint32_t hash = text_hash(id);
-    struct openai_seat *all = seats_at(&decoder->blocks, &count);
-    if (kind == REMORA_REASONING_OTHER) {
-        count = 0; /* comes whole: each is a block of its own */
-    }
+    bool is_last = true;
+    uint32_t hash = text_hash(block->id);
+    struct openai_seat *all = seats_at(seats, &count);
     for (size_t i = count; i > 0; i--) {
         struct openai_seat *seat = &all[i - 1];
-        bool other_id = hash != 0 && seat->id_hash != 0 && seat->id_hash != hash;
-        if (seat->choice == choice && seat->kind == (int8_t)kind &&
-            seat->upstream_index == upstream_index && !other_id) {
-            seat->id_hash = hash != 0 ? hash : seat->id_hash;
-            return seat->dense;
+        if (seat->choice != choice || seat->upstream_index != upstream_index) {
+            continue;
         }
+        bool is_same = (hash != 0 && seat->id_hash == hash) || is_last;
+        if (seat->kind == (int8_t)block->kind && is_same && goes_on(seat, block)) {
+            return seat;
+        }
+        is_last = false;
     }
+    return NULL;
+}
+
+/* NULL without memory. A block of a kind without a name comes whole, and so does what a whole answer numbers. */
+static struct openai_seat *block_seat(struct openai_feed *feed, int32_t choice,
+                                      int32_t upstream_index,
+                                      const struct remora_reasoning_block *block)
+{
+    struct openai_seats *seats = &feed->decoder->blocks;
+    bool is_own = block->kind == REMORA_REASONING_OTHER || (feed->is_whole && upstream_index >= 0);
+    struct openai_seat *seat = is_own ? NULL : find_block(seats, choice, upstream_index, block);
     const struct openai_seat fresh = {
         .choice = choice,
         .upstream_index = upstream_index,
-        .id_hash = hash,
-        .kind = (int8_t)kind,
-        .dense = count_in_choice(&decoder->blocks, choice, false),
+        .kind = (int8_t)block->kind,
+        .dense = count_in_choice(seats, choice, false),
     };
-    return seat_add(&decoder->blocks, &fresh) == NULL ? -1 : fresh.dense;
+    return seat == NULL ? seat_add(seats, &fresh) : seat;
+}
+
+enum remora_code openai_put_block(struct openai_feed *feed, int32_t choice, int32_t upstream_index,
+                                  const struct remora_reasoning_block *block)
+{
+    struct openai_seat *seat = block_seat(feed, choice, upstream_index, block);
+    if (seat == NULL) {
+        return openai_no_memory(feed->fail);
+    }
+    const struct remora_event event = {.kind = REMORA_EVENT_REASONING,
+                                       .choice_index = choice,
+                                       .reasoning = {.block_index = seat->dense,
+                                                     .block = *block,
+                                                     .had_id = seat->id_hash != 0,
+                                                     .had_format = seat->has_format}};
+    seat->id_hash = block->id.length > 0 ? text_hash(block->id) : seat->id_hash;
+    seat->has_format |= block->format.length > 0;
+    seat->is_signed |= block->signature.length > 0;
+    return openai_put(feed, &event);
 }

@@ -159,19 +159,12 @@ static enum remora_code put_reasoning(struct openai_feed *feed, int32_t choice,
                                       int32_t upstream_index,
                                       const struct remora_reasoning_block *block)
 {
-    struct remora_event event = {.kind = REMORA_EVENT_REASONING, .choice_index = choice};
     bool says_nothing =
         block->text.length == 0 && block->signature.length == 0 && block->raw.length == 0;
     if (says_nothing) {
         return REMORA_OK;
     }
-    int32_t seat = openai_block_seat(feed->decoder, choice, block->kind, upstream_index, block->id);
-    if (seat < 0) {
-        return openai_no_memory(feed->fail);
-    }
-    event.reasoning.block_index = seat;
-    event.reasoning.block = *block;
-    enum remora_code code = openai_put(feed, &event);
+    enum remora_code code = openai_put_block(feed, choice, upstream_index, block);
     return code == REMORA_OK ? openai_sign_call(feed, choice, block) : code;
 }
 

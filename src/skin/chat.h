@@ -48,9 +48,10 @@ struct chat_call {
 void chat_write_tool_call(struct remora_json_writer *w, const struct chat_call *call);
 /* A JSON object as it came, on one line. */
 void chat_write_object(struct remora_json_writer *w, struct remora_slice object);
+/* `index`: its seat, never the provider's, which may give all its blocks one: clients add up what has the same. */
 void chat_write_reasoning_block(struct remora_json_writer *w,
                                 const struct remora_reasoning_block *block, int32_t index);
-/* The object with this `index`, unless it has one or index is -1. */
+/* The object with this `index`, whatever its own; as it came where index is -1. */
 void chat_write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index);
 /* Lists that come in pieces say where each piece belongs: `index` of a stream's, -1 in a whole list. */
 void chat_write_annotation(struct remora_json_writer *w, const struct remora_annotation *annotation,

@@ -147,7 +147,7 @@ void chat_write_reasoning_block(struct remora_json_writer *w,
     write_optional(w, "id", block->id);
     write_optional(w, "format", block->format);
     remora_json_key(w, "index");
-    remora_json_write_i64(w, block->index.is_set ? block->index.value : index);
+    remora_json_write_i64(w, index);
     remora_json_object_close(w);
 }
 
@@ -204,41 +204,79 @@ static size_t string_end(struct remora_slice json, size_t at)
     return at + 1;
 }
 
-/* Whether the object itself has a member `index`; one of an object within it says nothing. */
-static bool has_index(struct remora_slice object)
+static size_t blanks_end(struct remora_slice json, size_t at)
+{
+    while (at < json.length && (json.data[at] == ' ' || json.data[at] == '\t' ||
+                                json.data[at] == '\n' || json.data[at] == '\r')) {
+        at++;
+    }
+    return at;
+}
+
+/* Past the value that begins at `at`, in a valid JSON object. */
+static size_t value_end(struct remora_slice json, size_t at)
+{
+    size_t depth = 0;
+    while (at < json.length) {
+        char c = json.data[at];
+        if (depth == 0 && (c == ',' || c == '}')) {
+            break;
+        }
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        at = c == '"' ? string_end(json, at) : at + 1;
+    }
+    return at;
+}
+
+/* The value of the object's own member `index`; one of an object within it says nothing. Empty: none. */
+static struct remora_slice own_index(struct remora_slice object)
 {
     size_t depth = 0;
     size_t at = 0;
     while (at < object.length) {
         char c = object.data[at];
         size_t end = c == '"' ? string_end(object, at) : at + 1;
+        size_t colon = blanks_end(object, end);
         depth += c == '{' || c == '[';
         depth -= c == '}' || c == ']';
-        struct remora_slice token = remora_slice(object.data + at, end - at);
-        struct remora_slice rest = remora_slice(object.data + end, object.length - end);
-        if (depth == 1 && remora_slice_is(token, "\"index\"") &&
-            remora_slice_starts_with(remora_slice_trim(rest), REMORA_SLICE(":"))) {
-            return true;
+        if (depth == 1 && remora_slice_is(remora_slice(object.data + at, end - at), "\"index\"") &&
+            colon < object.length && object.data[colon] == ':') {
+            size_t from = blanks_end(object, colon + 1);
+            return remora_slice(object.data + from, value_end(object, from) - from);
         }
         at = end;
     }
-    return false;
+    return (struct remora_slice){0};
 }
 
-/* The object as it came, with `index` before its members unless it has one. */
+/* The object with this index instead of its own, or before its members. */
+static void append_indexed(struct remora_buf *out, struct remora_slice object, int32_t index)
+{
+    struct remora_slice own = own_index(object);
+    size_t open = remora_slice_find(object, '{', 0);
+    size_t at = open < object.length ? open + 1 : 0;
+    if (own.length > 0) {
+        size_t before = (size_t)(own.data - object.data);
+        at = before + own.length;
+        remora_buf_append(out, remora_slice(object.data, before));
+        remora_buf_append_i64(out, index);
+    } else if (at > 0) {
+        bool is_empty = object.data[blanks_end(object, at)] == '}';
+        remora_buf_printf(out, "{\"index\":%d%s", (int)index, is_empty ? "" : ",");
+    }
+    remora_buf_append(out, remora_slice(object.data + at, object.length - at));
+}
+
 void chat_write_indexed(struct remora_json_writer *w, struct remora_slice object, int32_t index)
 {
-    size_t at = remora_slice_find(object, '{', 0) + 1;
-    if (index < 0 || has_index(object) || at >= object.length) {
+    if (index < 0) {
         chat_write_object(w, object);
         return;
     }
     struct remora_buf out;
-    struct remora_slice rest = remora_slice(object.data + at, object.length - at);
-    bool is_empty = remora_slice_trim(rest).data[0] == '}';
     remora_buf_init(&out, REMORA_LIMIT_UPSTREAM_BODY_BYTES);
-    remora_buf_printf(&out, "{\"index\":%d%s", (int)index, is_empty ? "" : ",");
-    remora_buf_append(&out, rest);
+    append_indexed(&out, object, index);
     if (remora_buf_code(&out) != REMORA_OK && w->buf->failed == REMORA_OK) {
         w->buf->failed = remora_buf_code(&out);
     }

@@ -92,30 +92,11 @@ static void write_text(struct remora_json_writer *w, const struct remora_event *
     remora_json_write_string(w, event->text.text);
 }
 
-/* The block without what was told of it already. */
-static struct remora_reasoning_block untold(struct remora_encoder *encoder,
-                                            const struct remora_event *event)
+static void write_reasoning(struct remora_json_writer *w, const struct remora_event *event)
 {
     struct remora_reasoning_block block = event->reasoning.block;
-    bool is_same = encoder->reasoning.is_open &&
-                   encoder->reasoning.choice_index == event->choice_index &&
-                   encoder->reasoning.block_index == event->reasoning.block_index;
-    bool had_id = is_same && encoder->reasoning.has_id;
-    bool had_format = is_same && encoder->reasoning.has_format;
-    encoder->reasoning.is_open = true;
-    encoder->reasoning.choice_index = (uint8_t)event->choice_index;
-    encoder->reasoning.block_index = event->reasoning.block_index;
-    encoder->reasoning.has_id = had_id || block.id.length > 0;
-    encoder->reasoning.has_format = had_format || block.format.length > 0;
-    block.id.length = had_id ? 0 : block.id.length;
-    block.format.length = had_format ? 0 : block.format.length;
-    return block;
-}
-
-static void write_reasoning(struct remora_json_writer *w, struct remora_encoder *encoder,
-                            const struct remora_event *event)
-{
-    const struct remora_reasoning_block block = untold(encoder, event);
+    block.id.length = event->reasoning.had_id ? 0 : block.id.length;
+    block.format.length = event->reasoning.had_format ? 0 : block.format.length;
     if (block.kind == REMORA_REASONING_TEXT || block.kind == REMORA_REASONING_SUMMARY) {
         remora_json_key(w, "reasoning");
         remora_json_write_string(w, block.text);
@@ -189,7 +170,7 @@ static void stream_content(struct remora_encoder *encoder, const struct remora_e
         write_text(&w, event);
         has_logprobs = event->text.logprob_count > 0;
     } else if (event->kind == REMORA_EVENT_REASONING) {
-        write_reasoning(&w, encoder, event);
+        write_reasoning(&w, event);
     } else if (event->kind == REMORA_EVENT_TOOL_CALL) {
         write_tool_call(&w, event);
     } else if (event->kind == REMORA_EVENT_RAW) {

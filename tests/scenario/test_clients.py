@@ -6,7 +6,8 @@ import openai
 import pytest
 
 from clients import NODE, install, run_node, run_python
-from transcripts import ANSWERS, ASKERS, FAILURES, MEDIA, body_of, gateway
+from gateway import SECRETS, Remora
+from transcripts import ANSWERS, ASKERS, FAILURES, MEDIA, body_of, config, gateway
 
 # What OpenRouter's SDK does not send: its own schema of requests has no reasoning.exclude and refuses a temperature that is text.
 NOT_IN_THE_SDK = {"reasoning_excluded", "signed_tool_calls_reasoning_excluded", "error_unknown_field"}
@@ -89,6 +90,38 @@ def test_who_sends_the_message_back_sends_gemini_its_signature(upstream, is_stre
             first, second = json.loads(upstream.last()["body"])["messages"][1]["tool_calls"]
             assert first["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}} and "extra_content" not in second
             assert b"reasoning_details" not in upstream.last()["body"]
+
+
+BLOCKS = [{"type": "reasoning.summary", "summary": "Let me think.", "format": "openai-responses-v1", "index": 0},
+          {"type": "reasoning.encrypted", "data": "AAEC", "id": "rs_1", "format": "openai-responses-v1", "index": 1},
+          {"type": "reasoning.summary", "summary": " More.", "format": "openai-responses-v1", "index": 2},
+          {"type": "reasoning.encrypted", "data": "AwQF", "id": "rs_2", "format": "openai-responses-v1", "index": 3}]
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("client", ["python", "openrouter"])
+def test_blocks_of_reasoning_that_shared_an_index_go_back_as_they_were(upstream, client, is_stream):
+    """OpenRouterTeam/ai-sdk-provider issue 519: one index in a stream, places in a whole answer. The provider hears the latter."""
+    case = next(case for case in ANSWERS if case.name == "reasoning_one_index")
+    text = config(upstream, [case], ASKERS).replace("a: {kind: openai,", "a: {kind: openai, dialect: openrouter,")
+    with Remora(text, environment=SECRETS) as remora:
+        base_url = f"http://127.0.0.1:{remora.http_port}{case.surface}"
+        body = body_of(case, False)
+        if client == "openrouter":
+            install(NODE)
+            again, = run_node([{"client": client, "baseURL": base_url, "do": "again", "body": body, "stream": is_stream}])
+            assert "error" not in again
+        else:
+            python = openai.OpenAI(base_url=base_url, api_key="unused", max_retries=0)
+            if is_stream:
+                with python.chat.completions.stream(**body) as stream:
+                    answer = stream.get_final_completion()
+            else:
+                answer = python.chat.completions.create(**body)
+            said = answer.choices[0].message
+            assert said.reasoning == "Let me think. More."
+            python.chat.completions.create(**body | {"messages": [*body["messages"], said, *body["messages"]]})
+        assert json.loads(upstream.last()["body"])["messages"][1]["reasoning_details"] == BLOCKS
 
 
 def test_sound_of_a_stream_adds_up_to_the_whole_answer_s(upstream):

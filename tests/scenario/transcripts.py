@@ -41,6 +41,7 @@ ANSWERS = [
     Case("signed_tool_calls_reasoning_excluded", "tools-signed", tools=TOOLS, reasoning={"exclude": True}),
     Case("reasoning", "reasoning-content"),
     Case("reasoning_details", "reasoning-details", surface="/api/v1"),
+    Case("reasoning_one_index", "reasoning-one-index", surface="/api/v1"),
     Case("reasoning_excluded", "reasoning-details", reasoning={"exclude": True}),
     Case("refusal", "refusal"),
     Case("length", "length"),

@@ -50,9 +50,9 @@ void answer_echo(struct script *script, const struct demand *demand)
     "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\"," \
     "\"arguments\":\"{\\\"city\\\":\\\"" city "\\\"}\"}}"
 // Google, "Gemini API", "Thought signatures", OpenAI compatibility: of parallel calls the first is signed (read 2026-11).
-#define TOOL_SIGNED(index)                                                               \
-    "{" index "\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":"           \
-    "\"get_weather\",\"arguments\":\"{\\\"city\\\":\\\"Oslo\\\"}\"},"                      \
+#define TOOL_SIGNED(index)                                                      \
+    "{" index "\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":" \
+    "\"get_weather\",\"arguments\":\"{\\\"city\\\":\\\"Oslo\\\"}\"},"           \
     "\"extra_content\":{\"google\":{\"thought_signature\":\"c2lnbmVk\"}}}"
 #define TOOL_MESSAGE(calls) "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" calls "]}"
 #define TOOL_BARE                                                \
@@ -94,6 +94,13 @@ void answer_tools(struct script *script, const struct demand *demand)
 #define BLOCK_ENCRYPTED                                                                \
     "{\"type\":\"reasoning.encrypted\",\"data\":\"AAEC\",\"id\":\"rs_1\",\"index\":1," \
     "\"format\":\"anthropic-claude-v1\"}"
+// OpenRouterTeam/ai-sdk-provider, issue 519 (read 2026-11): in a stream every block of OpenAI's models has the index 0, in a whole answer
+// its place.
+#define BLOCK_OF(type, member, text, more, index)                                           \
+    "{\"type\":\"reasoning." type "\",\"" member "\":\"" text "\"" more ",\"index\":" index \
+    ",\"format\":\"openai-responses-v1\"}"
+#define BLOCK_SUMMARY(text, index)  BLOCK_OF("summary", "summary", text, "", index)
+#define BLOCK_DATA(data, id, index) BLOCK_OF("encrypted", "data", data, ",\"id\":\"" id "\"", index)
 
 void answer_reasoning(struct script *script, const struct demand *demand)
 {
@@ -110,14 +117,27 @@ void answer_reasoning(struct script *script, const struct demand *demand)
         "{\"reasoning_details\":[" BLOCK_TEXT("Let me ", "") "]}",
         "{\"reasoning_details\":[" BLOCK_TEXT("think.", BLOCK_SIGNATURE) "]}",
         "{\"reasoning_details\":[" BLOCK_ENCRYPTED "]}", "{\"content\":\"Done.\"}", NULL};
-    static const char *const *const deltas[] = {content, plain, both, details};
+    static const char *const same[] = {
+        "{\"reasoning_details\":[" BLOCK_SUMMARY("Let me ", "0") "]}",
+        "{\"reasoning_details\":[" BLOCK_SUMMARY("think.", "0") "]}",
+        "{\"reasoning_details\":[" BLOCK_DATA("AAEC", "rs_1", "0") "]}",
+        "{\"reasoning_details\":[" BLOCK_SUMMARY(" More.", "0") "]}",
+        "{\"reasoning_details\":[" BLOCK_DATA("AwQF", "rs_2", "0") "]}",
+        "{\"content\":\"Done.\"}",
+        NULL};
+    static const char *const *const deltas[] = {content, plain, both, details, same};
     static const char *const messages[] = {
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_content\":\"Let me think.\"}",
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\"}",
         ("{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning\":\"Let me think.\","
          "\"reasoning_content\":\"Let me think.\"}"),
         "{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_details\":[" BLOCK_TEXT(
-            "Let me think.", BLOCK_SIGNATURE) "," BLOCK_ENCRYPTED "]}"};
+            "Let me think.", BLOCK_SIGNATURE) "," BLOCK_ENCRYPTED "]}",
+        ("{\"role\":\"assistant\",\"content\":\"Done.\",\"reasoning_details\":[" BLOCK_SUMMARY(
+            "Let me think.",
+            "0") "," BLOCK_DATA("AAEC", "rs_1",
+                                "1") "," BLOCK_SUMMARY(" More.", "2") "," BLOCK_DATA("AwQF", "rs_2",
+                                                                                     "3") "]}")};
     int kind = demand->argument;
     openai_parts(script, demand, deltas[kind], messages[kind], "stop");
 }

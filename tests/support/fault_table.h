@@ -14,6 +14,7 @@ FAULT("reasoning-content", answer_reasoning, 0, FAULT_WHOLE_REQUEST, "`reasoning
 FAULT("reasoning", answer_reasoning, 1, FAULT_WHOLE_REQUEST, "`reasoning` before the text")
 FAULT("reasoning-both", answer_reasoning, 2, FAULT_WHOLE_REQUEST, "both members with the same text in each chunk")
 FAULT("reasoning-details", answer_reasoning, 3, FAULT_WHOLE_REQUEST, "`reasoning_details`: a signed text and an encrypted block, before the text")
+FAULT("reasoning-one-index", answer_reasoning, 4, FAULT_WHOLE_REQUEST, "`reasoning_details` as OpenRouter has those of OpenAI's models: in a stream two summaries and two encrypted blocks, all with the index 0")
 FAULT("refusal", answer_refusal, 0, FAULT_WHOLE_REQUEST, "a refusal instead of text")
 FAULT("annotations", answer_beside, 0, FAULT_WHOLE_REQUEST, "text with two citations")
 FAULT("images", answer_beside, 1, FAULT_WHOLE_REQUEST, "text and a picture as a data URL")

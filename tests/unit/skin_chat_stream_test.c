@@ -345,10 +345,14 @@ static void id_and_format_of_a_block_are_told_once(void **state)
                                                          .format = REMORA_SLICE("f-v1")}}};
     say_started(&t);
     say(&t, &event);
+    event.reasoning.had_format = true;
     event.reasoning.block.id = REMORA_SLICE("rs_1"); /* comes later, and is told all the same */
     say(&t, &event);
+    event.reasoning.had_id = true;
     say(&t, &event);
-    event.reasoning.block_index = 1; /* another block has its own */
+    event.reasoning.had_format = event.reasoning.had_id = false;
+    event.reasoning.block_index = 1; /* another block has its own, and its seat as index, */
+    event.reasoning.block.index = (struct remora_opt_i64){0, true}; /* whatever the provider's */
     say(&t, &event);
     event.choice_index = 1;
     say(&t, &event);
@@ -505,8 +509,12 @@ static void an_element_that_came_raw_has_an_index_of_its_own(void **state)
         {"{\"a\":[{\"index\":3}],\"b\":\"index\"}",
          "[{\"index\":1,\"a\":[{\"index\":3}],\"b\":\"index\"}]"},
         {"{\"a\":\"\\\"index\\\":\",\"b\":1}", "[{\"index\":2,\"a\":\"\\\"index\\\":\",\"b\":1}]"},
-        {"{\"a\":{},\"index\" : 7}", "[{\"a\":{},\"index\" : 7}]"},
+        {"{\"a\":{},\"index\" : 7}", "[{\"a\":{},\"index\" : 3}]"}, /* what others have, too */
         {"{}", "[{\"index\":4}]"},
+        {"{ \n}", "[{\"index\":5  }]"},
+        {"{\"index\":{\"a\":[1,2],\"b\":\"},\"},\"c\":1}", "[{\"index\":6,\"c\":1}]"},
+        {"{\"index\" :\t9\n,\"index2\":8}", "[{\"index\" :\t7,\"index2\":8}]"},
+        {"{\"a\":\"}\",\"index\":0}", "[{\"a\":\"}\",\"index\":8}]"},
     };
     struct talk t;
     talk_init(&t, REMORA_SURFACE_OPENAI);

@@ -94,9 +94,15 @@ function add(message, delta) {
     slot.function.name += c.function?.name ?? "";
     slot.function.arguments += c.function?.arguments ?? "";
   }
+  for (const { index, ...more } of delta.reasoningDetails ?? []) {
+    const block = ((message.reasoningDetails ??= [])[index] ??= { index });
+    for (const [key, value] of Object.entries(more)) {
+      block[key] = ["text", "summary", "data"].includes(key) ? (block[key] ?? "") + value : value;
+    }
+  }
 }
 
-async function openrouterStream(client, request) {
+async function openrouterHears(client, request) {
   const messages = [];
   const finishes = [];
   let last = null;
@@ -110,6 +116,11 @@ async function openrouterStream(client, request) {
     last = chunk.usage ?? last;
     metadata = chunk.openrouterMetadata ?? metadata;
   }
+  return { messages, finishes, last, metadata };
+}
+
+async function openrouterStream(client, request) {
+  const { messages, finishes, last, metadata } = await openrouterHears(client, request);
   return { choices: messages.map((m, i) => choice(i, m, finishes[i])), usage: usage(last), metadata };
 }
 
@@ -124,6 +135,14 @@ const openrouterDoes = {
       usage: usage(done.usage),
       metadata: orNull(done.openrouterMetadata),
     };
+  },
+  // The message of an answer is the next one of the conversation.
+  async again(client, job) {
+    const request = { chatRequest: camel({ ...job.body, stream: job.stream }) };
+    const said = job.stream ? (await openrouterHears(client, request)).messages[0] : (await client.chat.send(request)).choices[0].message;
+    const messages = [...job.body.messages, said, ...job.body.messages];
+    await client.chat.send({ chatRequest: { ...camel(job.body), messages } });
+    return {};
   },
   async models(client, job) {
     const ids = [];

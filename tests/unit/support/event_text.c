@@ -98,8 +98,8 @@ static void reasoning_of(struct remora_buf *out, const struct remora_event *even
                       (int)event->reasoning.block_index, kinds[block->kind]);
     text_of(out, "", block->text);
     text_of(out, "signature", block->signature);
-    text_of(out, "format", block->format);
-    text_of(out, "id", block->id);
+    text_of(out, event->reasoning.had_format ? "format again" : "format", block->format);
+    text_of(out, event->reasoning.had_id ? "id again" : "id", block->id);
     number_of(out, "index", block->index);
     text_of(out, "raw", block->raw);
 }
