@@ -79,6 +79,7 @@ class H2:
 
     def send(self, data):
         """False when the peer has closed; what it had said before may still be read."""
+        self.socket.settimeout(20)  # not what was left of the last wait
         try:
             self.socket.sendall(data.serialize() if isinstance(data, Frame) else data)
             return True
