@@ -187,13 +187,22 @@ enum remora_code openai_release_end(struct openai_feed *feed)
     return settle_finish(feed, ending->choice, ending->finish, &words);
 }
 
-/* The last finish reason counts; the same once more tells nothing. */
+/* Whether a finish reason stays though another follows it with nothing in between: one that says that the answer is cut or filtered,
+ * against any; one that says that tools are called, against all that say less. */
+static bool stays(enum remora_finish first, enum remora_finish second)
+{
+    bool is_vague = second == REMORA_FINISH_STOP || second == REMORA_FINISH_UNSET;
+    return first == REMORA_FINISH_LENGTH || first == REMORA_FINISH_CONTENT_FILTER ||
+           (first == REMORA_FINISH_TOOL_CALLS && is_vague);
+}
+
+/* Of two finish reasons the one that stays counts, else the last; the same once more tells nothing. */
 static enum remora_code hold_finish(struct openai_feed *feed, int32_t choice,
                                     enum remora_finish finish, const struct end_words *words)
 {
     struct openai_ending *ending = &feed->decoder->ending;
     bool is_same = ending->is_held && ending->choice == choice;
-    if (is_same && ending->finish == finish) {
+    if (is_same && (ending->finish == finish || stays(ending->finish, finish))) {
         return REMORA_OK;
     }
     enum remora_code code = is_same ? REMORA_OK : openai_release_end(feed);
