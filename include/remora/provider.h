@@ -97,6 +97,9 @@ struct remora_decoder {
     enum remora_operation operation;
     enum remora_delivery delivery; /* as build was told */
     const struct remora_endpoint *endpoint;
+    /* Ours of the request, which outlives the decoder: ids that a decoder makes hold its hash, so that no two answers of a
+     * conversation have the same. */
+    struct remora_slice generation_id;
     int64_t
         choice_count; /* as build said; an answer that is cut before so many are finished is not whole */
     bool is_done;        /* the terminator was read: nothing that follows matters */

@@ -295,6 +295,7 @@ static void on_head(void *context, const struct remora_http_response *head)
     decoder->operation = x->outcome.operation;
     decoder->delivery = x->run.delivery;
     decoder->endpoint = x->run.endpoint;
+    decoder->generation_id = remora_slice_of(x->outcome.generation_id);
     decoder->choice_count = x->run.choice_count;
     x->run.adapter->decode_begin(decoder);
     x->run.is_decoding = true;

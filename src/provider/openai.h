@@ -84,11 +84,12 @@ struct openai_seat {
     uint32_t id_hash;       /* 0: the provider gave none */
     uint32_t name_hash;     /* of an open tool call's name */
     int16_t dense;
-    int8_t kind;     /* of a reasoning block */
-    bool is_open;    /* a tool call whose first fragment has gone out */
-    bool is_free;    /* a tool call whose input is any text */
-    bool is_signed;  /* a tool call or block whose signature has gone out */
-    bool has_format; /* a block whose format has gone out; so has its id, if there is a hash */
+    int8_t kind;      /* of a reasoning block */
+    bool is_open;     /* a tool call whose first fragment has gone out */
+    bool has_made_id; /* a tool call whose id is ours */
+    bool is_free;     /* a tool call whose input is any text */
+    bool is_signed;   /* a tool call or block whose signature has gone out */
+    bool has_format;  /* a block whose format has gone out; so has its id, if there is a hash */
     struct remora_json_progress arguments; /* of a tool call, as far as they have come */
 };
 
@@ -128,7 +129,8 @@ struct openai_decoder {
     const struct dialect *dialect;
     uint8_t tags[REMORA_LIMIT_CHOICES];   /* openai_think.c's, per choice */
     uint8_t images[REMORA_LIMIT_CHOICES]; /* of the choice so far, at most 255 */
-    uint64_t answer_hash; /* of the provider's id: makes ids for tool calls that have none */
+    uint64_t
+        answer_hash; /* of our id and the provider's: makes ids for tool calls that have none */
     struct openai_bits seen;
     struct openai_bits finished; /* held ends are among them */
     struct openai_ending ending;
@@ -222,6 +224,8 @@ struct remora_slice openai_text(struct remora_json object, const char *key,
                                 struct remora_arena *scratch);
 struct remora_slice openai_text_of(struct remora_json value, struct remora_arena *scratch);
 uint64_t openai_hash(struct remora_slice text);
+/* Of what was hashed to `hash` and the text behind it. */
+uint64_t openai_hash_on(uint64_t hash, struct remora_slice text);
 
 void openai_decode_begin(struct remora_decoder *base);
 enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_slice bytes,

@@ -8,7 +8,8 @@
  * A call that begins without a name is held back until the name comes: one at a time, else the answer is refused.
  * A name comes whole, once or repeated: it has gone out with the first fragment, so that another one behind it (its second half, or
  * a call that is not told apart from the one before) is no part of a sound answer and is refused.
- * A call without an id gets one made from the answer's id, so that its result can be matched.
+ * A call without an id, or with that of an earlier call, gets one made from our id and the answer's, so that its result can be
+ * matched and no two turns of a conversation have the same.
  * Arguments are text and passed on as such; an object instead of a string goes on as its JSON text. A call that has none when its
  * choice ends well is one of a tool without parameters, and gets `{}`, as callers parse what they get.
  * A block of reasoning is told from the next by kind, index and id: OpenRouter streams those of OpenAI's models all with index 0, so a
@@ -25,7 +26,11 @@
 
 uint64_t openai_hash(struct remora_slice text)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
+    return openai_hash_on(UINT64_C(0xcbf29ce484222325), text); /* FNV-1a, 64 bits */
+}
+
+uint64_t openai_hash_on(uint64_t hash, struct remora_slice text)
+{
     for (size_t i = 0; i < text.length; i++) {
         hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
     }
@@ -89,9 +94,16 @@ static bool belongs(const struct openai_seat *seat, const struct call *call)
     return hash != 0 ? seat->id_hash == hash : call->name.length == 0;
 }
 
+/* Between two JSON texts (RFC 8259, section 2, "ws"); a line end, too, says nothing. */
 static bool is_blank(struct remora_slice text)
 {
-    return remora_slice_trim(text).length == 0;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Behind one whole JSON text nothing but another call can come. A name alone that is repeated brings none. */
@@ -206,13 +218,38 @@ static struct remora_slice made_id(const struct openai_feed *feed, const struct 
                                (unsigned)seat->choice & 0xffu, (unsigned)seat->dense);
 }
 
+/* Whether an earlier call of the choice has the id: some servers give all of them one, and no next turn may hold two. */
+static bool is_taken(const struct openai_seats *calls, const struct openai_seat *seat)
+{
+    size_t count = 0;
+    const struct openai_seat *all = seats_at(calls, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (&all[i] != seat && all[i].is_open && all[i].choice == seat->choice &&
+            all[i].id_hash == seat->id_hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The provider's own, with this fragment or one that was held back; else one that is made. */
+static struct remora_slice first_id(struct openai_feed *feed, struct openai_seat *seat,
+                                    struct remora_slice id)
+{
+    struct remora_slice held = remora_buf_slice(&feed->decoder->held_id);
+    if (id.length == 0 && held.length > 0) {
+        id = remora_arena_copy(feed->scratch, held);
+    }
+    seat->has_made_id = id.length == 0 || is_taken(&feed->decoder->calls, seat);
+    return seat->has_made_id ? made_id(feed, seat) : id;
+}
+
 /* The first fragment goes out: with a dense index, an id, and what was held back. */
 static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *seat,
                                   const struct call *call)
 {
     struct openai_decoder *decoder = feed->decoder;
     struct call first = *call;
-    struct remora_slice held_id = remora_buf_slice(&decoder->held_id);
     struct remora_slice held = remora_buf_slice(&decoder->held_arguments);
     seat->dense = count_in_choice(&decoder->calls, seat->choice, true);
     if (seat->dense >= REMORA_LIMIT_TOOL_CALLS) {
@@ -222,12 +259,7 @@ static enum remora_code open_call(struct openai_feed *feed, struct openai_seat *
     seat->is_open = true;
     seat->name_hash = text_hash(call->name);
     openai_bit_set(&decoder->has_calls, seat->choice);
-    if (first.id.length == 0 && held_id.length > 0) {
-        first.id = remora_arena_copy(feed->scratch, held_id);
-    }
-    if (first.id.length == 0) {
-        first.id = made_id(feed, seat);
-    }
+    first.id = first_id(feed, seat, call->id);
     if (held.length > 0) {
         first.arguments = remora_arena_printf(feed->scratch, "%.*s%.*s", REMORA_SLICE_ARG(held),
                                               REMORA_SLICE_ARG(call->arguments));
@@ -311,10 +343,7 @@ static enum remora_code put_signature(struct openai_feed *feed, const struct ope
 static enum remora_code put_block(struct openai_feed *feed, const struct openai_seat *seat,
                                   const struct call *call)
 {
-    struct remora_slice id = call->id;
-    if (id.length == 0 && seat->id_hash == 0 && seat->is_open) {
-        id = made_id(feed, seat);
-    }
+    struct remora_slice id = seat->has_made_id ? made_id(feed, seat) : call->id;
     return call->signature.length > 0 ? put_signature(feed, seat, id, call->signature) : REMORA_OK;
 }
 

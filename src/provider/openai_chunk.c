@@ -376,7 +376,7 @@ static enum remora_code decode_start(struct openai_feed *feed,
         event.started.created_unix_s = created;
     }
     decoder->has_started = true;
-    decoder->answer_hash = openai_hash(id);
+    decoder->answer_hash = openai_hash_on(openai_hash(decoder->base.generation_id), id);
     return openai_put(feed, &event);
 }
 

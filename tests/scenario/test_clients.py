@@ -7,7 +7,7 @@ import pytest
 
 from clients import NODE, install, run_node, run_python
 from gateway import SECRETS, Remora
-from transcripts import ANSWERS, ASKERS, FAILURES, MEDIA, body_of, config, gateway
+from transcripts import ANSWERS, ASKERS, FAILURES, MEDIA, TOOLS, Case, body_of, config, gateway
 
 # What OpenRouter's SDK does not send: its own schema of requests has no reasoning.exclude and refuses a temperature that is text.
 NOT_IN_THE_SDK = {"reasoning_excluded", "signed_tool_calls_reasoning_excluded", "error_unknown_field"}
@@ -90,6 +90,28 @@ def test_who_sends_the_message_back_sends_gemini_its_signature(upstream, is_stre
             first, second = json.loads(upstream.last()["body"])["messages"][1]["tool_calls"]
             assert first["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}} and "extra_content" not in second
             assert b"reasoning_details" not in upstream.last()["body"]
+
+
+def test_calls_that_shared_an_id_can_be_answered_in_every_turn(upstream):
+    """xorbitsai/inference issue 4237. What is made is another one in the next turn, though the provider says the same again."""
+    case = Case("one_id", "tools-one-id", tools=TOOLS)
+    with gateway(upstream, [case]) as remora:
+        client = openai.OpenAI(base_url=f"http://127.0.0.1:{remora.http_port}/v1", api_key="unused", max_retries=0)
+        body, ids = body_of(case, False), []
+        messages = list(body["messages"])
+        for is_stream in (False, True, False):
+            if is_stream:
+                with client.chat.completions.stream(**body | {"messages": messages}) as stream:
+                    said = stream.get_final_completion().choices[0].message
+            else:
+                said = client.chat.completions.create(**body | {"messages": messages}).choices[0].message
+            assert [json.loads(one.function.arguments)["city"] for one in said.tool_calls] == ["Oslo", "Rome"]
+            ids += [one.id for one in said.tool_calls]
+            messages += [said, *({"role": "tool", "tool_call_id": one.id, "content": "rain"} for one in said.tool_calls)]
+        assert ids[::2] == ["call_1"] * 3, "the provider's own stays"
+        assert len({*ids[1::2], "call_1"}) == 4
+        heard = json.loads(upstream.last()["body"])["messages"]
+        assert [one["id"] for message in heard for one in message.get("tool_calls", [])] == ids[:4]
 
 
 BLOCKS = [{"type": "reasoning.summary", "summary": "Let me think.", "format": "openai-responses-v1", "index": 0},

@@ -75,13 +75,18 @@ void answer_tools(struct script *script, const struct demand *demand)
     static const char *const marked[] = {"{\"tool_calls\":[" TOOL_SIGNED("\"index\":0,") "]}",
                                          TOOL_OPEN("1", "call_2"),
                                          TOOL_MORE("1", "{\\\"city\\\":\\\"Rome\\\"}"), NULL};
-    static const char *const *const deltas[] = {one, two, whole, marked};
+    static const char *const same[] = {
+        TOOL_OPEN("0", "call_1"), TOOL_MORE("0", "{\\\"city\\\":\\\"Oslo\\\"}"),
+        TOOL_OPEN("1", "call_1"), TOOL_MORE("1", "{\\\"city\\\":\\\"Rome\\\"}"), NULL};
+    static const char *const *const deltas[] = {one, two, whole, marked, same};
     static const char single[] = TOOL_MESSAGE(TOOL_CALL("call_1", "Oslo"));
     static const char pair[] =
         TOOL_MESSAGE(TOOL_CALL("call_1", "Oslo") "," TOOL_CALL("call_2", "Rome"));
     static const char bare[] = TOOL_MESSAGE(TOOL_BARE);
     static const char both[] = TOOL_MESSAGE(TOOL_SIGNED("") "," TOOL_CALL("call_2", "Rome"));
-    static const char *const messages[] = {single, pair, bare, both};
+    static const char twice[] =
+        TOOL_MESSAGE(TOOL_CALL("call_1", "Oslo") "," TOOL_CALL("call_1", "Rome"));
+    static const char *const messages[] = {single, pair, bare, both, twice};
     int kind = demand->argument;
     openai_parts(script, demand, deltas[kind], messages[kind], "tool_calls");
 }

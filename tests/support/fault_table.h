@@ -9,6 +9,7 @@ FAULT("echo", answer_echo, 0, FAULT_WHOLE_REQUEST, "answers with the last user m
 FAULT("tools", answer_tools, 0, FAULT_WHOLE_REQUEST, "one tool call, arguments in fragments")
 FAULT("tools-parallel", answer_tools, 1, FAULT_WHOLE_REQUEST, "two tool calls, fragments interleaved")
 FAULT("tools-signed", answer_tools, 3, FAULT_WHOLE_REQUEST, "two tool calls, the first with Gemini's signature, as Google's own openai-chat wire")
+FAULT("tools-one-id", answer_tools, 4, FAULT_WHOLE_REQUEST, "two tool calls with one id, as some servers of open models")
 FAULT("tools-whole", answer_tools, 2, FAULT_WHOLE_REQUEST, "a tool call in one chunk without index and type, as Mistral")
 FAULT("reasoning-content", answer_reasoning, 0, FAULT_WHOLE_REQUEST, "`reasoning_content` before the text")
 FAULT("reasoning", answer_reasoning, 1, FAULT_WHOLE_REQUEST, "`reasoning` before the text")

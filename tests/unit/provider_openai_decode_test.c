@@ -124,6 +124,47 @@ static void check_unlike(const char *name)
     free((void *)(uintptr_t)bytes.data);
 }
 
+static void decode_call_without_id(const char *generation_id, const char *answer_id,
+                                   struct remora_buf *out)
+{
+    struct remora_buf body;
+    remora_buf_init(&body, 4096);
+    remora_buf_printf(&body,
+                      "{%s\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+                      "\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}",
+                      answer_id);
+    const struct decode_input input = {.adapter = remora_adapter_for(REMORA_WIRE_OPENAI),
+                                       .delivery = REMORA_UNARY,
+                                       .end = REMORA_END_CLEAN,
+                                       .bytes = remora_buf_slice(&body),
+                                       .generation_id = remora_slice_of(generation_id)};
+    remora_buf_init(out, 4096);
+    assert_int_equal(decode_to_text(&input, out), REMORA_OK);
+    remora_buf_fini(&body);
+}
+
+/* Anthropic and Bedrock refuse two turns that hold calls of one id; some servers give their answers one id, or none. */
+static void made_ids_differ_between_answers(void **state)
+{
+    static const struct {
+        const char *generation_id;
+        const char *answer_id;
+        const char *id;
+    } rows[] = {{"gen-1", "", "id=\"call_4d0cd59a741e17db0000\""},
+                {"gen-2", "", "id=\"call_4d0cd69a741e198e0000\""},
+                {"gen-1", "\"id\":\"x\",", "id=\"call_0ae698734f2229f90000\""},
+                {"gen-2", "\"id\":\"x\",", "id=\"call_0aea9e734f261d020000\""}};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct remora_buf out;
+        decode_call_without_id(rows[i].generation_id, rows[i].answer_id, &out);
+        struct remora_slice text = remora_buf_slice(&out);
+        print_message("%.*s", REMORA_SLICE_ARG(text));
+        assert_non_null(memmem(text.data, text.length, rows[i].id, strlen(rows[i].id)));
+        remora_buf_fini(&out);
+    }
+}
+
 static void chunks_that_are_alike_mean_what_they_mean_alone(void **state)
 {
     (void)state;
@@ -222,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_yields_its_events_at_every_piece_size),
+        cmocka_unit_test(made_ids_differ_between_answers),
         cmocka_unit_test(chunks_that_are_alike_mean_what_they_mean_alone),
         cmocka_unit_test(finish_reasons_of_all_vendors_are_known),
         cmocka_unit_test(decoder_fits_its_seat),

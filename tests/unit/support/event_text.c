@@ -295,6 +295,7 @@ enum remora_code decode_to_text(const struct decode_input *input, struct remora_
     decoder->delivery = input->delivery;
     decoder->endpoint = input->endpoint;
     decoder->choice_count = input->choice_count;
+    decoder->generation_id = input->generation_id;
     remora_guard_init(&reader.guard);
     input->adapter->decode_begin(decoder);
     enum remora_code code = feed_all(input, decoder, &sink, &fail);

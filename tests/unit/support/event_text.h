@@ -17,6 +17,7 @@ struct decode_input {
     size_t chunk_bytes;   /* 0: all at once */
     uint64_t piece_seed;  /* not 0: pieces of 1 to 4096 bytes instead, drawn from this seed */
     int64_t choice_count; /* asked for, 0: not said */
+    struct remora_slice generation_id;      /* ours of the request, or empty */
     const struct remora_endpoint *endpoint; /* NULL: of a provider that nobody knows */
     struct remora_answer *answer;           /* NULL, or where to collect as well */
 };
