@@ -42,6 +42,22 @@ struct app_worker {
     bool is_running;
 };
 
+/* ---- seen.c ---- */
+/* What differs when a file was written, replaced, deleted or made. */
+struct stat;
+uint64_t app_stamp(const struct stat *found);
+/* The files that a load has read. Zeroed: none. One thread's. */
+struct app_seen {
+    struct app_seen_file *files;
+    size_t count;
+    size_t capacity;
+};
+/* Before it is read. */
+void app_seen_note(struct app_seen *seen, const char *path);
+/* Whether one of them is no more what was read. */
+bool app_seen_has_changed(const struct app_seen *seen);
+void app_seen_forget(struct app_seen *seen);
+
 /* The process, as `serve` holds it. */
 struct app {
     struct app_options options;
@@ -54,7 +70,8 @@ struct app {
     struct remora_observer *observer;
     struct remora_config *config; /* running */
     bool is_blind;                /* control's, as it was told last */
-    bool is_to_load_again;        /* the newest load lacked something of the machine's */
+    struct app_seen seen;         /* by the newest load */
+    bool is_to_load_again; /* it lacked something of the machine's, or what it read has changed */
     struct remora_http_front *http;
     struct remora_http_front *probe;
     struct remora_http_front *admin;

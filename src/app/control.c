@@ -58,25 +58,11 @@ void control_unwatch(struct control *control)
     control->is_blind = false;
 }
 
-static void mix(uint64_t *stamp, uint64_t value)
-{
-    *stamp = (*stamp ^ value) * UINT64_C(1099511628211);
-}
-
-/* What differs when a file was written, replaced, deleted or made. */
+/* 0: it is not there. */
 static uint64_t stamp_of(const char *path)
 {
     struct stat found;
-    uint64_t stamp = UINT64_C(14695981039346656037);
-    if (stat(path, &found) != 0) {
-        return 0;
-    }
-    mix(&stamp, (uint64_t)found.st_dev);
-    mix(&stamp, (uint64_t)found.st_ino);
-    mix(&stamp, (uint64_t)found.st_size);
-    mix(&stamp, (uint64_t)found.st_mtim.tv_sec);
-    mix(&stamp, (uint64_t)found.st_mtim.tv_nsec);
-    return stamp;
+    return stat(path, &found) == 0 ? app_stamp(&found) : 0;
 }
 
 static bool looks_changed(const struct control *control)

@@ -253,6 +253,7 @@ static void stop(struct app *app)
         remora_config_release(app->config);
     }
     demo_stop(app->demo);
+    app_seen_forget(&app->seen);
     remora_observer_free(app->observer);
     remora_trust_free(app->trust);
     remora_health_free(app->health);
@@ -290,6 +291,14 @@ static void tell_blindness(struct app *app, const struct control *control)
                       !control->is_blind);
 }
 
+/* Nobody tells of what happened to a file between its reading and now, if it was not watched before. */
+static void watch_loaded(struct app *app, struct control *control)
+{
+    watch_files(app, control);
+    tell_blindness(app, control);
+    app->is_to_load_again |= app_seen_has_changed(&app->seen);
+}
+
 /*
  * What is watched is looked for anew before the files are read, so that what comes afterwards is the next change, also in a folder
  * that has just come or taken the place of another one; and behind it for what the new configuration names. Nothing is forgotten
@@ -300,8 +309,7 @@ static void reload(struct app *app, struct control *control)
     control_unwatch(control);
     watch_files(app, control);
     app_snapshot_reload(app);
-    watch_files(app, control);
-    tell_blindness(app, control);
+    watch_loaded(app, control);
 }
 
 /* Without inotify (the kernel bounds how many there are) nothing tells that an absent policy file has come. */
@@ -407,8 +415,7 @@ static int run(struct app *app, struct control *control)
     if (app_snapshot_load(app, document, &app->config, &fail) != REMORA_OK) {
         return complain("configuration", &fail);
     }
-    watch_files(app, control);
-    tell_blindness(app, control);
+    watch_loaded(app, control);
     if (app_workers_start(app, worker_count(app)) != REMORA_OK) {
         fputs("remora: cannot start the workers\n", stderr);
         return 1;

@@ -5,7 +5,7 @@
  * up the others', nor the rotation of a key.
  *
  * What could not be read because the machine lacked something (descriptors, memory, a mount) is read again in some seconds, without
- * anybody's change: app->is_to_load_again.
+ * anybody's change: app->is_to_load_again. What changed while it was read (seen.c) is read again before it is put in force.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,8 @@
 #include "remora/memory.h"
 #include "remora/telemetry.h"
 #include "remora/tls.h"
+
+enum { MOST_TRIES = 3 }; /* to read files that somebody goes on changing */
 
 /* By errno: INTERNAL is what may pass by itself. */
 static enum remora_code unread(struct remora_fail *fail, const char *verb, const char *path)
@@ -190,12 +192,39 @@ static void note_loaded(struct app *app, const struct remora_config *config)
     log_warnings(config);
 }
 
+/* The process's files, each noted before it is read. */
+struct reader {
+    struct remora_config_input system;
+    struct app_seen *seen;
+};
+
+static enum remora_code read_secret(void *context, const char *path, struct remora_secret **out,
+                                    struct remora_fail *fail)
+{
+    const struct reader *reader = context;
+    app_seen_note(reader->seen, path);
+    return reader->system.read_secret(reader->system.file_context, path, out, fail);
+}
+
+static enum remora_code read_file(void *context, const char *path, struct remora_arena *arena,
+                                  struct remora_slice *out, struct remora_fail *fail)
+{
+    const struct reader *reader = context;
+    app_seen_note(reader->seen, path);
+    return reader->system.read_file(reader->system.file_context, path, arena, out, fail);
+}
+
 static enum remora_code build(const struct app *app, struct remora_slice document, bool is_file,
-                              struct remora_config **out, struct remora_fail *fail)
+                              struct app_seen *seen, struct remora_config **out,
+                              struct remora_fail *fail)
 {
     const char *path = app->options.config_path;
-    struct remora_config_input input = {0};
-    remora_config_input_system(&input);
+    struct reader reader = {.seen = seen};
+    remora_config_input_system(&reader.system);
+    struct remora_config_input input = reader.system;
+    input.read_secret = read_secret;
+    input.read_file = read_file;
+    input.file_context = &reader;
     input.needs_version = is_file;
     input.document = document;
     input.document_name = path != NULL ? path : "(built in)";
@@ -204,8 +233,8 @@ static enum remora_code build(const struct app *app, struct remora_slice documen
     return remora_config_build(&input, out, fail);
 }
 
-enum remora_code app_snapshot_read(const struct app *app, const char *document,
-                                   struct remora_config **out, struct remora_fail *fail)
+static enum remora_code read_all(const struct app *app, const char *document, struct app_seen *seen,
+                                 struct remora_config **out, struct remora_fail *fail)
 {
     const char *path = app->options.config_path;
     bool is_file = document == NULL && path != NULL;
@@ -215,29 +244,60 @@ enum remora_code app_snapshot_read(const struct app *app, const char *document,
     if (document != NULL) {
         remora_buf_append_text(&text, document);
     } else if (is_file) {
+        app_seen_note(seen, path);
         code = read_document(path, app->config != NULL, &text, fail);
     }
     if (code == REMORA_OK) {
-        code = build(app, remora_buf_slice(&text), is_file, out, fail);
+        code = build(app, remora_buf_slice(&text), is_file, seen, out, fail);
     }
     remora_buf_fini(&text);
     return code;
 }
 
+enum remora_code app_snapshot_read(const struct app *app, const char *document,
+                                   struct remora_config **out, struct remora_fail *fail)
+{
+    struct app_seen seen = {0};
+    enum remora_code code = read_all(app, document, &seen, out, fail);
+    app_seen_forget(&seen);
+    return code;
+}
+
 /* With the document as it was: who may write it keeps neither a ceiling nor a key from changing. False: nothing is new. */
-static bool load_the_rest(const struct app *app, struct remora_config **out)
+static bool load_the_rest(struct app *app, struct remora_config **out)
 {
     struct remora_fail ignored = REMORA_FAIL_INIT;
     return app->config != NULL &&
-           build(app, app->config->document, false, out, &ignored) == REMORA_OK;
+           build(app, app->config->document, false, &app->seen, out, &ignored) == REMORA_OK;
+}
+
+/* One state of the files: where one of them has changed meanwhile they are read again. */
+static enum remora_code load_one_state(struct app *app, const char *document, struct kept *kept,
+                                       struct remora_config **out, struct remora_fail *fail)
+{
+    for (int tries = 1;; tries++) {
+        app_seen_forget(&app->seen);
+        enum remora_code code = read_all(app, document, &app->seen, out, fail);
+        kept->document = code != REMORA_OK && load_the_rest(app, out);
+        bool is_mixed = app_seen_has_changed(&app->seen);
+        if (!is_mixed || tries == MOST_TRIES) {
+            app->is_to_load_again = is_mixed;
+            return code;
+        }
+        if (code == REMORA_OK || kept->document) {
+            remora_config_release(*out);
+            *out = NULL; /* at a start this is app->config */
+        }
+        *fail = (struct remora_fail)REMORA_FAIL_INIT;
+    }
 }
 
 enum remora_code app_snapshot_load(struct app *app, const char *document,
                                    struct remora_config **out, struct remora_fail *fail)
 {
-    enum remora_code code = app_snapshot_read(app, document, out, fail);
-    app->is_to_load_again = code == REMORA_INTERNAL || code == REMORA_SHEDDING;
-    struct kept kept = {.document = code != REMORA_OK && load_the_rest(app, out)};
+    struct kept kept = {0};
+    enum remora_code code = load_one_state(app, document, &kept, out, fail);
+    app->is_to_load_again |= code == REMORA_INTERNAL || code == REMORA_SHEDDING;
     if (code != REMORA_OK && !kept.document) {
         note_result(app, false);
         note_refused(app, &kept, fail);

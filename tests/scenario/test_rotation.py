@@ -1,13 +1,17 @@
 """Keys in files that change while the process runs: what was refused of the old one does not stick to the new one; what does not
 concern the configuration is not a reload."""
+import contextlib
+import ctypes
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from gateway import Remora
 from peers import ChatUpstream
+from test_policy_files import wait_for
 
 OLD, NEW = "sk-canary-old-000000000000", "sk-canary-new-111111111111"
 
@@ -227,3 +231,56 @@ def test_a_document_is_not_read_while_somebody_writes_it(tmp_path):
             remora.wait_log("configuration loaded")
             assert ask(remora)[0] != 200, "p is ignored"
             assert loads(remora) == 1 and "configuration refused" not in remora.log()
+
+
+@contextlib.contextmanager
+def when_read(path):
+    """Gives what waits until somebody has read the file to its end and closed it."""
+    libc = ctypes.CDLL(None)
+    told = libc.inotify_init1(0)
+    assert libc.inotify_add_watch(told, os.fsencode(path), 0x10) >= 0  # IN_CLOSE_NOWRITE
+    yield lambda: os.read(told, 4096)
+    os.close(told)
+
+
+# Takes its time between the reading of the document and of the key.
+LONG = "".join(f"  alias-{i}: t/m\n" for i in range(9000))
+
+
+def test_a_swap_between_the_document_and_its_key_pairs_nothing_old_with_new(tmp_path):
+    with ChatUpstream() as before, ChatUpstream() as after:
+        for name, server, key in (("..old", before, OLD), ("..new", after, NEW)):
+            (tmp_path / name).mkdir()
+            write_key(tmp_path / name / "key", key)
+            (tmp_path / name / "remora.yaml").write_text(config(server, tmp_path / "key") + "aliases:\n" + LONG)
+        os.symlink("..old", tmp_path / "..data")
+        for name in ("key", "remora.yaml"):
+            os.symlink(f"..data/{name}", tmp_path / name)
+        with Remora(arguments=("--config", str(tmp_path / "remora.yaml"))) as remora:
+            assert ask(remora) == (200, None)
+            with when_read(tmp_path / "remora.yaml") as wait:
+                remora.process.send_signal(signal.SIGHUP)
+                wait()
+                swap(tmp_path, "..data", "..new")
+            wait_for(lambda: ask(remora) == (200, None) and after.requests)
+            assert set(sent(before)) == {f"Bearer {OLD}"} and set(sent(after)) == {f"Bearer {NEW}"}
+
+
+def test_a_swap_while_a_start_reads_is_seen(tmp_path):
+    """Of a folder that nothing watches yet: its name stands in the document that is being read."""
+    volume = tmp_path / "secrets"
+    for name, key in (("..old", OLD), ("..new", NEW)):
+        (volume / name).mkdir(parents=True)
+        write_key(volume / name / "key", key)
+    os.symlink("..old", volume / "..data")
+    os.symlink("..data/key", volume / "key")
+    with ChatUpstream() as server:
+        path = tmp_path / "remora.yaml"
+        others = "".join(f"  q{i}: {{kind: openai, base_url: 'http://localhost:1', api_key: {{file: {volume}/key}}}}\n" for i in range(300))
+        path.write_text(config(server, volume / "key").replace("models:\n", others + "models:\n"))
+        with when_read(volume / "key") as wait:
+            thread = threading.Thread(target=lambda: (wait(), swap(volume, "..data", "..new")), daemon=True)
+            thread.start()
+            with Remora(arguments=("--config", str(path))) as remora:
+                thread.join()
+                wait_for(lambda: ask(remora) == (200, None) and sent(server)[-1] == f"Bearer {NEW}")
