@@ -100,8 +100,9 @@ LIMITED = ("set -e; mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/mem
 
 class Remora:
     def __init__(self, config=None, arguments=(), environment=None, workers=None, subcommand="serve", cwd=None, core_bytes=None,
-                 memory_bytes=None, user=None):
-        """`memory_bytes`: what the process reads as the memory limit of its cgroup (nothing enforces it); needs root."""
+                 memory_bytes=None, user=None, most_files=None):
+        """`memory_bytes`: what the process reads as the memory limit of its cgroup (nothing enforces it); needs root. `most_files`: its
+        hard limit of file descriptors."""
         self.folder = tempfile.TemporaryDirectory()
         self.config_path = pathlib.Path(self.folder.name) / "remora.yaml"
         command = [str(build_dir() / "remora"), subcommand, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--probe",
@@ -116,9 +117,10 @@ class Remora:
             command = ["unshare", "-m", "sh", "-c", LIMITED.format(memory_bytes), "sh", *command]
         clean = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and "proxy" not in k.lower()}
         self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+b")
-        limit = None if core_bytes is None else lambda: resource.setrlimit(resource.RLIMIT_CORE, (core_bytes, core_bytes))
+        limits = ((resource.RLIMIT_CORE, core_bytes), (resource.RLIMIT_NOFILE, most_files))
         self.process = subprocess.Popen(command + list(arguments), env={**clean, **(environment or {})}, stderr=self.log_file,
-                                        stdout=self.log_file, cwd=cwd, preexec_fn=limit, user=user)
+                                        stdout=self.log_file, cwd=cwd, user=user,
+                                        preexec_fn=lambda: [resource.setrlimit(what, (most, most)) for what, most in limits if most is not None])
         ready = self._wait_ready()
         self.http_port, self.grpc_port = ready["http_port"], ready["grpc_port"]
         self.probe_port, self.admin_port = ready["probe_port"], ready["admin_port"]

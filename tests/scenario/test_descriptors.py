@@ -37,6 +37,16 @@ def test_the_soft_limit_is_raised_to_what_the_limits_take(upstream):
         assert soft == min(hard, soft) and (soft >= 5120) == ("few file descriptors" not in remora.log()) and soft > 1024
 
 
+def test_too_low_a_hard_limit_is_told(upstream):
+    with Remora(two_providers(upstream, "ok"), environment=SECRETS, most_files=2048) as remora:
+        told, = remora.wait_log("few file descriptors")
+        assert (told["level"], told["limit"]) == ("warn", 2048) and "LimitNOFILE" in told["cure"] and limits_of(remora) == (2048, 2048)
+        assert remora.chat({"model": "t/m"})[0] == 200
+    for most, is_told in ((told["needed"], False), (told["needed"] - 1, True)):
+        with Remora(two_providers(upstream, "ok"), environment=SECRETS, most_files=most) as remora:
+            assert ("few file descriptors" in remora.log()) == is_told
+
+
 def lower(remora, count):
     resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (count, limits_of(remora)[1]))
 
