@@ -2,59 +2,15 @@
  * Any bytes as a configuration document, in an environment where some variables and files exist: the build must end with a
  * snapshot or a refusal that names a place, and free all that it took.
  */
-#include "remora/config.h"
-#include "remora/secret.h"
+#include "config_build.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *fake_getenv(void *context, const char *name)
-{
-    (void)context;
-    static const char *const pairs[] = {"OPENAI_API_KEY", "sk-one", "K",     "key",
-                                        "ZENMUX_API_KEY", "z",      "BLANK", "a b"};
-    for (size_t i = 0; i < REMORA_COUNT_OF(pairs); i += 2) {
-        if (strcmp(pairs[i], name) == 0) {
-            return pairs[i + 1];
-        }
-    }
-    return NULL;
-}
-
-static enum remora_code fake_read_secret(void *context, const char *path,
-                                         struct remora_secret **out, struct remora_fail *fail)
-{
-    (void)context;
-    if (strcmp(path, "/key") != 0) {
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "no file %s", path);
-    }
-    *out = remora_secret_new(REMORA_SLICE("from-a-file"));
-    return *out == NULL ? REMORA_SHEDDING : REMORA_OK;
-}
-
-static const char certificate[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIBbjCCARWgAwIBAgIUBOHvCI5UqOoIacTMnioymeYlVrwwCgYIKoZIzj0EAwIw\n"
-    "DDEKMAgGA1UEAwwBYTAgFw0yNjExMzAwOTE4MDNaGA8yMTI2MTEwNjA5MTgwM1ow\n"
-    "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNC7D3SnK8wF\n"
-    "JerHrFer41RArLeLgYAKGjZbjQjM9xUzTpwIvus0eBUhoQ2GJtKy/NMaqkaauqXs\n"
-    "A5A6Qjydo2ijUzBRMB0GA1UdDgQWBBRiyfAcpYplSiA0DYRCoKLVJhgu2TAfBgNV\n"
-    "HSMEGDAWgBRiyfAcpYplSiA0DYRCoKLVJhgu2TAPBgNVHRMBAf8EBTADAQH/MAoG\n"
-    "CCqGSM49BAMCA0cAMEQCIGwj8RCrxZBGfW/IKkopmkVhRjlKPh50aU4loZYsHCP0\n"
-    "AiAE7wYmewLJqRTysk9fv6ewu7vXoXEKY42wpY/9tlW+OA==\n"
-    "-----END CERTIFICATE-----\n";
-
-static enum remora_code fake_read_file(void *context, const char *path, struct remora_arena *arena,
-                                       struct remora_slice *out, struct remora_fail *fail)
-{
-    (void)context;
-    if (strcmp(path, "/ca") != 0) {
-        return remora_fail_set(fail, REMORA_INVALID_REQUEST, NULL, "no file %s", path);
-    }
-    *out = remora_arena_copy(arena, REMORA_SLICE(certificate));
-    return out->data == NULL ? REMORA_SHEDDING : REMORA_OK;
-}
+static const char *const VARIABLES[] = {
+    "OPENAI_API_KEY", "sk-one", "K", "key", "ZENMUX_API_KEY", "z", "BLANK", "a b", NULL};
+static const char *const FILES[] = {"/key", "from-a-file", "/ca", test_certificate, NULL};
 
 /* What others rely on without looking. */
 static void check(const struct remora_config *config)
@@ -84,12 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct remora_config *config = NULL;
     struct remora_fail fail = REMORA_FAIL_INIT;
-    struct remora_config_input input = {
-        .document = remora_slice((const char *)data, size),
-        .getenv = fake_getenv,
-        .read_secret = fake_read_secret,
-        .read_file = fake_read_file,
-    };
+    static const struct test_world world = {VARIABLES, FILES};
+    struct remora_config_input input = {.document = remora_slice((const char *)data, size)};
+    test_world_input(&world, &input);
     enum remora_code rc = remora_config_build(&input, &config, &fail);
     if (rc == REMORA_OK) {
         check(config);

@@ -83,6 +83,15 @@ static enum remora_code fake_read_file(void *context, const char *path, struct r
     return out->data == NULL ? REMORA_SHEDDING : REMORA_OK;
 }
 
+void test_world_input(const struct test_world *world, struct remora_config_input *input)
+{
+    input->getenv = fake_getenv;
+    input->getenv_context = (void *)(uintptr_t)world;
+    input->read_secret = fake_read_secret;
+    input->read_file = fake_read_file;
+    input->file_context = (void *)(uintptr_t)world;
+}
+
 enum remora_code test_config_build(const char *yaml, const struct test_world *world,
                                    struct remora_config **out, struct remora_fail *fail)
 {
@@ -98,14 +107,10 @@ enum remora_code test_config_rebuild(const char *yaml, const struct test_world *
     struct remora_config_input input = {
         .document = remora_slice_of(yaml),
         .document_name = "test.yaml",
-        .getenv = fake_getenv,
-        .getenv_context = &here,
-        .read_secret = fake_read_secret,
-        .read_file = fake_read_file,
-        .file_context = &here,
         .now_unix_ms = 1000,
         .running = running,
     };
+    test_world_input(&here, &input);
     return remora_config_build(&input, out, fail);
 }
 

@@ -17,6 +17,9 @@ struct test_world {
     const char *const *files;
 };
 
+/* What a build asks of its world, into an input whose other members stay as they are. The world is borrowed for the build. */
+void test_world_input(const struct test_world *world, struct remora_config_input *input);
+
 enum remora_code test_config_build(const char *yaml, const struct test_world *world,
                                    struct remora_config **out, struct remora_fail *fail);
 /* As a reload: the new one is to replace `running`. */
