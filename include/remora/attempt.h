@@ -165,7 +165,8 @@ int64_t remora_outcome_missing_choices(const struct remora_outcome *outcome);
  * JSON, or fewer choices than were asked for.
  */
 bool remora_outcome_is_notable(const struct remora_outcome *outcome);
-/* Usage is what the provider reported, and the cost is an estimate all the same: pieces that it does not count have a price. */
+/* Usage is what the provider reported, and the cost is an estimate all the same: a price that it needs is not stated, or pieces that
+ * the provider does not count have one (remora_cost_compute). */
 bool remora_outcome_cost_is_guess(const struct remora_outcome *outcome);
 /* It was answered by an endpoint that has no price for something that was used: there is no cost, which is not a cost of 0. */
 bool remora_outcome_cost_is_unknown(const struct remora_outcome *outcome);

@@ -14,7 +14,7 @@ static bool is_free_when_absent(size_t price)
 {
     enum fallback { NONE, SELF, PROMPT, COMPLETION, CACHED_WRITE };
     static const enum fallback fallbacks[REMORA_PRICE_COUNT] = {
-#define REMORA_PRICE(name, key, fallback, unit) [REMORA_PRICE_##name] = fallback,
+#define REMORA_PRICE(name, key, fallback, ...) [REMORA_PRICE_##name] = fallback,
 #include "remora/tbl/prices.h"
 #undef REMORA_PRICE
     };

@@ -2,7 +2,8 @@
  * The pure cost function: disjoint token classes times a price list, in integers.
  *
  * Happy path: the tier is chosen by the whole input, each class that was counted finds its price (the tier's, else the
- * list's, else its fallback's: tbl/prices.h), products are summed per part in 128 bits.
+ * list's, else its fallback's: tbl/prices.h), products are summed per part in 128 bits. A fallback that is a guess, and that
+ * something was counted for, makes the cost an estimate.
  * Not known (-1), never 0: a part whose counts are all absent or whose price is; the total when a counted class has no
  * price, when a direction was not counted at all, or when it does not fit.
  * The price of one request is added as it stands, those of images and searches as often as there were any; where nobody said
@@ -20,7 +21,16 @@ enum {
 };
 
 static const int fallbacks[REMORA_PRICE_COUNT] = {
-#define REMORA_PRICE(name, key, fallback, unit) [REMORA_PRICE_##name] = FALLBACK_##fallback,
+#define REMORA_PRICE(name, key, fallback, ...) [REMORA_PRICE_##name] = FALLBACK_##fallback,
+#include "remora/tbl/prices.h"
+#undef REMORA_PRICE
+};
+
+/* What a bill at the fallback of an absent price is. */
+enum { ABSENCE_RULE, ABSENCE_GUESS };
+
+static const int absences[REMORA_PRICE_COUNT] = {
+#define REMORA_PRICE(name, key, fallback, unit, absence) [REMORA_PRICE_##name] = ABSENCE_##absence,
 #include "remora/tbl/prices.h"
 #undef REMORA_PRICE
 };
@@ -111,6 +121,13 @@ static int64_t stated_price(const struct remora_prices *prices,
     return is_of_tier ? tier->pico_usd[price] : prices->pico_usd[price];
 }
 
+/* A price that is not stated, and whose fallback is nobody's bill. */
+static bool is_guessed(const struct remora_prices *prices, const struct remora_price_tier *tier,
+                       int price)
+{
+    return absences[price] == ABSENCE_GUESS && stated_price(prices, tier, price) == -1;
+}
+
 /* Below 0: not known. Fallbacks form chains without a ring (cached_write_1h, cached_write, prompt), so this ends. */
 static int64_t price_of(const struct remora_prices *prices, const struct remora_price_tier *tier,
                         int price)
@@ -129,6 +146,7 @@ struct sum {
     __int128 pico_usd;
     bool is_counted;
     bool has_no_price;
+    bool is_guessed; /* a price was another's */
 };
 
 static int64_t sum_value(const struct sum *sum)
@@ -150,6 +168,8 @@ static void add_classes(const struct remora_usage *usage, const struct remora_pr
         }
         int64_t price = price_of(prices, tier, (int)class_prices[i]);
         part->is_counted = true;
+        part->is_guessed |=
+            tokens > 0 && price > 0 && is_guessed(prices, tier, (int)class_prices[i]);
         part->has_no_price |= price < 0 && tokens > 0;
         part->pico_usd += price < 0 ? 0 : (__int128)tokens * price;
     }
@@ -169,6 +189,7 @@ static void add_pieces(struct pieces *pieces, int64_t count, const struct remora
     int64_t price = price_of(prices, tier, (int)of);
     pieces->is_stated |= stated_price(prices, tier, (int)of) >= 0;
     pieces->has_no_price |= price < 0 && count != 0;
+    pieces->is_guessed |= count != 0 && is_guessed(prices, tier, (int)of);
     if (price > 0) {
         pieces->is_guessed |= count < 0;
         pieces->pico_usd += (__int128)price * (count < 0 ? 1 : count);
@@ -210,6 +231,17 @@ static int64_t total_of(const struct sum parts[PART_COUNT], const struct pieces 
     return fitting(total);
 }
 
+static enum remora_certainty certainty_of(const struct remora_usage *usage,
+                                          const struct sum parts[PART_COUNT],
+                                          const struct pieces *pieces)
+{
+    bool is_estimate = pieces->is_guessed;
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        is_estimate |= parts[i].is_guessed;
+    }
+    return is_estimate ? REMORA_CERTAINTY_ESTIMATED : usage->certainty;
+}
+
 void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
                          struct remora_cost *out)
 {
@@ -230,7 +262,7 @@ void remora_cost_compute(const struct remora_usage *usage, const struct remora_p
     out->other_pico_usd = pieces_value(&pieces);
     out->total_pico_usd = total_of(parts, &pieces);
     if (out->total_pico_usd >= 0) {
-        out->certainty = pieces.is_guessed ? REMORA_CERTAINTY_ESTIMATED : usage->certainty;
+        out->certainty = certainty_of(usage, parts, &pieces);
     } else if (!pieces.is_stated) {
         out->other_pico_usd = -1; /* who does not know what tokens cost does not say 0 */
     }

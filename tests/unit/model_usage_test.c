@@ -9,6 +9,7 @@ static struct remora_usage usage_of(int64_t input, int64_t output)
     remora_usage_init(&usage);
     usage.tokens[REMORA_USAGE_INPUT] = input;
     usage.tokens[REMORA_USAGE_OUTPUT] = output;
+    usage.search_count = 0;
     usage.certainty = REMORA_CERTAINTY_ACTUAL;
     return usage;
 }
@@ -255,6 +256,85 @@ static void absent_cache_prices_fall_back_along_their_chain(void **state)
     assert_int_equal(cost.cache_write_pico_usd, 80);
 }
 
+/* Whoever bills these bills them otherwise: what they cost at another's price is no cost that is known. */
+static void what_is_billed_at_anothers_price_is_an_estimate(void **state)
+{
+    static const struct {
+        enum remora_usage_class used;
+        enum remora_price price;
+        enum remora_certainty without;
+    } cases[] = {
+        {REMORA_USAGE_AUDIO_INPUT, REMORA_PRICE_INPUT_AUDIO, REMORA_CERTAINTY_ESTIMATED},
+        {REMORA_USAGE_AUDIO_OUTPUT, REMORA_PRICE_OUTPUT_AUDIO, REMORA_CERTAINTY_ESTIMATED},
+        {REMORA_USAGE_CACHE_WRITE_5M, REMORA_PRICE_CACHED_WRITE, REMORA_CERTAINTY_ESTIMATED},
+        {REMORA_USAGE_CACHE_WRITE_1H, REMORA_PRICE_CACHED_WRITE_1H, REMORA_CERTAINTY_ESTIMATED},
+        {REMORA_USAGE_CACHE_READ, REMORA_PRICE_CACHED_READ, REMORA_CERTAINTY_ACTUAL},
+        {REMORA_USAGE_REASONING, REMORA_PRICE_REASONING, REMORA_CERTAINTY_ACTUAL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_usage usage = usage_of(10, 10);
+        struct remora_prices prices = prices_of(3, 5);
+        struct remora_cost cost;
+        usage.tokens[cases[i].used] = 0; /* counted, and there was none */
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+        usage.tokens[cases[i].used] = 1;
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.certainty, cases[i].without);
+        list[cases[i].price] = 7;
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.total_pico_usd, 87);
+        assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+        prices = prices_of(0, 0); /* what costs nothing needs no guess */
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.total_pico_usd, 0);
+        assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    }
+}
+
+/* The five minutes' price is not the hour's; the tier's or the list's own is. */
+static void an_hour_in_the_cache_at_the_price_of_minutes_is_an_estimate(void **state)
+{
+    struct remora_usage usage = usage_of(10, 10);
+    struct remora_prices prices = prices_of(4, 5);
+    struct remora_price_tier tier = {.min_prompt_tokens = 1};
+    struct remora_cost cost;
+    (void)state;
+    list[REMORA_PRICE_CACHED_WRITE] = 5;
+    usage.tokens[REMORA_USAGE_CACHE_WRITE_1H] = 10;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.cache_write_pico_usd, 50);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ESTIMATED);
+    memset(tier.pico_usd, 0xff, sizeof tier.pico_usd);
+    tier.pico_usd[REMORA_PRICE_CACHED_WRITE_1H] = 8;
+    prices.tiers = &tier;
+    prices.tier_count = 1;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.cache_write_pico_usd, 80);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
+/* A search that was made, or that may have been, costs something: nobody knows what. */
+static void a_search_without_a_price_is_an_estimate(void **state)
+{
+    static const int64_t searches[] = {0, 4, -1};
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(searches); i++) {
+        struct remora_usage usage = usage_of(10, 10);
+        struct remora_prices prices = prices_of(3, 5);
+        struct remora_cost cost;
+        usage.search_count = searches[i];
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.total_pico_usd, 80);
+        assert_int_equal(cost.certainty,
+                         i == 0 ? REMORA_CERTAINTY_ACTUAL : REMORA_CERTAINTY_ESTIMATED);
+        list[REMORA_PRICE_WEB_SEARCH] = 0; /* it is said that it costs nothing */
+        remora_cost_compute(&usage, &prices, &cost);
+        assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    }
+}
+
 static void unknown_price_makes_the_total_unknown_and_not_zero(void **state)
 {
     struct remora_usage usage = usage_of(10, 10);
@@ -348,6 +428,9 @@ int main(void)
         cmocka_unit_test(of_a_list_that_knows_nothing_no_part_is_nothing),
         cmocka_unit_test(a_tier_may_know_what_the_list_does_not),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
+        cmocka_unit_test(what_is_billed_at_anothers_price_is_an_estimate),
+        cmocka_unit_test(an_hour_in_the_cache_at_the_price_of_minutes_is_an_estimate),
+        cmocka_unit_test(a_search_without_a_price_is_an_estimate),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
         cmocka_unit_test(no_tokens_cost_nothing_whatever_the_price),
         cmocka_unit_test(direction_that_was_not_counted_makes_the_total_unknown),
