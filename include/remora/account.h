@@ -17,6 +17,8 @@ struct remora_estimate_input {
     int64_t image_count;               /* that were sent */
     enum remora_cache_life cache_life; /* of what was written to a cache, as it was asked for */
     bool may_have_searched;            /* on the web: without, an absent count of searches is 0 */
+    struct remora_slice served_tier;   /* as the provider says; empty: it does not */
+    bool asked_other_tier; /* than the prices are of; counts where the provider is silent */
 };
 
 /* What an estimate says of this many bytes: about 4 a token, rounded up, at most REMORA_TOKENS_MAX. */
@@ -26,7 +28,7 @@ int64_t remora_account_estimate(size_t bytes);
  * Settles an attempt's usage: absent directions are estimated (about 4 bytes a token) and mark the whole ESTIMATED; with
  * nothing to estimate from it stays UNKNOWN. Images and searches are counted. Cache writes of which the provider does not say
  * how long they live have the life that was asked for; where the marks differ, the short one, and the whole is ESTIMATED. Then
- * prices it at the endpoint's rates.
+ * prices it at the endpoint's rates; where another service tier served than the one whose rates they are, the cost is ESTIMATED.
  */
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost);

@@ -97,6 +97,14 @@ bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
                          struct remora_slice tag);
 
 /*
+ * Whether what is served at this service tier is billed at the prices of the endpoint with this tag. A tier of its own (priority,
+ * flex, scale, or any word that is not known) has the prices of the endpoint whose tag names it ("openai/priority") and of no other;
+ * the plain one (default; standard: Anthropic's word, on_demand: Groq's) those of any but a tier's. An empty tier, and
+ * auto, says nothing: true. Sources: openrouter.md 5.6 (billed by the tier that served); words: captures of groq and anthropic.
+ */
+bool remora_tier_has_prices(struct remora_slice tier, struct remora_slice tag);
+
+/*
  * Gives a list of slugs or regions that is long enough to be worth it an index, which lives in the arena. Whoever reads a list calls it
  * once; what looks names up works without it, too. TOO_LARGE or SHEDDING as the arena has it; the list is whole then.
  */

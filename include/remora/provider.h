@@ -88,6 +88,7 @@ struct remora_build_output {
     int64_t choice_count; /* how many choices what is sent asks for; 0: it does not say, one */
     enum remora_cache_life cache_life; /* of the cache marks in what is sent */
     int32_t image_count; /* pictures in what is sent: those that are dropped are not billed */
+    struct remora_slice service_tier; /* that is asked for, of the request; empty: none */
     struct remora_dropped dropped[REMORA_DROPPED_MAX];
     size_t dropped_count;
 };

@@ -4,6 +4,7 @@
  * Happy path: both directions were reported and are priced as they stand; a reported 0 is a report.
  * A direction that was not reported at all is estimated from bytes, and the whole is then ESTIMATED. With no bytes of
  * either kind there is nothing to estimate from: usage stays as reported and the cost is not known.
+ * Prices are those of one service tier: what another has served is an estimate (openrouter.md 5.6).
  * Source of the ratio and the cap: reliability.md F28, F29.
  */
 #include "remora/account.h"
@@ -44,6 +45,15 @@ static void divide_writes(struct remora_usage *usage, enum remora_cache_life lif
     }
 }
 
+static bool is_of_other_tier(const struct remora_estimate_input *estimate,
+                             const struct remora_endpoint *endpoint)
+{
+    if (estimate->served_tier.length == 0) {
+        return estimate->asked_other_tier;
+    }
+    return !remora_tier_has_prices(estimate->served_tier, endpoint->facts.tag);
+}
+
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost)
 {
@@ -60,4 +70,7 @@ void remora_account_settle(struct remora_usage *usage, const struct remora_estim
         usage->search_count = 0;
     }
     remora_cost_compute(usage, &endpoint->facts.prices, cost);
+    if (cost->certainty == REMORA_CERTAINTY_ACTUAL && is_of_other_tier(estimate, endpoint)) {
+        cost->certainty = REMORA_CERTAINTY_ESTIMATED;
+    }
 }

@@ -147,6 +147,8 @@ static void settle(struct remora_exchange *x, struct remora_attempt *attempt)
         .image_count = x->run.image_count,
         .cache_life = x->run.cache_life,
         .may_have_searched = x->run.may_search || x->run.has_citations,
+        .served_tier = remora_slice_of(x->started.service_tier),
+        .asked_other_tier = x->run.asks_other_tier,
     };
     remora_account_settle(&attempt->usage, &estimate, x->run.endpoint, &attempt->cost);
 }
@@ -359,6 +361,7 @@ static void reset_run(struct remora_exchange *x, const struct remora_endpoint *e
     run->may_search = false;
     run->choice_count = 0;
     run->image_count = 0;
+    run->asks_other_tier = false;
     run->cache_life = REMORA_CACHE_LIFE_UNSAID;
     run->has_citations = false;
     run->answer_bytes = 0;
@@ -415,6 +418,8 @@ static enum remora_code build(struct remora_exchange *x, struct remora_build_out
     x->run.may_search = built->may_search;
     x->run.choice_count = built->choice_count;
     x->run.image_count = built->image_count;
+    x->run.asks_other_tier =
+        !remora_tier_has_prices(built->service_tier, x->run.endpoint->facts.tag);
     x->run.cache_life = built->cache_life;
     remora_outcome_keep_dropped(&x->outcome, built->dropped, built->dropped_count);
     return REMORA_OK;

@@ -59,6 +59,7 @@ struct attempt_run {
     const struct remora_credential *credential;
     const struct remora_adapter *adapter;
     enum remora_delivery delivery; /* from upstream: a unary call may be answered by a stream */
+    bool asks_other_tier; /* what was sent asks for a service tier that the prices are not of */
     struct remora_guard guard;
     struct remora_buf error_body;
     struct remora_buf further;              /* further.c's */

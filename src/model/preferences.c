@@ -22,19 +22,39 @@ static bool is_tier_word(struct remora_slice word)
     return false;
 }
 
-/* A tag is provider[/region|variant ...][#n]: true when a segment behind the provider names a tier. */
-static bool is_tier_tag(struct remora_slice tag)
+/* A tag is provider[/region|variant ...][#n]: true when a segment behind the provider is `word`, or any tier where that is empty. */
+static bool has_tier(struct remora_slice tag, struct remora_slice word)
 {
     tag.length = remora_slice_find(tag, '#', 0);
     size_t from = remora_slice_find(tag, '/', 0);
     while (from < tag.length) {
         size_t to = remora_slice_find(tag, '/', from + 1);
-        if (is_tier_word(remora_slice(tag.data + from + 1, to - from - 1))) {
+        struct remora_slice segment = remora_slice(tag.data + from + 1, to - from - 1);
+        if (word.length == 0 ? is_tier_word(segment) : remora_slice_equal(segment, word)) {
             return true;
         }
         from = to;
     }
     return false;
+}
+
+static bool is_tier_tag(struct remora_slice tag)
+{
+    return has_tier(tag, remora_slice(NULL, 0));
+}
+
+bool remora_tier_has_prices(struct remora_slice tier, struct remora_slice tag)
+{
+    static const char *const plain[] = {"default", "standard", "on_demand"};
+    if (tier.length == 0 || remora_slice_is(tier, "auto")) {
+        return true;
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(plain); i++) {
+        if (remora_slice_is(tier, plain[i])) {
+            return !is_tier_tag(tag);
+        }
+    }
+    return has_tier(tag, tier);
 }
 
 bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,

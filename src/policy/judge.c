@@ -239,8 +239,25 @@ static const struct {
     [REMORA_CAP_AUDIO] = {"audio", REMORA_PRICE_INPUT_AUDIO},
 };
 
-/* As it would be billed (fallbacks of tbl/prices.h): audio as prompt; what has no price per item costs nothing per item. */
-static int64_t billed_price(const struct remora_endpoint *endpoint, enum remora_price_cap cap)
+/* Whether the provider is asked for a service tier that the endpoint's prices are not of: nobody knows what it costs. One that
+ * is left out, since the endpoint does not take it, is not bought. */
+static bool buys_another_tier(const struct remora_judge *judge,
+                              const struct remora_endpoint *endpoint)
+{
+    struct remora_slice tier = judge->request->service_tier;
+    enum remora_dialect dialect = remora_dialect_of(&endpoint->provider->facts);
+    return !remora_tier_has_prices(tier, endpoint->facts.tag) &&
+           remora_parameter_set_has(endpoint->facts.supported, REMORA_PARAMETER_SERVICE_TIER) &&
+           !remora_parameter_set_has(remora_dialect_refused(dialect),
+                                     REMORA_PARAMETER_SERVICE_TIER);
+}
+
+/*
+ * As it would be billed (fallbacks of tbl/prices.h): what has no price per item costs nothing per item; audio as prompt, but where
+ * the request has some: its price is a guess then, and no cap lets a guess pass.
+ */
+static int64_t billed_price(const struct remora_judge *judge,
+                            const struct remora_endpoint *endpoint, enum remora_price_cap cap)
 {
     const int64_t *prices = endpoint->facts.prices.pico_usd;
     int64_t price = prices[caps[cap].price];
@@ -248,18 +265,20 @@ static int64_t billed_price(const struct remora_endpoint *endpoint, enum remora_
         return price;
     }
     if (cap == REMORA_CAP_AUDIO) {
-        return prices[REMORA_PRICE_PROMPT];
+        bool is_heard = (judge->input_modalities & REMORA_MODALITY_AUDIO) != 0;
+        return is_heard && prices[REMORA_PRICE_PROMPT] != 0 ? -1 : prices[REMORA_PRICE_PROMPT];
     }
     return cap == REMORA_CAP_REQUEST || cap == REMORA_CAP_IMAGE ? 0 : -1;
 }
 
-/* List prices: which tier a prompt will fall into is known only after it has been counted. */
+/* List prices: which price tier a prompt will fall into is known only after it has been counted. */
 static enum remora_layer ask_price(const struct remora_judge *judge,
                                    const struct remora_endpoint *endpoint, const char **subject)
 {
+    bool is_unknown = judge->cap_count > 0 && buys_another_tier(judge, endpoint);
     for (size_t i = 0; i < judge->cap_count; i++) {
         const struct remora_judge_cap *cap = &judge->caps[i];
-        int64_t price = billed_price(endpoint, cap->cap);
+        int64_t price = is_unknown ? -1 : billed_price(judge, endpoint, cap->cap);
         if (price < 0 || price > cap->highest_pico_usd) {
             *subject = caps[cap->cap].name;
             return cap->layer;

@@ -176,6 +176,16 @@ static void write_verbosity(struct openai_build *build)
     write_text(build, REMORA_PARAMETER_VERBOSITY, word);
 }
 
+static void write_tier(struct openai_build *build)
+{
+    struct remora_slice tier = build->request->service_tier;
+    if (tier.length > 0 && openai_takes(build, REMORA_PARAMETER_SERVICE_TIER)) {
+        remora_json_key(json_of(build), remora_parameter_name(REMORA_PARAMETER_SERVICE_TIER));
+        pieces_string(&build->pieces, tier);
+        build->out->service_tier = tier;
+    }
+}
+
 static void write_modalities(struct openai_build *build)
 {
     const struct remora_slices *kinds = &build->request->output_modalities;
@@ -197,7 +207,7 @@ void openai_write_options(struct openai_build *build)
     write_logprobs(build);
     write_pseudonym(build, REMORA_PARAMETER_USER, request->end_user_id);
     write_pseudonym(build, REMORA_PARAMETER_SAFETY_IDENTIFIER, request->safety_identifier);
-    write_text(build, REMORA_PARAMETER_SERVICE_TIER, request->service_tier);
+    write_tier(build);
     write_verbosity(build);
     write_text(build, REMORA_PARAMETER_PROMPT_CACHE_KEY, request->prompt_cache_key);
     write_structured(build);

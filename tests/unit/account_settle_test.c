@@ -143,6 +143,42 @@ static void cache_writes_live_as_long_as_was_asked(void **state)
     }
 }
 
+/* The prices are those of one tier. */
+static void what_another_service_tier_has_served_is_an_estimate(void **state)
+{
+    static const struct {
+        bool asked_other;
+        const char *served, *tag;
+        enum remora_certainty usage, cost;
+    } cases[] = {
+        {false, "", "p", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ACTUAL},
+        {true, "", "p", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ESTIMATED},
+        {true, "default", "p", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ACTUAL},
+        {false, "priority", "p", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ESTIMATED},
+        {false, "priority", "p/priority", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ACTUAL},
+        {false, "default", "p/priority", REMORA_CERTAINTY_ACTUAL, REMORA_CERTAINTY_ESTIMATED},
+        {false, "priority", "p/priority", REMORA_CERTAINTY_ESTIMATED, REMORA_CERTAINTY_ESTIMATED},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_estimate_input estimate = {.served_tier = remora_slice_of(cases[i].served),
+                                                 .asked_other_tier = cases[i].asked_other};
+        struct fixture f;
+        begin(&f);
+        f.endpoint.facts.tag = remora_slice_of(cases[i].tag);
+        f.usage.tokens[REMORA_USAGE_INPUT] = 1;
+        f.usage.tokens[REMORA_USAGE_OUTPUT] = 1;
+        f.usage.certainty = cases[i].usage;
+        remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+        assert_int_equal(f.cost.total_pico_usd, 110);
+        assert_int_equal(f.cost.certainty, cases[i].cost);
+        assert_int_equal(f.usage.certainty, cases[i].usage);
+        f.prices[REMORA_PRICE_PROMPT] = -1;
+        remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+        assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+    }
+}
+
 static void images_and_searches_are_billed_by_the_piece(void **state)
 {
     struct remora_estimate_input estimate = {.image_count = 2};
@@ -181,6 +217,7 @@ int main(void)
         cmocka_unit_test(with_nothing_to_estimate_from_it_stays_unknown),
         cmocka_unit_test(unknown_price_stays_unknown),
         cmocka_unit_test(cache_writes_live_as_long_as_was_asked),
+        cmocka_unit_test(what_another_service_tier_has_served_is_an_estimate),
         cmocka_unit_test(images_and_searches_are_billed_by_the_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1245,6 +1245,50 @@ static void a_search_is_billed_only_where_it_was_asked_of_the_provider(void **st
     }
 }
 
+/* The tier that served is billed; where the provider does not say, the one that it was asked for. */
+static void what_a_service_tier_costs_is_known_of_its_own_endpoint_alone(void **state)
+{
+    static const struct {
+        const char *endpoint, *asked, *served;
+        enum remora_certainty cost;
+    } cases[] = {
+        {"model_id: um", NULL, "default", REMORA_CERTAINTY_ACTUAL},
+        {"model_id: um", "priority", "priority", REMORA_CERTAINTY_ESTIMATED},
+        {"model_id: um", "priority", "default", REMORA_CERTAINTY_ACTUAL},
+        {"model_id: um", NULL, "priority", REMORA_CERTAINTY_ESTIMATED}, /* the account's own */
+        {"model_id: um", "flex", NULL, REMORA_CERTAINTY_ESTIMATED},
+        {"model_id: um, supported_parameters: [seed]", "flex", NULL, REMORA_CERTAINTY_ACTUAL},
+        {"model_id: um, tag: a/flex", "flex", "flex", REMORA_CERTAINTY_ACTUAL},
+        {"model_id: um, tag: a/flex", "flex", "default", REMORA_CERTAINTY_ESTIMATED},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        char yaml[512];
+        char start[128] = "";
+        snprintf(yaml, sizeof yaml,
+                 "version: 1\nservice: svc\nproviders:\n"
+                 "  a: {kind: openai, base_url: \"http://127.0.0.1:1/v1\"}\n"
+                 "models:\n  t/m: {endpoints: [{provider: a, %s, pricing: {prompt: \"0.001\", "
+                 "completion: \"0.001\"}}]}\n",
+                 cases[i].endpoint);
+        if (cases[i].served != NULL) {
+            snprintf(start, sizeof start,
+                     "data: {\"id\":\"c1\",\"service_tier\":\"%s\",\"choices\":[]}\n\n",
+                     cases[i].served);
+        }
+        struct engine_fixture *f = fixture_new_yaml(yaml);
+        f->service_tier = cases[i].asked;
+        fixture_start(f, REMORA_STREAM, "t/m");
+        play_head(f, 0, 200, NULL);
+        (void)play_body(f, 0, start);
+        (void)play_body(f, 0, CHUNK_TEXT("a") CHUNK_STOP CHUNK_USAGE CHUNK_DONE);
+        assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+        assert_int_equal(f->outcome.cost.total_pico_usd, INT64_C(7000000000));
+        assert_int_equal(f->outcome.cost.certainty, cases[i].cost);
+        fixture_free(f);
+    }
+}
+
 static void the_last_of_several_usage_reports_counts_as_a_whole(void **state)
 {
     (void)state;
@@ -1295,6 +1339,7 @@ int main(void)
         cmocka_unit_test(a_late_endpoint_is_paid_beside_the_one_that_answers),
         cmocka_unit_test(what_is_written_for_an_hour_is_billed_so_where_the_marks_were_sent),
         cmocka_unit_test(a_search_is_billed_only_where_it_was_asked_of_the_provider),
+        cmocka_unit_test(what_a_service_tier_costs_is_known_of_its_own_endpoint_alone),
         cmocka_unit_test(the_last_of_several_usage_reports_counts_as_a_whole),
         cmocka_unit_test(content_at_time_0_is_content),
         cmocka_unit_test(times_are_by_the_precise_clock),

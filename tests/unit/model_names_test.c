@@ -53,6 +53,40 @@ static void base_slug_matches_every_tag_but_service_tiers(void **state)
     assert_false(matches("", "openai", "openai"));
 }
 
+static void a_tier_of_its_own_is_billed_at_the_prices_of_its_tag_alone(void **state)
+{
+    static const struct {
+        const char *tier, *tag;
+        bool has_prices;
+    } cases[] = {
+        {"", "openai", true},
+        {"auto", "openai", true},
+        {"default", "openai", true},
+        {"standard", "anthropic", true},
+        {"on_demand", "groq", true},
+        {"priority", "openai", false},
+        {"flex", "openai", false},
+        {"scale", "openai", false},
+        {"performance", "groq", false},
+        {"priority", "priority", false}, /* a provider of that name */
+        {"priority", "openai/priority", true},
+        {"flex", "google-vertex/us-east5/flex#2", true},
+        {"scale", "openai/scale", true},
+        {"flex", "openai/priority", false},
+        {"flex", "openai/flexible", false},
+        {"", "openai/flex", true},
+        {"auto", "openai/flex", true},
+        {"default", "openai/flex", false},
+        {"default", "openai/us", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        assert_int_equal(
+            remora_tier_has_prices(remora_slice_of(cases[i].tier), remora_slice_of(cases[i].tag)),
+            cases[i].has_prices);
+    }
+}
+
 static void full_slug_matches_exactly_one_tag(void **state)
 {
     (void)state;
@@ -328,6 +362,7 @@ int main(void)
         cmocka_unit_test(fresh_request_states_nothing),
         cmocka_unit_test(parameter_is_asked_once_and_in_order),
         cmocka_unit_test(base_slug_matches_every_tag_but_service_tiers),
+        cmocka_unit_test(a_tier_of_its_own_is_billed_at_the_prices_of_its_tag_alone),
         cmocka_unit_test(full_slug_matches_exactly_one_tag),
         cmocka_unit_test(content_is_what_a_caller_sees),
         cmocka_unit_test(names_are_those_of_the_surfaces),

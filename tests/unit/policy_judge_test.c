@@ -652,6 +652,76 @@ static void prices_per_item_are_capped_as_they_are_billed(void **state)
     expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "request");
 }
 
+/* Who asks for a tier buys at another list: the cap of nobody is held against prices that are not known. */
+static void a_service_tier_whose_price_nobody_knows_passes_no_cap(void **state)
+{
+    static const struct {
+        enum remora_price_cap cap;
+        const char *name;
+    } caps[] = {{REMORA_CAP_PROMPT, "prompt"},
+                {REMORA_CAP_COMPLETION, "completion"},
+                {REMORA_CAP_REQUEST, "request"},
+                {REMORA_CAP_IMAGE, "image"},
+                {REMORA_CAP_AUDIO, "audio"}};
+    static const char *const tiers[] = {"priority", "flex", "scale"};
+    struct world *w = *state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(tiers); i++) {
+        w->f.request.service_tier = remora_slice_of(tiers[i]);
+        expect_in(w); /* nobody caps */
+    }
+    prefer(w, REMORA_LAYER_MESH);
+    for (size_t at = 0; at < REMORA_COUNT_OF(caps); at++) {
+        cap(w, REMORA_LAYER_MESH, caps[at].cap, INT64_MAX);
+        for (size_t i = 0; i < REMORA_COUNT_OF(tiers); i++) {
+            w->f.request.service_tier = remora_slice_of(tiers[i]);
+            expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_MESH, caps[at].name);
+        }
+        w->f.request.service_tier = S("default");
+        expect_in(w);
+        cap(w, REMORA_LAYER_MESH, caps[at].cap, -1);
+    }
+}
+
+static void a_service_tier_passes_a_cap_where_it_is_the_endpoints_or_is_not_bought(void **state)
+{
+    struct world *w = *state;
+    prefer(w, REMORA_LAYER_KEY);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_PROMPT, INT64_MAX);
+    w->f.request.service_tier = S("priority");
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "prompt");
+    w->endpoint->facts.supported = all_but(REMORA_PARAMETER_SERVICE_TIER);
+    expect_in(w); /* it is left out: the list price is what is paid */
+    w->endpoint->facts.supported = REMORA_PARAMETERS_ALL;
+    w->endpoint->facts.tag = S("alpha/priority");
+    expect_in(w);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_PROMPT, 0); /* and its price counts */
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "prompt");
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_PROMPT, INT64_MAX);
+    w->f.request.service_tier = S("default"); /* is not what its prices are of */
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "prompt");
+}
+
+/* Sound is billed as nobody knows where its price is not stated; who sends none pays none. */
+static void sound_without_a_price_passes_no_cap_of_sound(void **state)
+{
+    static const struct remora_part part = {.kind = REMORA_PART_AUDIO};
+    static const struct remora_message message = {
+        .role = REMORA_ROLE_USER, .parts = &part, .part_count = 1};
+    struct world *w = *state;
+    w->model->facts.input_modalities |= REMORA_MODALITY_AUDIO;
+    prefer(w, REMORA_LAYER_KEY);
+    cap(w, REMORA_LAYER_KEY, REMORA_CAP_AUDIO, INT64_MAX);
+    expect_in(w);
+    w->f.request.messages = &message;
+    w->f.request.message_count = 1;
+    expect_out_for(w, REMORA_RULE_MAX_PRICE, REMORA_LAYER_KEY, "audio");
+    plan_price(w->endpoint, REMORA_PRICE_INPUT_AUDIO, 7);
+    expect_in(w);
+    plan_price(w->endpoint, REMORA_PRICE_INPUT_AUDIO, -1);
+    plan_price(w->endpoint, REMORA_PRICE_PROMPT, 0); /* where prompts are free, so is sound */
+    expect_in(w);
+}
+
 static void required_parameters_remove_who_lacks_one(void **state)
 {
     struct world *w = *state;
@@ -866,6 +936,9 @@ int main(void)
         CASE(a_cap_of_zero_lets_only_what_costs_nothing_pass),
         CASE(an_unknown_price_passes_no_cap),
         CASE(prices_per_item_are_capped_as_they_are_billed),
+        CASE(a_service_tier_whose_price_nobody_knows_passes_no_cap),
+        CASE(a_service_tier_passes_a_cap_where_it_is_the_endpoints_or_is_not_bought),
+        CASE(sound_without_a_price_passes_no_cap_of_sound),
         CASE(required_parameters_remove_who_lacks_one),
         CASE(required_further_fields_remove_who_would_drop_one),
         CASE(a_required_cache_mark_removes_who_takes_none),

@@ -402,6 +402,7 @@ void fixture_start_with(struct engine_fixture *f, enum remora_delivery delivery,
     request->messages = f->message == NULL ? &message : f->message;
     request->message_count = 1;
     request->web_search_options_json = remora_slice_of(f->search_options);
+    request->service_tier = remora_slice_of(f->service_tier);
     request->timeout_ms = timeout_ms;
     request->body_bytes = 64;
     remora_exchange_start(f->exchange, &f->sink);

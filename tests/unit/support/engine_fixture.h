@@ -50,6 +50,7 @@ struct engine_fixture {
     bool is_stuck;             /* no request is written in full before it is cancelled */
     const struct remora_message *message; /* of requests to come; NULL: "hi" */
     const char *search_options;           /* of requests to come, or NULL: web_search_options */
+    const char *service_tier;             /* likewise */
     struct remora_config *config;
     struct remora_transfer transfers[FIXTURE_TRANSFERS];
     size_t transfer_count;
