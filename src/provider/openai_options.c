@@ -92,6 +92,27 @@ static void write_raw(struct openai_build *build, enum remora_parameter paramete
     }
 }
 
+static bool is_perplexity(const struct openai_build *build)
+{
+    return remora_dialect_of(&build->endpoint->provider->facts) == REMORA_DIALECT_PERPLEXITY;
+}
+
+/* perplexity/sonar-pro, sonar, llama-3.1-sonar-small-128k-online: a word of the last part of the id. */
+static bool is_sonar(struct remora_slice model)
+{
+    size_t from = 0;
+    for (size_t at = 0; at < model.length; at++) {
+        if (model.data[at] == '/' || model.data[at] == '-') {
+            from = at + 1;
+        }
+        bool is_last = at + 1 == model.length || model.data[at + 1] == '-';
+        if (is_last && remora_slice_is(remora_slice(model.data + from, at + 1 - from), "sonar")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * Models that search for every request: Perplexity's ("Sonar API", pricing per request by search context) and those that OpenAI
  * names so ("Web search", Chat Completions: gpt-4o-search-preview, gpt-5-search-api), whoever serves them.
@@ -99,17 +120,17 @@ static void write_raw(struct openai_build *build, enum remora_parameter paramete
 static bool is_search_model(const struct openai_build *build)
 {
     static const char *const names[] = {"search-preview", "search-api"};
-    bool is_one = false;
+    struct remora_slice model = build->endpoint->facts.upstream_model;
+    bool is_one = is_sonar(model);
     for (size_t i = 0; i < REMORA_COUNT_OF(names); i++) {
-        is_one = is_one || text_has(build->endpoint->facts.upstream_model, names[i]);
+        is_one = is_one || text_has(model, names[i]);
     }
     return is_one;
 }
 
 static bool always_searches(const struct openai_build *build)
 {
-    return is_search_model(build) ||
-           remora_dialect_of(&build->endpoint->provider->facts) == REMORA_DIALECT_PERPLEXITY;
+    return is_search_model(build) || is_perplexity(build);
 }
 
 static void write_search(struct openai_build *build)
@@ -257,8 +278,10 @@ static bool has_search_mode(struct openai_build *build, struct remora_slice para
 static void note_search(struct openai_build *build, const struct remora_pair *field)
 {
     bool is_true = remora_slice_is(field->value, "true");
-    if (remora_slice_is(field->key, "disable_search")) { /* Perplexity; OpenAI's go on searching */
-        build->out->may_search = build->out->may_search && (!is_true || is_search_model(build));
+    if (remora_slice_is(field->key, "disable_search")) {
+        /* Perplexity; OpenAI's go on searching, and nobody says that a router hands the word on */
+        bool goes_on = is_search_model(build) && !is_perplexity(build);
+        build->out->may_search = build->out->may_search && (!is_true || goes_on);
     } else if (remora_slice_is(field->key, "enable_search")) { /* Qwen */
         build->out->may_search |= is_true;
     } else if (remora_slice_is(field->key, "search_parameters")) {

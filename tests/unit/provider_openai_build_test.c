@@ -1094,6 +1094,13 @@ static void models_that_search_for_every_request_are_known_by_name(void **state)
     } cases[] = {{"gpt-4o-search-preview", true},
                  {"openai/gpt-4o-mini-search-preview-2025-03-11", true},
                  {"gpt-5-search-api", true},
+                 {"perplexity/sonar", true}, /* Perplexity's, through a router */
+                 {"sonar-reasoning-pro", true},
+                 {"perplexity/llama-3.1-sonar-small-128k-online", true},
+                 {"perplexity/sonar:free", false}, /* no such id */
+                 {"acme/sonarqube-1", false},
+                 {"sonar/echo", false},
+                 {"perplexity/r1-1776", false}, /* does not search */
                  {"relace-search", false}};
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
@@ -1129,7 +1136,8 @@ static void only_a_switch_that_is_sent_and_on_makes_a_search(void **state)
         {"perplexity", "perplexity", "disable_search", "true", false},
         {"openai", "openai", "disable_search", "true", false}, /* dropped */
     };
-    static const char *const knows_no_off[] = {"gpt-4o-search-preview", "gpt-5-search-api"};
+    static const char *const knows_no_off[] = {"gpt-4o-search-preview", "gpt-5-search-api",
+                                               "perplexity/sonar-pro"};
     struct fixture f;
     (void)state;
     for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
