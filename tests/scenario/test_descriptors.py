@@ -172,6 +172,18 @@ def test_who_comes_beyond_the_limit_of_a_listener_is_counted(upstream):
             connection.close()
 
 
+def test_who_comes_beyond_the_limit_of_grpc_over_tls_is_counted(upstream, ours, theirs, pb):  # noqa: F811
+    """Of which the library of Debian 12 knows nothing."""
+    with run(upstream, ours, theirs, arguments=("--grpc", "0.0.0.0:0")) as remora:
+        held = connect(remora.grpc_port, 1024 + 5)
+        wait_for(lambda: refused(remora, "grpc", "full") == 5)
+        assert is_closed(held[-1])
+        for connection in held:
+            connection.close()
+        wait_for(lambda: serves_tls(remora, ours, theirs, pb))
+        assert refused(remora, "grpc", "descriptors") == 0
+
+
 SOMEBODY = 40000 + os.getpid() % 20000  # of no other run that goes on beside this one: the kernel counts by user
 
 

@@ -4,7 +4,8 @@
  * finds the function by its name, and a program's own comes before the C library's.
  *
  *   any other listener   as the kernel does it: ours see to themselves (loop/listener.c)
- *   the core's           1. a connection that leaves too few descriptors is closed and counted, and the next one taken
+ *   the core's           1. a connection that leaves too few descriptors, or comes beyond the limit of a listener (the old core
+ *                           has none), is closed and counted, and the next one taken
  *                        2. no descriptor: one held in reserve is given up to accept and close it
  *                        3. what else the kernel may lack: as if nobody were there. Who waits is taken with the next that comes
  *
@@ -19,12 +20,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "remora/descriptors.h"
+#include "remora/limits.h"
 
 enum { NO_FD = -1 };
 
@@ -33,7 +37,13 @@ static struct {
     _Atomic(struct remora_metrics *) metrics; /* NULL: the core accepts nothing */
     atomic_uint port;
     atomic_int reserve_fd;
-} accepting = {.reserve_fd = NO_FD};
+    pthread_mutex_t lock; /* guards the two below: either core may accept on several threads */
+    struct handed {
+        int fd;
+        ino_t inode;
+    } handed[REMORA_LIMIT_CONNECTIONS]; /* to the core, which closes them without a word */
+    size_t handed_count;
+} accepting = {.reserve_fd = NO_FD, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 void remora_grpc_count_refused(struct remora_metrics *metrics, const char *why)
 {
@@ -66,6 +76,7 @@ void remora_grpc_accepting_end(void)
 {
     atomic_store(&accepting.metrics, NULL);
     close_reserve();
+    accepting.handed_count = 0;
 }
 
 /* By the C library, so that a sanitizer between it and us sees the descriptor. */
@@ -97,10 +108,58 @@ static bool is_of_core(int listen_fd)
     return ntohs(port) == atomic_load(&accepting.port);
 }
 
-static void refuse(struct remora_metrics *metrics, int fd)
+static void refuse(struct remora_metrics *metrics, int fd, const char *why)
 {
     close(fd);
-    remora_grpc_count_refused(metrics, "descriptors");
+    remora_grpc_count_refused(metrics, why);
+}
+
+/* The number stands for its socket still. */
+static bool is_open(const struct handed *handed)
+{
+    struct stat status;
+    return fstat(handed->fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+           status.st_ino == handed->inode;
+}
+
+static void look_locked(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < accepting.handed_count; i++) {
+        if (is_open(&accepting.handed[i])) {
+            accepting.handed[kept++] = accepting.handed[i];
+        }
+    }
+    accepting.handed_count = kept;
+}
+
+/* Noted as open, else there are as many as a listener has. Looked for those that have gone only when there seems to be no room. */
+static bool has_room(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return false;
+    }
+    pthread_mutex_lock(&accepting.lock);
+    if (accepting.handed_count == REMORA_LIMIT_CONNECTIONS) {
+        look_locked();
+    }
+    bool has = accepting.handed_count < REMORA_LIMIT_CONNECTIONS;
+    if (has) {
+        accepting.handed[accepting.handed_count++] =
+            (struct handed){.fd = fd, .inode = status.st_ino};
+    }
+    pthread_mutex_unlock(&accepting.lock);
+    return has;
+}
+
+/* NULL: it may come in. */
+static const char *why_not(int fd)
+{
+    if (!remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_CALLERS)) {
+        return "descriptors";
+    }
+    return has_room(fd) ? NULL : "full";
 }
 
 /* With the descriptor held in reserve. False: there is none, nor one to be had. */
@@ -111,7 +170,7 @@ static bool shed_one(struct remora_metrics *metrics, int listen_fd)
         close(held);
         int fd = accept_next(listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
-            refuse(metrics, fd);
+            refuse(metrics, fd, "descriptors");
         }
     }
     int next = open_reserve();
@@ -133,11 +192,12 @@ static int accept_for_core(struct remora_metrics *metrics, int listen_fd, struct
     for (;;) {
         *length = room;
         int fd = accept_next(listen_fd, address, length, flags);
-        if (fd >= 0 && remora_descriptor_leaves(fd, REMORA_DESCRIPTORS_OF_CALLERS)) {
+        const char *why = fd < 0 ? NULL : why_not(fd);
+        if (fd >= 0 && why == NULL) {
             return fd;
         }
         if (fd >= 0) {
-            refuse(metrics, fd);
+            refuse(metrics, fd, why);
         } else if (is_core_to_know(errno)) {
             return fd;
         } else if ((errno != EMFILE && errno != ENFILE) || !shed_one(metrics, listen_fd)) {

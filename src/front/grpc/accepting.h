@@ -1,6 +1,6 @@
 /*
- * Connections that the core accepts by itself (TLS): it leaves as many descriptors free as callers in plaintext do. The core calls
- * accept4(2), which in this process is ours (accepting.c). Any thread, the core's too.
+ * Connections that the core accepts by itself (TLS): it leaves as many descriptors free as callers in plaintext do, and there
+ * are as many at once. The core calls accept4(2), which in this process is ours (accepting.c). Any thread, the core's too.
  */
 #ifndef REMORA_GRPC_ACCEPTING_H
 #define REMORA_GRPC_ACCEPTING_H
