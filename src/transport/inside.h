@@ -144,6 +144,7 @@ struct remora_transfer {
     size_t handed_bytes;
     struct curl_slist *resolve;
     bool lacks_descriptor; /* there was none for a connection */
+    bool awaits_name;      /* nobody has said yet where it is */
     bool has_begun;        /* curl has read its options, `resolve` among them */
     struct remora_head head;
     struct remora_timer timer; /* connect while waiting, then release */
@@ -245,6 +246,8 @@ enum remora_name_answer remora_names_ask(struct remora_names *names, const struc
 /* curl has read that list: it is not handed out again while the addresses stay. */
 void remora_names_took(struct remora_names *names, const struct remora_url *url,
                        const struct curl_slist *list);
+/* A connection to it could not be made: it is asked for again, at most once a second, for those who come later. */
+void remora_names_doubt(struct remora_names *names, const struct remora_url *url);
 /* Takes a list back that curl has not read, or NULL. */
 void remora_names_return(struct remora_names *names, struct curl_slist *list);
 /* Keeps this host resolved until the next remora_names_forget. */

@@ -1,12 +1,16 @@
 /*
  * Host names, resolved in the background.
  *
- * libcurl starts a thread for every lookup, also of the same name. So names are resolved here, by at most THREADS threads,
- * and their addresses are given to curl by CURLOPT_RESOLVE, once per change: the entry stays in the multi handle's cache.
+ * libcurl starts a thread for every lookup, also of the same name. So names are resolved here, by a few threads, and their
+ * addresses are given to curl by CURLOPT_RESOLVE, once per change: the entry stays in the multi handle's cache.
  *   - a transfer that is cancelled before curl has seen its list has given nothing: until one has begun, each brings the list.
- *   - hosts of the configuration: every REFRESH; after a failure in RETRY. Others: when they are used and old.
+ *   - hosts of the configuration: every REFRESH; after a failure in RETRY. Others: when they are used and old. Each of them when a
+ *     connection to it fails, at most once in DOUBT: it may have moved.
  *   - a name that has never been resolved: its transfers wait. One that failed: transfers fail for RETRY without asking.
  *   - a refresh that fails leaves the addresses as they were.
+ *   - a name whose servers do not answer holds its thread for seconds: THREADS of them are enough for those that do, and who has
+ *     waited for PATIENCE gets a further one, up to MOST_THREADS. Names that failed last time wait behind all others, who failed more
+ *     often behind who failed less, and hold at most FAILED_THREADS.
  *   - at most NAMES of them: callers may name hosts too. A new one takes the place of the one that has gone unasked longest, is
  *     not of the configuration and nobody waits for; curl is told to forget that.
  *
@@ -27,16 +31,19 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { THREADS = 4, NAMES = 512, ADDRESSES = 8 };
-#define REFRESH_NS (UINT64_C(30) * REMORA_NS_PER_S)
-#define RETRY_NS   (UINT64_C(5) * REMORA_NS_PER_S)
-#define SHORT_NS   REMORA_NS_PER_S
+enum { THREADS = 4, MOST_THREADS = 32, FAILED_THREADS = 8, NAMES = 512, ADDRESSES = 8 };
+#define REFRESH_NS  (UINT64_C(30) * REMORA_NS_PER_S)
+#define RETRY_NS    (UINT64_C(5) * REMORA_NS_PER_S)
+#define SHORT_NS    REMORA_NS_PER_S
+#define DOUBT_NS    REMORA_NS_PER_S
+#define PATIENCE_NS (UINT64_C(100) * REMORA_NS_PER_MS)
 
 /* One question, then its answer. */
 struct job {
     struct remora_list node;
     char host[REMORA_HOST_BYTES];
     uint16_t port;
+    uint32_t failures; /* of the name, in a row, before this */
     bool is_resolved;
     bool is_short; /* else: no descriptor was left */
     /* ",address" each; the longest numeric IPv6 address has 45 characters, brackets around it */
@@ -47,11 +54,12 @@ struct job {
 struct pool {
     pthread_mutex_t lock; /* guards all of this but `message` and `names` */
     pthread_cond_t work;
-    struct remora_list questions;
+    struct remora_list questions; /* by failures */
     struct remora_list answers;
     size_t holders; /* threads, the loop's side, a posted message */
     size_t threads;
     size_t idle;
+    size_t failed; /* threads at work on names that failed last time */
     bool is_closed;
     struct remora_loop *loop;
     struct remora_message_node message;
@@ -69,7 +77,8 @@ struct name {
     bool is_applied; /* curl is known to have them */
     uint64_t asked_ns;
     uint64_t failed_until_ns;
-    bool is_short; /* so it failed */
+    bool is_short;     /* so it failed */
+    uint32_t failures; /* in a row */
     struct remora_timer refresh;
     char addresses[sizeof((struct job *)0)->addresses];
 };
@@ -79,6 +88,7 @@ struct remora_names {
     struct pool *pool;
     struct remora_list list;
     size_t count;
+    struct remora_timer patience; /* armed while questions may be waiting for a thread */
     struct curl_slist *forgotten; /* entries for CURLOPT_RESOLVE that curl has not been told */
 };
 
@@ -147,33 +157,57 @@ static void answer_locked(struct pool *pool, struct job *job)
     }
 }
 
+/* The next question that may have a thread; NULL: none is waiting, or only names that have enough of them. */
+static struct job *take_question_locked(struct pool *pool)
+{
+    if (remora_list_is_empty(&pool->questions)) {
+        return NULL;
+    }
+    struct job *job = REMORA_CONTAINER_OF(pool->questions.next, struct job, node);
+    if (job->failures > 0 && pool->failed == FAILED_THREADS) {
+        return NULL;
+    }
+    remora_list_remove(&job->node);
+    return job;
+}
+
+static void work_locked(struct pool *pool, struct job *job)
+{
+    size_t failed = job->failures > 0 ? 1 : 0;
+    pool->failed += failed;
+    pthread_mutex_unlock(&pool->lock);
+    resolve(job);
+    pthread_mutex_lock(&pool->lock);
+    pool->failed -= failed;
+    answer_locked(pool, job);
+}
+
 static void *run_thread(void *context)
 {
     struct pool *pool = context;
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_closed) {
-        struct remora_list *node = remora_list_take(&pool->questions);
-        if (node == NULL) {
+        struct job *job = take_question_locked(pool);
+        if (job != NULL) {
+            work_locked(pool, job);
+        } else if (pool->threads > THREADS) {
+            break;
+        } else {
             pool->idle++;
             pthread_cond_wait(&pool->work, &pool->lock);
             pool->idle--;
-            continue;
         }
-        struct job *job = REMORA_CONTAINER_OF(node, struct job, node);
-        pthread_mutex_unlock(&pool->lock);
-        resolve(job);
-        pthread_mutex_lock(&pool->lock);
-        answer_locked(pool, job);
     }
+    pool->threads--;
     leave_pool_locked(pool);
     return NULL;
 }
 
 /* A further thread when all are busy. */
-static void grow_locked(struct pool *pool)
+static void grow_locked(struct pool *pool, size_t most)
 {
     pthread_t thread;
-    if (pool->idle > 0 || pool->threads == THREADS) {
+    if (pool->idle > 0 || pool->threads >= most) {
         return;
     }
     if (pthread_create(&thread, NULL, run_thread, pool) == 0) {
@@ -181,6 +215,33 @@ static void grow_locked(struct pool *pool)
         pool->threads++;
         pool->holders++;
     }
+}
+
+/* Questions that a further thread would take. */
+static size_t count_waiting_locked(const struct pool *pool)
+{
+    size_t count = 0;
+    size_t failed = pool->failed;
+    for (const struct remora_list *node = pool->questions.next; node != &pool->questions;
+         node = node->next) {
+        const struct job *job = REMORA_CONTAINER_OF(node, struct job, node);
+        if (job->failures > 0 && failed++ >= FAILED_THREADS) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* Behind those whose names failed as often. */
+static void queue_locked(struct pool *pool, struct job *job)
+{
+    struct remora_list *before = &pool->questions;
+    while (before->previous != &pool->questions &&
+           REMORA_CONTAINER_OF(before->previous, struct job, node)->failures > job->failures) {
+        before = before->previous;
+    }
+    remora_list_append(before, &job->node);
 }
 
 /* ---- the loop's side ---- */
@@ -201,6 +262,34 @@ static struct name *find(struct remora_names *names, const char *host, uint16_t 
     return NULL;
 }
 
+static void watch_patience(struct remora_names *names);
+
+/* Whoever still waits does so behind names whose servers do not answer. */
+static void on_patience(struct remora_timer *timer)
+{
+    struct remora_names *names = REMORA_CONTAINER_OF(timer, struct remora_names, patience);
+    struct pool *pool = names->pool;
+    pthread_mutex_lock(&pool->lock);
+    size_t waiting = count_waiting_locked(pool);
+    for (size_t i = 0; i < waiting; i++) {
+        grow_locked(pool, MOST_THREADS);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (waiting > 0) {
+        watch_patience(names);
+    }
+}
+
+static void watch_patience(struct remora_names *names)
+{
+    struct remora_timers *timers = remora_loop_timers(names->transport->loop);
+    if (!remora_timer_is_armed(&names->patience)) {
+        /* Without memory for the timer the threads there are take what waits. */
+        (void)!remora_timers_arm(timers, &names->patience, now_of(names) + PATIENCE_NS,
+                                 on_patience);
+    }
+}
+
 static void ask(struct name *name)
 {
     struct pool *pool = name->names->pool;
@@ -210,11 +299,12 @@ static void ask(struct name *name)
     }
     memcpy(job->host, name->host, sizeof job->host);
     job->port = name->port;
+    job->failures = name->failures;
     pthread_mutex_lock(&pool->lock);
-    grow_locked(pool);
+    grow_locked(pool, THREADS);
     bool is_served = pool->threads > 0;
     if (is_served) {
-        remora_list_append(&pool->questions, &job->node);
+        queue_locked(pool, job);
         pthread_cond_signal(&pool->work);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -224,6 +314,7 @@ static void ask(struct name *name)
     }
     name->is_asked = true;
     name->asked_ns = now_of(name->names);
+    watch_patience(name->names);
 }
 
 static void on_refresh(struct remora_timer *timer)
@@ -252,6 +343,7 @@ static void take_answer(struct remora_names *names, const struct job *job)
     if (!job->is_resolved) {
         uint64_t wait_ns = job->is_short ? SHORT_NS : RETRY_NS;
         name->is_short = job->is_short;
+        name->failures += job->is_short || name->failures == UINT32_MAX ? 0 : 1;
         name->failed_until_ns = now_of(names) + wait_ns;
         plan_refresh(name, wait_ns);
         return;
@@ -261,6 +353,7 @@ static void take_answer(struct remora_names *names, const struct job *job)
         name->is_applied = false;
     }
     name->is_known = true;
+    name->failures = 0;
     name->failed_until_ns = 0;
     plan_refresh(name, REFRESH_NS);
 }
@@ -382,6 +475,14 @@ enum remora_name_answer remora_names_ask(struct remora_names *names, const struc
     return REMORA_NAME_READY;
 }
 
+void remora_names_doubt(struct remora_names *names, const struct remora_url *url)
+{
+    struct name *name = find(names, url->host, url->port);
+    if (name != NULL && name->is_known && now_of(names) - name->asked_ns >= DOUBT_NS) {
+        ask(name);
+    }
+}
+
 /* The addresses may have changed since the list was made. */
 static bool says_addresses(const struct curl_slist *list, const struct name *name)
 {
@@ -472,6 +573,7 @@ void remora_names_free(struct remora_names *names)
     while (!remora_list_is_empty(&names->list)) {
         drop(REMORA_CONTAINER_OF(names->list.next, struct name, node));
     }
+    remora_timers_disarm(remora_loop_timers(names->transport->loop), &names->patience);
     curl_slist_free_all(names->forgotten);
     struct pool *pool = names->pool;
     pthread_mutex_lock(&pool->lock);

@@ -112,12 +112,34 @@ static void begin_anew(struct remora_transfer *transfer)
     give_to_curl(transfer);
 }
 
+/* A name that a proxy will resolve is none of our business. */
+static bool needs_name(const struct remora_transfer *transfer)
+{
+    return !transfer->route.url.is_literal && remora_transfer_is_direct(transfer);
+}
+
+/* Where nobody takes a connection somebody else may be: the name may lead to another address by now. */
+static void doubt_name(const struct remora_transfer *transfer,
+                       const struct remora_transfer_end *end)
+{
+    static const enum remora_cause causes[] = {REMORA_CAUSE_REFUSED, REMORA_CAUSE_UNREACHABLE,
+                                               REMORA_CAUSE_CONNECT_TIMEOUT, REMORA_CAUSE_TLS};
+    bool is_of_address = false;
+    for (size_t i = 0; i < REMORA_COUNT_OF(causes); i++) {
+        is_of_address |= end->cause == causes[i];
+    }
+    if (is_of_address && needs_name(transfer)) {
+        remora_names_doubt(transfer->transport->names, &transfer->route.url);
+    }
+}
+
 static void finish_done(struct remora_transfer *transfer, CURLcode result)
 {
     struct remora_transfer_end end;
     struct remora_curl *transport = transfer->transport;
     bool is_told = transfer->state == REMORA_TRANSFER_RUNNING;
     remora_transfer_end(transfer, result, &end);
+    doubt_name(transfer, &end);
     transport->inside++;
     curl_multi_remove_handle(transport->multi, transfer->easy);
     transport->inside--;
@@ -190,22 +212,17 @@ static void give_to_curl(struct remora_transfer *transfer)
     transfer->state = REMORA_TRANSFER_RUNNING;
 }
 
-/* A name that a proxy will resolve is none of our business. */
-static bool needs_name(const struct remora_transfer *transfer)
-{
-    return !transfer->route.url.is_literal && remora_transfer_is_direct(transfer);
-}
-
 static bool needs_trust(const struct remora_transfer *transfer)
 {
     return transfer->route.url.is_tls && transfer->provider->ca_pem.length == 0 &&
            transfer->transport->trust != NULL;
 }
 
+/* Whose address nobody has told yet was not tried, be it that its lookup had no thread or that nobody answered. */
 static void on_connect_timeout(struct remora_timer *timer)
 {
-    finish_early(REMORA_CONTAINER_OF(timer, struct remora_transfer, timer),
-                 REMORA_CAUSE_CONNECT_TIMEOUT);
+    struct remora_transfer *transfer = REMORA_CONTAINER_OF(timer, struct remora_transfer, timer);
+    finish_early(transfer, transfer->awaits_name ? REMORA_CAUSE_DNS : REMORA_CAUSE_CONNECT_TIMEOUT);
 }
 
 static void wait_for_more(struct remora_transfer *transfer)
@@ -255,6 +272,7 @@ static void advance(struct remora_transfer *transfer)
         case REMORA_NAME_READY:
             break;
         case REMORA_NAME_PENDING:
+            transfer->awaits_name = true;
             wait_for_more(transfer);
             return;
         case REMORA_NAME_FAILED:

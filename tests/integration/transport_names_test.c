@@ -22,6 +22,11 @@ static atomic_int lookups_by_curl;
 static int names_given;     /* to curl, to keep */
 static int names_withdrawn; /* from it */
 static atomic_bool is_slow;
+static atomic_bool is_away;   /* what ends in good.test, at 127.0.0.2 where nobody listens */
+static atomic_bool is_silent; /* the servers of names that begin with "dead" */
+static atomic_int let_go;     /* so many of them fail all the same */
+static atomic_int dead_asked;
+static atomic_int asked_before_late; /* of "late.good.test" */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -39,6 +44,19 @@ struct curl_slist *curl_slist_append(struct curl_slist *list, const char *entry)
     return real(list, entry);
 }
 
+/* As the resolver does when nobody answers it, but until the test lets go. */
+static void ask_in_vain(void)
+{
+    atomic_fetch_add(&dead_asked, 1);
+    while (atomic_load(&is_silent)) {
+        int left = atomic_load(&let_go);
+        if (left > 0 && atomic_compare_exchange_strong(&let_go, &left, left - 1)) {
+            return;
+        }
+        usleep(1000);
+    }
+}
+
 /* good.test and what ends in it are 127.0.0.1, six.test ::1, meta.test a metadata address; the rest does not exist. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
@@ -48,8 +66,16 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     for (int i = 0; i < 1000 && atomic_load(&is_slow); i++) {
         usleep(2000);
     }
+    if (strncmp(node, "dead", 4) == 0) {
+        ask_in_vain();
+        return EAI_AGAIN;
+    }
+    if (strcmp(node, "late.good.test") == 0) {
+        atomic_store(&asked_before_late, atomic_load(&dead_asked));
+    }
     bool is_good = strcmp(node, "good.test") == 0 || strstr(node, ".good.test") != NULL;
-    const char *address = is_good ? "127.0.0.1" : NULL;
+    const char *good = atomic_load(&is_away) ? "127.0.0.2" : "127.0.0.1";
+    const char *address = is_good ? good : NULL;
     address = strcmp(node, "meta.test") == 0 ? "169.254.169.254" : address;
     if (atomic_load(&is_lost)) {
         return EAI_AGAIN;
@@ -97,6 +123,11 @@ static int setup(void **state)
     atomic_store(&lookups_by_curl, 0);
     atomic_store(&is_slow, false);
     atomic_store(&is_lost, false);
+    atomic_store(&is_away, false);
+    atomic_store(&is_silent, false);
+    atomic_store(&let_go, 0);
+    atomic_store(&dead_asked, 0);
+    atomic_store(&asked_before_late, 0);
     atomic_store(&ahead_s, 0);
     client_init(&fixture.client, NULL);
     fixture.server = raw_server_start(answer_all, NULL);
@@ -108,6 +139,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     atomic_store(&is_slow, false);
+    atomic_store(&is_silent, false);
     client_fini(&f->client);
     raw_server_stop(f->server);
     return 0;
@@ -246,13 +278,93 @@ static void without_descriptors_the_name_of_a_proxy_is_not_blamed_either(void **
     assert_int_equal(atomic_load(&lookups), 0);
 }
 
+enum { HOSTS = 16 };
+
+/* A configuration of these hosts, in their order; all of them on the port of the server. */
+static void keep_all(struct fixture *f, const char *const *hosts, size_t count)
+{
+    static char urls[HOSTS][128];
+    static struct remora_provider providers[HOSTS];
+    for (size_t i = 0; i < count; i++) {
+        url_of(f, hosts[i], urls[i], sizeof urls[i]);
+        providers[i] = (struct remora_provider){.facts.base_url = remora_slice_of(urls[i])};
+    }
+    struct remora_config config = {.providers = providers, .provider_count = count};
+    remora_transport_set_config(f->client.transport, &config);
+}
+
 static void keep(struct fixture *f, const char *host)
 {
-    char url[128];
-    url_of(f, host, url, sizeof url);
-    struct remora_provider provider = {.facts.base_url = remora_slice_of(url)};
-    struct remora_config config = {.providers = &provider, .provider_count = 1};
-    remora_transport_set_config(f->client.transport, &config);
+    keep_all(f, &host, 1);
+}
+
+/* Twelve whose servers do not answer, then one that does. */
+static void keep_dead_and(struct fixture *f, const char *last)
+{
+    static const char *const dead[] = {"dead0.test", "dead1.test", "dead2.test",  "dead3.test",
+                                       "dead4.test", "dead5.test", "dead6.test",  "dead7.test",
+                                       "dead8.test", "dead9.test", "dead10.test", "dead11.test"};
+    const char *hosts[REMORA_COUNT_OF(dead) + 1];
+    memcpy(hosts, dead, sizeof dead);
+    hosts[REMORA_COUNT_OF(dead)] = last;
+    keep_all(f, hosts, REMORA_COUNT_OF(hosts));
+}
+
+static void names_that_nobody_answers_for_hold_up_no_other(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&is_silent, true);
+    keep_dead_and(f, "good.test");
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    client_run_until(&f->client, &dead_asked, 12); /* and they are all asked */
+}
+
+/* They have failed before, so they leave threads to others, and of their own those that have failed less often come first. */
+static void names_that_failed_wait_behind_others(void **state)
+{
+    struct fixture *f = *state;
+    keep_dead_and(f, "absent.test");
+    client_run_until(&f->client, &lookups, 13);
+    client_run_ms(&f->client, 20); /* the answers come home */
+    atomic_store(&ahead_s, 10);
+    client_run_until(&f->client, &lookups, 26);
+    atomic_store(&is_lost, true);
+    assert_int_equal(ask(f, "late.good.test"), REMORA_CAUSE_DNS); /* once, the others twice */
+    atomic_store(&is_lost, false);
+    client_run_ms(&f->client, 20);
+    atomic_store(&is_silent, true);
+    atomic_store(&ahead_s, 20);
+    client_run_until(&f->client, &dead_asked, 24 + 8);
+    client_run_ms(&f->client, 300); /* so many times the patience */
+    assert_int_equal(atomic_load(&dead_asked), 24 + 8);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    struct probe late;
+    start_to(f, &late, "late.good.test");
+    client_run_ms(&f->client, 20);
+    atomic_store(&let_go, 1);
+    probe_finish(&late);
+    assert_int_equal(late.end.cause, REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&asked_before_late), 24 + 8);
+    probe_fini(&late);
+}
+
+/* The old address refuses. Who comes next is served; nobody asks more than once a second. */
+static void name_that_has_moved_is_asked_for_when_a_connection_fails(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&is_away, true);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_REFUSED);
+    atomic_store(&is_away, false);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_REFUSED);
+    client_run_ms(&f->client, 20);
+    assert_int_equal(atomic_load(&lookups), 1);
+    atomic_store(&ahead_s, 2);
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_REFUSED);
+    client_run_until(&f->client, &lookups, 2);
+    client_run_ms(&f->client, 20); /* the answer comes home */
+    assert_int_equal(ask(f, "good.test"), REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&lookups), 2);
+    assert_int_equal(atomic_load(&lookups_by_curl), 0);
 }
 
 static void configured_hosts_are_resolved_before_they_are_needed(void **state)
@@ -369,6 +481,7 @@ static void slow_name_is_waited_for(void **state)
     probe_fini(&p);
 }
 
+/* The time-out is that of the connect phase; what it is told of is the name: nobody has been asked for a connection. */
 static void slow_name_ends_with_the_connect_timeout_and_holds_up_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -378,7 +491,7 @@ static void slow_name_ends_with_the_connect_timeout_and_holds_up_nobody(void **s
     assert_int_equal(ask(f, "127.0.0.1"), REMORA_CAUSE_NONE);
     assert_int_equal(ask(f, "localhost"), REMORA_CAUSE_NONE);
     probe_finish(&p);
-    assert_int_equal(p.end.cause, REMORA_CAUSE_CONNECT_TIMEOUT);
+    assert_int_equal(p.end.cause, REMORA_CAUSE_DNS);
     probe_fini(&p);
 }
 
@@ -429,6 +542,9 @@ int main(void)
         CASE(names_of_callers_take_each_other_s_place),
         CASE(slow_name_is_waited_for),
         CASE(slow_name_ends_with_the_connect_timeout_and_holds_up_nobody),
+        CASE(names_that_nobody_answers_for_hold_up_no_other),
+        CASE(names_that_failed_wait_behind_others),
+        CASE(name_that_has_moved_is_asked_for_when_a_connection_fails),
         CASE(name_that_leads_to_a_metadata_address_is_refused),
         CASE(where_there_is_only_ipv6_it_is_used),
     };
