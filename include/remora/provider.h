@@ -103,7 +103,10 @@ struct remora_decoder {
     struct remora_slice generation_id;
     int64_t
         choice_count; /* as build said; an answer that is cut before so many are finished is not whole */
-    bool is_done;        /* the terminator was read: nothing that follows matters */
+    bool is_done; /* the terminator was read: nothing that follows matters */
+    /* A stream as far as it has come has content, every finish reason that was asked for, and usage: only its end is owed. May turn
+     * false again, where content goes on. */
+    bool is_answered;
     bool had_terminator; /* the wire's own end marker came (counted: some providers omit it) */
     bool lacks_finish;   /* a choice came without a finish reason: its CHOICE_FINISHED is a guess */
     bool unknown_finish; /* or with one that nobody knows: told as `stop`, a guess, too */

@@ -3,13 +3,15 @@
  * attempt_timeout, the endpoint's total and the request's are here, and so are the time that a request may wait for its turn and the notice that a
  * stream has been silent for 10 s.
  *
- * An error's body has 5 s, or half of what the request has left, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
+ * An answer that is whole but for its end has a second for that. What comes too late is judged as if it had been cut there. An error's
+ * body has 5 s, or half of what the request has left, and is then judged by what has come. Signs of life (events, comments, pings; not bytes that make
  * none) only move `life_ns`; the timer is not touched per event. When it fires too early it is armed again.
  * Source: ARCHITECTURE 6 "Deadlines" and "HTTP status".
  */
 #include "exchange_private.h"
 
 #define ERROR_BODY_NS (5 * REMORA_NS_PER_S) /* from the head of an error to its end */
+#define END_NS        REMORA_NS_PER_S       /* from the last that is owed of an answer to its end */
 
 static uint64_t after_ms(uint64_t from_ns, int64_t ms)
 {
@@ -83,6 +85,9 @@ static uint64_t attempt_due(const struct remora_exchange *x, enum remora_cause *
         *cause = REMORA_CAUSE_IDLE_TIMEOUT;
         due = after_ms(x->run.life_ns, idle_ms(x));
     }
+    if (decode_is_answered(x)) {
+        due = earlier(due, x->run.life_ns + END_NS);
+    }
     uint64_t whole = whole_due(x, began);
     if (whole < due) {
         *cause = REMORA_CAUSE_RESPONSE_TIMEOUT;
@@ -144,7 +149,7 @@ static void fired(struct remora_timer *timer)
     } else if (now >= attempt_due(x, &cause)) {
         if (is_reading_error(x)) {
             decode_judge_error(x);
-        } else {
+        } else if (!decode_settle(x)) {
             fail_attempt(x, cause);
         }
     } else if (now >= x->notice_ns) {

@@ -89,6 +89,12 @@ static uint64_t content_ns(const struct remora_exchange *x)
     return after_ns > x->outcome.first_content_ns ? after_ns : x->outcome.first_content_ns;
 }
 
+bool decode_is_answered(const struct remora_exchange *x)
+{
+    return x->run.is_decoding &&
+           ((const struct remora_decoder *)(const void *)x->run.decoder)->is_answered;
+}
+
 /* ---- the chain ---- */
 
 /* The model wrote it, the caller does not want it: it is paid for and a sign of life, but nothing that was handed over. What signs a
@@ -134,7 +140,9 @@ static enum remora_code take(struct remora_exchange *x, const struct remora_even
         fail->cause = REMORA_CAUSE_BAD_EVENT;
         return code;
     }
-    x->run.life_ns = exchange_now(x);
+    if (!decode_is_answered(x)) { /* else pings prolong nothing */
+        x->run.life_ns = exchange_now(x);
+    }
     if (!pass) {
         return REMORA_OK;
     }
@@ -355,6 +363,7 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
     struct put_context put_context = {.x = x, .fail = &fail};
     const struct remora_event_out out = {.put = put, .context = &put_context};
     const struct remora_adapter *adapter = x->run.adapter;
+    bool was_answered = decode_is_answered(x);
     enum remora_code code = adapter->decode_feed(decoder_of(x), bytes, &x->scratch, &out, &fail);
     forget_scratch(x);
     if (x->is_gone) {
@@ -373,6 +382,10 @@ static enum remora_flow feed(struct remora_exchange *x, struct remora_slice byte
         release_transfer(x);
         finish_answer(x);
         return REMORA_FLOW_GO;
+    }
+    if (decode_is_answered(x) != was_answered) {
+        x->run.life_ns = exchange_now(x);
+        deadline_arm(x);
     }
     return x->is_paused ? REMORA_FLOW_PAUSE : REMORA_FLOW_GO;
 }
@@ -471,6 +484,21 @@ static void fail_transfer(struct remora_exchange *x, const struct remora_transfe
         }
     }
     attempt_fail(x, &fail);
+}
+
+bool decode_settle(struct remora_exchange *x)
+{
+    struct remora_fail fail = REMORA_FAIL_INIT;
+    struct put_context put_context = {.x = x, .fail = &fail};
+    const struct remora_event_out out = {.put = put, .context = &put_context};
+    if (!x->run.is_decoding || !x->run.has_byte) {
+        return false;
+    }
+    enum remora_code code = decode_end(x, REMORA_END_CUT, &out, &fail);
+    if (code == REMORA_OK && !x->is_gone) {
+        finish_answer(x);
+    }
+    return code == REMORA_OK || x->is_gone;
 }
 
 /* The body of a 2xx answer is over: the adapter judges, with what the framing proved. */

@@ -64,10 +64,10 @@ struct attempt_run {
     struct remora_buf error_body;
     struct remora_buf further;              /* further.c's */
     struct remora_http_response error_head; /* request arena */
-    uint64_t life_ns;                       /* last sign of life of the upstream */
-    uint64_t handed_ns;                     /* when the sink got its last event */
-    bool is_decoding;                       /* decode_begin was called, decode_fini is owed */
-    bool is_answering;                      /* the head was 2xx */
+    uint64_t life_ns;   /* last sign of life of the upstream; since when its end alone is owed */
+    uint64_t handed_ns; /* when the sink got its last event */
+    bool is_decoding;   /* decode_begin was called, decode_fini is owed */
+    bool is_answering;  /* the head was 2xx */
     bool has_head;
     bool sends_events;                 /* the head says so, whatever was asked for */
     bool has_byte;                     /* of the body of an answer */
@@ -207,6 +207,11 @@ bool attempt_resend(struct remora_exchange *x, const struct remora_fail *why);
 
 /* ---- decode.c ---- */
 extern const struct remora_transfer_callbacks attempt_callbacks;
+/* Whether the end alone of the answer is owed (remora/provider.h); life_ns says since when. */
+bool decode_is_answered(const struct remora_exchange *x);
+/* Nothing more is waited for, which is judged as a reset at the same place: what is whole without its end is an answer, and told.
+ * False: it is none; the attempt is to be failed. */
+bool decode_settle(struct remora_exchange *x);
 /* The attempt fails with what has come of an error's body so far. */
 void decode_judge_error(struct remora_exchange *x);
 

@@ -125,6 +125,7 @@ struct openai_decoder {
     uint8_t bom_seen;
     bool has_started;
     bool has_content;
+    bool has_usage;
     bool ends_early; /* content came behind a finish reason: they prove nothing here */
     const struct dialect *dialect;
     uint8_t tags[REMORA_LIMIT_CHOICES];   /* openai_think.c's, per choice */

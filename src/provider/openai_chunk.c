@@ -420,9 +420,11 @@ static enum remora_code decode_usage(struct openai_feed *feed,
         return REMORA_OK;
     }
     enum remora_code code = put_further(feed, remora_slice(NULL, 0), usage);
-    return code == REMORA_OK && openai_read_usage(usage, rule, &event.usage)
-               ? openai_put(feed, &event)
-               : code;
+    if (code != REMORA_OK || !openai_read_usage(usage, rule, &event.usage)) {
+        return code;
+    }
+    feed->decoder->has_usage = true;
+    return openai_put(feed, &event);
 }
 
 /* Members that nothing here reads. null says no more than an absent one. */

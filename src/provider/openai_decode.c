@@ -156,6 +156,11 @@ static int64_t count_missing(const struct openai_decoder *decoder)
     return finished < decoder->base.choice_count ? decoder->base.choice_count - finished : 0;
 }
 
+static bool is_complete(const struct openai_decoder *decoder)
+{
+    return openai_unfinished(decoder) < 0 && count_finished(decoder) > 0;
+}
+
 /* A marker behind content ends choices that have no finish reason; behind nothing at all it ends nothing. */
 static enum remora_code take_done(struct openai_feed *feed)
 {
@@ -270,16 +275,16 @@ enum remora_code openai_decode_feed(struct remora_decoder *base, struct remora_s
         }
     }
     bytes = remora_slice(bytes.data + at, bytes.length - at);
-    return decoder->mode == OPENAI_MODE_EVENTS ? feed_events(&feed, bytes)
-                                               : feed_whole(&feed, bytes);
+    if (decoder->mode != OPENAI_MODE_EVENTS) {
+        return feed_whole(&feed, bytes);
+    }
+    enum remora_code code = feed_events(&feed, bytes);
+    base->is_answered = decoder->has_usage && decoder->has_content && !decoder->ends_early &&
+                        is_complete(decoder) && count_missing(decoder) == 0;
+    return code;
 }
 
 /* ---- ends ---- */
-
-static bool is_complete(const struct openai_decoder *decoder)
-{
-    return openai_unfinished(decoder) < 0 && count_finished(decoder) > 0;
-}
 
 static enum remora_code judge_rest(struct openai_feed *feed, enum remora_end end)
 {

@@ -164,6 +164,88 @@ static void a_drip_after_content_breaks_the_stream_at_the_idle_deadline(void **s
     fixture_free(f);
 }
 
+/* ---- the end alone is missing ---- */
+
+#define CHUNK_AGAIN CHUNK_TEXT("!") CHUNK_STOP
+
+/* A stream of these bytes, then silence for `ms`; whether it was over then. */
+static bool is_over_after(struct engine_fixture *f, const char *bytes, uint64_t ms)
+{
+    fixture_start(f, REMORA_STREAM, "t/m");
+    play_head(f, 0, 200, NULL);
+    (void)play_body(f, 0, bytes);
+    while (ms > 0 && f->settled == 0) {
+        uint64_t step = ms < 1000 ? ms : 1000;
+        fixture_pass_ms(f, step);
+        ms -= step;
+    }
+    return f->settled > 0;
+}
+
+static void a_stream_that_lacks_only_its_end_waits_a_second_for_it(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    assert_false(is_over_after(f, CHUNK_TEXT("hi") CHUNK_STOP CHUNK_USAGE, 999));
+    (void)play_body(f, 0, ": a ping changes nothing\n\n");
+    fixture_pass_ms(f, 1);
+    assert_said(f, "started um by a\ntext 0 hi\nfinished 0 stop\ncompleted 5+2\n");
+    assert_true(f->transfers[0].was_cancelled);
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    assert_int_equal(f->outcome.usage.certainty, REMORA_CERTAINTY_ACTUAL);
+    assert_false(f->outcome.attempts[0].had_terminator);
+    fixture_free(f);
+}
+
+static void without_usage_or_with_content_behind_its_finish_the_idle_deadline_judges(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        enum remora_code code;
+    } rows[] = {
+        {CHUNK_TEXT("hi") CHUNK_STOP, REMORA_OK}, /* usage is estimated */
+        {CHUNK_TEXT("hi") CHUNK_USAGE, REMORA_STREAM_BROKEN},
+        {CHUNK_TEXT("hi") CHUNK_STOP CHUNK_USAGE CHUNK_AGAIN, REMORA_STREAM_BROKEN},
+        {CHUNK_TEXT("hi") CHUNK_STOP CHUNK_USAGE CHUNK_TEXT("!"), REMORA_STREAM_BROKEN},
+    };
+    for (size_t i = 0; i < REMORA_COUNT_OF(rows); i++) {
+        struct engine_fixture *f = fixture_new("");
+        assert_false(is_over_after(f, rows[i].bytes, 59999));
+        fixture_pass_ms(f, 1);
+        assert_int_equal(f->settled, 1);
+        assert_int_equal(f->outcome.fail.code, rows[i].code);
+        assert_int_equal(f->outcome.attempts[0].cause,
+                         rows[i].code == REMORA_OK ? REMORA_CAUSE_NONE : REMORA_CAUSE_IDLE_TIMEOUT);
+        fixture_free(f);
+    }
+}
+
+static void one_of_two_choices_is_no_whole_answer(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    f->choice_count = 2;
+    assert_false(is_over_after(f, CHUNK_TEXT("hi") CHUNK_STOP CHUNK_USAGE, 59999));
+    fixture_pass_ms(f, 1);
+    assert_int_equal(f->outcome.fail.code, REMORA_STREAM_BROKEN);
+    fixture_free(f);
+}
+
+/* The finish came first, and the content in time behind it. */
+static void what_goes_on_within_the_second_is_waited_for(void **state)
+{
+    (void)state;
+    struct engine_fixture *f = fixture_new("");
+    assert_false(is_over_after(f, CHUNK_TEXT("hi") CHUNK_STOP CHUNK_USAGE, 500));
+    (void)play_body(f, 0, CHUNK_AGAIN);
+    fixture_pass_ms(f, 30000);
+    assert_int_equal(f->settled, 0);
+    (void)play_body(f, 0, CHUNK_DONE);
+    assert_int_equal(f->outcome.fail.code, REMORA_OK);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +257,10 @@ int main(void)
         cmocka_unit_test(bytes_that_make_no_event_are_no_sign_of_life),
         cmocka_unit_test(events_comments_and_pings_are),
         cmocka_unit_test(a_drip_after_content_breaks_the_stream_at_the_idle_deadline),
+        cmocka_unit_test(a_stream_that_lacks_only_its_end_waits_a_second_for_it),
+        cmocka_unit_test(without_usage_or_with_content_behind_its_finish_the_idle_deadline_judges),
+        cmocka_unit_test(one_of_two_choices_is_no_whole_answer),
+        cmocka_unit_test(what_goes_on_within_the_second_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
