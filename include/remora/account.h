@@ -28,7 +28,8 @@ int64_t remora_account_estimate(size_t bytes);
  * Settles an attempt's usage: absent directions are estimated (about 4 bytes a token) and mark the whole ESTIMATED; with
  * nothing to estimate from it stays UNKNOWN. Images and searches are counted. Cache writes of which the provider does not say
  * how long they live have the life that was asked for; where the marks differ, the short one, and the whole is ESTIMATED. Then
- * prices it at the endpoint's rates; where another service tier served than the one whose rates they are, the cost is ESTIMATED.
+ * prices it at the endpoint's rates; where another service tier served than the one whose rates they are, or the provider says that it
+ * charged something else, the cost is ESTIMATED.
  */
 void remora_account_settle(struct remora_usage *usage, const struct remora_estimate_input *estimate,
                            const struct remora_endpoint *endpoint, struct remora_cost *cost);

@@ -116,6 +116,11 @@ void remora_cost_add(struct remora_cost *into, const struct remora_cost *other);
  */
 void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
                          struct remora_cost *out);
+/*
+ * Whether the provider says that it charged something else: by more than half a micro-USD, which is what six decimal places
+ * round away. False where it does not say, or the cost is not known.
+ */
+bool remora_cost_is_contested(const struct remora_cost *cost, const struct remora_usage *usage);
 /* pico -> nano, half up; -1 stays -1. */
 int64_t remora_nano_usd(int64_t pico_usd);
 

@@ -4,7 +4,8 @@
  * Happy path: both directions were reported and are priced as they stand; a reported 0 is a report.
  * A direction that was not reported at all is estimated from bytes, and the whole is then ESTIMATED. With no bytes of
  * either kind there is nothing to estimate from: usage stays as reported and the cost is not known.
- * Prices are those of one service tier: what another has served is an estimate (openrouter.md 5.6).
+ * Prices are those of one service tier: what another has served is an estimate (openrouter.md 5.6). So is a cost that is not
+ * what the provider says it charged: our prices may be old, or not all there. It stays ours (providers.md 0.1).
  * Source of the ratio and the cap: reliability.md F28, F29.
  */
 #include "remora/account.h"
@@ -70,7 +71,9 @@ void remora_account_settle(struct remora_usage *usage, const struct remora_estim
         usage->search_count = 0;
     }
     remora_cost_compute(usage, &endpoint->facts.prices, cost);
-    if (cost->certainty == REMORA_CERTAINTY_ACTUAL && is_of_other_tier(estimate, endpoint)) {
+    bool is_doubtful =
+        is_of_other_tier(estimate, endpoint) || remora_cost_is_contested(cost, usage);
+    if (cost->certainty == REMORA_CERTAINTY_ACTUAL && is_doubtful) {
         cost->certainty = REMORA_CERTAINTY_ESTIMATED;
     }
 }

@@ -268,6 +268,16 @@ void remora_cost_compute(const struct remora_usage *usage, const struct remora_p
     }
 }
 
+bool remora_cost_is_contested(const struct remora_cost *cost, const struct remora_usage *usage)
+{
+    enum { ROUNDING_PICO_USD = 500000 };
+    if (cost->total_pico_usd < 0 || usage->reported_pico_usd < 0) {
+        return false;
+    }
+    int64_t difference = cost->total_pico_usd - usage->reported_pico_usd; /* neither is below 0 */
+    return difference > ROUNDING_PICO_USD || difference < -ROUNDING_PICO_USD;
+}
+
 int64_t remora_nano_usd(int64_t pico_usd)
 {
     return pico_usd < 0 ? -1 : pico_usd / 1000 + (pico_usd % 1000 >= 500 ? 1 : 0);

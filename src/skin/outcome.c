@@ -349,6 +349,9 @@ void outcome_write_remora(struct remora_json_writer *w, const struct remora_outc
         remora_json_key(w, "cost_certainty");
         remora_json_write_text(w, "CERTAINTY_UNKNOWN");
     }
+    if (outcome->usage.reported_pico_usd >= 0) {
+        write_decimal(w, "provider_reported_cost", outcome->usage.reported_pico_usd, 12);
+    }
     write_duration(w, "time_to_first_content", outcome->first_content_ns);
     write_duration(w, "total_time", outcome->total_ns);
     write_slice(w, "service", outcome->identity.service);

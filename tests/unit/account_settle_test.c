@@ -179,6 +179,37 @@ static void what_another_service_tier_has_served_is_an_estimate(void **state)
     }
 }
 
+/* Ours is told all the same, but not for certain. */
+static void a_cost_that_the_provider_contests_is_an_estimate(void **state)
+{
+    static const struct {
+        int64_t reported;
+        enum remora_certainty cost;
+    } cases[] = {
+        {-1, REMORA_CERTAINTY_ACTUAL},           {11000000, REMORA_CERTAINTY_ACTUAL},
+        {11500000, REMORA_CERTAINTY_ACTUAL}, /* six decimal places */
+        {10500000, REMORA_CERTAINTY_ACTUAL},     {11500001, REMORA_CERTAINTY_ESTIMATED},
+        {10499999, REMORA_CERTAINTY_ESTIMATED},  {0, REMORA_CERTAINTY_ESTIMATED},
+        {INT64_MAX, REMORA_CERTAINTY_ESTIMATED},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct remora_estimate_input estimate = {0};
+        struct fixture f;
+        begin(&f);
+        f.usage.tokens[REMORA_USAGE_INPUT] = 100000;
+        f.usage.tokens[REMORA_USAGE_OUTPUT] = 100000;
+        f.usage.certainty = REMORA_CERTAINTY_ACTUAL;
+        f.usage.reported_pico_usd = cases[i].reported;
+        remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+        assert_int_equal(f.cost.total_pico_usd, 11000000);
+        assert_int_equal(f.cost.certainty, cases[i].cost);
+        f.prices[REMORA_PRICE_PROMPT] = -1;
+        remora_account_settle(&f.usage, &estimate, &f.endpoint, &f.cost);
+        assert_int_equal(f.cost.certainty, REMORA_CERTAINTY_UNKNOWN);
+    }
+}
+
 static void images_and_searches_are_billed_by_the_piece(void **state)
 {
     struct remora_estimate_input estimate = {.image_count = 2};
@@ -218,6 +249,7 @@ int main(void)
         cmocka_unit_test(unknown_price_stays_unknown),
         cmocka_unit_test(cache_writes_live_as_long_as_was_asked),
         cmocka_unit_test(what_another_service_tier_has_served_is_an_estimate),
+        cmocka_unit_test(a_cost_that_the_provider_contests_is_an_estimate),
         cmocka_unit_test(images_and_searches_are_billed_by_the_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,35 @@ static void a_guessed_cost_is_told(void **state)
     }
 }
 
+/* What the provider charged stands beside our own cost, in USD; who is told nothing else is not told that either. */
+static void what_the_provider_charged_is_told(void **state)
+{
+    static const struct {
+        enum remora_certainty cost;
+        int64_t reported;
+        const char *told;
+    } cases[] = {
+        {REMORA_CERTAINTY_ESTIMATED, INT64_C(5120000000), "\"provider_reported_cost\":0.00512,"},
+        {REMORA_CERTAINTY_ESTIMATED, 0, "\"provider_reported_cost\":0,"},
+        {REMORA_CERTAINTY_ESTIMATED, -1, NULL},
+        {REMORA_CERTAINTY_ACTUAL, INT64_C(5120000000), NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < REMORA_COUNT_OF(cases); i++) {
+        struct talk t;
+        talk_init(&t, REMORA_SURFACE_OPENROUTER);
+        t.outcome.cost.certainty = cases[i].cost;
+        t.outcome.usage.reported_pico_usd = cases[i].reported;
+        say_started(&t);
+        say_text(&t, 0, "Hi");
+        say_finish(&t, 0, REMORA_FINISH_STOP, "stop");
+        say_completed(&t);
+        assert_int_equal(is_said(&t, "provider_reported_cost"), cases[i].told != NULL);
+        assert_true(cases[i].told == NULL || is_said(&t, cases[i].told));
+        talk_fini(&t);
+    }
+}
+
 static void parallel_tool_calls(void **state)
 {
     (void)state;
@@ -755,6 +784,7 @@ int main(void)
         cmocka_unit_test(usage_when_asked_for),
         cmocka_unit_test(predicted_output_is_counted),
         cmocka_unit_test(a_guessed_cost_is_told),
+        cmocka_unit_test(what_the_provider_charged_is_told),
         cmocka_unit_test(parallel_tool_calls),
         cmocka_unit_test(reasoning_before_text),
         cmocka_unit_test(id_and_format_of_a_block_are_told_once),
