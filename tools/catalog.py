@@ -12,6 +12,8 @@ addresses, so the loader has nothing to relocate and its pages stay shared.
 Where the author of a closed model serves it on OpenAI's wire, the endpoint takes what the model's list says as well as what
 its own says, in the shipped facts as in those of --ship.
 
+Of Anthropic's models an hour in the cache costs twice the prompt where Anthropic or OpenRouter bills it.
+
 An endpoint always reasons where its own list, if it has one, knows no way out ("none", a switch, a budget), nor does that of the
 model's author, and at least three hosts of the model list efforts and no way out, against at most one in four who list one.
 
@@ -26,7 +28,7 @@ import sys
 import tempfile
 from decimal import ROUND_HALF_UP, Decimal
 
-# In the order of enum remora_price. The facts have no prices of writing for an hour.
+# In the order of enum remora_price. The facts have no prices of writing for an hour: see with_hour.
 PRICES = ("prompt", "completion", "cached_read", "cached_write", "cached_write_1h", "reasoning", "input_audio", "output_audio", "request",
           "image", "web_search")
 # What the request itself implies or what only names the body's shape: not a parameter that an endpoint may lack.
@@ -57,6 +59,10 @@ UNLISTED_OF_MODELS = {
     ("openai", "openai/gpt-5", True): {"verbosity"},
     ("deepseek", "deepseek/deepseek-chat", False): {"logprobs", "top_logprobs"},
 }
+# Who bills what Anthropic's models write to a cache at Anthropic's multiples of the prompt's price, 1.25 for five minutes and 2 for an hour
+# (reference/openrouter.md 12.1; OpenRouter, "Prompt caching", Anthropic Claude). Of resellers nobody says what an hour costs.
+HOUR_PROVIDERS = {"anthropic", "openrouter"}
+MINUTES_MULTIPLE, HOUR_MULTIPLE = Decimal("1.25"), 2
 # Authors whose own provider has another name.
 OWN_PROVIDERS = {"mistralai": "mistral", "x-ai": "xai"}
 MODALITIES = {"text": 1, "image": 2, "audio": 4, "video": 8, "file": 16, "pdf": 16, "embeddings": 32}
@@ -165,13 +171,13 @@ class Catalog:
         kind = self.kinds[provider_index]
         tiers = sorted(endpoint.get("pricing_tiers") or [], key=lambda tier: tier["min_prompt_tokens"])
         first_tier = len(self.tiers)
-        self.tiers += [(int(tier["min_prompt_tokens"]), self.price_row(tier)) for tier in tiers]
+        self.tiers += [(int(tier["min_prompt_tokens"]), self.price_row(with_hour(tier, endpoint, model))) for tier in tiers]
         quantization = endpoint["quantization"]
         self.endpoints.append((
             self.blob.add(endpoint["tag"]), self.blob.add(endpoint["model_id"]),
             self.blob.add(None if quantization == "unknown" else quantization),
             endpoint["context_length"] or 0, endpoint.get("max_prompt_tokens") or 0,
-            endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(endpoint["pricing"]),
+            endpoint["max_completion_tokens"] or 0, provider_index, self.price_row(with_hour(endpoint["pricing"], endpoint, model)),
             self.parameter_row(endpoint_parameters(endpoint, model, kind)), first_tier, len(tiers),
             self.override_row(endpoint), efforts(endpoint) | int(always_reasons(endpoint, model)),
             int(endpoint["free"]) | int(lacks_budget(endpoint)) << 1 | int(endpoint["status"] == "deprecated") << 2))
@@ -213,6 +219,15 @@ def endpoint_parameters(endpoint, model, kind):
         if provider == of_provider and model["id"].startswith(beginning) and reasons == ("reasoning" in wanted):
             wanted |= more
     return wanted
+
+
+def with_hour(pricing, endpoint, model):
+    """The prices, with that of writing for an hour where it follows: the price of minutes is the multiple that it should be."""
+    prompt, minutes = pricing.get("prompt"), pricing.get("cached_write")
+    is_known = endpoint["provider"] in HOUR_PROVIDERS and model["author"] == "anthropic"
+    if not is_known or not prompt or not minutes or Decimal(minutes) != MINUTES_MULTIPLE * Decimal(prompt):
+        return pricing
+    return {"cached_write_1h": str(HOUR_MULTIPLE * Decimal(prompt)), **pricing}
 
 
 def options_of(endpoint):

@@ -327,6 +327,27 @@ static void a_search_of_a_search_model_has_its_price(void **state)
     assert_int_equal(own.prices.pico_usd[REMORA_PRICE_WEB_SEARCH], INT64_C(35000000000));
 }
 
+/* openrouter.md 12.1: twice the prompt, in tiers as well, where Anthropic's multiples are billed; nobody says so of a reseller. */
+static void an_hour_in_the_cache_costs_twice_the_prompt_where_that_is_billed(void **state)
+{
+    static const enum remora_price hour = REMORA_PRICE_CACHED_WRITE_1H;
+    struct remora_endpoint_facts facts = endpoint_of("anthropic/claude-sonnet-4.5", "openrouter");
+    (void)state;
+    assert_int_equal(facts.prices.pico_usd[hour], 6000000);
+    assert_int_equal(facts.prices.pico_usd[REMORA_PRICE_CACHED_WRITE], 3750000);
+    assert_int_equal(facts.prices.tier_count, 1);
+    assert_int_equal(facts.prices.tiers[0].pico_usd[hour], 12000000);
+    facts = endpoint_of("anthropic/claude-sonnet-4.5", "anthropic");
+    assert_int_equal(facts.prices.pico_usd[hour], 6000000);
+    facts = endpoint_of("anthropic/claude-sonnet-4.5", "kilo");
+    assert_int_equal(facts.prices.pico_usd[REMORA_PRICE_CACHED_WRITE], 3750000);
+    assert_int_equal(facts.prices.pico_usd[hour], -1);
+    facts = endpoint_of("anthropic/claude-3-haiku", "openrouter"); /* 1.2 times: rounded by whom? */
+    assert_int_equal(facts.prices.pico_usd[hour], -1);
+    facts = endpoint_of("anthropic/claude-3.7-sonnet", "openrouter"); /* no price of minutes */
+    assert_int_equal(facts.prices.pico_usd[hour], -1);
+}
+
 static void providers_have_their_facts(void **state)
 {
     (void)state;
@@ -411,6 +432,7 @@ int main(void)
         cmocka_unit_test(reasoning_cannot_be_left_out_where_hosts_agree),
         cmocka_unit_test(authors_take_what_their_models_list_and_hosts_do_not),
         cmocka_unit_test(a_search_of_a_search_model_has_its_price),
+        cmocka_unit_test(an_hour_in_the_cache_costs_twice_the_prompt_where_that_is_billed),
         cmocka_unit_test(providers_have_their_facts),
         cmocka_unit_test(placeholders_have_one_form),
         cmocka_unit_test(wires_have_names),
