@@ -136,7 +136,7 @@ static void members_beyond_the_limit_are_left_out(void **state)
     fixture_free(f);
 }
 
-/* Digits and capitals, too, may be written as escapes. */
+/* Digits and capitals, too, may be written as escapes; what only looks like one, or is a short one, hides nothing behind it. */
 static void secrets_are_found_whatever_letters_are_escaped(void **state)
 {
     (void)state;
@@ -149,6 +149,7 @@ static void secrets_are_found_whatever_letters_are_escaped(void **state)
     fixture_start(f, REMORA_UNARY, "t/m");
     play_answer(f, 0, 200,
                 ANSWER_WITH("\"plain\":\"CANARY-07\",\"capital\":\"C\\u0041NARY-07\","
+                            "\"line\":\"\\nCANARY-07\",\"clock\":\"\\/a:00 CANARY-07\","
                             "\"digit\":\"CANARY-\\u00307\",\"other\":\"C\\u0042NARY-07\","));
     remora_buf_append_byte(&f->said, '\0');
     assert_non_null(strstr(f->said.data, "further {\"other\":\"C\\u0042NARY-07\"}\n"));
