@@ -606,6 +606,16 @@ def test_what_a_template_makes_is_text_and_loses_nothing(helm):
             assert found[kind] == {**ours[kind], "a": note, "sidecar.istio.io/inject": "false"}
 
 
+def test_layers_alone_stay_where_the_release_no_longer_writes_them(helm3):
+    """What a release lets go Helm deletes; docs/kubernetes.md has the layers' owners take them over as they are."""
+    policy = "helm.sh/resource-policy"
+    for files in MATRIX.values():
+        objects = helm3.render(files)
+        assert all(each["metadata"].get("annotations", {}).get(policy) == ("keep" if "remora.dev/policy-layer" in each["metadata"].get("labels", {}) else None)
+                   for each in objects), files
+    assert policy not in helm3.text((), ("policy.keep=false",))
+
+
 CHARTS_KEYS = ["helm.sh/chart", *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "version", "part-of", "managed-by"))]
 
 

@@ -182,9 +182,11 @@ def test_install_upgrade_rollback_uninstall(crds, major, values_file):
     namespace = crds.namespace("life%d" % major)
     words = ["-n", namespace, "-f", values_file, *preset_words(values_file)]
 
+    def maps(*of):
+        return crds.get("-n", namespace, "configmap", "-l", ",".join(["app.kubernetes.io/instance=shop", *of]))["items"]
+
     def labels():
-        maps = crds.get("-n", namespace, "configmap", "-l", "app.kubernetes.io/instance=shop")["items"]
-        return {m["metadata"]["labels"].get("step") for m in maps}
+        return {m["metadata"]["labels"].get("step") for m in maps()}
 
     crds.helm(major, "install", "shop", CHART, *words)
     assert labels() == {None}
@@ -193,7 +195,70 @@ def test_install_upgrade_rollback_uninstall(crds, major, values_file):
     crds.helm(major, "rollback", "shop", "1", "-n", namespace)
     assert labels() == {None}
     crds.helm(major, "uninstall", "shop", "-n", namespace)
-    assert labels() == set()
+    assert maps() == maps(LAYERS) != []
+    crds.kubectl("-n", namespace, *clearing())
+    assert maps() == []
+
+
+LAYERS = "app.kubernetes.io/component=policy"
+
+
+def clearing():
+    """As docs/kubernetes.md, "Upgrade", has it."""
+    with open(os.path.join(ROOT, "docs", "kubernetes.md")) as text:
+        words = re.search(r"^kubectl -n shop (delete configmap -l \S+)", text.read(), re.M).group(1)
+    return words.replace("instance=remora", "instance=shop").split()
+
+
+def layer_names(cluster, namespace):
+    return {m["metadata"]["name"] for m in cluster.get("-n", namespace, "configmap", "-l", "remora.dev/policy-layer")["items"]}
+
+
+OTHERS = ["-f", os.path.join(CHART, "presets", "values-gitops.yaml")]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_a_ceiling_that_others_take_over_stays(crds, major):
+    """The preset names what a release `remora` wrote itself. Deleted, it would be missed by each new pod."""
+    namespace = crds.namespace("ceiling%d" % major)
+    owners = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "remora-policy-mesh"}, "data": {"policy.yaml": "limits: {concurrency: 7}\n"}}
+
+    def ceiling():
+        return crds.get("-n", namespace, "configmap", "remora-policy-mesh")["data"]["policy.yaml"]
+
+    crds.helm(major, "install", "remora", CHART, "-n", namespace, "--set", "policy.mesh.content.limits.concurrency=3")
+    crds.helm(major, "upgrade", "remora", CHART, "-n", namespace, *OTHERS)
+    assert ceiling() == "limits:\n  concurrency: 3\n", "until its owners write it"
+    crds.kubectl("-n", namespace, "apply", "--server-side", "--force-conflicts", "--field-manager=platform", "-f", "-", stdin=json.dumps(owners))
+    crds.helm(major, "upgrade", "remora", CHART, "-n", namespace, *OTHERS, "--set", "commonLabels.step=second")
+    crds.helm(major, "uninstall", "remora", "-n", namespace)
+    assert ceiling() == owners["data"]["policy.yaml"]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_the_way_back_from_the_owners_is_as_it_is_told(crds, major):
+    namespace = crds.namespace("back%d" % major)
+    crds.helm(major, "install", "remora", CHART, "-n", namespace)
+    crds.helm(major, "upgrade", "remora", CHART, "-n", namespace, *OTHERS)
+    crds.kubectl("-n", namespace, "apply", "--server-side", "--force-conflicts", "--field-manager=platform", "-f", "-",
+                 stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "remora-policy-mesh"}, "data": {"policy.yaml": "# theirs\n{}\n"}}))
+    told = crds.helm(major, "rollback", "remora", "1", "-n", namespace, check=False, whole=True)
+    assert ('conflict with "platform": .data.policy.yaml' in told) == (major == 4), told
+    after = crds.get("-n", namespace, "configmap", "remora-policy-mesh")["data"]["policy.yaml"]
+    assert after == {3: "{}\n", 4: "# theirs\n{}\n"}[major]
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_without_keep_a_layer_goes_until_it_is_told_to_stay(crds, major):
+    """So do those of older charts, and the annotation by hand is what the page has for them."""
+    namespace = crds.namespace("gone%d" % major)
+    with open(os.path.join(ROOT, "docs", "kubernetes.md")) as text:
+        by_hand = re.search(r"`kubectl -n shop (annotate configmap remora-policy-mesh \S+)`", text.read()).group(1)
+    words = ["-n", namespace, "--set", "policy.keep=false"]
+    crds.helm(major, "install", "remora", CHART, *words)
+    crds.kubectl("-n", namespace, *by_hand.split())
+    crds.helm(major, "upgrade", "remora", CHART, *words, "--set", "policy.mesh.create=false,policy.namespace.create=false")
+    assert layer_names(crds, namespace) == {"remora-policy-mesh", "remora-policy-service"}
 
 
 def examples():

@@ -5,7 +5,7 @@ import os
 
 import pytest
 import yaml
-from kube import ROOT, CommandFailed, until
+from kube import CHART, ROOT, CommandFailed, until
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -73,6 +73,24 @@ def test_there_is_no_way_around(guarded, words):
 
 def test_other_config_maps_are_nobodys_business(guarded):
     assert may(guarded, "app", "create", "configmap", "plain")
+
+
+@pytest.mark.parametrize("major", [3, 4])
+def test_who_writes_one_layer_upgrades_a_release_that_writes_no_other(guarded, major):
+    """As docs/kubernetes.md has it, from a release that wrote all three: what he must not delete is left to him as it is."""
+    api, namespace = guarded
+    release = "guarded%d" % major
+    as_app = ["-n", namespace, "--kube-as-user", "app", "--set", "policy.mesh.create=false,policy.namespace.create=false"]
+    secrets = {"apiVersion": GROUP + "/v1", "kind": "Role", "metadata": {"name": "releases"},
+               "rules": [{"apiGroups": ["", "apps", "policy"], "resources": ["*"], "verbs": ["*"]}]}
+    api.apply(namespace, secrets, role_binding("releases", "app"))
+    api.helm(major, "install", release, CHART, "-n", namespace)
+    api.helm(major, "upgrade", release, CHART, *as_app)
+    api.helm(major, "upgrade", release, CHART, *as_app, "--set", "policy.service.content.limits.concurrency=4")
+    policies = {m["metadata"]["labels"]["remora.dev/policy-layer"]: m["data"]["policy.yaml"]
+                for m in api.get("-n", namespace, "configmap", "-l", "app.kubernetes.io/instance=" + release + ",remora.dev/policy-layer")["items"]}
+    assert policies == {"mesh": "{}\n", "namespace": "{}\n", "service": "limits:\n  concurrency: 4\n"}
+    api.helm(major, "rollback", release, "2", "-n", namespace, "--kube-as-user", "app")
 
 
 def test_a_document_with_a_label_is_guarded_as_layers_are(guarded):
