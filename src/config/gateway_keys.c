@@ -181,11 +181,40 @@ static enum remora_code read_key(struct config_loader *loader, const struct conf
     return rc;
 }
 
+/* The first of `policies` that no caller can be of. */
+static void warn_of_nobody(struct config_loader *loader, const struct config_node *policies,
+                           const char *what, struct remora_slice own)
+{
+    const struct config_node *node = policies == NULL ? NULL : policies->first;
+    while (node != NULL && remora_slice_equal(node->key, own)) {
+        node = node->next;
+    }
+    if (node != NULL) {
+        config_warn(loader, node,
+                    "binds nobody: without keys every client certificate is the %s \"%.*s\", "
+                    "whatever name is in it",
+                    what, REMORA_SLICE_ARG(own));
+    }
+}
+
+/* A certificate of tls.client_ca_file lets in and says nothing of who calls (caller.c). */
+static void warn_of_certificates(struct config_loader *loader)
+{
+    const struct remora_config *config = loader->config;
+    if (remora_config_entry(config) == REMORA_ENTRY_CERTIFICATES) {
+        warn_of_nobody(loader, config_get(loader->root, CONFIG_DOCUMENT_SERVICES), "service",
+                       config->service);
+        warn_of_nobody(loader, config_get(loader->root, CONFIG_DOCUMENT_NAMESPACES), "namespace",
+                       config->namespace_name);
+    }
+}
+
 enum remora_code config_read_gateway_keys(struct config_loader *loader)
 {
     struct remora_config *config = loader->config;
     const struct config_node *map = config_get(loader->root, CONFIG_DOCUMENT_KEYS);
     if (map == NULL || map->count == 0) {
+        warn_of_certificates(loader);
         return REMORA_OK;
     }
     size_t most = map->count * (size_t)config_key_row(CONFIG_GATEWAY_KEY_HASH)->max;

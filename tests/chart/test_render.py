@@ -711,6 +711,8 @@ def test_notes_say_what_a_caller_of_the_gateway_shows(notes):
     key, certificate, both = notes(["gateway.yaml"]), notes([], ["mode=gateway", *authority]), notes(["gateway.yaml"], authority)
     assert "needs a gateway key" in key and "client certificate" not in key and "--cert" not in key
     assert "needs a client certificate" in certificate and "gateway key" not in certificate and "$KEY" not in certificate
+    assert "does not say who calls" in certificate and 'everybody is the\nservice "default"' in certificate and "which says who calls" not in certificate
+    assert 'service "cart"' in notes([], ["mode=gateway", *authority, "config.service=cart"])
     assert "curl --insecure --cert CLIENT.crt --key CLIENT.key https://" in certificate
     assert "needs a gateway key" in both and "every connection a client certificate" in both and "--cert" in both and "$KEY" in both
 

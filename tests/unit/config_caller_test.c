@@ -15,6 +15,8 @@ static const char *const files[] = {"/one",     HASH_ONE, "/two",   HASH_TWO, "/
                                     NULL};
 static const struct test_world world = {NULL, files};
 
+#define TLS "tls: {cert_file: /tls.crt, key_file: /tls.key, client_ca_file: /ca.crt}\n"
+
 #define KEYS                                                         \
     "service: checkout\nnamespace: shop\nkeys:\n"                    \
     "  ci: {service: build, namespace: tools, hash: {file: /one}}\n" \
@@ -202,6 +204,44 @@ static void listeners_beyond_loopback_are_taken_with_keys_and_warned_of(void **s
     assert_true(test_config_warns(config, "listen.grpc", "in the clear"));
 }
 
+static void load_with_certificates(const char *yaml)
+{
+    const char *const with[] = {"/one",           HASH_ONE,         "/tls.crt",
+                                test_certificate, "/tls.key",       test_certificate_key,
+                                "/ca.crt",        test_certificate, NULL};
+    const struct test_world there = {NULL, with};
+    config = test_config(yaml, &there);
+}
+
+/* Whoever writes a policy for a service believes that callers are told apart. */
+static void policies_that_bind_no_client_certificate_are_warned_of(void **state)
+{
+    (void)state;
+    load_with_certificates(TLS "services: {default: {}, cart: {limits: {concurrency: 1}}}\n"
+                               "namespaces: {tools: {limits: {concurrency: 1}}}\n");
+    assert_true(test_config_warns(config, "services.cart",
+                                  "binds nobody: without keys every client certificate is the "
+                                  "service \"default\""));
+    assert_true(test_config_warns(config, "namespaces.tools", "is the namespace \"default\""));
+    assert_false(test_config_warns(config, "services.default", "binds nobody"));
+}
+
+static void policies_that_callers_can_be_of_are_not_warned_of(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {
+        TLS "service: cart\nservices: {cart: {}}\n",
+        TLS "services: {cart: {}}\nkeys: {a: {service: cart, hash: {file: /one}}}\n",
+        "services: {cart: {}}\n",
+        "tls: {cert_file: /tls.crt, key_file: /tls.key}\nservices: {cart: {}}\n"};
+    for (size_t i = 0; i < REMORA_COUNT_OF(documents); i++) {
+        load_with_certificates(documents[i]);
+        assert_false(test_config_warns(config, "services.cart", "binds nobody"));
+        remora_config_release(config);
+        config = NULL;
+    }
+}
+
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -218,6 +258,8 @@ int main(void)
         CASE(one_key_has_one_name),
         CASE(a_key_of_a_service_without_a_policy_is_warned_of),
         CASE(listeners_beyond_loopback_are_taken_with_keys_and_warned_of),
+        CASE(policies_that_bind_no_client_certificate_are_warned_of),
+        CASE(policies_that_callers_can_be_of_are_not_warned_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
