@@ -65,6 +65,17 @@ def test_a_key_is_asked_for_and_names_the_service(upstream, hashes):
         assert "x-api-key" not in sent
 
 
+def test_services_of_one_name_in_two_namespaces_are_one_series(upstream, hashes):
+    """As docs/telemetry.md has it; the log tells them apart."""
+    keys = "".join(f'  {key}: {{service: cart, namespace: {namespace}, hash: {{file: "{hashes}/{key}"}}}}\n' for key, namespace in (("ci", "one"), ("app", "two")))
+    with Remora(two_providers(upstream, "ok", more="keys:\n" + keys), environment=SECRETS) as remora:
+        for headers in (BEARER, {"x-api-key": OTHER}):
+            assert remora.chat({"model": "t/m"}, headers=headers)[0] == 200
+        assert [v for k, v in remora.metrics().items() if k.startswith("remora_requests_total") and 'service="cart"' in k] == [2]
+        told = remora.wait_log("request", 2)
+        assert [(event["service"], event["namespace"]) for event in told] == [("cart", "one"), ("cart", "two")]
+
+
 WRONG = [{}, {"Authorization": "Bearer nobody"}, {"Authorization": f"Basic {KEY}"}, {"Authorization": f"Bearer {KEY}x"},
          {"Authorization": f"Bearer {hashlib.sha256(KEY.encode()).hexdigest()}"}, {"x-api-key": "x"},
          {"Authorization": "Bearer nobody", "x-api-key": KEY}]
