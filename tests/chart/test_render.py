@@ -436,6 +436,8 @@ def test_of_one_document_for_both_the_ways_in_are_the_gateways(helm, tmp_path):
     found = {name: yaml.safe_load(text) for name, text in documents(objects)}
     sidecar, gateway = found["shop-remora-config"], found["shop-remora-gateway-config"]
     assert not {"keys", "tls"} & set(sidecar) and {"keys", "tls"} <= set(gateway)
+    stated = dict(documents(helm.render(sets=[*SHARED, "config.mode=gateway"])))
+    assert yaml.safe_load(stated["shop-remora-config"]) == sidecar and yaml.safe_load(stated["shop-remora-gateway-config"]) == gateway
     assert check(tmp_path, dict(documents(objects))["shop-remora-config"], objects).returncode == 0
     environment = yaml.safe_load(one(objects, "ConfigMap", "-sidecar")["data"]["app-env.yaml"])["env"]
     assert {"name": "OPENAI_API_KEY", "value": "unused"} in environment

@@ -38,7 +38,11 @@ def values_of(document):
 
 @pytest.mark.parametrize("document", GOOD)
 def test_what_the_program_takes_the_chart_takes(document, helm3):
-    result = helm3.template(values=values_of(document))
+    values = values_of(document)
+    if (values["config"] or {}).get("mode") == "gateway":
+        assert "config.mode is gateway and the chart runs it as a sidecar" in helm3.refusal(values=values)
+        del values["config"]["mode"]
+    result = helm3.template(values=values)
     assert result.returncode == 0, result.stderr
 
 
@@ -192,6 +196,10 @@ REFUSED = {
     "probes on the port of admin": (["config.listen.probe=0.0.0.0:7363"], "listen.probe has port 7363, which is the port of admin"),
     "a gateway that says it is a sidecar": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A", "config.mode=sidecar"],
                                             "config.mode is sidecar and the chart runs it as the gateway"),
+    "a sidecar that says it is a gateway": (["config.mode=gateway"], "config.mode is gateway and the chart runs it as a sidecar"),
+    "a sidecar of its own document that says it is a gateway": (["mode=both", "gateway.config.version=1", "gateway.config.keys.a.service=a",
+                                                                 "gateway.config.keys.a.hash.env=A", "config.mode=gateway"],
+                                                                "config.mode is gateway and the chart runs it as a sidecar"),
     "an annotation that the chart writes": (["mode=gateway", "config.keys.a.service=a", "config.keys.a.hash.env=A",
                                              "gateway.podAnnotations.checksum/start=x"], "gateway.podAnnotations: checksum/start is the chart's own"),
     "a name that YAML takes for a merge": (["config.aliases.<<=openai/gpt-4o"], "config cannot be read as YAML"),

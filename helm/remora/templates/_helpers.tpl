@@ -122,12 +122,12 @@ annotations:
 {{- include "remora.sound" (dict "text" (toYaml .Values.config) "what" "config") }}
 {{- end }}
 
-{{/* Keys of `config` that the sidecar's document is without: of one document for both, the ways in are the gateway's. Their files
-     are mounted there alone, and on loopback nobody is asked for a key. */}}
+{{/* Keys of `config` that the sidecar's document is without: of one document for both, the mode and the ways in are the gateway's. Their
+     files are mounted there alone, and on loopback nobody is asked for a key. */}}
 {{- define "remora.gatewaysOwn" -}}
 {{- $found := list }}
 {{- if and (eq .Values.mode "both") (not .Values.gateway.config) }}
-{{- range $key := list "keys" "tls" }}
+{{- range $key := list "keys" "tls" "mode" }}
 {{- if hasKey $.Values.config $key }}{{ $found = append $found $key }}{{ end }}
 {{- end }}
 {{- end }}
@@ -247,6 +247,9 @@ annotations:
 {{- $stated := .document.namespace | default $namespace }}
 {{- if and (eq .role "sidecar") (ne $stated $namespace) }}
 {{- fail (printf "config.namespace is %s and the pods that mount this release's ConfigMaps are in %s: leave it out (a gateway's goes into gateway.config)" $stated $namespace) }}
+{{- end }}
+{{- if and (eq .role "sidecar") (ne (.document.mode | default "sidecar") "sidecar") }}
+{{- fail (printf "config.mode is %s and the chart runs it as a sidecar, which keys of the document could leave the policy of its pod then: leave it out" .document.mode) }}
 {{- end }}
 {{- if eq .role "gateway" }}
 {{- $name := .root.Values.gateway.config | empty | ternary "config" "gateway.config" }}
