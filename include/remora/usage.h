@@ -112,7 +112,8 @@ void remora_cost_add(struct remora_cost *into, const struct remora_cost *other);
 /*
  * The pure cost function: usage x prices. Overflow gives -1. A number of images or searches that is not known, and has a price,
  * is taken for one and makes the cost ESTIMATED. So does what is billed at another's price because its own is not stated, and
- * nobody bills it so (GUESS in tbl/prices.h: cache writes, sound), and a search, or one that may have been, without a price.
+ * nobody bills it so (GUESS in tbl/prices.h: cache writes, sound; pictures that were written), and a search, or one that may have
+ * been, without a price.
  */
 void remora_cost_compute(const struct remora_usage *usage, const struct remora_prices *prices,
                          struct remora_cost *out);

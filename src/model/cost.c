@@ -157,6 +157,14 @@ static int64_t sum_value(const struct sum *sum)
     return (int64_t)sum->pico_usd;
 }
 
+/* A picture's tokens have a price of their own where they are billed (openrouter.md 15.3 `image_output`), which no list here has. */
+static bool is_guessed_class(const struct remora_prices *prices,
+                             const struct remora_price_tier *tier, int token_class)
+{
+    return token_class == REMORA_USAGE_IMAGE_OUTPUT ||
+           is_guessed(prices, tier, (int)class_prices[token_class]);
+}
+
 static void add_classes(const struct remora_usage *usage, const struct remora_prices *prices,
                         const struct remora_price_tier *tier, struct sum parts[PART_COUNT])
 {
@@ -168,8 +176,7 @@ static void add_classes(const struct remora_usage *usage, const struct remora_pr
         }
         int64_t price = price_of(prices, tier, (int)class_prices[i]);
         part->is_counted = true;
-        part->is_guessed |=
-            tokens > 0 && price > 0 && is_guessed(prices, tier, (int)class_prices[i]);
+        part->is_guessed |= tokens > 0 && price > 0 && is_guessed_class(prices, tier, i);
         part->has_no_price |= price < 0 && tokens > 0;
         part->pico_usd += price < 0 ? 0 : (__int128)tokens * price;
     }

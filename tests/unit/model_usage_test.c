@@ -293,6 +293,26 @@ static void what_is_billed_at_anothers_price_is_an_estimate(void **state)
     }
 }
 
+/* The completion's price may be the text's or the picture's: a list has one. */
+static void a_picture_that_was_written_is_an_estimate(void **state)
+{
+    struct remora_usage usage = usage_of(10, 10);
+    struct remora_prices prices = prices_of(3, 5);
+    struct remora_cost cost;
+    (void)state;
+    usage.tokens[REMORA_USAGE_IMAGE_INPUT] = 1; /* as the prompt, whoever bills it (catalog) */
+    usage.tokens[REMORA_USAGE_IMAGE_OUTPUT] = 0;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+    usage.tokens[REMORA_USAGE_IMAGE_OUTPUT] = 1;
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.total_pico_usd, 88);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ESTIMATED);
+    prices = prices_of(0, 0);
+    remora_cost_compute(&usage, &prices, &cost);
+    assert_int_equal(cost.certainty, REMORA_CERTAINTY_ACTUAL);
+}
+
 /* The five minutes' price is not the hour's; the tier's or the list's own is. */
 static void an_hour_in_the_cache_at_the_price_of_minutes_is_an_estimate(void **state)
 {
@@ -429,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_tier_may_know_what_the_list_does_not),
         cmocka_unit_test(absent_cache_prices_fall_back_along_their_chain),
         cmocka_unit_test(what_is_billed_at_anothers_price_is_an_estimate),
+        cmocka_unit_test(a_picture_that_was_written_is_an_estimate),
         cmocka_unit_test(an_hour_in_the_cache_at_the_price_of_minutes_is_an_estimate),
         cmocka_unit_test(a_search_without_a_price_is_an_estimate),
         cmocka_unit_test(unknown_price_makes_the_total_unknown_and_not_zero),
