@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -39,6 +40,38 @@ class Dockerfile(unittest.TestCase):
     def test_its_version_is_the_programs(self):
         version = re.search(r"project\(remora VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
         self.assertIn(f'image.version="{version}"', self.TEXT)
+
+
+class Build(unittest.TestCase):
+    """tools/image/build.sh in a checkout of its own, where the root of packages only says what it is asked to run."""
+
+    def build(self, **more):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in ("tools/image/build.sh", "CMakeLists.txt"):
+                target = pathlib.Path(folder, path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((ROOT / path).read_bytes())
+            newroot = pathlib.Path(folder, "tools/newroot.sh")
+            newroot.write_text('#!/bin/sh\necho "$@"\n')
+            newroot.chmod(0o755)
+            pathlib.Path(folder, ".gitignore").write_text("/build-image/\n")
+            env = {"PATH": os.environ["PATH"], "HOME": folder}
+            git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.example"]
+            for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+                subprocess.run(git + words, check=True, env=env | {"GIT_COMMITTER_DATE": "@1700000000 +0000"}, timeout=60)
+            commit = subprocess.run(git + ["rev-parse", "HEAD"], check=True, env=env, capture_output=True, text=True, timeout=60).stdout.strip()
+            return commit, subprocess.run(["bash", "tools/image/build.sh"], cwd=folder, env=env | more, capture_output=True, text=True, timeout=60)
+
+    def test_a_checkout_of_another_user_is_the_same_commit(self):
+        for more in ({}, {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}):
+            commit, done = self.build(**more)
+            self.assertIn(f"--revision {commit} --epoch 1700000000", done.stdout, done.stderr)
+            self.assertEqual(done.stderr, "")
+
+    def test_what_git_does_not_say_is_told(self):
+        _, done = self.build(GIT_DIR="/nonexistent")
+        self.assertIn("--revision unknown --epoch 0", done.stdout)
+        self.assertIn("git does not say what this is: revision unknown, time 0", done.stderr)
 
 
 class Layers(unittest.TestCase):

@@ -12,8 +12,14 @@ source=$PWD
 out=${IMAGE_OUT:-build-image}
 kind=${IMAGE_ROOT:-new}
 version=$(sed -n 's/^project(remora VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-revision=${IMAGE_REVISION:-$(git describe --always --abbrev=40 --match= --dirty 2>/dev/null || echo unknown)}
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+ask_git() { # a checkout of another user's, as containers of a CI have it, is this one all the same
+    git -c safe.directory="$source" "$@" 2>/dev/null
+}
+revision=${IMAGE_REVISION:-$(ask_git describe --always --abbrev=40 --match= --dirty || echo unknown)}
+epoch=${SOURCE_DATE_EPOCH:-$(ask_git log -1 --format=%ct || echo 0)}
+if [ "$revision" = unknown ] || [ "$epoch" = 0 ]; then
+    echo "image: git does not say what this is: revision $revision, time $epoch, and other bytes than the commit's" >&2
+fi
 mkdir -p "$out"
 
 inside() { # inside COMMAND...: where the packages are
