@@ -307,7 +307,7 @@ static int ask_completion(const struct completion *ask)
     const char *port = NULL;
     struct remora_secret *key = NULL;
     struct remora_fail fail = REMORA_FAIL_INIT;
-    if (!split(ask->http, host, &port)) {
+    if (strncmp(ask->http, "unix:", 5) == 0 || !split(ask->http, host, &port)) {
         fputs("remora: --http takes HOST:PORT\n", stderr);
         return 2;
     }

@@ -50,6 +50,13 @@ def test_a_completion_says_who_answered_and_after_how_many(providers):
             assert result.stdout.startswith("demo/echo-1: answered by steady after 2 attempts: Hello from the demo provider")
 
 
+def test_a_socket_is_no_host(tmp_path):
+    """Nobody is asked, so nobody is said not to answer."""
+    for option in ("--probe", "--http"):
+        result = healthcheck(option, f"unix:{tmp_path}/s", *(["--model", "a/b"] if option == "--http" else []))
+        assert (result.returncode, result.stdout) == (2, "") and "HOST:PORT" in result.stderr, result
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_of_a_name_every_address_is_tried(providers, tmp_path, host):
     """localhost is ::1 in most pods, too, and comes first there, where a listener at 127.0.0.1 does not answer."""
