@@ -112,8 +112,9 @@ def test_names_that_yaml_takes_for_something_else_stay_names(helm, word):
     name = {"name": word}
     values = {"nameOverride": word, "fullnameOverride": "named", "credentials": {"existingSecret": word}, "sidecar": {"containerName": word},
               "policy": {"mesh": {"enabled": True, **name}, "service": {"enabled": True}},
-              "gateway": {"keysSecret": word, "credentialsSecret": word, "priorityClassName": word, "serviceAccount": {"create": False, **name},
+              "gateway": {"keysSecret": word, "credentialsSecret": word, "service": {"httpAppProtocol": word, "grpcAppProtocol": word}, "priorityClassName": word, "serviceAccount": {"create": False, **name},
                           "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": word, "whenUnsatisfiable": "ScheduleAnyway"}]},
+              "monitoring": {"podMonitor": {"enabled": True, "namespaces": ["4711"]}},
               "tests": {"gateway": {"keySecret": word, "model": "openai/gpt-4o-mini"}}}
     result = helm.template(["both.yaml"], values=values, namespace=word, release=word)
     assert result.returncode == 0, result.stderr
@@ -123,6 +124,9 @@ def test_names_that_yaml_takes_for_something_else_stay_names(helm, word):
     assert not [error for error in (schema_errors(each, "1.36") for each in objects if each["kind"] not in FOREIGN) if error]
     assert {each["metadata"].get("namespace", word) for each in objects} == {word}
     assert word in {each["metadata"].get("labels", {}).get("app.kubernetes.io/instance") for each in objects}
+    assert one(objects, "PodMonitor", "-gateway")["spec"]["namespaceSelector"]["matchNames"] == [word]
+    assert one(objects, "PodMonitor", "-sidecar")["spec"]["namespaceSelector"]["matchNames"] == [word, "4711"]
+    assert {port["appProtocol"] for each in objects if each["kind"] == "Service" for port in each["spec"]["ports"]} == {word}
 
 
 def test_long_names_are_cut_where_kubernetes_would_refuse_them(helm3):
@@ -146,6 +150,7 @@ def test_a_name_that_is_cut_is_nobody_elses(helm):
     assert len({of("a" * 52 + end) for end in "bcde"}) == 4
     assert of("a" * 36 + "-" + "b" * 16).startswith("a" * 36 + "-"), "no -- where it is cut"
     assert "--" not in of("a" * 36 + "-" + "b" * 16)
+    assert re.fullmatch("a{36}-[0-9a-f]{8}", of("a" * 36 + "." + "b" * 16)), "no .- either: no object has such a name"
     assert of("a" * 53, "fullnameOverride=" + "b" * 46) == "b" * 46
 
 
@@ -380,6 +385,7 @@ def test_the_application_is_told_the_address_that_was_stated(helm, notes, http, 
     assert {name: value for name, value in found.items() if name != "OPENAI_API_KEY"} == expected
     assert ("OPENAI_API_KEY" in found) == ("OPENAI_BASE_URL" in expected)
     assert ("HTTP is at unix:/run/remora/http.sock" in text) == http.startswith("unix:")
+    assert ("needs `fsGroup` in the pod's securityContext" in text) == ("unix:" in http + grpc)
     said = notes([], sets)
     assert f"{expected.get('OPENAI_BASE_URL', http)} (OpenAI" in said and f"{grpc} (gRPC)" in said and "7360" not in said
 
@@ -730,6 +736,9 @@ def test_notes_warn_of_what_hurts_later(notes):
     assert "travel in the clear" not in tls and "https://shop-remora-gateway.shop.svc:7360/v1" in tls
     assert "a single replica" in notes(["gateway.yaml"], ["gateway.replicas=1"]) and "a single replica" not in notes(["gateway.yaml"])
     assert "gateway.keysSecret is empty" in notes(["gateway.yaml"], ["gateway.keysSecret="])
+    scaled = ["gateway.autoscaling.enabled=true", "gateway.resources.requests.cpu=null"]
+    assert "nothing scales" in notes(["gateway.yaml"], scaled) and "nothing scales" not in notes(["gateway.yaml"], scaled[:1]) + notes(["gateway.yaml"], scaled[1:])
+    assert "nothing scales" not in notes(["gateway.yaml"], [*scaled, "gateway.resources.limits.cpu=1"])
     shared = notes([], SHARED)
     assert "Its document is `config` without keys and tls" in shared and "Its document is" not in notes(["both.yaml"])
     assert "Its document is" not in notes(["sidecar.yaml"]) + notes(["gateway.yaml"])

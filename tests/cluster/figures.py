@@ -33,7 +33,7 @@ def of_upgrade(f):
 
 
 ROWS = [
-    ("image", lambda f: "%.1f MiB packed, %.1f MiB unpacked" % tuple(f["image, MiB packed and unpacked"])),
+    ("image", lambda f: "%.1f MiB packed, %.1f MiB as tars of its layers" % tuple(f["image, MiB packed and unpacked"])),
     ("resident memory of the sidecar: one call made / at 50 HTTP calls/s / at 50 gRPC calls/s (2,000 calls each)",
      lambda f: three(f, "resident")),
     ("the kubelet's working set of its container, the same", lambda f: three(f, "working set")),

@@ -331,6 +331,9 @@ spec:
 {{- $grpc := include "remora.grpcPlace" . }}
 {{- if or (hasPrefix "unix:" $http) (hasPrefix "unix:" $grpc) }}
 # A socket is reached where its folder is mounted into both containers (sidecar.extraVolumes, extraVolumeMounts).
+{{- if not .Values.openshift }}
+# It is open to user and group 65532: an application of another user needs `fsGroup` in the pod's securityContext.
+{{- end }}
 {{- end }}
 {{- $hasUrl := not (or (eq $http "off") (hasPrefix "unix:" $http)) }}
 {{- $scheme := include "remora.httpScheme" . }}

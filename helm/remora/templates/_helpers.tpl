@@ -15,7 +15,7 @@
 {{- $whole = .Release.Name }}
 {{- end }}
 {{- if gt (len $whole) 46 }}
-{{- $whole = printf "%s-%s" ($whole | trunc 37 | trimSuffix "-") ($whole | sha256sum | trunc 8) }}
+{{- $whole = printf "%s-%s" ($whole | trunc 37 | trimSuffix "-" | trimSuffix ".") ($whole | sha256sum | trunc 8) }}
 {{- end }}
 {{- $whole | trimSuffix "-" }}
 {{- end }}
@@ -163,7 +163,7 @@ annotations:
 {{- if and (include "remora.hasGateway" .) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "remora.fullname" .))) }}
 {{- fail (printf "%s cannot be the beginning of a Service's name, which has letters, digits and - alone and begins with a letter: set fullnameOverride" (include "remora.fullname" .)) }}
 {{- end }}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" (include "remora.fullname" .)) }}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" (include "remora.fullname" .)) }}
 {{- fail (printf "%s cannot be the beginning of a name, which has small letters, digits, - and . alone: set fullnameOverride (a parent chart's alias may have capitals)" (include "remora.fullname" .)) }}
 {{- end }}
 {{- if and .Values.gateway.config (not (include "remora.hasGateway" .)) }}
