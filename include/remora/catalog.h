@@ -285,6 +285,8 @@ struct remora_provider {
     struct remora_slice proxy;
     bool http2;
     bool sends_trace; /* the W3C trace context and baggage go to this provider */
+    uint64_t
+        settings; /* fingerprint of the above that shapes a call, what files hold included; no part of it is `facts` */
     struct remora_deadlines deadlines;
 };
 

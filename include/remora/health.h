@@ -16,16 +16,23 @@ struct remora_health;
 REMORA_MUST_CHECK struct remora_health *remora_health_new(void);
 void remora_health_free(struct remora_health *health);
 /*
- * The slot of a name ("provider/tag|model" or "provider|key name"), made when new. Takes a lock: for loading snapshots
- * only. 0 is a slot that is always well, given when the table is full (8,191 names).
+ * The slot of a name of which nothing changes, made when new. Takes a lock: for loading snapshots only. 0 is a slot that is always
+ * well, given when the table is full (8,191 slots).
  */
 uint32_t remora_health_slot(struct remora_health *health, struct remora_slice name);
+/* Fingerprints of what stands behind a name. */
+struct remora_health_content {
+    uint64_t secret; /* a key's; 0: it is none */
+    uint64_t
+        settings; /* what else shapes the calls: address, headers, authorities, proxy, deadlines, ... */
+};
 /*
- * The slot of a key by its name and by a fingerprint of what it holds. A name that comes with another content than last time
- * (*is_changed) gets a slot in which nothing was refused yet; attempts that began with the old content end in the old slot.
+ * The slot of an endpoint ("tag|model|upstream model") or a key ("provider|key name|address") by its name and what stands behind it. A name that
+ * comes with another content than last time gets a slot of which nothing is known yet; attempts that began with the old content end
+ * in the old slot. Two slots of a name take turns. *is_changed: it holds another secret than last time. Locks and 0: as above.
  */
-uint32_t remora_health_key_slot(struct remora_health *health, struct remora_slice name,
-                                uint64_t content, bool *is_changed);
+uint32_t remora_health_slot_of(struct remora_health *health, struct remora_slice name,
+                               const struct remora_health_content *content, bool *is_changed);
 
 enum remora_condition {
     REMORA_CONDITION_WELL = 0,

@@ -194,24 +194,15 @@ void config_warn_of_exposure(struct config_loader *loader, const struct config_n
     }
 }
 
-/* So many bytes of a SHA-256 tell two keys apart and give nothing away. */
-static void fingerprint(void *context, struct remora_slice bytes)
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)bytes.data, bytes.length, digest);
-    memcpy(context, digest, sizeof(uint64_t));
-    explicit_bzero(digest, sizeof digest);
-}
-
-/* A key that was refused and then replaced is a new key. */
+/* A key that was refused and then replaced is a new key, and so is one that is sent with other headers or another way. */
 void config_look_up_keys(struct config_loader *loader)
 {
     for (struct config_key_slot *slot = loader->key_slots; slot != NULL; slot = slot->next) {
-        uint64_t content = 0;
+        struct remora_health_content content = {.settings = slot->provider->settings};
         bool is_changed = false;
-        remora_secret_use(slot->key->secret, fingerprint, &content);
+        config_mix_secret(&content.secret, slot->key->secret);
         slot->key->health =
-            remora_health_key_slot(loader->input->health, slot->name, content, &is_changed);
+            remora_health_slot_of(loader->input->health, slot->name, &content, &is_changed);
         loader->config->changed_credential_count += is_changed ? 1 : 0;
     }
 }
@@ -226,6 +217,7 @@ static void add_credential(struct config_loader *loader, const struct remora_pro
         return; /* the arena remembers and fails the build */
     }
     slot->key = to;
+    slot->provider = provider;
     /* What another address has said of a key says nothing of it here. */
     slot->name =
         remora_arena_printf(loader->scratch, "%.*s|%s|%.*s", REMORA_SLICE_ARG(provider->facts.slug),

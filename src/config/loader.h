@@ -40,8 +40,15 @@ struct config_policy_files {
 /* A provider's key whose health is looked up when nothing can fail any more. */
 struct config_key_slot {
     struct remora_credential *key;
+    const struct remora_provider *provider;
     struct remora_slice name; /* of the slot */
     struct config_key_slot *next;
+};
+
+/* The same of an endpoint. */
+struct config_endpoint_slot {
+    struct remora_endpoint *endpoint;
+    struct config_endpoint_slot *next;
 };
 
 struct config_loader {
@@ -58,8 +65,10 @@ struct config_loader {
     struct shared_deadlines *deadlines;        /* see models.c */
     struct config_policy_files policy_files;
     struct config_key_slot *key_slots; /* in no order */
-    bool has_unwatched;                /* an endpoint without a slot was told */
-    struct remora_slice *files;        /* config->files while they are noted */
+    struct config_endpoint_slot *endpoint_slots;
+    struct config_endpoint_slot **endpoint_slots_end;
+    bool has_unwatched;         /* an endpoint without a slot was told */
+    struct remora_slice *files; /* config->files while they are noted */
     size_t file_capacity;
     struct remora_warning *warnings;
     size_t warning_count;
@@ -79,8 +88,14 @@ REMORA_MUST_CHECK enum remora_code config_check_ending(const struct config_loade
 /* ending.c: how the document (first) or a file of policy_files ends. */
 void config_note_ending(struct config_loader *loader, struct remora_slice path,
                         struct remora_slice content, const struct config_node *root);
-/* health_names.c: 0 where health is kept of none, or of no more. After the endpoint's provider and model are known. */
-uint32_t config_health_slot(struct config_loader *loader, const struct remora_endpoint *endpoint);
+/* health_names.c: has the endpoint's health looked up by config_look_up_endpoints. After its provider, model and deadlines are known. */
+void config_note_endpoint(struct config_loader *loader, struct remora_endpoint *endpoint);
+/* health_names.c: when nothing of the document can fail any more. Before the warnings are counted. */
+void config_look_up_endpoints(struct config_loader *loader);
+/* health_names.c: adds a text, a secret, or headers, CA, proxy and the like to provider->settings. */
+void config_mix_text(uint64_t *settings, struct remora_slice text);
+void config_mix_secret(uint64_t *settings, const struct remora_secret *secret);
+void config_mix_transport(struct remora_provider *provider);
 /* A NUL-terminated copy that lives as long as the snapshot. */
 struct remora_slice config_keep(struct config_loader *loader, struct remora_slice text);
 /* A file that the snapshot was read from, be it absent: config->files. `path` is kept already. */

@@ -467,7 +467,7 @@ static enum remora_code finish_endpoint(struct config_loader *loader, struct mod
     remora_place_country(endpoint->facts.region, endpoint->facts.country);
     resolve_deadlines(scopes, scope->reasons, &resolved);
     endpoint->deadlines = share_deadlines(loader, &resolved);
-    endpoint->health = config_health_slot(loader, endpoint);
+    config_note_endpoint(loader, endpoint);
     return endpoint->deadlines == NULL ? config_no_room(loader) : REMORA_OK;
 }
 

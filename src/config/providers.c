@@ -287,10 +287,11 @@ static enum remora_code read_ca(struct config_loader *loader, const struct confi
 
 /* libcurl reads the key when it connects; what is wrong with its file is told now. */
 static void judge_key_file(struct config_loader *loader, const struct config_node *at,
-                           struct remora_slice path)
+                           struct remora_provider *provider)
 {
     struct remora_fail why = REMORA_FAIL_INIT;
     struct remora_secret *key = NULL;
+    struct remora_slice path = provider->client_key_file;
     if (loader->input->read_secret == NULL || path.data == NULL) {
         return;
     }
@@ -301,6 +302,7 @@ static void judge_key_file(struct config_loader *loader, const struct config_nod
     }
     const struct config_secret file = {.name = path, .secret = key};
     config_warn_of_exposure(loader, at, &file);
+    config_mix_secret(&provider->settings, key);
     remora_secret_free(key);
 }
 
@@ -312,8 +314,11 @@ static void note_client_certificate_end(struct config_loader *loader, const stru
     struct remora_slice pem = {NULL, 0};
     if (loader->input->read_file == NULL ||
         loader->input->read_file(loader->input->file_context, out->client_certificate_file.data,
-                                 loader->scratch, &pem, &why) != REMORA_OK ||
-        !remora_certificate_end(pem, &out->client_certificate_end_unix_s)) {
+                                 loader->scratch, &pem, &why) != REMORA_OK) {
+        return;
+    }
+    config_mix_text(&out->settings, pem);
+    if (!remora_certificate_end(pem, &out->client_certificate_end_unix_s)) {
         return;
     }
     if (out->client_certificate_end_unix_s < loader->input->now_unix_ms / 1000) {
@@ -340,7 +345,7 @@ static enum remora_code read_client_certificate(struct config_loader *loader,
     config_note_file(loader, out->client_certificate_file);
     config_note_file(loader, out->client_key_file);
     note_client_certificate_end(loader, config_get(both, CONFIG_CLIENT_CERT_CERT_FILE), out);
-    judge_key_file(loader, config_get(both, CONFIG_CLIENT_CERT_KEY_FILE), out->client_key_file);
+    judge_key_file(loader, config_get(both, CONFIG_CLIENT_CERT_KEY_FILE), out);
     return REMORA_OK;
 }
 
@@ -375,6 +380,9 @@ static enum remora_code read_transport(struct config_loader *loader, const struc
     }
     if (rc == REMORA_OK) {
         rc = config_read_headers(loader, node, out);
+    }
+    if (rc == REMORA_OK) {
+        config_mix_transport(out);
     }
     return rc;
 }

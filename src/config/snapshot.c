@@ -300,6 +300,7 @@ static enum remora_code fill(struct config_loader *loader)
         rc = config_read_gateway_keys(loader);
     }
     if (rc == REMORA_OK) {
+        config_look_up_endpoints(loader);
         config_keep_policy_files(loader);
         loader->config->document = config_keep(loader, loader->input->document);
         write_revision(loader);

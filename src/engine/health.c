@@ -54,11 +54,11 @@ struct slot {
 };
 
 /*
- * A key has two slots that take turns: when its content changes the other one is wiped and given out, so that a request
- * which still carries the old content and is refused for it benches the old slot.
+ * A key and an endpoint have two slots that take turns: when what stands behind the name changes the other one is wiped and given
+ * out, so that a request which still carries the old key and is refused for it benches the old slot.
  */
 struct key {
-    uint64_t content; /* of the slot in use */
+    struct remora_health_content content; /* of the slot in use */
     uint16_t in_use;
     uint16_t other; /* 0: not needed yet */
 };
@@ -66,7 +66,7 @@ struct key {
 struct remora_health {
     pthread_mutex_t lock;        /* guards names, keys, index and count */
     uint64_t names[SLOTS];       /* their hashes */
-    struct key keys[SLOTS];      /* by the slot of the name; in_use 0: not a key */
+    struct key keys[SLOTS];      /* by the slot of the name; in_use 0: nothing changes */
     uint16_t index[INDEX_CELLS]; /* by hash of the name: slot, 0 empty */
     uint32_t count;              /* slots given, slot 0 included */
     struct slot slots[SLOTS];
@@ -289,19 +289,24 @@ static void key_turn_locked(struct remora_health *health, struct key *key)
     slot_wipe(&health->slots[next]);
 }
 
-uint32_t remora_health_key_slot(struct remora_health *health, struct remora_slice name,
-                                uint64_t content, bool *is_changed)
+static bool is_same(const struct remora_health_content *a, const struct remora_health_content *b)
+{
+    return a->secret == b->secret && a->settings == b->settings;
+}
+
+uint32_t remora_health_slot_of(struct remora_health *health, struct remora_slice name,
+                               const struct remora_health_content *content, bool *is_changed)
 {
     *is_changed = false;
     pthread_mutex_lock(&health->lock);
     uint32_t slot = slot_of_locked(health, name);
     struct key *key = &health->keys[slot];
     if (slot != 0 && key->in_use == 0) {
-        *key = (struct key){.content = content, .in_use = (uint16_t)slot};
-    } else if (slot != 0 && key->content != content) {
-        key->content = content;
+        *key = (struct key){.content = *content, .in_use = (uint16_t)slot};
+    } else if (slot != 0 && !is_same(&key->content, content)) {
+        *is_changed = key->content.secret != content->secret;
+        key->content = *content;
         key_turn_locked(health, key);
-        *is_changed = true;
     }
     slot = key->in_use;
     pthread_mutex_unlock(&health->lock);

@@ -779,6 +779,151 @@ static void health_survives_a_reload_and_is_anew_for_what_was_mended(void **stat
     remora_health_free(health);
 }
 
+/* One provider with one endpoint, and a key in a file; each part may be another than in `before`. */
+struct called {
+    const char *provider; /* further keys of the provider */
+    const char *endpoint; /* further keys of the endpoint */
+    const char *document; /* further keys of all */
+    const char *header;
+    const char *authorities;
+    const char *certificate;
+    const char *certificate_key;
+    const char *secret_header;
+};
+
+static struct remora_config *config_called(struct remora_health *health,
+                                           const struct called *called, enum remora_code expected)
+{
+    static const char *const variables[] = {"ACME_KEY", "sk-one", NULL};
+    const char *const files[] = {
+        "/ca.pem",  called->authorities,     "/crt.pem", called->certificate,
+        "/key.pem", called->certificate_key, "/team",    called->secret_header,
+        NULL};
+    const struct test_world world = {variables, files};
+    char text[1024];
+    struct remora_config *config = NULL;
+    (void)snprintf(text, sizeof text,
+                   "providers: {acme: {kind: openai, base_url: \"http://127.0.0.1:9001/v1\", "
+                   "api_key: {env: ACME_KEY}, ca_file: /ca.pem, client_cert: {cert_file: /crt.pem, "
+                   "key_file: /key.pem}, headers: {x-one: %s, x-team: {file: /team}}%s}}\n"
+                   "models: {acme/a: {endpoints: [{provider: acme, model_id: a%s}]}}\n%s",
+                   called->header, called->provider, called->endpoint, called->document);
+    struct remora_config_input input = {.document = remora_slice_of(text), .health = health};
+    test_world_input(&world, &input);
+    assert_int_equal(remora_config_build(&input, &config, NULL), expected);
+    return config;
+}
+
+static const struct called called_before = {.provider = "",
+                                            .endpoint = "",
+                                            .document = "",
+                                            .header = "one",
+                                            .authorities = test_certificate,
+                                            .certificate = test_certificate,
+                                            .certificate_key = test_certificate_key,
+                                            .secret_header = "red"};
+
+/* As before but for the parts that `mended` has. */
+static struct called called_with(const struct called *mended)
+{
+    struct called called = called_before;
+    const char **parts = (const char **)&called;
+    const char *const *others = (const char *const *)mended;
+    for (size_t i = 0; i < sizeof called / sizeof *parts; i++) {
+        parts[i] = others[i] == NULL ? parts[i] : others[i];
+    }
+    return called;
+}
+
+static void assert_open(const struct remora_health *health, uint32_t slot, bool is_open)
+{
+    uint64_t until_ns = 0;
+    enum remora_condition condition = remora_health_condition(health, slot, 1, &until_ns);
+    assert_int_equal(condition, is_open ? REMORA_CONDITION_BREAKER_OPEN : REMORA_CONDITION_WELL);
+}
+
+/* The endpoint's breaker is open, its key benched; then the mended document is loaded. */
+static void check_mended(const struct called *mended, bool key_is_anew)
+{
+    struct remora_health *health = remora_health_new();
+    struct remora_config *before = config_called(health, &called_before, REMORA_OK);
+    const struct called called = called_with(mended);
+    uint64_t until_ns = 0;
+    for (int i = 0; i < 5; i++) {
+        remora_health_failure(health, health_of(before), 1);
+    }
+    remora_health_bench(health, key_health_of(before), 1);
+    struct remora_config *same = config_called(health, &called_before, REMORA_OK);
+    assert_open(health, health_of(same), true);
+    struct remora_config *after = config_called(health, &called, REMORA_OK);
+    assert_open(health, health_of(after), false);
+    assert_int_equal(remora_health_condition(health, key_health_of(after), 1, &until_ns),
+                     key_is_anew ? REMORA_CONDITION_WELL : REMORA_CONDITION_BENCHED);
+    assert_int_equal(after->changed_credential_count, 0);
+    remora_config_release(before);
+    remora_config_release(same);
+    remora_config_release(after);
+    remora_health_free(health);
+}
+
+/* The certificate, in another file. */
+static char other_text[4096];
+
+/* Issue 3, F5: with a wrong ca_file or a header too few the breaker opened, and stayed so when that was mended. */
+static void health_is_anew_whatever_of_a_call_was_mended(void **state)
+{
+    static const struct called of_provider[] = {
+        {.provider = ", proxy: \"http://127.0.0.1:3128\""},
+        {.provider = ", http2: true"},
+        {.provider = ", trace_context: true"},
+        {.header = "two"},
+        {.header = "one, x-two: one"},
+        {.secret_header = "blue"},
+        {.authorities = other_text},
+        {.certificate = other_text},
+        {.certificate_key = test_other_key},
+    };
+    static const struct called of_endpoint[] = {
+        {.provider = ", dialect: openrouter"},
+        {.provider = ", deadlines: {connect_ms: 1000}"},
+        {.provider = ", deadlines: {first_byte_ms: 1000}"},
+        {.document = "deadlines: {idle_ms: 1000}\n"},
+        {.document = "deadlines: {response_ms: 1000}\n"},
+        {.document = "deadlines: {total_ms: 1000}\n"},
+        {.endpoint = ", supported_parameters: [max_tokens]"},
+        {.endpoint = ", stream_only: true"},
+        {.endpoint = ", max_completion_tokens: 100"},
+    };
+    (void)state;
+    (void)snprintf(other_text, sizeof other_text, "another\n%s", test_certificate);
+    for (size_t i = 0; i < REMORA_COUNT_OF(of_provider); i++) {
+        check_mended(&of_provider[i], true);
+    }
+    for (size_t i = 0; i < REMORA_COUNT_OF(of_endpoint); i++) {
+        check_mended(&of_endpoint[i], false);
+    }
+}
+
+static void a_document_that_is_refused_changes_no_health(void **state)
+{
+    (void)state;
+    struct remora_health *health = remora_health_new();
+    struct remora_config *config = config_called(health, &called_before, REMORA_OK);
+    struct called wrong = called_before;
+    wrong.header = "two";
+    wrong.document = "keys: {ci: {service: checkout}}\n"; /* no hash: found at the end */
+    for (int i = 0; i < 5; i++) {
+        remora_health_failure(health, health_of(config), 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        wrong.header = i == 0 ? "two" : "three";
+        assert_null(config_called(health, &wrong, REMORA_INVALID_REQUEST));
+        assert_open(health, health_of(config), true);
+    }
+    remora_config_release(config);
+    remora_health_free(health);
+}
+
 static void endpoints_without_health_are_told(void **state)
 {
     (void)state;
@@ -900,6 +1045,8 @@ int main(void)
         cmocka_unit_test(a_tag_that_no_endpoint_has_is_warned_of),
         cmocka_unit_test(models_are_found_by_id_in_sorted_order),
         cmocka_unit_test(health_survives_a_reload_and_is_anew_for_what_was_mended),
+        cmocka_unit_test(health_is_anew_whatever_of_a_call_was_mended),
+        cmocka_unit_test(a_document_that_is_refused_changes_no_health),
         cmocka_unit_test(endpoints_without_health_are_told),
         cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
         cmocka_unit_test(log_levels_are_those_of_the_log),

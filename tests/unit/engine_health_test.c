@@ -390,7 +390,8 @@ static void requests_that_are_refused_together_bench_a_key_once(void **state)
 static uint32_t key_slot(const char *name, uint64_t content, bool is_changed)
 {
     bool told = !is_changed;
-    uint32_t found = remora_health_key_slot(health, remora_slice_of(name), content, &told);
+    const struct remora_health_content both = {.secret = content};
+    uint32_t found = remora_health_slot_of(health, remora_slice_of(name), &both, &told);
     assert_int_equal(told, is_changed);
     return found;
 }
@@ -408,6 +409,23 @@ static void a_key_whose_content_changed_is_not_benched(void **state)
     remora_health_bench(health, old, now); /* by a request that began with the old content */
     expect(REMORA_CONDITION_WELL, 0);
     assert_int_equal(key_slot("alpha|/key", 2, false), slot);
+}
+
+/* An endpoint, or a key that holds what it held and is sent with another header. */
+static void what_is_called_in_another_way_is_anew_and_its_secret_the_same(void **state)
+{
+    (void)state;
+    struct remora_health_content content = {.secret = 1, .settings = 1};
+    bool is_changed = true;
+    slot = remora_health_slot_of(health, REMORA_SLICE("alpha|m"), &content, &is_changed);
+    fail_times(IN_A_ROW);
+    expect(REMORA_CONDITION_BREAKER_OPEN, now + 30 * S);
+    assert_int_equal(remora_health_slot_of(health, REMORA_SLICE("alpha|m"), &content, &is_changed),
+                     slot);
+    content.settings = 2;
+    slot = remora_health_slot_of(health, REMORA_SLICE("alpha|m"), &content, &is_changed);
+    expect(REMORA_CONDITION_WELL, 0);
+    assert_false(is_changed);
 }
 
 static void the_slots_of_a_key_take_turns_and_come_back_clean(void **state)
@@ -547,6 +565,7 @@ int main(void)
         CASE(requests_that_are_refused_together_bench_a_key_once),
         CASE(a_success_clears_the_bench),
         CASE(a_key_whose_content_changed_is_not_benched),
+        CASE(what_is_called_in_another_way_is_anew_and_its_secret_the_same),
         CASE(the_slots_of_a_key_take_turns_and_come_back_clean),
         CASE(a_full_table_turns_a_key_within_its_slot),
         CASE(a_probe_is_claimed_once_among_threads),
