@@ -3,6 +3,7 @@ nobody else's call ends for it (src/front/grpc/arriving.c)."""
 import collections
 import hashlib
 import os
+import subprocess
 import threading
 
 import grpc
@@ -134,6 +135,8 @@ def test_messages_that_stop_before_their_end_are_let_go(upstream, pb, tmp_path):
         followed = Followed(r, pb, metadata)
         assert followed.has_begun.wait(30)
         before, peak = r.rss_kib(), 0
+        little = c.open("/grpc.health.v1.Health/Check")  # its message has come, and there is nothing to get back by its end
+        c.data(little, message(b""))
         with Asked(r, pb, metadata):
             streams = [c.open("/grpc.health.v1.Health/Check") for _ in range(6)]
             for stream in streams:
@@ -145,4 +148,38 @@ def test_messages_that_stop_before_their_end_are_let_go(upstream, pb, tmp_path):
         assert ended and set(ended) == {14}, ended
         assert is_sanitized() or peak < 64 * MIB, peak
         assert followed.still_runs(), followed.error
+        c.data(little, b"", end=True)
+        assert c.answer(little).status == 0
         followed.end()
+
+
+COUNTED = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <unistd.h>
+
+int malloc_trim(size_t pad)
+{
+    write(2, "{\\"message\\":\\"trimmed\\"}\\n", 22);
+    return ((int (*)(size_t))dlsym(RTLD_NEXT, "malloc_trim"))(pad);
+}
+"""
+
+
+@pytest.mark.skipif("is_sanitized()", reason="its own allocator keeps what is free")
+def test_what_messages_took_is_asked_back(upstream, pb, tmp_path):  # noqa: F811
+    """On a connection that stays and with nobody slow any more. How much there is to get back is the core's affair: up to 80 MiB of
+    what it reads two such connections into stay in use."""
+    (tmp_path / "trim.c").write_text(COUNTED)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "trim.so", tmp_path / "trim.c", "-ldl"], check=True)
+    picture = request(pb)
+    picture.messages[0].parts.append(pb.chat.ContentPart(image=pb.chat.Media(data=bytes(12 << 20), mime_type="image/png")))
+    environment = {**SECRETS, "LD_PRELOAD": str(tmp_path / "trim.so")}
+    with Remora(two_providers(upstream, "ok"), environment=environment, workers=1, memory_bytes=POD) as r, channel(r) as c:
+        count = pb.chat_grpc.ChatServiceStub(c).CountTokens
+        count(pb.chat.CountTokensRequest(chat=request(pb)), timeout=30)
+        assert "trimmed" not in r.log()
+        for _ in range(3):
+            count(pb.chat.CountTokensRequest(chat=picture), timeout=30)
+        r.wait_log("trimmed")

@@ -4,11 +4,14 @@
  * this looks at what the process holds, and lets go of calls whose message is still coming, long before the core would.
  *
  *   1. while a call of the lane waits for a message there is a look every TICK_NS
- *   2. a call that has waited for longer is slow: large, or in no haste. Those that are not are never touched
+ *   2. a call that has waited for SLOW_NS is slow: large, or in no haste. Those that are not are never touched, nor those whose
+ *      small message has come and only the end of their side has not
  *   3. what the process has grown by since there was none that is slow, less what admission knows of, may be bytes of such messages
  *   4. beyond a budget of its own (budget_bytes) slow calls are refused with SHEDDING: first those of methods that ask for no
- *      key, then who has waited longest; one, and twice as many at each further look until there is room
- *   5. when none is slow any more, memory that the allocator has kept is given back, and what is left is what to measure from
+ *      key, then who has waited longest; one, and twice as many at each further look until there is room. What the core has
+ *      told by then is taken first: a worker that was late, as with large messages to unpack, makes no call slow
+ *   5. when none is slow any more, memory that the allocator has kept is given back, TRIES_MOST times, and what is left is what to
+ *      measure from
  *
  * So a process that grows for other reasons than messages may let go of slow ones once: 5 comes after it.
  *
@@ -24,10 +27,16 @@
 #include "remora/limits.h"
 
 #define TICK_NS       (10 * REMORA_NS_PER_MS)
+#define SLOW_NS       (3 * TICK_NS) /* threads of a busy machine wait for a turn as long as that */
 #define WEIGH_TRIM_NS (2 * TICK_NS)
 #define REST_TRIM_NS  REMORA_NS_PER_S
 
-enum { BUDGET_MIN_BYTES = 8 << 20, SHED_MOST = 4096 /* at one look */ };
+enum {
+    BUDGET_MIN_BYTES = 8 << 20,
+    SHED_MOST = 4096, /* at one look */
+    LITTLE_BYTES = 64 << 10,
+    TRIES_MOST = 4,
+};
 
 /* A quarter of what the process may have; so little that no call gets through helps nobody. */
 static uint64_t budget_bytes(const struct remora_process *process)
@@ -38,9 +47,13 @@ static uint64_t budget_bytes(const struct remora_process *process)
     return most > BUDGET_MIN_BYTES ? most : BUDGET_MIN_BYTES;
 }
 
-uint64_t remora_grpc_backstop_bytes(const struct remora_process *process)
+/*
+ * The newer core counts read buffers whole, as large as what a connection brought last, and ends calls beside a burst that the
+ * process has room for: eight messages of 8 MiB at once, beside which the old one counts half as much.
+ */
+uint64_t remora_grpc_backstop_bytes(const struct remora_grpc_front *front)
 {
-    return 3 * budget_bytes(process);
+    return (front->way == REMORA_GRPC_MOVER ? 6 : 3) * budget_bytes(front->process);
 }
 
 /* ---- what the process holds ---- */
@@ -88,14 +101,26 @@ static bool trim(struct remora_grpc_front *front, uint64_t at_ns, uint64_t since
     return true;
 }
 
-/* None is slow. */
-static void rest(struct remora_grpc_front *front, uint64_t at_ns)
+/*
+ * None is slow. False: it holds more than at the least, and may yet give it back: what a worker has not unpacked yet is in use, and
+ * the core lets go of what it has read a message into after the message.
+ */
+static bool rest(struct remora_grpc_front *front, uint64_t at_ns)
 {
     uint64_t bytes = unknown_bytes(front);
-    uint64_t most = atomic_load(&front->rest_bytes) + budget_bytes(front->process) / 4;
-    if (bytes <= most || trim(front, at_ns, REST_TRIM_NS)) {
-        atomic_store(&front->rest_bytes, bytes <= most ? bytes : unknown_bytes(front));
+    uint64_t least = atomic_load(&front->rest_bytes);
+    if (bytes > least + budget_bytes(front->process) / 8) {
+        if (!trim(front, at_ns, REST_TRIM_NS)) {
+            return false;
+        }
+        if (atomic_fetch_add(&front->rest_tries, 1) + 1 < TRIES_MOST) {
+            return false; /* it is looked at again */
+        }
+        least = unknown_bytes(front); /* it is in use */
     }
+    atomic_store(&front->rest_tries, 0);
+    atomic_store(&front->rest_bytes, bytes < least ? bytes : least);
+    return true;
 }
 
 /* ---- letting go ---- */
@@ -115,6 +140,12 @@ static void let_go(struct remora_grpc_call *call)
     remora_grpc_unread_hurry(call);
 }
 
+/* Its message has come, and only the end of the caller's side is awaited: there is next to nothing to get back. */
+static bool is_little(const struct remora_grpc_call *call)
+{
+    return call->has_message && grpc_byte_buffer_length(call->incoming) <= LITTLE_BYTES;
+}
+
 /* At most so many of the slow ones with or without a key; how many are left to let go. */
 static unsigned shed(struct remora_grpc_lane *lane, uint64_t before_ns, bool is_open, unsigned most)
 {
@@ -126,7 +157,8 @@ static unsigned shed(struct remora_grpc_lane *lane, uint64_t before_ns, bool is_
         if (call->awaits_ns > before_ns) {
             break;
         }
-        if (call->method->is_open == is_open && !call->is_ending && !call->is_over) {
+        if (call->method->is_open == is_open && !call->is_ending && !call->is_over &&
+            !is_little(call)) {
             let_go(call);
             most--;
         }
@@ -134,22 +166,35 @@ static unsigned shed(struct remora_grpc_lane *lane, uint64_t before_ns, bool is_
     return most;
 }
 
+/* An eighth is for what comes until it is looked at and given back. */
 static bool is_beyond(const struct remora_grpc_front *front)
 {
-    return unknown_bytes(front) > atomic_load(&front->rest_bytes) + budget_bytes(front->process);
+    uint64_t budget = budget_bytes(front->process);
+    return unknown_bytes(front) > atomic_load(&front->rest_bytes) + budget - budget / 8;
+}
+
+/* Behind what the core has told by now. */
+static void on_judge(struct remora_message_node *message)
+{
+    struct remora_grpc_lane *lane = REMORA_CONTAINER_OF(message, struct remora_grpc_lane, judge);
+    lane->is_judged = false;
+    if (is_beyond(lane->front)) {
+        lane->to_shed = lane->to_shed == 0 ? 1 : lane->to_shed * 2;
+        lane->to_shed = lane->to_shed < SHED_MOST ? lane->to_shed : SHED_MOST;
+        unsigned left = shed(lane, lane->slow_ns, true, lane->to_shed);
+        (void)shed(lane, lane->slow_ns, false, left);
+    }
 }
 
 /* What was let go at the look before has been freed by now, and is told from what is held by giving it back. */
 static void weigh(struct remora_grpc_lane *lane, uint64_t at_ns)
 {
-    struct remora_grpc_front *front = lane->front;
-    if (!is_beyond(front)) {
+    if (!is_beyond(lane->front)) {
         lane->to_shed = 0;
-    } else if (trim(front, at_ns, WEIGH_TRIM_NS) && is_beyond(front)) {
-        lane->to_shed = lane->to_shed == 0 ? 1 : lane->to_shed * 2;
-        lane->to_shed = lane->to_shed < SHED_MOST ? lane->to_shed : SHED_MOST;
-        unsigned left = shed(lane, at_ns - TICK_NS, true, lane->to_shed);
-        (void)shed(lane, at_ns - TICK_NS, false, left);
+    } else if (!lane->is_judged && trim(lane->front, at_ns, WEIGH_TRIM_NS)) {
+        lane->is_judged = true;
+        lane->slow_ns = at_ns - SLOW_NS;
+        remora_loop_post(lane->worker->loop, &lane->judge);
     }
 }
 
@@ -173,14 +218,15 @@ static void on_tick(struct remora_timer *timer)
     struct remora_grpc_lane *lane = REMORA_CONTAINER_OF(timer, struct remora_grpc_lane, arriving);
     struct remora_grpc_front *front = lane->front;
     uint64_t at_ns = now_ns(lane);
-    unsigned slow = count_slow(lane, at_ns - TICK_NS);
+    unsigned slow = count_slow(lane, at_ns - SLOW_NS);
     bool was_slow = atomic_exchange(&lane->slow, slow) > 0;
+    bool rests = true;
     if (slow > 0) {
         weigh(lane, at_ns);
     } else if (!was_slow && !has_slow(front)) {
-        rest(front, at_ns);
+        rests = rest(front, at_ns);
     }
-    if (slow > 0 || was_slow || !remora_list_is_empty(&lane->receivers)) {
+    if (slow > 0 || was_slow || !rests || !remora_list_is_empty(&lane->receivers)) {
         arm(lane);
     }
 }
@@ -205,6 +251,7 @@ void remora_grpc_arriving_open(struct remora_grpc_front *front, struct remora_gr
 {
     lane->front = front;
     remora_list_init(&lane->receivers);
+    lane->judge.run = on_judge;
     atomic_init(&lane->slow, 0);
     atomic_store(&front->rest_bytes, unknown_bytes(front));
 }

@@ -125,6 +125,7 @@ struct remora_grpc_front {
     _Atomic bool is_shut;        /* the core takes no call */
     /* arriving.c */
     _Atomic uint64_t rest_bytes; /* of the process, when no message that is slow was on its way */
+    _Atomic unsigned rest_tries; /* to get back to about as much */
     _Atomic uint64_t trimmed_ns;
     sem_t has_drained; /* the server's shutdown has come through */
     sem_t is_empty;    /* no slot is left */
@@ -179,7 +180,7 @@ void remora_grpc_arriving_open(struct remora_grpc_front *front, struct remora_gr
 /* The call waits for a message from now on, until it is taken off the lane's list of receivers. */
 void remora_grpc_arriving_begin(struct remora_grpc_call *call);
 /* What the core may hold of all calls before it ends some of them: far above what is let come here. */
-uint64_t remora_grpc_backstop_bytes(const struct remora_process *process);
+uint64_t remora_grpc_backstop_bytes(const struct remora_grpc_front *front);
 
 /* Decompresses call->incoming in later rounds, and then calls remora_grpc_decompressed. */
 void remora_grpc_decompress(struct remora_grpc_call *call);

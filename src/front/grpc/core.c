@@ -183,13 +183,13 @@ static grpc_arg integer(const char *key, int value)
         .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
 }
 
-static grpc_server *make_server(const struct remora_process *process,
+static grpc_server *make_server(const struct remora_grpc_front *front,
                                 const struct remora_config *config)
 {
     int64_t age_ms = config->grpc_connection_age_ms;
     grpc_resource_quota *quota = grpc_resource_quota_create("remora");
     /* At its quota the core ends whatever call it meets: what is let come is bounded before (arriving.c). */
-    grpc_resource_quota_resize(quota, (size_t)remora_grpc_backstop_bytes(process));
+    grpc_resource_quota_resize(quota, (size_t)remora_grpc_backstop_bytes(front));
     grpc_arg args[] = {
         {.type = GRPC_ARG_POINTER,
          .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
@@ -292,7 +292,7 @@ static enum remora_code start(struct remora_grpc_front *front, const struct remo
                               const struct remora_address *address, struct remora_fail *fail)
 {
     front->lanes = remora_alloc_array(front->process->worker_count, sizeof front->lanes[0]);
-    front->server = make_server(front->process, config);
+    front->server = make_server(front, config);
     front->connections =
         remora_grpc_connections_new(front->process, front->lanes, remora_grpc_channelz_server());
     enum remora_code code = REMORA_SHEDDING;

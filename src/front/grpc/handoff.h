@@ -83,6 +83,9 @@ struct remora_grpc_lane {
     struct remora_timer arriving;     /* until the next look at them */
     _Atomic unsigned slow;            /* of them, at the last look; the other workers read it */
     unsigned to_shed;                 /* at that look */
+    uint64_t slow_ns;                 /* who is to be judged began to wait before */
+    struct remora_message_node judge; /* behind what has come by now */
+    bool is_judged;                   /* it is on its way */
     struct remora_list unread;        /* calls whose status waits for their caller (unread.c) */
     struct remora_message_node press; /* to hurry them, from any worker */
     _Atomic bool is_pressed;          /* it is on its way */
