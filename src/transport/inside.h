@@ -211,6 +211,13 @@ bool transport_lacks_descriptor(void);
 void remora_transfer_end(const struct remora_transfer *transfer, CURLcode result,
                          struct remora_transfer_end *out);
 
+/* ---- removal.c ---- */
+
+/* Takes a transfer that is over out of curl. */
+void transport_remove(struct remora_transfer *transfer);
+/* One that is not. */
+void transport_remove_early(struct remora_transfer *transfer);
+
 /* ---- sockets.c ---- */
 
 struct remora_socket_slot;
@@ -219,6 +226,8 @@ struct remora_sockets {
     size_t count;
 };
 int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *slot);
+/* The transfer has its connection no longer: what comes on it from now on is nobody's, until the next transfer wants it. */
+void remora_socket_leave(const struct remora_transfer *transfer);
 int remora_socket_close(void *context, curl_socket_t fd);
 int remora_curl_timer(CURLM *multi, long timeout_ms, void *context);
 /* Stops watching whatever is left; curl must be gone. */

@@ -7,6 +7,11 @@
  * watcher, else the loop would spin. CLOSESOCKETFUNCTION forgets the slot before the fd is closed; the memory lives until
  * libuv's close callback.
  *
+ * What comes over HTTP/1.1 while no transfer has the connection is no answer to anything (RFC 9112 section 9.2), and the next
+ * request's answer would be taken for it, or an answer for that of the next: libcurl 7.88 looks before each use, but takes
+ * a connection with unread bytes, a TLS alert's too, for alive. So it is shut down here, and is found dead by any libcurl.
+ * Not over HTTP/2, where the server may speak at any time.
+ *
  * An error on the socket (RST, refused connect) reaches us once, as UV_EBADF with the watcher already stopped. It is passed
  * on as "readable and writable": told CURL_CSELECT_ERR, curl would report 55 without the true errno.
  *
@@ -19,6 +24,7 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -26,11 +32,22 @@ struct remora_socket_slot {
     uv_poll_t poll;
     struct remora_curl *transport;
     int fd;
-    int wanted;     /* UV_READABLE | UV_WRITABLE as curl wants it now */
-    int registered; /* as the poller has it */
+    int wanted;                          /* UV_READABLE | UV_WRITABLE as curl wants it now */
+    int registered;                      /* as the poller has it */
+    const struct remora_transfer *owner; /* who was last to want it; NULL: nobody's any more */
+    bool is_http1;
     bool
         is_connected; /* curl has wanted to read: from now on its close comes by CLOSESOCKETFUNCTION */
 };
+
+/* Read away as well: libcurl 7.88 that sees bytes does not look for the end behind them. What comes after a shutdown is reset. */
+static void spoil(int fd)
+{
+    char bytes[4096];
+    (void)shutdown(fd, SHUT_RDWR);
+    while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    }
+}
 
 static void on_event(uv_poll_t *handle, int status, int events)
 {
@@ -42,6 +59,9 @@ static void on_event(uv_poll_t *handle, int status, int events)
     if (slot->wanted == 0) {
         uv_poll_stop(&slot->poll);
         slot->registered = 0;
+        if (slot->owner == NULL && slot->is_http1) {
+            spoil(slot->fd);
+        }
         return;
     }
     /* Whoever sends looks first for an answer: see on_read in transfer.c. */
@@ -139,12 +159,38 @@ int remora_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
     char *private_data = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data) == CURLE_OK &&
         private_data != NULL) {
-        ((struct remora_transfer *)(void *)private_data)->fd = fd;
+        struct remora_transfer *transfer = (void *)private_data;
+        transfer->fd = fd;
+        slot->owner = transfer;
+        slot->is_http1 |= !transfer->route.is_http2;
     }
     slot->is_connected |= (what & CURL_POLL_IN) != 0;
     want(slot, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                    ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0));
     return 0;
+}
+
+static bool has_spoken_http1(const struct remora_transfer *transfer)
+{
+    long version = CURL_HTTP_VERSION_NONE;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+    return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
+}
+
+void remora_socket_leave(const struct remora_transfer *transfer)
+{
+    const struct remora_sockets *sockets = &transfer->transport->sockets;
+    bool is_known = transfer->fd >= 0 && (size_t)transfer->fd < sockets->count;
+    struct remora_socket_slot *slot = is_known ? sockets->slots[transfer->fd] : NULL;
+    if (slot == NULL || slot->owner != transfer) {
+        return;
+    }
+    slot->owner = NULL;
+    slot->is_http1 |= has_spoken_http1(transfer); /* with who might have had HTTP/2 */
+    if (slot->wanted == 0 && (slot->registered & UV_READABLE) == 0) {
+        slot->registered = UV_READABLE; /* it had paused */
+        uv_poll_start(&slot->poll, UV_READABLE, on_event);
+    }
 }
 
 /*

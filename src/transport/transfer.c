@@ -81,7 +81,8 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
 
 /*
  * libcurl 8.22 looks at an idle connection at most once a second (lib/conncache.c, Curl_cpool_conn_seems_healthy); older ones
- * do it before each use. As they do: bytes on an HTTP/1.1 connection that nobody asked for count as an end, too.
+ * do it before each use, and cannot be asked for the socket here. Bytes on an HTTP/1.1 connection that nobody asked for count
+ * as an end, too (sockets.c).
  */
 static bool is_stale(const struct remora_transfer *transfer)
 {

@@ -74,12 +74,10 @@ static void recycle(struct remora_transfer *transfer)
     transport_pool_put(transfer);
 }
 
+/* Before its end. */
 static void take_from_curl(struct remora_transfer *transfer)
 {
-    struct remora_curl *transport = transfer->transport;
-    transport->inside++;
-    curl_multi_remove_handle(transport->multi, transfer->easy);
-    transport->inside--;
+    transport_remove_early(transfer);
     recycle(transfer);
 }
 
@@ -136,13 +134,10 @@ static void doubt_name(const struct remora_transfer *transfer,
 static void finish_done(struct remora_transfer *transfer, CURLcode result)
 {
     struct remora_transfer_end end;
-    struct remora_curl *transport = transfer->transport;
     bool is_told = transfer->state == REMORA_TRANSFER_RUNNING;
     remora_transfer_end(transfer, result, &end);
     doubt_name(transfer, &end);
-    transport->inside++;
-    curl_multi_remove_handle(transport->multi, transfer->easy);
-    transport->inside--;
+    transport_remove(transfer);
     if (!is_told) {
         recycle(transfer);
     } else if (transfer->veto == REMORA_VETO_STALE) {

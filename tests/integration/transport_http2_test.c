@@ -424,6 +424,65 @@ static void a_stream_within_a_goaway_is_answered(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- who leaves ---- */
+
+static atomic_int told; /* that nobody waits for the stream any more */
+
+static void say_nothing(struct raw_connection *c)
+{
+    if (h2_begin(c) && h2_read_request(c) != 0) {
+        h2_wait_reset(c);
+        atomic_fetch_add(&told, 1);
+    }
+}
+
+/* libcurl 7.88 would tell it when the connection is used next, and the provider would answer until then, for money. */
+static void a_cancelled_stream_is_told_to_its_server(void **state)
+{
+    struct fixture *f = *state;
+    struct probe p;
+    atomic_store(&told, 0);
+    f->server = raw_server_start(say_nothing, f->context);
+    begin(f, &p, true);
+    client_run_until(&f->client, &f->server->requests, 1);
+    probe_cancel(&p);
+    client_run_until(&f->client, &told, 1);
+    probe_fini(&p);
+}
+
+static void answer_the_second(struct raw_connection *c)
+{
+    if (h2_begin(c)) {
+        (void)h2_read_request(c);
+        uint32_t second = h2_read_request(c);
+        h2_wait_reset(c);
+        atomic_fetch_add(&told, 1);
+        h2_answer(c, second);
+        raw_wait_closed(c);
+    }
+}
+
+static void others_of_its_connection_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct probe p;
+    struct probe q;
+    atomic_store(&told, 0);
+    f->server = raw_server_start(answer_the_second, f->context);
+    begin(f, &p, true);
+    client_run_until(&f->client, &f->server->requests, 1);
+    begin(f, &q, true);
+    client_run_until(&f->client, &f->server->requests, 2);
+    assert_int_equal(connections(f), 1);
+    probe_cancel(&p);
+    probe_finish(&q);
+    assert_int_equal(q.end.cause, REMORA_CAUSE_NONE);
+    assert_int_equal(atomic_load(&told), 1);
+    assert_int_equal(connections(f), 1);
+    probe_fini(&p);
+    probe_fini(&q);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -449,6 +508,8 @@ int main(void)
         CASE(a_stream_within_a_goaway_that_breaks_is_no_free_resend),
         CASE(over_a_kept_http_1_1_connection_nothing_is_sent_twice),
         CASE(a_stream_within_a_goaway_is_answered),
+        CASE(a_cancelled_stream_is_told_to_its_server),
+        CASE(others_of_its_connection_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,14 @@ static bool acknowledge(struct raw_connection *c, const struct frame *frame)
     return frame->type != PING || send_frame(c, PING, ACK, 0, frame->payload, 8);
 }
 
+void h2_wait_reset(struct raw_connection *c)
+{
+    static _Thread_local struct frame frame;
+    while (read_frame(c, &frame) && frame.type != RST_STREAM &&
+           (frame.type != SETTINGS || acknowledge(c, &frame))) {
+    }
+}
+
 uint32_t h2_read_request(struct raw_connection *c)
 {
     static _Thread_local struct frame frame;

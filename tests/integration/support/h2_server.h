@@ -14,6 +14,8 @@ bool h2_begin(struct raw_connection *connection);
 uint32_t h2_read_request(struct raw_connection *connection);
 /* 200 and the body {}. */
 bool h2_answer(struct raw_connection *connection, uint32_t stream);
+/* Reads frames until a stream is reset by its client, or the peer is gone. */
+void h2_wait_reset(struct raw_connection *connection);
 bool h2_reset(struct raw_connection *connection, uint32_t stream, uint32_t error);
 bool h2_goaway(struct raw_connection *connection, uint32_t last_stream);
 
