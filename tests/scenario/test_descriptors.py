@@ -134,9 +134,9 @@ def test_grpc_over_tls_outlives_descriptors_that_are_used_up(upstream, ours, the
         resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
         others = connect(remora.probe_port, 2 * spare)  # whoever probes is let use them all
         callers = connect(remora.grpc_port, 10)
-        wait_for(lambda: is_asleep(remora))
         if spare:
             assert all(is_closed(caller) for caller in callers) and is_closed(others[-1])
+        wait_for(lambda: is_asleep(remora))  # nor does anybody ask on and on
         resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         assert serves_tls(remora, ours, theirs, pb)
         for connection in others + callers:

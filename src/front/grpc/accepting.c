@@ -162,20 +162,24 @@ static const char *why_not(int fd)
     return has_room(fd) ? NULL : "full";
 }
 
-/* With the descriptor held in reserve. False: there is none, nor one to be had. */
+/*
+ * With the descriptor held in reserve. False: nobody is there, which accept4 does not say while it has no descriptor, or there is
+ * no reserve, nor one to be had.
+ */
 static bool shed_one(struct remora_metrics *metrics, int listen_fd)
 {
     int held = atomic_exchange(&accepting.reserve_fd, NO_FD);
+    int fd = NO_FD;
     if (held != NO_FD) {
         close(held);
-        int fd = accept_next(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        fd = accept_next(listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
             refuse(metrics, fd, "descriptors");
         }
     }
     int next = open_reserve();
     atomic_store(&accepting.reserve_fd, next);
-    return next >= 0;
+    return fd >= 0 || (held == NO_FD && next != NO_FD);
 }
 
 /* Errors that say something of the listener itself, or ask for another call. */
