@@ -96,6 +96,10 @@ bool remora_quantization_is(struct remora_slice asked, struct remora_slice has);
 bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
                          struct remora_slice tag);
 
+/* The provider's part of a slug or tag ("google-vertex" of "google-vertex/us-east5#2"), in the same memory: what stands before the
+ * first "/" or "#". Of a region all of it. */
+struct remora_slice remora_slug_provider(struct remora_slice slug);
+
 /*
  * Whether what is served at this service tier is billed at the prices of the endpoint with this tag. A tier of its own (priority,
  * flex, scale, or any word that is not known) has the prices of the endpoint whose tag names it ("openai/priority") and of no other;

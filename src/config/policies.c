@@ -14,12 +14,6 @@ void config_policy_begin(struct remora_policy *policy)
     remora_preferences_init(&policy->provider);
 }
 
-/* The provider's slug of "slug" or "slug/variant". */
-static struct remora_slice base_of(struct remora_slice slug)
-{
-    return remora_slice(slug.data, remora_slice_find(slug, '/', 0));
-}
-
 /* A tag that no endpoint has, of a provider that is known: `ignore` would ignore nothing by it. */
 static void warn_of_tag(struct config_loader *loader, const struct config_node *node)
 {
@@ -35,7 +29,7 @@ static void warn_of_slugs(struct config_loader *loader, const struct config_node
 {
     const struct config_node *node = list == NULL ? NULL : list->first;
     for (; node != NULL; node = node->next) {
-        struct remora_slice base = base_of(node->text);
+        struct remora_slice base = remora_slug_provider(node->text);
         char hint[REMORA_GUESS_BYTES];
         if (!remora_config_knows_provider(loader->config, base)) {
             config_warn(loader, node, "no provider has the slug \"%.*s\"%s", REMORA_SLICE_ARG(base),

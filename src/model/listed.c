@@ -23,14 +23,6 @@ static size_t chain_of(struct remora_slice key)
     return sum % REMORA_NAME_CHAINS;
 }
 
-/* What stands before the first "/" or "#": of a region all of it. */
-static struct remora_slice key_of(struct remora_slice name)
-{
-    name.length = remora_slice_find(name, '/', 0);
-    name.length = remora_slice_find(name, '#', 0);
-    return name;
-}
-
 enum remora_code remora_names_index(struct remora_slices *list, struct remora_arena *arena)
 {
     if (list->count <= FEW_NAMES || list->count > REMORA_LIMIT_PROVIDERS_LISTED) {
@@ -42,7 +34,7 @@ enum remora_code remora_names_index(struct remora_slices *list, struct remora_ar
     }
     memset(index, 0, sizeof *index);
     for (size_t i = list->count; i > 0; i--) {
-        size_t chain = chain_of(key_of(list->items[i - 1]));
+        size_t chain = chain_of(remora_slug_provider(list->items[i - 1]));
         index->next[i - 1] = index->first[chain];
         index->first[chain] = (uint8_t)i;
     }
@@ -81,7 +73,7 @@ size_t remora_slugs_find(const struct remora_slices *list, struct remora_slice p
 
 bool remora_names_have(const struct remora_slices *list, struct remora_slice word)
 {
-    size_t at = first_place(list, key_of(word));
+    size_t at = first_place(list, remora_slug_provider(word));
     while (at < list->count && !remora_slice_equal_nocase(list->items[at], word)) {
         at = next_place(list, at);
     }

@@ -57,6 +57,13 @@ bool remora_tier_has_prices(struct remora_slice tier, struct remora_slice tag)
     return has_tier(tag, tier);
 }
 
+struct remora_slice remora_slug_provider(struct remora_slice slug)
+{
+    slug.length = remora_slice_find(slug, '/', 0);
+    slug.length = remora_slice_find(slug, '#', 0);
+    return slug;
+}
+
 bool remora_slug_matches(struct remora_slice slug, struct remora_slice provider,
                          struct remora_slice tag)
 {

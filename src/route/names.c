@@ -27,7 +27,7 @@ static enum remora_code check_slug(const struct remora_config *config, struct re
 {
     char hint[REMORA_GUESS_BYTES];
     char shown[ROUTE_SHOWN_BYTES];
-    struct remora_slice provider = remora_slice(slug.data, remora_slice_find(slug, '/', 0));
+    struct remora_slice provider = remora_slug_provider(slug);
     if (!remora_config_knows_provider(config, provider)) {
         return remora_fail_set(fail, REMORA_INVALID_REQUEST, param, "no provider is called '%s'%s",
                                route_shown(provider, shown),

@@ -692,7 +692,8 @@ static void a_tag_that_no_endpoint_has_is_warned_of(void **state)
     struct remora_config *config = test_config(
         ACME "models: {acme/a: {endpoints: [{provider: acme, model_id: a, tag: acme/turbo},\n"
              "  {provider: acme, model_id: b}]}}\n"
-             "policy: {provider: {ignore: [acme/trubo, acme/turbo, acme, acme/eu]}}\n",
+             "policy: {provider: {ignore: [acme/trubo, acme/turbo, acme, acme/eu, acme/turbo#2,\n"
+             "  venice#2, 'acme#3', 'veince#2']}}\n",
         NULL);
     assert_true(
         test_config_warns(config, "policy.provider.ignore[0]",
@@ -700,6 +701,12 @@ static void a_tag_that_no_endpoint_has_is_warned_of(void **state)
     assert_false(test_config_warns(config, "policy.provider.ignore[1]", ""));
     assert_false(test_config_warns(config, "policy.provider.ignore[2]", ""));
     assert_true(test_config_warns(config, "policy.provider.ignore[3]", "\"acme/eu\""));
+    assert_true(test_config_warns(config, "policy.provider.ignore[4]", "\"acme/turbo#2\""));
+    assert_false(test_config_warns(config, "policy.provider.ignore[5]", ""));
+    assert_true(test_config_warns(config, "policy.provider.ignore[6]",
+                                  "no endpoint has the tag \"acme#3\""));
+    assert_true(test_config_warns(config, "policy.provider.ignore[7]",
+                                  "no provider has the slug \"veince\""));
     remora_config_release(config);
 }
 

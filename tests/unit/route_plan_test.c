@@ -486,8 +486,39 @@ static void a_tag_of_another_model_or_of_the_catalog_is_known(void **state)
     (void)state;
     struct remora_model *other = plan_model(&f, "z/other");
     plan_endpoint(&f, other, plan_provider(&f, "gamma"), "gamma/eu");
-    f.request.provider.ignore = LIST(S("gamma/eu"), S("deepinfra/turbo"));
+    f.request.provider.ignore = LIST(S("gamma/eu"), S("deepinfra/turbo"), S("venice#2"));
     expect_order("alpha beta/fast omega");
+}
+
+static void of_twins_each_can_be_named(void **state)
+{
+    (void)state;
+    struct remora_preferences *asked = &f.request.provider;
+    struct remora_provider *theta = plan_provider(&f, "theta");
+    struct remora_model *twins = plan_model(&f, "acme/twins");
+    plan_endpoint(&f, twins, theta, "theta");
+    plan_endpoint(&f, twins, theta, "theta#2");
+    f.request.model = S("acme/twins");
+    asked->only = LIST(S("theta"));
+    *prefer(REMORA_LAYER_REQUEST) = *asked;
+    expect_order("theta theta#2");
+    asked->only = LIST(S("theta#2"));
+    *prefer(REMORA_LAYER_REQUEST) = *asked;
+    expect_order("theta#2");
+    asked->only = (struct remora_slices){0};
+    asked->order = LIST(S("theta#2"), S("theta"));
+    *prefer(REMORA_LAYER_REQUEST) = *asked;
+    expect_order("theta#2 theta");
+    asked->order = (struct remora_slices){0};
+    asked->ignore = LIST(S("theta#2"));
+    *prefer(REMORA_LAYER_REQUEST) = *asked;
+    expect_order("theta");
+    asked->ignore = LIST(S("theta#3"));
+    expect_code(REMORA_INVALID_REQUEST);
+    expect_says("no endpoint has the tag 'theta#3'; did you mean 'theta#2'?");
+    asked->ignore = LIST(S("thtea#2"));
+    expect_code(REMORA_INVALID_REQUEST);
+    expect_says("no provider is called 'thtea'");
 }
 
 static void a_provider_of_the_catalog_need_not_be_configured(void **state)
@@ -901,6 +932,7 @@ int main(void)
         CASE(an_unknown_provider_in_the_request_is_refused),
         CASE(an_unknown_tag_of_a_known_provider_in_the_request_is_refused),
         CASE(a_tag_of_another_model_or_of_the_catalog_is_known),
+        CASE(of_twins_each_can_be_named),
         CASE(a_provider_of_the_catalog_need_not_be_configured),
         CASE(a_cooling_endpoint_is_out_until_its_time),
         CASE(an_open_breaker_is_out_until_its_probe_is_due),
