@@ -46,6 +46,8 @@ void listing_sort(enum listing_sort sort, struct remora_listed *entries, size_t 
 /* Openrouter.md 15.1: one Model, with OpenAI's `object` and `owned_by` beside. */
 void listing_write_model(struct remora_json_writer *w, const struct remora_listing *listing,
                          const struct remora_listed *entry);
+/* As it is published: "Other" where the catalog knows none. */
+struct remora_slice listing_tokenizer(const struct remora_model_facts *facts);
 void listing_write_slice(struct remora_json_writer *w, const char *key, struct remora_slice text);
 void listing_write_architecture(struct remora_json_writer *w,
                                 const struct remora_model_facts *facts);

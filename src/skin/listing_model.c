@@ -117,6 +117,11 @@ static void write_names(struct remora_json_writer *w, const char *key,
     remora_json_array_close(w);
 }
 
+struct remora_slice listing_tokenizer(const struct remora_model_facts *facts)
+{
+    return facts->tokenizer.length > 0 ? facts->tokenizer : REMORA_SLICE("Other");
+}
+
 static void append_kinds(struct remora_buf *out, const struct remora_slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -142,8 +147,7 @@ void listing_write_architecture(struct remora_json_writer *w,
     listing_write_slice(w, "modality", remora_buf_slice(&kinds));
     write_names(w, "input_modalities", input, input_count);
     write_names(w, "output_modalities", output, output_count);
-    listing_write_slice(w, "tokenizer",
-                        facts->tokenizer.length > 0 ? facts->tokenizer : REMORA_SLICE("Other"));
+    listing_write_slice(w, "tokenizer", listing_tokenizer(facts));
     write_null(w, "instruct_type");
     remora_json_object_close(w);
     remora_buf_fini(&kinds);

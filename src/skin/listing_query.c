@@ -434,7 +434,7 @@ bool listing_query_takes(const struct listing_query *query, const struct remora_
                      (query->input_modalities & ~remora_listed_set(facts->input_modalities)) == 0;
     bool has_makers = (query->authors.length == 0 || lists(query->authors, facts->author)) &&
                       (query->tokenizer.length == 0 ||
-                       remora_slice_equal_nocase(query->tokenizer, facts->tokenizer));
+                       remora_slice_equal_nocase(query->tokenizer, listing_tokenizer(facts)));
     return has_text && has_kinds && has_makers && entry->is_hosted &&
            (entry->supported & query->parameters) == query->parameters &&
            facts->context_length >= query->context_length &&

@@ -163,6 +163,7 @@ static void filters_narrow_the_list(void **state)
     expect_ids("providers=a", "x/cheap");
     expect_ids("supported_parameters=max_completion_tokens&q=x", "x/cheap");
     expect_ids("arch=GPT", "");
+    expect_ids("arch=Other", "x/cheap x/dear y/free:free y/unpriced"); /* as it is published */
     expect_ids("output_modalities=embeddings", "");
     expect_ids("output_modalities=all&input_modalities=text,image", "x/dear");
     /* What nobody has said is not promised, though requests of every kind go there. */
