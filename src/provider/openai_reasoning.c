@@ -256,8 +256,11 @@ static void tell_lost(struct openai_build *build, const struct remora_reasoning_
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,
                             "the endpoint only switches reasoning on and off");
     } else if (r->max_tokens.is_set && !takes_budget) {
-        openai_note_dropped(build, REMORA_PARAMETER_REASONING,
-                            "the provider takes no budget of reasoning tokens");
+        bool takes_either = ask == REASONING_ASK_EITHER && !lacks_budget(build);
+        openai_note_dropped(
+            build, REMORA_PARAMETER_REASONING,
+            takes_either ? "the provider takes an effort or a budget, not both: the effort counts"
+                         : "the provider takes no budget of reasoning tokens");
     } else if (has_effort && ask == REASONING_ASK_BUDGET &&
                (r->max_tokens.is_set || budget_of(build, r) == 0)) {
         openai_note_dropped(build, REMORA_PARAMETER_REASONING,

@@ -647,6 +647,20 @@ static void a_budget_that_the_list_lacks_becomes_an_effort(void **state)
     end(&f);
 }
 
+static void of_effort_and_budget_fireworks_gets_the_effort_and_says_why(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, "fireworks", "fireworks");
+    f.request.reasoning.effort = REMORA_EFFORT_LOW;
+    f.request.reasoning.max_tokens = (struct remora_opt_i64){9000, true};
+    assert_string_equal(body_of(&f) + strlen(HEAD USER UNARY), ",\"reasoning_effort\":\"low\"}");
+    assert_int_equal(f.out.dropped_count, 1);
+    assert_string_equal(f.out.dropped[0].why,
+                        "the provider takes an effort or a budget, not both: the effort counts");
+    end(&f);
+}
+
 /* OpenAI's scale ends at high; routers, and servers whose operator gave no list, are told what was asked. */
 static void verbosity_ends_where_the_scale_of_the_provider_ends(void **state)
 {
@@ -2382,6 +2396,7 @@ int main(void)
         cmocka_unit_test(no_reasoning_is_never_told_as_an_effort),
         cmocka_unit_test(where_there_is_a_budget_alone_no_effort_goes),
         cmocka_unit_test(a_budget_that_the_list_lacks_becomes_an_effort),
+        cmocka_unit_test(of_effort_and_budget_fireworks_gets_the_effort_and_says_why),
         cmocka_unit_test(verbosity_ends_where_the_scale_of_the_provider_ends),
         cmocka_unit_test(reasoning_is_switched_off),
         cmocka_unit_test(reasoning_as_the_model_does_it_is_told_where_there_is_none),
