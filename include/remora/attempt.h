@@ -36,6 +36,7 @@ struct remora_attempt {
     bool broken_arguments;   /* a tool call that ended well has arguments that are no JSON text */
     int64_t missing_choices; /* how many of those asked for did not come */
     const char *detail;      /* static: more of the cause, for operators only; NULL: none */
+    bool was_reused;         /* its transfer failed, on a connection that had served before */
     bool is_resend;          /* the one free re-send of the attempt before it */
     uint64_t began_ns;
     uint64_t elapsed_ns;

@@ -33,9 +33,9 @@ enum remora_sink_state {
 
 /*
  * Where the answer goes: a front's encoder, or a recorder. Calls come in the order
- *     attempt_failed* , waiting* , [ started, content*, choice_finished+, completed ] | failed
- * and exactly one terminal (completed or failed) ends them, unless the exchange is cancelled; during it the outcome is
- * valid, after it the exchange is gone. A unary sink gets the same events and collects them; it has shown nobody anything
+ *     attempt_failed* , [ started, content*, choice_finished+, completed ] | failed
+ * with `waiting` anywhere before the terminal one, between two attempts and after content, too. Exactly one terminal (completed
+ * or failed) ends them, unless the exchange is cancelled; during it the outcome is valid, after it the exchange is gone. A unary sink gets the same events and collects them; it has shown nobody anything
  * before `completed`, so for it an attempt_failed may come after content, and what it has collected is then void. The sink may
  * call resume or cancel from inside any call but the terminal one.
  */

@@ -529,6 +529,7 @@ static void on_end(void *context, const struct remora_transfer_end *end)
 {
     struct remora_exchange *x = context;
     x->run.transfer = NULL;
+    attempt_record(x)->was_reused = end->was_reused && end->cause != REMORA_CAUSE_NONE;
     attempt_record(x)->possibly_billed =
         attempt_record(x)->possibly_billed || (end->was_sent && !end->got_head);
     exchange_enter(x);

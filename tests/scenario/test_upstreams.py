@@ -326,6 +326,20 @@ def test_a_stream_that_breaks_is_no_half_answer_to_a_unary_call(upstream):
         assert status == 502 and body["error"]["metadata"]["reason"] == "UPSTREAM_UNAVAILABLE"
 
 
+def test_the_log_says_that_a_connection_broke_that_had_served_before(upstream):
+    with Remora(two_providers(upstream, "take-and-rst"), environment=SECRETS, workers=1) as remora:
+        assert [remora.chat({"model": "t/m"})[2]["provider"] for _ in range(2)] == ["a", "b"]
+        line = remora.wait_log("attempt failed")[0]
+        assert (line["provider"], line["cause"], line["connection"]) == ("a", "reset", "reused")
+    with Remora(two_providers(upstream, "ok", "503"), environment=SECRETS, workers=1) as remora:
+        for only in ("a", "b", "b"):  # to the same server
+            remora.chat({"model": "t/m", "provider": {"only": [only]}})
+        assert all("connection" not in line for line in remora.wait_log("attempt failed", 2))
+    with Remora(two_providers(upstream, "fin"), environment=SECRETS, workers=1) as remora:
+        assert remora.chat({"model": "t/m"})[2]["provider"] == "b"
+        assert "connection" not in remora.wait_log("attempt failed")[0]
+
+
 # ---- HTTP/2 ----
 
 

@@ -263,6 +263,8 @@ static void a_stale_connection_is_resent_once_and_recorded(void **state)
     assert_int_equal(f->outcome.attempt_count, 2);
     assert_true(f->outcome.attempts[1].is_resend);
     assert_int_equal(f->outcome.attempts[0].cause, REMORA_CAUSE_STALE_CONNECTION);
+    assert_true(f->outcome.attempts[0].was_reused);
+    assert_false(f->outcome.attempts[1].was_reused);
     fixture_free(f);
 
     f = fixture_new("");
