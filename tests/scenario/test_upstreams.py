@@ -1,6 +1,7 @@
 """What a provider's configuration says about the way to it: keys in order, headers, authorities, certificates, proxies."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -114,6 +115,27 @@ def test_plain_and_secret_headers_of_the_operator_go_to_that_provider_only():
 
 
 # ---- authorities and certificates ----
+
+@pytest.mark.parametrize("place", ["document", "file"])
+def test_an_authority_that_was_mended_serves_at_once(authorities, tmp_path, place):
+    """What the breaker had learnt belongs to the wrong one, be it that the document names another file or that the file changed."""
+    wrong, right = (folder / "ca.pem" for folder in reversed(authorities))
+    named = tmp_path / "ca.pem"
+    named.write_bytes(wrong.read_bytes())
+    with ChatUpstream("one", tls=authorities[0]) as server:
+        text = config({"one": f'base_url: "{server.base_url}", ca_file: "{named}"'})
+        with Remora(text) as remora:
+            for _ in range(6):
+                remora.chat({"model": "one/m"})
+            ask(remora, "one/m", 503)
+            if place == "file":
+                named.write_bytes(right.read_bytes())
+            else:
+                remora.config_path.write_text(text.replace(str(named), str(right)))
+            remora.process.send_signal(signal.SIGHUP)
+            remora.wait_log("configuration loaded")
+            ask(remora, "one/m")
+
 
 def test_an_own_authority_vouches_for_its_server_only(authorities):
     """Each of two providers has an authority of its own; neither vouches for the other's server, whoever was asked first."""
