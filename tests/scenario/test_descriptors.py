@@ -56,6 +56,10 @@ def highest(remora):
     return max(int(name) for name in os.listdir(f"/proc/{remora.process.pid}/fd"))
 
 
+def count(remora):
+    return len(os.listdir(f"/proc/{remora.process.pid}/fd"))
+
+
 def refused(remora, listener, reason):
     return remora.metrics().get(f'remora_connections_refused_total{{listener="{listener}",reason="{reason}"}}', 0)
 
@@ -133,6 +137,7 @@ def test_grpc_over_tls_outlives_descriptors_that_are_used_up(upstream, ours, the
         limit = highest(remora) + spare if spare else 4  # below all: not even the one held in reserve is of use
         resource.prlimit(remora.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
         others = connect(remora.probe_port, 2 * spare)  # whoever probes is let use them all
+        wait_for(lambda: not spare or others.extend(connect(remora.probe_port, 1)) or count(remora) == limit)
         callers = connect(remora.grpc_port, 10)
         if spare:
             assert all(is_closed(caller) for caller in callers) and is_closed(others[-1])
