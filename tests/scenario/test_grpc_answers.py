@@ -66,7 +66,7 @@ UPSTREAM = {
         "content": [token("a", -0.5, ("a", -0.5), ("x", -1.25)), token("b", -0.25)], "refusal": None}},
     "choices": {"choices": [(message("one"), "stop"), (message("two"), "length"), (message("three"), "stop")], "asks": {"n": 3}},
     "fewer": {"choices": [(message("one"), "stop")], "asks": {"n": 3}},
-    "usage": {"choices": [(message("counted"), "stop")], "usage": USAGE},
+    "usage": {"choices": [(message("counted"), "stop")], "usage": USAGE | {"cost": 0.25}},
     "annotations": {"choices": [(message("cited", annotations=[CITATION, {"type": "file", "file": {"name": "a.pdf"}}]), "stop")]},
     "images": {"choices": [(message("a picture", images=[{"type": "image_url", "image_url": {"url": PNG}},
                                                          {"type": "image_url", "image_url": {"url": "https://a.example/i.png"}}]), "stop")],
@@ -417,8 +417,8 @@ FIELDS = {
         "reasoning_nano_usd": cost_part("reasoning_nano_usd", "upstream_inference_completions_cost", "output_nano_usd"),
         "other_nano_usd": lambda usage, *_: nano(usage["cost"]) - nano(usage["cost_details"]["upstream_inference_prompt_cost"])
         - nano(usage["cost_details"]["upstream_inference_completions_cost"]),
-        "provider_reported_nano_usd": Unlike("HTTP has one cost, ours", lambda value: value == 0),
-        "certainty": lambda usage, *_: "CERTAINTY_ACTUAL",
+        "provider_reported_nano_usd": lambda usage, *_: nano(usage["remora"].get("provider_reported_cost")),
+        "certainty": lambda usage, *_: usage["remora"].get("cost_certainty", "CERTAINTY_ACTUAL"),
     },
     "RouteInfo": {
         "provider": at("provider"),
@@ -489,7 +489,7 @@ FIELDS = {
 FOREIGN = {"google.protobuf.Struct": json_format.MessageToDict, "google.protobuf.Timestamp": lambda value: value.seconds,
            "google.protobuf.Duration": lambda value: value}
 # What no provider of this test can make happen.
-NEVER_SET = {"Usage.cache_write_1h_input_tokens", "Cost.provider_reported_nano_usd", "RouteInfo.served_from_cache"}
+NEVER_SET = {"Usage.cache_write_1h_input_tokens", "RouteInfo.served_from_cache"}
 
 
 def short(descriptor):
@@ -582,7 +582,7 @@ def with_upstream(source, name):
     upstream = upstream_of(name)
     source = {**source, "upstream": upstream}
     if source.get("usage"):
-        source["usage"] = {**source["usage"], "upstream": upstream}
+        source["usage"] = {**source["usage"], "upstream": upstream, "remora": source["remora"]}
     return source
 
 
