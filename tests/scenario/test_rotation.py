@@ -262,7 +262,7 @@ def test_a_swap_between_the_document_and_its_key_pairs_nothing_old_with_new(tmp_
                 remora.process.send_signal(signal.SIGHUP)
                 wait()
                 swap(tmp_path, "..data", "..new")
-            wait_for(lambda: ask(remora) == (200, None) and after.requests)
+            wait_for(lambda: ask(remora) == (200, None) and after.requests, seconds=60)  # a sanitizer takes seconds for so many
             assert set(sent(before)) == {f"Bearer {OLD}"} and set(sent(after)) == {f"Bearer {NEW}"}
 
 
@@ -283,4 +283,4 @@ def test_a_swap_while_a_start_reads_is_seen(tmp_path):
             thread.start()
             with Remora(arguments=("--config", str(path))) as remora:
                 thread.join()
-                wait_for(lambda: ask(remora) == (200, None) and sent(server)[-1] == f"Bearer {NEW}")
+                wait_for(lambda: ask(remora) == (200, None) and sent(server)[-1] == f"Bearer {NEW}", seconds=60)
