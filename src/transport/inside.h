@@ -25,6 +25,7 @@
 #include "remora/transport.h"
 
 #include <curl/curl.h>
+#include <openssl/types.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -161,7 +162,9 @@ struct remora_transfer {
     bool was_reused;
     bool is_fresh; /* the handle is set to CURLOPT_FRESH_CONNECT */
     int fd;        /* of its connection once curl has waited for it, else -1 */
-    bool is_held;  /* the upload, for one round: there is something to read first */
+    SSL *
+        tls; /* of its connection once an answer has begun; NULL: none. As long as its socket is open */
+    bool is_held; /* the upload, for one round: there is something to read first */
     bool is_paused;
     struct remora_transfer_end end; /* of an ENDED one */
     struct remora_list resume;      /* in transport->resuming */

@@ -9,8 +9,9 @@
  *
  * What comes over HTTP/1.1 while no transfer has the connection is no answer to anything (RFC 9112 section 9.2), and the next
  * request's answer would be taken for it, or an answer for that of the next: libcurl 7.88 looks before each use, but takes
- * a connection with unread bytes, a TLS alert's too, for alive. So it is shut down here, and is found dead by any libcurl.
- * Not over HTTP/2, where the server may speak at any time.
+ * a connection with unread bytes, a TLS alert's too, for alive. So it is shut down here, and is found dead by any libcurl:
+ * when it is left, where more had come by then, and when more comes. What comes after the next request has left cannot be told
+ * from its answer by anybody. Not over HTTP/2, where the server may speak at any time.
  *
  * An error on the socket (RST, refused connect) reaches us once, as UV_EBADF with the watcher already stopped. It is passed
  * on as "readable and writable": told CURL_CSELECT_ERR, curl would report 55 without the true errno.
@@ -23,6 +24,7 @@
 #include "remora/memory.h"
 
 #include <linux/sockios.h>
+#include <openssl/ssl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -177,6 +179,14 @@ static bool has_spoken_http1(const struct remora_transfer *transfer)
     return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
 }
 
+/* What has come with its answer and is not read, or what a libcurl that lets OpenSSL read ahead (8.23) has read of it. */
+static bool has_more(const struct remora_transfer *transfer)
+{
+    char byte;
+    return recv(transfer->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+           (transfer->tls != NULL && SSL_has_pending(transfer->tls) == 1);
+}
+
 void remora_socket_leave(const struct remora_transfer *transfer)
 {
     const struct remora_sockets *sockets = &transfer->transport->sockets;
@@ -187,7 +197,9 @@ void remora_socket_leave(const struct remora_transfer *transfer)
     }
     slot->owner = NULL;
     slot->is_http1 |= has_spoken_http1(transfer); /* with who might have had HTTP/2 */
-    if (slot->wanted == 0 && (slot->registered & UV_READABLE) == 0) {
+    if (slot->is_http1 && has_more(transfer)) {
+        spoil(slot->fd);
+    } else if (slot->wanted == 0 && (slot->registered & UV_READABLE) == 0) {
         slot->registered = UV_READABLE; /* it had paused */
         uv_poll_start(&slot->poll, UV_READABLE, on_event);
     }

@@ -189,8 +189,19 @@ static bool is_live(const struct remora_transfer *transfer)
     return transfer->state == REMORA_TRANSFER_RUNNING;
 }
 
+static void note_tls(struct remora_transfer *transfer)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    if (transfer->route.url.is_tls &&
+        curl_easy_getinfo(transfer->easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK &&
+        session != NULL && session->backend == CURLSSLBACKEND_OPENSSL) {
+        transfer->tls = session->internals;
+    }
+}
+
 static void deliver_head(struct remora_transfer *transfer)
 {
+    note_tls(transfer);
     struct remora_http_response response = remora_head_response(&transfer->head);
     transfer->request = NULL;
     remora_transfer_drop_body(transfer);

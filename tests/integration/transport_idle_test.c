@@ -40,22 +40,32 @@ static int teardown(void **state)
     return 0;
 }
 
+static void begin(struct fixture *f, struct probe *p, bool http2)
+{
+    probe_init(p, &f->client, f->server->url, "/");
+    probe_post(p, "{}", 2);
+    p->provider.ca_pem = remora_slice_of(f->ca.pem);
+    p->provider.http2 = http2;
+    probe_start(p);
+}
+
 /* Fails the test where the answer is another one's. */
+static struct remora_transfer_end finish(struct probe *p)
+{
+    probe_finish(p);
+    assert_int_equal(p->end.cause, REMORA_CAUSE_NONE);
+    assert_int_equal(p->status, 200);
+    assert_int_equal(p->body.length, 2);
+    assert_memory_equal(p->body.data, "{}", 2);
+    probe_fini(p);
+    return p->end;
+}
+
 static struct remora_transfer_end ask(struct fixture *f, bool http2)
 {
     struct probe p;
-    probe_init(&p, &f->client, f->server->url, "/");
-    probe_post(&p, "{}", 2);
-    p.provider.ca_pem = remora_slice_of(f->ca.pem);
-    p.provider.http2 = http2;
-    probe_start(&p);
-    probe_finish(&p);
-    assert_int_equal(p.end.cause, REMORA_CAUSE_NONE);
-    assert_int_equal(p.status, 200);
-    assert_int_equal(p.body.length, 2);
-    assert_memory_equal(p.body.data, "{}", 2);
-    probe_fini(&p);
-    return p.end;
+    begin(f, &p, http2);
+    return finish(&p);
 }
 
 static void wait_given_up(struct raw_connection *c)
@@ -129,6 +139,42 @@ static void a_long_one_is_over_as_well(void **state)
     stray = text;
     f->server = raw_server_start(stray_after_each, NULL);
     assert_own_answers(f, false);
+}
+
+/* Behind the answer, in records of their own: all of it may be there when the answer is read. */
+static void say_too_much(struct raw_connection *c)
+{
+    bool is_open = true;
+    while (is_open && raw_read_request(c)) {
+        usleep(20000); /* so that nobody reads the one before the other is there */
+        is_open = raw_write(c, RAW_OK) && raw_write(c, LATE_ANSWER);
+    }
+}
+
+/* The next begins in the round in which the one before ended. */
+static void assert_own_answers_at_once(struct fixture *f)
+{
+    for (int i = 1; i <= 3; i++) {
+        struct probe p;
+        begin(f, &p, false);
+        client_run_until(&f->client, &f->server->requests, i);
+        usleep(100000); /* both are here by now, and neither is read */
+        finish(&p);
+    }
+}
+
+static void what_comes_with_an_answer_is_nobodys(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(say_too_much, NULL);
+    assert_own_answers_at_once(f);
+}
+
+static void what_comes_with_an_answer_over_tls_is_nobodys(void **state)
+{
+    struct fixture *f = *state;
+    f->server = raw_server_start(say_too_much, f->context);
+    assert_own_answers_at_once(f);
 }
 
 /* As load balancers say farewell. */
@@ -211,6 +257,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_might_have_had_http_2_is_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_line_end_is_no_beginning_of_an_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_one_is_over_as_well, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_comes_with_an_answer_is_nobodys, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_comes_with_an_answer_over_tls_is_nobodys, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_time_out_told_while_idle_is_no_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_polite_end_of_tls_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(who_had_paused_is_watched_again, setup, teardown),

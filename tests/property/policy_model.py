@@ -196,10 +196,13 @@ QUANTIZATIONS = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}
 PER_MILLION = {"prompt", "completion"}
 
 
-def price_of(endpoint, cap):
+def price_of(endpoint, cap, body):
     pricing = endpoint.entry.get("pricing", {})
     if cap == "audio":
         price = pricing.get("input_audio", pricing.get("prompt"))
+        is_heard = any(part["type"] == "input_audio" for part in parts_of(body))
+        if is_heard and "input_audio" not in pricing and price is not None and Decimal(price) != 0:
+            price = None  # what it costs to hear is a guess then, and no cap lets a guess pass
     elif cap in PER_MILLION:
         price = pricing.get(cap)
     else:
@@ -207,9 +210,9 @@ def price_of(endpoint, cap):
     return None if price is None else Decimal(price) * (1000000 if cap in PER_MILLION else 1)
 
 
-def max_price(layers, endpoint):
+def max_price(layers, endpoint, body):
     for cap in ("prompt", "completion", "request", "image", "audio"):
-        price = price_of(endpoint, cap)
+        price = price_of(endpoint, cap, body)
         for name, policy in layers:
             highest = policy.get("provider", {}).get("max_price", {}).get(cap)
             if highest is not None and (price is None or price > Decimal(str(highest))):
@@ -368,7 +371,7 @@ def excluded(world, layers, asked, endpoint, is_free):
                    lambda v: v is not None and not any(has in QUANTIZATIONS.get(q, {q}) for q in v))
     if layer:
         return "quantization", layer
-    return max_price(layers, endpoint) or require_parameters(world, layers, endpoint, body) or \
+    return max_price(layers, endpoint, body) or require_parameters(world, layers, endpoint, body) or \
         supported_parameters(world, endpoint, body)
 
 
