@@ -13,7 +13,10 @@ ID = re.compile(r"[A-Za-z0-9_-]{11}")
 HEADER = "remora-hop"
 
 
-def document(base_url, more=""):
+OF_B = '{prompt: "0.000003", completion: "0.000004"}'  # what two_providers pays where `a` fails
+
+
+def document(base_url, more="", pricing=OF_B):
     """t/m is served by `next`, which stands behind base_url; `more`: further endpoints of it."""
     return f"""
 version: 1
@@ -26,7 +29,7 @@ models:
   t/m:
     context_length: 100000
     endpoints:
-      - {{provider: next, model_id: t/m, pricing: {{prompt: "0.000001", completion: "0.000002"}}}}
+      - {{provider: next, model_id: t/m, pricing: {pricing}}}
 {more}
 """
 
@@ -74,6 +77,18 @@ def test_a_chain_of_two_is_one_attempt_however_often_the_inner_one_tries(upstrea
             first, second = request["header"][HEADER].split(",")
             assert ID.fullmatch(first) and ID.fullmatch(second) and first != second
         assert len({request["header"][HEADER] for request in upstream.requests()}) == 1
+
+
+@pytest.mark.parametrize("prompt, certainty", [("0.000001", "CERTAINTY_ESTIMATED"), (None, "CERTAINTY_UNKNOWN")])
+def test_another_cost_than_the_inner_one_tells_is_told(upstream, prompt, certainty):
+    with chain(upstream, 2, "500") as (outer, inner):
+        theirs = inner.chat({"model": "t/m"})[2]["usage"]["cost"]
+        lead(outer, document(inner.base_url, pricing=f'{{prompt: "{prompt}", completion: "0.000004"}}' if prompt else "{}"))
+        _, _, body = outer.chat({"model": "t/m"})
+        stream = outer.stream({"model": "t/m", "stream_options": {"include_usage": True}})
+        for usage, told in ((body["usage"], body["remora"]), (stream.chunks[-1]["usage"], stream.note())):
+            assert (told["cost_certainty"], told["provider_reported_cost"]) == (certainty, theirs)
+            assert len(told["attempts"]) == 1 and ("cost" in usage) == bool(prompt) and usage.get("cost") != theirs
 
 
 def test_what_the_inner_one_fails_with_is_one_attempt_of_the_outer_one(upstream):
