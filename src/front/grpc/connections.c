@@ -8,7 +8,8 @@
  *      for every two seconds, and what ended by its deadline, which the core counts as well, is taken off
  *   3. the core cannot be asked to say GOAWAY to one connection. A plaintext one gets the frame from us, between
  *      two of the core's, and is shut down when it has had time to arrive: what comes in after a shutdown is answered by RST,
- *      and that takes with it what is not acknowledged yet. TLS is shut down without a word
+ *      and that takes with it what is not acknowledged yet. TLS is shut down without a word,
+ *      and reset when the core closes it
  *
  * A flood (flood.h) ends in the same way: each connection is looked at every two seconds, and again half a second after it was
  * found to have brought too much. On TLS the descriptor of what the core accepted is looked for when it is adopted. What a
@@ -201,10 +202,23 @@ static const char *told_of(enum remora_grpc_word fault)
                                                 : "grpc connection ended: a flood of frames";
 }
 
+/*
+ * The core's own, when it closes it: RST. What a flood had sent may be read to its end by then, and its window be shut; after a FIN
+ * the kernel would answer who asks for room for a minute yet, and who only writes would not hear that nobody is there.
+ */
+static void cut_off(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 static void shut(struct connection *connection)
 {
     connection->is_shut = true;
     if (is_of(connection, connection->watched_fd)) {
+        if (connection->fd == NO_FD) { /* no word of ours can be lost by it */
+            cut_off(connection->watched_fd);
+        }
         (void)shutdown(connection->watched_fd, SHUT_RDWR);
         remora_log(REMORA_LOG_WARN, told_of(connection->fault), NULL, 0);
     }
