@@ -17,10 +17,8 @@
  *
  * Failures: no memory for the timer, or a process that cannot see its own size: nothing is let go, and the core's quota is left.
  *
- * Sources: reference/grpc-core.md section 5 (limits of memory); malloc_trim(3).
+ * Source: reference/grpc-core.md section 5 (limits of memory).
  */
-#include <malloc.h>
-
 #include "call.h"
 #include "reclaim.h"
 #include "remora/exchange.h"
@@ -97,7 +95,7 @@ static bool trim(struct remora_grpc_front *front, uint64_t at_ns, uint64_t since
         !atomic_compare_exchange_strong(&front->trimmed_ns, &trimmed_ns, at_ns)) {
         return false;
     }
-    malloc_trim(0);
+    remora_grpc_give_back();
     return true;
 }
 

@@ -7,6 +7,18 @@
 
 #include "remora/text.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define RECLAIM_PURGES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RECLAIM_PURGES 1
+#endif
+#endif
+#ifdef RECLAIM_PURGES
+/* Of sanitizer/allocator_interface.h, which gcc does not ship. */
+void __sanitizer_purge_allocator(void);
+#endif
+
 enum { GROWN_BYTES = 1 << 20, TRIES_MOST = 4 };
 
 uint64_t remora_grpc_resident_bytes(void)
@@ -28,6 +40,15 @@ uint64_t remora_grpc_resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+void remora_grpc_give_back(void)
+{
+#ifdef RECLAIM_PURGES
+    __sanitizer_purge_allocator();
+#else
+    malloc_trim(0);
+#endif
+}
+
 /* What is not free at one look may be at the next: the core lets go of a connection's buffers after the connection. */
 bool remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim)
 {
@@ -36,7 +57,7 @@ bool remora_grpc_reclaim(struct remora_grpc_reclaim *reclaim)
         reclaim->floor_bytes = now_bytes;
     }
     if (now_bytes > reclaim->floor_bytes + GROWN_BYTES) {
-        malloc_trim(0);
+        remora_grpc_give_back();
         now_bytes = remora_grpc_resident_bytes();
         reclaim->tries++;
     }

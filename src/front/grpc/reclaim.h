@@ -13,6 +13,12 @@
 /* Memory of the process that lies in RAM; 0: not known. Reads a file of the kernel's (proc(5), /proc/pid/statm). Any thread. */
 uint64_t remora_grpc_resident_bytes(void);
 
+/*
+ * What is free goes back to the kernel. Under AddressSanitizer that is what lies in its quarantine, too (256 MiB unless it is told
+ * otherwise), which would be taken for bytes that are held. Blocks for some milliseconds. Any thread.
+ */
+void remora_grpc_give_back(void);
+
 struct remora_grpc_reclaim {
     uint64_t
         floor_bytes; /* resident at the least, or what could not be given back; 0: not known yet */
