@@ -9,6 +9,7 @@ import functools
 import gzip
 import re
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -621,6 +622,18 @@ def test_n113_floods_of_frames_that_mean_nothing(upstream, stubs, frame, call):
             assert core() >= FIXED_CORE and frame[3] == 0 or len(r.wait_log(FLOODED)) == 1 and sent > 16 << 20
             assert others_are_served(r)
         assert growth.stays_below((2 if core() >= FIXED_CORE else 16) * MIB), growth.now()
+
+
+def test_n113_a_flood_does_not_hold_up_the_end(upstream, stubs):
+    """The newer core ends no connection that it is reading."""
+    with run(upstream, "ok", workers=1) as r, H2(r.grpc_port) as c:
+        flooding = threading.Thread(target=flood, args=(c, UPDATE))
+        flooding.start()
+        time.sleep(0.5)
+        r.process.send_signal(signal.SIGTERM)
+        assert r.process.wait(40) == 0
+        flooding.join()
+        assert c.is_closed
 
 
 def test_n113_who_floods_is_told(remora):

@@ -4,8 +4,8 @@
  *
  * A storm of resets (CVE-2023-44487) is ended here: neither core ends it, and the old one keeps 15 KiB of each.
  *   1. a call that we have seen and that is reset is told at once (_ended): its connection is found by the name of its peer
- *   2. the newer core drops what is reset at once before we see it, but counts it for each socket (channelz.h): that is asked
- *      for every two seconds, and what ended by its deadline, which the core counts as well, is taken off
+ *   2. the newer core drops what is reset at once before we see it, but counts it for each socket (channelz.h): asked for
+ *      every two seconds, less what ended by its deadline, which the core counts as well
  *   3. the core cannot be asked to say GOAWAY to one connection. A plaintext one gets the frame from us, between
  *      two of the core's, and is shut down when it has had time to arrive: what comes in after a shutdown is answered by RST,
  *      and that takes with it what is not acknowledged yet. TLS is shut down without a word,
@@ -21,9 +21,8 @@
  * tells how much has gone through a unix socket. A PING goes with it, because what its answer looks like is known: 17 bytes,
  * neither more nor less, that came since. The core reads it and knows of no such PING; where more came, one more is asked.
  *
- * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says
- * nothing, so there is only the second way. That core has forgotten the peer of a call whose deadline is over: such calls are
- * taken off from every connection.
+ * Names of peers: "fd:N" of the old core for what was handed to it, else "ipv4:ADDRESS:PORT"; "unix:" of the newer core says nothing,
+ * so there is only the second way. It has forgotten the peer of a call whose deadline is over: taken off from every connection.
  *
  * Source: reference/grpc-core.md section 3 (the core owns and closes the fd; no callback; names of peers); RFC 9113 sections
  * 6.7, 6.8 and 7 (PING, GOAWAY, ENHANCE_YOUR_CALM).
@@ -556,6 +555,16 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections,
         *late += 1;
     } else if (c != NULL && is_storm(&c->seen, now_ns(connections), 1, 0)) {
         end_one(connections, c, REMORA_GRPC_TOO_MANY_RESETS);
+    }
+}
+
+void remora_grpc_connections_shut(struct remora_grpc_connections *connections)
+{
+    for (size_t i = 0; connections != NULL && i < connections->count; i++) {
+        const struct connection *c = &connections->open[i];
+        if (is_of(c, c->watched_fd)) {
+            (void)shutdown(c->watched_fd, SHUT_RDWR);
+        }
     }
 }
 

@@ -50,6 +50,8 @@ void remora_grpc_connections_ended(struct remora_grpc_connections *connections,
  * worker's thread.
  */
 void remora_grpc_connections_farewell(struct remora_grpc_connections *connections);
+/* Ends all of them, without a word. May be NULL. The worker's thread. */
+void remora_grpc_connections_shut(struct remora_grpc_connections *connections);
 struct remora_grpc_parting {
     size_t open;       /* connections in plaintext over TCP */
     size_t unheard;    /* of them: no answer yet to the PING behind GOAWAY (section 6.7) */

@@ -37,6 +37,7 @@ enum {
     SEND_BUFFER_BYTES = 65536, /* kernel memory for a client that does not read (section 5) */
     PING_INTERVAL_MS = 5000,   /* Go clients send one every 10 s (section 5) */
     SHUTDOWN_MS = 300,         /* of the core itself, once nothing uses it */
+    LAST_MS = 500,             /* for it to end what nobody waits for any more */
     SETTLE_MS = 50,            /* for calls that have come in and are not with a worker yet */
     FAREWELL_MS = 500,         /* for those who do not show that they have read it */
     IDLE_MS =
@@ -452,18 +453,49 @@ void remora_grpc_front_drain(struct remora_grpc_front *front)
     }
 }
 
-static void drain_and_forget(struct remora_grpc_front *front, void *context)
+static void drain_now(struct remora_grpc_front *front, void *context)
 {
     (void)context;
     remora_grpc_front_drain(front);
+}
+
+static void shut_connections(struct remora_grpc_front *front, void *context)
+{
+    (void)context;
+    remora_grpc_connections_shut(front->connections);
+}
+
+static void forget_connections(struct remora_grpc_front *front, void *context)
+{
+    (void)context;
     remora_grpc_connections_free(front->connections);
     front->connections = NULL;
 }
 
+/* False: not within so long. */
+static bool wait_in_time(sem_t *semaphore, long ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_nsec += ms * 1000000L;
+    end.tv_sec += end.tv_nsec / 1000000000L;
+    end.tv_nsec %= 1000000000L;
+    bool is_late = false;
+    int status = 0;
+    while (!is_late && (status = sem_timedwait(semaphore, &end)) != 0) {
+        is_late = errno == ETIMEDOUT;
+    }
+    return status == 0;
+}
+
+/* The newer core ends no connection that it is reading, and it reads one for as long as there is more. */
 static void wait_for_core(struct remora_grpc_front *front)
 {
     grpc_server_cancel_all_calls(front->server);
-    wait_for(&front->has_drained);
+    if (!wait_in_time(&front->has_drained, LAST_MS)) {
+        on_worker_0(front, shut_connections, NULL);
+        wait_for(&front->has_drained);
+    }
     while (atomic_load(&front->slots) > 0) {
         wait_for(&front->is_empty);
     }
@@ -495,19 +527,6 @@ static void *shut_down_core(void *context)
     return NULL;
 }
 
-static void wait_in_time(sem_t *semaphore)
-{
-    struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_nsec += SHUTDOWN_MS * 1000000L;
-    end.tv_sec += end.tv_nsec / 1000000000L;
-    end.tv_nsec %= 1000000000L;
-    bool is_late = false;
-    while (!is_late && sem_timedwait(semaphore, &end) != 0) {
-        is_late = errno == ETIMEDOUT;
-    }
-}
-
 /*
  * The old core joins a thread of its own that may sit in epoll_wait for 10 s yet, when a client was slow to take a large answer
  * (tcp_posix.cc, its "backup poller"). Nothing of ours is left with the core: what is late ends with the process.
@@ -528,16 +547,17 @@ static void shut_down_in_time(struct remora_grpc_tls *tls)
         return;
     }
     pthread_detach(thread);
-    wait_in_time(&ending->is_done);
+    (void)wait_in_time(&ending->is_done, SHUTDOWN_MS);
     leave_ending(ending);
 }
 
 void remora_grpc_front_free(struct remora_grpc_front *front)
 {
-    on_worker_0(front, drain_and_forget, NULL);
+    on_worker_0(front, drain_now, NULL);
     if (front->has_started) {
         wait_for_core(front);
     }
+    on_worker_0(front, forget_connections, NULL);
     remora_grpc_accepting_end();
     remora_grpc_newcomers_join(front->newcomers);
     for (unsigned i = 0; i < front->lane_count; i++) {
