@@ -101,9 +101,10 @@ def test_helm_test_asks_the_sidecar_a_completion(node, major):
     shop.cluster.helm(major, "uninstall", "shop", "-n", shop.namespace, "--wait", "--timeout", "120s")
     of_release = ["pod,configmap", "-l", "app.kubernetes.io/instance=shop"]
     names = lambda: {one["metadata"]["name"] for one in shop.cluster.get("-n", shop.namespace, *of_release)["items"]}
-    assert names() == {"shop-remora-test-completion", "shop-remora-test-sidecar-config"}, "as docs/kubernetes.md says"
+    layers = {"shop-remora-policy-%s" % layer for layer in ("mesh", "namespace", "service")}
+    assert names() == layers | {"shop-remora-test-completion", "shop-remora-test-sidecar-config"}, "as docs/kubernetes.md says"
     shop.delete("pod", "-l", "app.kubernetes.io/instance=shop,app.kubernetes.io/component=test")
-    assert names() == set()
+    assert names() == layers
 
 
 def test_helm_test_asks_the_gateway_a_completion(node):
