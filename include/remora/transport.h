@@ -111,8 +111,8 @@ struct remora_transport_ops {
                               const struct remora_transfer_input *input,
                               struct remora_transfer **out);
     void (*resume)(struct remora_transport *transport, struct remora_transfer *transfer);
-    /* Ends it now, in any phase, name look-up included; closes the connection unless the answer was complete. No callback
-     * follows; the handle is invalid. True when the request had been written in full: the provider may be at work on it. */
+    /* Ends it now, in any phase, name look-up included; closes the connection unless the answer was complete, over HTTP/2 the
+     * stream, and the connection too where it has no other and this libcurl would not tell the server. No callback follows; the handle is invalid. True when the request had been written in full: the provider may be at work on it. */
     bool (*cancel)(struct remora_transport *transport, struct remora_transfer *transfer);
     /* The caller has all it wants (the terminator was read): no callback follows, the handle is invalid; the transport
      * reads on for at most 100 ms and 16 KiB so that the connection can be used again, else closes it. */

@@ -229,16 +229,23 @@ static void take_turn(struct gateway *g, int fd)
 
 /* ---- tests ---- */
 
+/* Of a gateway that reads it, and there is no end of it; its socket there. */
+static int flood_gateway(struct gateway *g, struct flood *flood)
+{
+    open_gateway(g);
+    int fd = begin(flood);
+    atomic_store(&slow_fd, fd);
+    take_turn(g, fd);
+    wait_until_sent(flood, READ_BYTES);
+    return fd;
+}
+
 static void the_loop_reads_nothing_of_a_flood(void **state)
 {
     static struct gateway g;
     struct flood flood = {0};
     (void)state;
-    open_gateway(&g);
-    int fd = begin(&flood);
-    atomic_store(&slow_fd, fd);
-    take_turn(&g, fd);
-    wait_until_sent(&flood, READ_BYTES); /* the core reads, and there is no end of it */
+    int fd = flood_gateway(&g, &flood);
     take_turn(&g, NONE);
     end(&flood);
     close_gateway(&g, fd);
@@ -252,11 +259,7 @@ static void a_flood_ends_with_the_server(void **state)
     static struct gateway g;
     struct flood flood = {0};
     (void)state;
-    open_gateway(&g);
-    int fd = begin(&flood);
-    atomic_store(&slow_fd, fd);
-    take_turn(&g, fd);
-    wait_until_sent(&flood, READ_BYTES);
+    int fd = flood_gateway(&g, &flood);
     close_gateway(&g, fd);
     end(&flood);
     assert_true(atomic_load(&flood.is_over));
